@@ -1,0 +1,1 @@
+"""OpenRouter's video API for data pipelines: values, decisions and thin edges, without Prefect."""
