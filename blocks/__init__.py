@@ -1,0 +1,6 @@
+"""Prefect blocks: the key and base URL of OpenRouter, and where videos and their ledger live."""
+
+from .credentials import OpenRouterCredentials, load_credentials
+from .store import VideoStore, load_store
+
+__all__ = ["OpenRouterCredentials", "VideoStore", "load_credentials", "load_store"]

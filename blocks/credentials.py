@@ -1,0 +1,65 @@
+"""The key to OpenRouter and the API's base URL."""
+
+from __future__ import annotations
+
+import os
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from openrouter_video.client import Timeouts, VideoClient
+from openrouter_video.endpoint import DEFAULT_BASE_URL, parse_api_key
+from openrouter_video.errors import ConfigurationError
+
+__all__ = ["OpenRouterCredentials", "load_credentials"]
+
+
+class OpenRouterCredentials(Block):
+    """API key for OpenRouter, and the base URL of its API."""
+
+    _block_type_name = "OpenRouter Credentials"
+    _block_type_slug = "openrouter-credentials"
+    _logo_url = "https://openrouter.ai/apple-icon.png"  # type: ignore[assignment]
+    _documentation_url = "https://openrouter.ai/docs/api/keys"  # type: ignore[assignment]
+    _code_example = """
+    ```python
+    from openrouter_video.blocks import OpenRouterCredentials
+
+    credentials = OpenRouterCredentials.load("BLOCK_NAME")
+    ```
+    """
+
+    api_key: SecretStr = Field(description="An OpenRouter API key. It is sent to the base URL and nowhere else.")
+    base_url: str = Field(
+        default=DEFAULT_BASE_URL,
+        title="Base URL",
+        description="Root of the API. Leave it as it is, except for a sandbox or a proxy.",
+    )
+
+    def get_client(self, timeouts: Timeouts | None = None) -> VideoClient:
+        """Return a client for this key and base URL.
+
+        Raises:
+            ConfigurationError: if the key or the base URL cannot be used.
+        """
+        return VideoClient(self.api_key, self.base_url, timeouts=timeouts)
+
+
+async def load_credentials(name: str | None = None) -> OpenRouterCredentials:
+    """Return the block of that name; without a name, OPENROUTER_API_KEY and OPENROUTER_BASE_URL.
+
+    Raises:
+        ConfigurationError: if there is no such block, or no key in the environment.
+    """
+    if not name:
+        return OpenRouterCredentials(
+            api_key=parse_api_key(os.environ.get("OPENROUTER_API_KEY")),
+            base_url=os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL,
+        )
+    try:
+        return await OpenRouterCredentials.aload(name)
+    except ValueError:
+        raise ConfigurationError(
+            f"there is no OpenRouter Credentials block {name!r}; make one in Prefect's UI under Blocks, or leave the "
+            "name out to use OPENROUTER_API_KEY"
+        ) from None

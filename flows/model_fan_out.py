@@ -1,0 +1,86 @@
+"""The parent flow: one prompt, several models."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+from prefect import flow
+
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
+from openrouter_video.job import FanOut
+from openrouter_video.request import parse_request
+from openrouter_video.settings import VideoSettings
+
+from .production import Order, final_state, produce, refused_state, run_name
+
+__all__ = ["fan_out_video"]
+
+
+@flow(name="fan-out-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer="json")
+async def fan_out_video(
+    prompt: str,
+    models: list[str],
+    settings: VideoSettings | None = None,
+    provider_options: dict[str, Any] | None = None,
+    on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
+    takes: int = 1,
+    output: str | None = None,
+    store: str | None = None,
+    credentials: str | None = None,
+    idempotency_key: str | None = None,
+    deadline_minutes: float = 30,
+    min_success: int | None = None,
+    concurrency: int = 8,
+    ledger: str | None = None,
+    provider_slugs: dict[str, str] | None = None,
+) -> FanOut:
+    """Turn one prompt into videos from several models, side by side.
+
+    Every model gets the same normalized request. Passthrough options go only to the models that allow them; what
+    happens to the others is on_unsupported. Nothing is sent before the whole request has been checked for every model.
+
+    Args:
+        prompt: What the videos should show.
+        models: Ids of the models, such as google/veo-3.1-lite. The command openrouter-video models lists them.
+        settings: Length, picture and sound. What is left empty is up to each model.
+        provider_options: Passthrough options by provider slug, as an object of objects. Under * they are for all.
+        on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
+            leaves out only what is unsupported, skip does not run the model, fail runs none.
+        takes: How many videos to make per model.
+        output: Folder for the videos, a path or any fsspec URL. Wins over the store's.
+        store: Name of an OpenRouter Video Store block. Without it the output or the environment decides.
+        credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
+        idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
+        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
+        min_success: How many videos make the run a success. Empty means all of them.
+        concurrency: How many videos to make at the same time.
+        ledger: Folder for the submission records, if not inside the output. Wins over the store's.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong.
+
+    Returns:
+        What was asked, and for each video what was sent, left out, got and paid.
+
+    Raises:
+        TooFewVideos: if fewer than min_success videos were made; it carries what became of each.
+        RequestRefused: if nothing could be sent; nothing was spent.
+        ConfigurationError: if a key, block, store or ledger cannot be used; nothing was spent.
+    """
+    order = Order(
+        models=models,
+        takes=takes,
+        min_success=min_success,
+        concurrency=concurrency,
+        output=output,
+        ledger=ledger,
+        store=store,
+        credentials=credentials,
+        idempotency_key=idempotency_key,
+        deadline_minutes=deadline_minutes,
+    )
+    try:
+        request = parse_request(prompt, settings, provider_options, on_unsupported, provider_slugs)
+        result = await produce(request, order)
+    except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
+        return cast(FanOut, refused_state(error))
+    # Prefect gives the caller the data of the state that a flow returns.
+    return cast(FanOut, final_state(result, result, min_success))

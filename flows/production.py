@@ -1,0 +1,134 @@
+"""One run from a request to its outcomes: open, list, plan, make every video, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from openrouter_video.blocks import load_credentials, load_store
+from openrouter_video.errors import RequestRefused, TooFewVideos, VideoError
+from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
+from openrouter_video.outcomes import of_entry
+from openrouter_video.plan import ModelPlan, Plan
+from openrouter_video.request import VideoRequest
+from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report
+
+from .run_identity import identify_run
+from .video_chain import VideoRun, make_video
+
+__all__ = ["Order", "final_state", "produce", "refused_state", "run_name"]
+
+LONGEST_NAME = 60
+
+
+class Order(NamedTuple):
+    """What a flow was asked for, beside the request itself."""
+
+    models: Sequence[str]
+    takes: int = 1
+    min_success: int | None = None
+    concurrency: int = 8
+    output: str | None = None
+    ledger: str | None = None
+    store: str | None = None
+    credentials: str | None = None
+    idempotency_key: str | None = None
+    deadline_minutes: float = 30.0
+
+
+async def produce(request: VideoRequest, order: Order) -> FanOut:
+    """Make every video of an order.
+
+    Raises:
+        RequestRefused: if nothing may be sent; it names every problem.
+        ConfigurationError: if a block, key, store, ledger or base URL cannot be used.
+        ApiUnavailable: if the list of models could not be read.
+    """
+    identity = await identify_run()
+    credentials = await load_credentials(order.credentials)
+    store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
+    async with store.open(credentials.get_client()) as resources:
+        scope = identity.scope(order.idempotency_key, request.asked(), resources.client.base_url)
+        catalog = await fetch_catalog(resources.client.base_url, resources.client)
+        plan = await make_plan(
+            request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
+        )
+        if plan.refused:
+            raise RequestRefused(plan.problems)
+        run = VideoRun(
+            request=request,
+            scope=scope,
+            resources=resources,
+            limit=asyncio.Semaphore(order.concurrency),
+            deadline_seconds=order.deadline_minutes * 60,
+            run_id=identity.run_id,
+            store_block=order.store,
+            credentials_block=order.credentials,
+        )
+        outcomes = await _make_all(plan, run)
+    await publish_report(outcomes)
+    wanted = len(outcomes) if order.min_success is None else order.min_success
+    return FanOut(
+        run_id=identity.run_id,
+        status=run_status(outcomes, wanted),
+        asked=plan.asked,
+        cost_usd=total_cost(outcomes),
+        problems=plan.warnings,
+        outcomes=tuple(outcomes),
+    )
+
+
+async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
+    """Make all videos side by side; the failure of one never touches another."""
+    videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
+    bar = ProgressBar(len(videos))
+    await bar.start()
+
+    async def make(model: ModelPlan, take: int) -> Outcome:
+        outcome = await make_video(model, take, run)
+        await bar.advance()
+        return outcome
+
+    results = await asyncio.gather(*(make(model, take) for model, take in videos), return_exceptions=True)
+    return [
+        result if isinstance(result, Outcome) else await _of_broken_chain(model, take, result, run)
+        for (model, take), result in zip(videos, results, strict=True)
+    ]
+
+
+async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, run: VideoRun) -> Outcome:
+    """Tell from the ledger what became of a video whose chain broke off unexpectedly."""
+    if not isinstance(error, Exception):
+        raise error
+    get_run_logger().error("%s: unexpected %s", model.model, type(error).__name__, exc_info=error)
+    entry = await run.resources.threads.run(run.resources.ledger.entry, run.scope.key(model.model, take))
+    known = of_entry(entry._replace(claim=entry.claim or run.claim(model, take)))
+    message = f"unexpected {type(error).__name__}: {error}"
+    return known.model_copy(update={"reused": False, "error": "; ".join(filter(None, [message, known.error]))})
+
+
+def final_state(result: FanOut, data: Any, min_success: int | None) -> State[Any]:
+    """Return the state that ends the flow: its message says how many videos there are and what they cost."""
+    wanted = len(result.outcomes) if min_success is None else min_success
+    message = summary(result.outcomes)
+    get_run_logger().info(message)
+    if count_completed(result.outcomes) >= wanted:
+        return Completed(message=message, data=data)
+    return Failed(message=message, data=TooFewVideos(result.outcomes, wanted))
+
+
+def refused_state(error: VideoError) -> State[Any]:
+    """Return the state of a run that was refused before anything was spent."""
+    return Failed(message=f"Refused, nothing was sent: {error}", data=error)
+
+
+def run_name() -> str:
+    """Name a flow run after its prompt."""
+    prompt = " ".join(str(flow_run.parameters.get("prompt", "")).split())
+    return prompt if len(prompt) <= LONGEST_NAME else prompt[: LONGEST_NAME - 1] + "…"

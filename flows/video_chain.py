@@ -1,0 +1,156 @@
+"""One video from its plan to its file: submit, poll, download, as tasks called straight from the flow."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from openrouter_video.client import ContentUnavailable
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
+from openrouter_video.job import Outcome, VideoJob
+from openrouter_video.outcomes import elapsed_since, failed, left_open, not_sent, of_plan, of_submission, started
+from openrouter_video.passthrough import named_options
+from openrouter_video.plan import ModelPlan, replan_options
+from openrouter_video.polling import Step
+from openrouter_video.progress import Progress, tell
+from openrouter_video.records import Claim, Scope, digest
+from openrouter_video.request import VideoRequest
+from openrouter_video.resources import Resources
+from openrouter_video.storage import video_path
+from openrouter_video.submission import Submitted
+from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video
+
+__all__ = ["VideoRun", "conclude_job", "make_video"]
+
+BAD_REQUEST = 400
+
+
+class VideoRun(NamedTuple):
+    """What all videos of one run share."""
+
+    request: VideoRequest
+    scope: Scope
+    resources: Resources
+    limit: asyncio.Semaphore
+    deadline_seconds: float
+    run_id: str
+    store_block: str | None = None
+    credentials_block: str | None = None
+
+    def claim(self, plan: ModelPlan, take: int) -> Claim:
+        """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
+        return Claim(
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            key=self.scope.key(plan.model, take),
+            model=plan.model,
+            take=take,
+            asked=self.request.asked(),
+            sent=plan.sent or {},
+            body_sha256=digest(plan.body),
+            base_url=self.resources.client.base_url,
+            output=self.resources.store.url,
+            path=video_path(self.request.prompt, self.scope.short, plan.model, take),
+            token=secrets.token_hex(8),
+            run_id=self.run_id,
+            store_block=self.store_block,
+            credentials_block=self.credentials_block,
+            left_out=tuple(option.model_dump() for option in plan.left_out),
+            notes=plan.notes,
+        )
+
+
+async def make_video(plan: ModelPlan, take: int, run: VideoRun) -> Outcome:
+    """Make one video of a plan, and return what became of it; the errors that this package knows become outcomes."""
+    claim = run.claim(plan, take)
+    if plan.decision != "send":
+        outcome = of_plan(plan, take, claim.key)
+    else:
+        async with run.limit:
+            outcome = await _submit_and_finish(plan, claim, run)
+    if outcome.elapsed_seconds is None and outcome.sent is not None:
+        outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+    tell(Progress("ended", claim.model, take, claim.key, outcome.job_id, outcome=outcome))
+    return outcome
+
+
+async def _submit_and_finish(plan: ModelPlan, claim: Claim, run: VideoRun) -> Outcome:
+    try:
+        submitted = await submit_video(claim, plan.body, run.resources)
+        rejected: frozenset[str] = frozenset()
+        while named := _rejected_options(submitted, plan):
+            rejected |= named
+            plan = await _plan_again(plan, rejected, run)
+            if plan.decision != "send":
+                return of_plan(plan, claim.take, claim.key)
+            submitted = await submit_video(run.claim(plan, claim.take), plan.body, run.resources)
+    except (ApiUnavailable, ConfigurationError, KeyConflict, LedgerError) as error:
+        return not_sent(claim, str(error))
+    if submitted.state == "settled":
+        return await _restore(submitted, run.resources)
+    if submitted.state != "accepted" or submitted.job_id is None:
+        return of_submission(submitted)
+    step = await poll_job(
+        submitted.claim,
+        submitted.job_id,
+        run.resources.client,
+        deadline_seconds=run.deadline_seconds,
+        fresh=not submitted.reused,
+    )
+    return await conclude_job(of_submission(submitted), step, submitted.claim, run.resources)
+
+
+async def conclude_job(outcome: Outcome, step: Step, claim: Claim, resources: Resources) -> Outcome:
+    """Bring the video of a job to safety after its last poll; whatever stands in the way leaves it open."""
+    if step.job is None:
+        return left_open(outcome, step.reason)
+    if not step.job.completed:
+        return await _settle(claim, failed(outcome, step.job), resources)
+    try:
+        return await download_video(claim, step.job, resources, reused=outcome.reused)
+    except (ContentUnavailable, StorageError) as error:
+        return left_open(outcome, str(error), step.job)
+
+
+async def _settle(claim: Claim, outcome: Outcome, resources: Resources) -> Outcome:
+    outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+    try:
+        await resources.threads.run(resources.ledger.settle, claim.key, outcome)
+    except LedgerError as error:
+        return outcome.model_copy(update={"notes": (*outcome.notes, str(error))})
+    return outcome
+
+
+async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
+    """Return an earlier run's outcome; a video that has gone from this store is downloaded again."""
+    outcome, claim = of_submission(submitted), submitted.claim
+    ours = outcome.url is not None and outcome.url.startswith(resources.store.url)
+    if outcome.status != "completed" or not ours or outcome.job_id is None:
+        return outcome
+    if await resources.threads.run(resources.downloader.find, claim.path) is not None:
+        return outcome
+    job = VideoJob(id=outcome.job_id, status="completed", videos=1 + len(outcome.extra_urls))
+    try:
+        again = await download_video(claim, job, resources, reused=True)
+    except (ContentUnavailable, StorageError) as error:
+        gone = f"{outcome.url} is no longer there, and the video could not be downloaded again"
+        return left_open(started(claim, job_id=outcome.job_id, reused=True), f"{gone}: {error}")
+    return again.model_copy(update={"cost_usd": outcome.cost_usd})
+
+
+def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:
+    """A 400 that names an option that was sent is the API's word that the model does not allow it."""
+    if submitted.state != "refused" or submitted.status != BAD_REQUEST:
+        return frozenset()
+    return named_options(submitted.reason or "", plan.body)
+
+
+async def _plan_again(plan: ModelPlan, rejected: frozenset[str], run: VideoRun) -> ModelPlan:
+    """Apply the policy again after a 400, which is free and final, over a catalog that is fetched afresh."""
+    client = run.resources.client
+    catalog = await fetch_catalog.with_options(refresh_cache=True)(client.base_url, client)
+    model = catalog.get(plan.model)
+    if model is None:
+        raise ConfigurationError(f"{plan.model} has vanished from the API's list of models")
+    return replan_options(plan, run.request, model, rejected)

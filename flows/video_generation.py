@@ -1,0 +1,76 @@
+"""The flow for one model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+from prefect import flow
+
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
+from openrouter_video.job import Outcome
+from openrouter_video.request import parse_request
+from openrouter_video.settings import VideoSettings
+
+from .production import Order, final_state, produce, refused_state, run_name
+
+__all__ = ["generate_video"]
+
+
+@flow(name="generate-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer="json")
+async def generate_video(
+    prompt: str,
+    model: str,
+    settings: VideoSettings | None = None,
+    provider_options: dict[str, Any] | None = None,
+    on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
+    takes: int = 1,
+    output: str | None = None,
+    store: str | None = None,
+    credentials: str | None = None,
+    idempotency_key: str | None = None,
+    deadline_minutes: float = 30,
+    ledger: str | None = None,
+    provider_slugs: dict[str, str] | None = None,
+) -> list[Outcome]:
+    """Turn one prompt into one video, or several takes of it, from one model.
+
+    Args:
+        prompt: What the video should show.
+        model: Id of the model, such as google/veo-3.1-lite. The command openrouter-video models lists them.
+        settings: Length, picture and sound. What is left empty is up to the model.
+        provider_options: Passthrough options by provider slug, as an object of objects. Under * they are for any slug.
+        on_unsupported: If the model lacks one of its options. fallback sends the request without options, drop leaves
+            out only what is unsupported, skip and fail send nothing.
+        takes: How many videos to make.
+        output: Folder for the videos, a path or any fsspec URL. Wins over the store's.
+        store: Name of an OpenRouter Video Store block. Without it the output or the environment decides.
+        credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
+        idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
+        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
+        ledger: Folder for the submission records, if not inside the output. Wins over the store's.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong.
+
+    Returns:
+        For each take what was sent, left out, got and paid.
+
+    Raises:
+        TooFewVideos: if a video is missing; it carries what became of each.
+        RequestRefused: if nothing could be sent; nothing was spent.
+        ConfigurationError: if a key, block, store or ledger cannot be used; nothing was spent.
+    """
+    order = Order(
+        models=[model],
+        takes=takes,
+        output=output,
+        ledger=ledger,
+        store=store,
+        credentials=credentials,
+        idempotency_key=idempotency_key,
+        deadline_minutes=deadline_minutes,
+    )
+    try:
+        request = parse_request(prompt, settings, provider_options, on_unsupported, provider_slugs)
+        result = await produce(request, order)
+    except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
+        return cast(list[Outcome], refused_state(error))
+    return cast(list[Outcome], final_state(result, list(result.outcomes), None))

@@ -1,0 +1,221 @@
+"""The four operations of the API over HTTP: list, submit, get, content.
+
+An edge: it sends one request and returns what the answer proves, decided in ``answers``. The key goes to the configured
+origin only: every URL is built from the base URL and the job's id, redirects are not followed, and no error that leaves
+this module holds a request, a response or a header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote
+
+import httpx
+from pydantic import SecretStr
+
+from openrouter_video.answers import (
+    ContentAnswer,
+    PollAnswer,
+    SubmitAnswer,
+    error_message,
+    read_content,
+    read_poll,
+    read_submit,
+)
+from openrouter_video.catalog import Catalog, parse_catalog
+from openrouter_video.endpoint import is_loopback, parse_api_key, parse_base_url
+from openrouter_video.errors import ApiUnavailable, ConfigurationError
+
+__all__ = ["ContentUnavailable", "Timeouts", "VideoClient"]
+
+LARGEST_ANSWER_BYTES = 8 * 2**20
+CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+class Timeouts(NamedTuple):
+    """Time limits in seconds. A real submission takes 2.4-3.6 s (recorded), so five would be too few."""
+
+    connect: float = 10.0
+    submit: float = 60.0
+    poll: float = 30.0
+    content: float = 60.0
+
+
+class ContentUnavailable(ApiUnavailable):
+    """No video came, or it stopped coming; ``answer`` says whether trying again may help."""
+
+    def __init__(self, answer: ContentAnswer) -> None:
+        self.answer = answer
+        super().__init__(answer.reason)
+
+    def __reduce__(self) -> tuple[type[ContentUnavailable], tuple[ContentAnswer]]:
+        return type(self), (self.answer,)
+
+
+class VideoClient:
+    """OpenRouter's video API at one base URL with one key.
+
+    Listing and polling are asynchronous. ``submit`` and ``content`` block, because they belong into a thread: the one
+    must run to its end whatever is cancelled around it, the other moves a gigabyte without touching the event loop.
+    """
+
+    def __init__(
+        self,
+        api_key: SecretStr | str | None,
+        base_url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.base_url = parse_base_url(base_url)
+        self.timeouts = timeouts or Timeouts()
+        self._now = now
+        # Without a key only the list of models can be read, which is all that a dry run needs.
+        key = parse_api_key(api_key).get_secret_value() if api_key is not None else None
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # A proxy from the environment would read the key that goes to this machine unencrypted.
+        local = is_loopback(self.base_url)
+        verify: ssl.SSLContext | bool = False if self.base_url.startswith("http://") else ssl.create_default_context()
+        shared: dict[str, Any] = {
+            "headers": {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"},
+            "follow_redirects": False,
+            "trust_env": not local,
+            "verify": verify,
+        }
+        self._async = httpx.AsyncClient(
+            **shared, timeout=httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
+        )
+        # A kept-alive connection that the server has just closed loses a POST in a way that proves nothing.
+        self._sync = httpx.Client(**shared, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
+
+    def __repr__(self) -> str:
+        return f"VideoClient(base_url={self.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._async.aclose()
+        self._sync.close()
+
+    async def list_models(self) -> Catalog:
+        """Return the models that the API offers; no key is sent.
+
+        Raises:
+            ApiUnavailable: if the API could not be reached or is in trouble; safe to try again.
+            ConfigurationError: if what answered is not OpenRouter's video API.
+        """
+        url = f"{self.base_url}/videos/models"
+        try:
+            response = await self._async.get(url)
+        except httpx.HTTPError as error:
+            raise ApiUnavailable(f"could not reach {url}: {_cause(error)}") from None
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise ApiUnavailable(f"{url} answered HTTP {response.status_code}; try again later")
+        payload = _json(response)
+        if not response.is_success or payload is None:
+            said = error_message(payload) or f"{response.headers.get('content-type', 'no content type')}"
+            raise ConfigurationError(
+                f"{self.base_url} does not look like OpenRouter's API: {url} answered HTTP {response.status_code} "
+                f"({said}); the usual base URL is https://openrouter.ai/api/v1"
+            )
+        return parse_catalog(payload)
+
+    def submit(self, body: bytes, session_id: str) -> SubmitAnswer:
+        """Send one POST and say what its answer proves; never raises for what the network or the API does.
+
+        ``session_id`` goes along as ``x-session-id``, by which a person may find the job again.
+        """
+        headers = {**self._headers, "Content-Type": "application/json", "x-session-id": session_id}
+        timeout = httpx.Timeout(self.timeouts.submit, connect=self.timeouts.connect)
+        url = f"{self.base_url}/videos"
+        try:
+            with self._sync.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
+                answer = _bounded(response, time.monotonic() + self.timeouts.submit)
+                return read_submit(response.status_code, response.headers, answer, self._now())
+        except CONNECTION_NEVER_MADE as error:
+            return SubmitAnswer("again", f"could not connect to {self.base_url}: {_cause(error)}")
+        except httpx.HTTPError as error:
+            return SubmitAnswer("uncertain", f"the request was sent, but no whole answer came: {_cause(error)}")
+
+    async def get_job(self, job_id: str) -> PollAnswer:
+        """Ask once how a job is doing; what goes wrong is a reason in the answer, never an exception."""
+        url = f"{self.base_url}/videos/{quote(job_id, safe='')}"
+        try:
+            async with (
+                asyncio.timeout(self.timeouts.poll),
+                self._async.stream("GET", url, headers=self._headers) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > LARGEST_ANSWER_BYTES:
+                        return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+                return read_poll(response.status_code, response.headers, bytes(body), self._now(), job_id)
+        except TimeoutError:
+            return PollAnswer(reason=f"no whole answer in {self.timeouts.poll:g} s")
+        except httpx.HTTPError as error:
+            return PollAnswer(reason=f"no answer: {_cause(error)}")
+
+    @contextmanager
+    def content(self, job_id: str, index: int = 0) -> Iterator[Iterator[bytes]]:
+        """Open the video of a finished job as an iterator of bytes; only ``video/mp4`` is one.
+
+        Raises:
+            ContentUnavailable: if no video comes, also in the middle of the iteration.
+        """
+        url = f"{self.base_url}/videos/{quote(job_id, safe='')}/content"
+        timeout = httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
+        headers = {**self._headers, "Accept": "video/mp4", "Accept-Encoding": "identity"}
+        try:
+            with self._sync.stream("GET", url, params={"index": index}, headers=headers, timeout=timeout) as got:
+                media_type = got.headers.get("content-type", "").split(";")[0].strip().lower()
+                if got.status_code != httpx.codes.OK:
+                    beginning = _bounded(got, time.monotonic() + self.timeouts.poll, limit=64 * 1024)
+                    raise ContentUnavailable(read_content(got.status_code, got.headers, beginning, self._now()))
+                if media_type != "video/mp4":
+                    reason = f"the content is {media_type or 'of no stated type'}, not video/mp4"
+                    raise ContentUnavailable(ContentAnswer(reason, again=True))
+                yield got.iter_raw()
+        except httpx.HTTPError as error:
+            raise ContentUnavailable(ContentAnswer(f"the download broke off: {_cause(error)}", again=True)) from None
+
+
+def _bounded(response: httpx.Response, until: float, limit: int = LARGEST_ANSWER_BYTES) -> bytes:
+    """Read a body of bounded length in bounded time; a beginning is enough to see what it is."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > limit or time.monotonic() > until:
+            break
+    return bytes(body[:limit])
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _cause(error: httpx.HTTPError) -> str:
+    """Return what went wrong, in words: httpx leaves the message of a time-out empty."""
+    return str(error) or type(error).__name__
+
+
+def _version() -> str:
+    try:
+        return version("prefect-openrouter-video")
+    except PackageNotFoundError:
+        return "checkout"

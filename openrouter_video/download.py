@@ -1,0 +1,124 @@
+"""From a finished job to a file that is safe: fetch, verify, publish, sidecar, and try again where it can help.
+
+The store's edge and the API's edge meet here, in one thread per download; the decision to try again is a pure function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from openrouter_video.client import ContentUnavailable, VideoClient
+from openrouter_video.errors import BrokenVideo, LedgerError, StorageError
+from openrouter_video.job import Outcome, VideoJob
+from openrouter_video.ledger import Ledger
+from openrouter_video.outcomes import completed, elapsed_since, started
+from openrouter_video.records import Claim
+from openrouter_video.storage import SavedFile, find_saved, read_sidecar, save_video, sidecar_path, write_sidecar
+from openrouter_video.stores import Store
+from openrouter_video.threads import Threads
+
+__all__ = ["Downloader", "download_wait", "numbered_path"]
+
+DOWNLOAD_ATTEMPTS = 5
+
+
+class Downloader:
+    """Downloads the videos of finished jobs into one store, and records in the ledger that they are safe."""
+
+    def __init__(
+        self,
+        client: VideoClient,
+        store: Store,
+        ledger: Ledger,
+        threads: Threads,
+        *,
+        attempts: int = DOWNLOAD_ATTEMPTS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._ledger = ledger
+        self._threads = threads
+        self._attempts = attempts
+        self._sleep = sleep
+
+    async def keep(self, claim: Claim, job: VideoJob, *, reused: bool = False) -> Outcome:
+        """Bring the videos of a job to safety: files first, then the sidecar, which says "complete", then the ledger.
+
+        What an earlier run has already brought there is not downloaded again.
+
+        Raises:
+            ContentUnavailable, StorageError: the last reason, once no further attempt can help. Nothing was published
+                of the video that failed, and the job stays collectable.
+        """
+        saved = await self._threads.run(self.find, claim.path, job.id)
+        if saved is not None:
+            outcome = saved.model_copy(update={"reused": reused})
+        else:
+            files = [await self._download(job, index, claim.path) for index in range(job.videos)]
+            outcome = started(claim, job_id=job.id, reused=reused)
+            sidecar = self._store.url_of(sidecar_path(claim.path))
+            outcome = completed(outcome, job, files, sidecar)
+            outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+            content = {"asked": claim.asked, **outcome.model_dump(mode="json")}
+            await self._threads.run(write_sidecar, self._store, sidecar_path(claim.path), content)
+        try:
+            await self._threads.run(self._ledger.settle, claim.key, outcome)
+        except LedgerError as error:
+            return outcome.model_copy(update={"notes": (*outcome.notes, f"the file is safe, but {error}")})
+        return outcome
+
+    def find(self, path: str, job_id: str | None = None) -> Outcome | None:
+        """Return the outcome in the sidecar of a path, if it is of that job and its files are all there and whole."""
+        content = read_sidecar(self._store, sidecar_path(path))
+        if content is None or (job_id is not None and content.get("job_id") != job_id):
+            return None
+        outcome = Outcome.model_validate({key: content[key] for key in Outcome.model_fields if key in content})
+        paths = (
+            [path]
+            if not outcome.extra_urls
+            else [numbered_path(path, n + 1) for n in range(len(outcome.extra_urls) + 1)]
+        )
+        sizes = [outcome.bytes, *[None] * len(outcome.extra_urls)]
+        whole = all(find_saved(self._store, p, size=size) for p, size in zip(paths, sizes, strict=True))
+        return outcome if whole else None
+
+    async def _download(self, job: VideoJob, index: int, path: str) -> SavedFile:
+        target = path if job.videos == 1 else numbered_path(path, index + 1)
+
+        def fetch(stop: threading.Event) -> SavedFile:
+            with self._client.content(job.id, index) as chunks:
+                return save_video(chunks, self._store, target, stop=stop)
+
+        tries = 0
+        while True:
+            try:
+                return await self._threads.run_stoppable(fetch)
+            except (ContentUnavailable, StorageError) as error:
+                wait = download_wait(error, tries, self._attempts, random.random())  # noqa: S311 (spreads load)
+                if wait is None:
+                    raise
+            await self._sleep(wait)
+            tries += 1
+
+
+def download_wait(error: ContentUnavailable | StorageError, tries: int, attempts: int, jitter: float) -> float | None:
+    """Return the seconds to wait before the next attempt, or None when there is to be none.
+
+    A broken transfer or a passing answer is tried again; a store that refuses the file will refuse it once more.
+    """
+    again = error.answer.again if isinstance(error, ContentUnavailable) else isinstance(error, BrokenVideo)
+    if not again or tries + 1 >= attempts:
+        return None
+    asked = error.answer.retry_after if isinstance(error, ContentUnavailable) else None
+    return asked if asked is not None else min(30.0, 2.0**tries) * (0.75 + 0.5 * jitter)
+
+
+def numbered_path(path: str, number: int) -> str:
+    """Return the path of one of several videos of a job: ``clip.mp4`` becomes ``clip.1.mp4``."""
+    stem, dot, suffix = path.rpartition(".")
+    return f"{stem}.{number}{dot}{suffix}"

@@ -1,0 +1,85 @@
+"""Where the API is and which key may go there: checked once, before anything is sent.
+
+Pure. The key goes to one origin (scheme, host and port), over https, or over http to this machine only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from openrouter_video.errors import ConfigurationError
+
+__all__ = ["DEFAULT_BASE_URL", "is_loopback", "origin", "parse_api_key", "parse_base_url"]
+
+DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
+HOW_TO_GET_A_KEY = "set OPENROUTER_API_KEY, or use --sandbox to try everything without a key"
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def parse_base_url(url: str) -> str:
+    """Return the base URL of the API without a trailing slash.
+
+    Raises:
+        ConfigurationError: if it is no URL, holds credentials, or would send the key in clear to another machine.
+    """
+    text = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in DEFAULT_PORTS or not host:
+        raise ConfigurationError(f"the base URL {_shown(text)!r} is no http(s) URL; the default is {DEFAULT_BASE_URL}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"the base URL of {host} must hold no user name, password, query or fragment; the default is "
+            f"{DEFAULT_BASE_URL}"
+        )
+    if parts.scheme == "http" and not is_loopback(text):
+        raise ConfigurationError(
+            f"the base URL {text} would send the API key unencrypted to {host}; "
+            "use https (http is for this machine only)"
+        )
+    return text
+
+
+def parse_api_key(key: SecretStr | str | None) -> SecretStr:
+    """Return a key that can be sent in a header; the message of an error never shows it.
+
+    Raises:
+        ConfigurationError: if there is none, or if it holds a line break, a space or a character outside ASCII.
+    """
+    text = key.get_secret_value() if isinstance(key, SecretStr) else key or ""
+    stripped = text.strip(" \t")
+    if not stripped:
+        raise ConfigurationError(f"there is no API key; {HOW_TO_GET_A_KEY}")
+    if not stripped.isascii() or not stripped.isprintable() or " " in stripped:
+        what = "a line break" if "\n" in text or "\r" in text else "a space or a character that no key has"
+        raise ConfigurationError(f"the API key holds {what}; copy it again, without anything around it")
+    return SecretStr(stripped)
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of a URL: what must be equal before a key is sent."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine, by name or by address."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _shown(url: str) -> str:
+    """Return a URL fit for a message: a password in it stays out."""
+    before, at, after = url.rpartition("@")
+    return f"…@{after}"[:100] if at and before else url[:100]

@@ -1,0 +1,207 @@
+"""What the provider says of a job, and what became of each video that was asked for.
+
+Pure values. Signed download URLs are secrets and are never read out of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+__all__ = [
+    "FanOut",
+    "JobStatus",
+    "LeftOut",
+    "Outcome",
+    "OutcomeStatus",
+    "Usage",
+    "VideoJob",
+    "count_completed",
+    "dollars",
+    "run_status",
+    "summary",
+    "total_cost",
+]
+
+
+class JobStatus(StrEnum):
+    """The statuses of a job that OpenRouter is known to use; any other means that it still runs."""
+
+    pending = "pending"
+    in_progress = "in_progress"
+    completed = "completed"
+    failed = "failed"
+    cancelled = "cancelled"
+    expired = "expired"
+    dead = "dead"
+
+
+UNSUCCESSFUL = frozenset({JobStatus.failed, JobStatus.cancelled, JobStatus.expired, JobStatus.dead})
+
+
+class Usage(BaseModel):
+    """What a finished job cost, by the provider's own account; the only true price."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cost: float | None = None
+    is_byok: bool = False
+
+
+class VideoJob(BaseModel):
+    """One answer of ``GET /videos/{id}``, reduced to what a decision needs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    status: str
+    error: str | None = None
+    usage: Usage | None = None
+    videos: int = 1
+    expires_at: str | None = None
+
+    @field_validator("error", mode="before")
+    @classmethod
+    def _any_error_as_text(cls, value: Any) -> Any:
+        """The API documents a string; an object from a look-alike server must not lose a paid job."""
+        if isinstance(value, dict):
+            return str(value.get("message") or value)
+        return value if value is None else str(value)
+
+    @field_validator("expires_at", mode="before")
+    @classmethod
+    def _any_time_as_text(cls, value: Any) -> Any:
+        return value if value is None else str(value)
+
+    @property
+    def completed(self) -> bool:
+        """Whether the video is ready."""
+        return self.status == JobStatus.completed
+
+    @property
+    def unsuccessful(self) -> bool:
+        """Whether the provider gave the job up for good."""
+        return self.status in UNSUCCESSFUL
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job will not change any more."""
+        return self.completed or self.unsuccessful
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the job cost in US dollars; None as long as the provider does not say."""
+        return self.usage.cost if self.usage else None
+
+
+class LeftOut(BaseModel):
+    """One passthrough option that was asked for and not sent, with the reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    reason: str
+    suggestion: str | None = None
+
+
+OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
+
+
+class Outcome(BaseModel):
+    """What became of one video: asked, sent, left out, got and paid.
+
+    ``completed``: the file is safe. ``failed``: the provider's last word. ``refused``: by the plan or by a definite
+    answer of the API, nothing was charged. ``skipped``: by policy. ``uncertain``: charged or not, nobody knows, and it
+    is never submitted again by itself. ``open``: still running, or done and not yet downloaded; collecting finishes it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    take: int = 1
+    key: str | None = None
+    status: OutcomeStatus
+    reused: bool = False
+    job_id: str | None = None
+    url: str | None = None
+    extra_urls: tuple[str, ...] = ()
+    sidecar_url: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    cost_usd: float | None = None
+    sent: dict[str, Any] | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    elapsed_seconds: float | None = None
+
+
+RunStatus = Literal["completed", "partial", "failed", "refused"]
+
+
+class FanOut(BaseModel):
+    """The whole run: what was asked and what became of every video."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str | None = None
+    status: RunStatus
+    asked: dict[str, Any]
+    cost_usd: float | None = None
+    problems: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+    def __str__(self) -> str:
+        return summary(self.outcomes)
+
+
+def count_completed(outcomes: Sequence[Outcome]) -> int:
+    """Return how many videos are safe."""
+    return sum(outcome.status == "completed" for outcome in outcomes)
+
+
+def total_cost(outcomes: Sequence[Outcome]) -> float | None:
+    """Return what the videos cost together in US dollars; None if the provider told no cost at all."""
+    known = [outcome.cost_usd for outcome in outcomes if outcome.cost_usd is not None]
+    return round(sum(known), 6) if known else None
+
+
+def run_status(outcomes: Sequence[Outcome], wanted: int) -> RunStatus:
+    """Return ``completed`` with as many videos as wanted, ``partial`` with some, ``failed`` with none."""
+    completed = count_completed(outcomes)
+    if completed >= wanted:
+        return "completed"
+    return "partial" if completed else "failed"
+
+
+def dollars(amount: float) -> str:
+    """Return an amount as people write it: two digits, more only where cents would hide it.
+
+    >>> dollars(1.2), dollars(0.0525), dollars(0)
+    ('$1.20', '$0.0525', '$0.00')
+    """
+    text = f"{amount:.4f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"${whole}.{cents.ljust(2, '0')}"
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return the final state's message, such as ``3 of 4 videos, $1.20, 1 open``."""
+    parts = [f"{count_completed(outcomes)} of {len(outcomes)} video{'s' * (len(outcomes) != 1)}"]
+    cost = total_cost(outcomes)
+    if cost is not None:
+        parts.append(dollars(cost))
+    for status in ("failed", "refused", "skipped", "uncertain", "open"):
+        count = sum(outcome.status == status for outcome in outcomes)
+        if count:
+            parts.append(f"{count} {status}")
+    reused = sum(outcome.reused for outcome in outcomes)
+    if reused:
+        parts.append(f"{reused} reused")
+    return ", ".join(parts)

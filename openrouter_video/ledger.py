@@ -1,0 +1,102 @@
+"""At-most-once submission records in any store that can create a file exactly once.
+
+An edge: ``records`` decides what the records prove. A record is a small JSON file at ``<ledger>/<key>/<name>.json``,
+created whole or not at all and never changed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from openrouter_video.errors import LedgerError, StorageError
+from openrouter_video.job import Outcome
+from openrouter_video.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, parse_entry
+from openrouter_video.stores import Store, check_ledger, create_exclusive, list_names, read_bytes
+
+__all__ = ["Ledger"]
+
+SUFFIX = ".json"
+
+
+class Ledger:
+    """The submission records of one store. Every method blocks, and may be called from any thread.
+
+    All raise LedgerError if the store fails; creating methods return False if the record exists already.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.store.url!r})"
+
+    @property
+    def url(self) -> str:
+        """Where the records are, without credentials."""
+        return self.store.url
+
+    def check(self) -> None:
+        """Make sure that the store creates a record exactly once.
+
+        Raises:
+            LedgerUnsafe: if it does not, or if nobody knows.
+        """
+        check_ledger(self.store)
+
+    def claim(self, attempt: int, claim: Claim) -> bool:
+        """Claim an attempt before its POST; False means that somebody else has it.
+
+        A store may answer "exists" to a creation of our own whose first answer was lost, so the token decides.
+        """
+        if self._create(claim.key, f"claim-{attempt}", claim):
+            return True
+        entry = self.entry(claim.key)
+        ours = entry.claim is not None and bool(claim.token) and entry.claim.token == claim.token
+        return ours and entry.attempt == attempt and entry.state == "claimed"
+
+    def record_job(self, key: str, attempt: int, job_id: str, *, by_person: bool = False) -> bool:
+        """Record the id of a job that is billed."""
+        return self._create(key, f"job-{attempt}", JobRecord(at=_now(), job_id=job_id, by=_who(by_person)))
+
+    def release(self, key: str, attempt: int, reason: str, *, by_person: bool = False) -> bool:
+        """Record the proof that nothing was accepted, which frees the key for the next attempt."""
+        return self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
+
+    def doubt(self, key: str, attempt: int, reason: str) -> bool:
+        """Record that nobody knows whether the attempt was accepted; only a person may settle it."""
+        return self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
+
+    def settle(self, key: str, outcome: Outcome) -> bool:
+        """Record the end: the file is safe, or the provider has given up."""
+        return self._create(key, "outcome", OutcomeRecord(at=_now(), outcome=outcome))
+
+    def entry(self, key: str) -> LedgerEntry:
+        """Read all records of a key."""
+        try:
+            names = [name for name in list_names(self.store, key) if name.endswith(SUFFIX)]
+            contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in names}
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
+        return parse_entry(key, contents)
+
+    def keys(self) -> list[str]:
+        """List the keys of all submissions."""
+        try:
+            return sorted(list_names(self.store, ""))
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
+
+    def _create(self, key: str, name: str, record: Claim | JobRecord | Proof | OutcomeRecord) -> bool:
+        content = record.model_dump_json(exclude_none=True, indent=1).encode()
+        try:
+            return create_exclusive(self.store, f"{key}/{name}{SUFFIX}", content)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot record {name} of {key}: {error}") from None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _who(person: bool) -> str:
+    return "person" if person else "api"

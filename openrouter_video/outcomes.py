@@ -1,0 +1,140 @@
+"""Which outcome follows from a plan, a submission, a poll or a file.
+
+Pure: every end that one video can have is built here, so that each says the same things in the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from openrouter_video.answers import clip
+from openrouter_video.job import LeftOut, Outcome, VideoJob
+from openrouter_video.plan import ModelPlan
+from openrouter_video.records import Claim, LedgerEntry
+from openrouter_video.storage import SavedFile
+from openrouter_video.submission import Submitted
+
+__all__ = [
+    "COLLECT",
+    "completed",
+    "elapsed_since",
+    "failed",
+    "left_open",
+    "not_sent",
+    "of_entry",
+    "of_plan",
+    "of_submission",
+    "started",
+]
+
+COLLECT = "`openrouter-video collect` finishes it"
+SETTLE = (
+    "`openrouter-video ledger settle {key} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
+)
+
+
+def of_plan(plan: ModelPlan, take: int, key: str | None = None) -> Outcome:
+    """Return the outcome of a model to which nothing is sent."""
+    return Outcome(
+        model=plan.model,
+        take=take,
+        key=key,
+        status="skipped" if plan.decision == "skip" else "refused",
+        left_out=plan.left_out,
+        notes=plan.notes,
+        error="; ".join(problem.message for problem in plan.problems) or None,
+    )
+
+
+def started(claim: Claim, *, job_id: str | None = None, reused: bool = False) -> Outcome:
+    """Return what is known of a video from its claim alone: the job is open until something ends it."""
+    return Outcome(
+        model=claim.model,
+        take=claim.take,
+        key=claim.key,
+        status="open",
+        reused=reused,
+        job_id=job_id,
+        sent=claim.sent,
+        left_out=tuple(LeftOut.model_validate(option) for option in claim.left_out),
+        notes=claim.notes,
+    )
+
+
+def of_submission(submitted: Submitted) -> Outcome:
+    """Return the outcome of a submission that left no job to wait for, or of the open job that it left."""
+    if submitted.outcome is not None:
+        return submitted.outcome.model_copy(update={"reused": True})
+    outcome = started(submitted.claim, job_id=submitted.job_id, reused=submitted.reused)
+    if submitted.state == "uncertain":
+        return uncertain(outcome, submitted.reason)
+    if submitted.state == "refused":
+        return outcome.model_copy(update={"status": "refused", "error": submitted.reason})
+    return outcome.model_copy(update={"error": submitted.reason})
+
+
+def of_entry(entry: LedgerEntry) -> Outcome:
+    """Return the outcome that the records of a key tell by themselves."""
+    if entry.outcome is not None:
+        return entry.outcome.model_copy(update={"reused": True})
+    if entry.claim is None:
+        base = Outcome(model="unknown", key=entry.key, status="open", reused=True, job_id=entry.job_id)
+    else:
+        base = started(entry.claim, job_id=entry.job_id, reused=True)
+    if entry.state in {"uncertain", "claimed"}:
+        return uncertain(base, entry.reason)
+    if entry.state == "free":
+        return base.model_copy(update={"status": "refused", "error": entry.reason})
+    return base
+
+
+def uncertain(outcome: Outcome, reason: str | None) -> Outcome:
+    """Return the outcome of a submission that nobody can vouch for, with what a person can do about it."""
+    key = outcome.key or "KEY"
+    advice = f"It may be billed, and is never sent again by itself. Look for session {key} in OpenRouter's activity: "
+    said = f"{reason}. " if reason else ""
+    return outcome.model_copy(update={"status": "uncertain", "error": f"{said}{advice}{SETTLE.format(key=key)}"})
+
+
+def not_sent(claim: Claim, reason: str) -> Outcome:
+    """Return the outcome of a video whose submission could not even be recorded."""
+    return started(claim).model_copy(update={"status": "refused", "error": reason})
+
+
+def failed(outcome: Outcome, job: VideoJob) -> Outcome:
+    """Return the outcome of a job that the provider has given up, in its words."""
+    said = clip(job.error) if job.error else "the provider gave no reason"
+    return outcome.model_copy(update={"status": "failed", "error": f"{job.status}: {said}", "cost_usd": job.cost_usd})
+
+
+def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None) -> Outcome:
+    """Return the outcome of a job that goes on, or whose video is still to be fetched."""
+    cost = job.cost_usd if job else None
+    error = f"{reason}; {COLLECT}" if reason else COLLECT
+    return outcome.model_copy(update={"status": "open", "error": error, "cost_usd": cost})
+
+
+def completed(outcome: Outcome, job: VideoJob, files: Sequence[SavedFile], sidecar_url: str) -> Outcome:
+    """Return the outcome of a video whose files are safe."""
+    first = files[0]
+    known: dict[str, Any] = {
+        "status": "completed",
+        "error": None,
+        "url": first.url,
+        "extra_urls": tuple(file.url for file in files[1:]),
+        "sidecar_url": sidecar_url,
+        "bytes": first.bytes,
+        "sha256": first.sha256,
+        "duration_seconds": first.duration_seconds,
+        "width": first.width,
+        "height": first.height,
+        "cost_usd": job.cost_usd,
+    }
+    return outcome.model_copy(update=known)
+
+
+def elapsed_since(claim: Claim, now: datetime) -> float:
+    """Return the seconds from the claim to a moment, which is how long somebody waited for the video."""
+    return round(max(0.0, (now - datetime.fromisoformat(claim.at)).total_seconds()), 3)

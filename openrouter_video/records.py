@@ -1,0 +1,200 @@
+"""The ledger's records, their identity, and what they prove together.
+
+Pure. A record is created once and never changed, so the state of a submission is a function of which records exist:
+an accepted job outweighs a release, a release frees the key, and a claim with neither proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from openrouter_video.job import Outcome
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Claim",
+    "JobRecord",
+    "LedgerEntry",
+    "OutcomeRecord",
+    "Proof",
+    "RecordName",
+    "Scope",
+    "differences",
+    "digest",
+    "parse_entry",
+    "scope_of_key",
+    "scope_of_run",
+]
+
+SCHEMA_VERSION = 1
+
+_R = TypeVar("_R", bound="_Record")
+
+
+class Scope(NamedTuple):
+    """What makes two submissions the same one. ``digest`` names the folder of the run's videos too."""
+
+    digest: str
+    shared: bool
+
+    def key(self, model: str, take: int) -> str:
+        """Return the ledger key of one video of the run: 32 hexadecimal digits."""
+        return digest([self.digest, model, take])[:32]
+
+    @property
+    def short(self) -> str:
+        """The eight digits that people see in folder names."""
+        return self.digest[:8]
+
+
+def scope_of_key(idempotency_key: str, realm: str = "") -> Scope:
+    """Identify by the user's own key, across runs. ``realm`` keeps a sandbox's videos apart from paid ones."""
+    return Scope(digest(["key", idempotency_key, *filter(None, [realm])]), shared=True)
+
+
+def scope_of_run(root_run_id: str, asked: Mapping[str, Any]) -> Scope:
+    """Identify by the outermost flow run and the request as asked.
+
+    A retry of the flow, or of a flow that calls it, keeps both; a fresh catalog or an upgrade changes neither.
+    """
+    return Scope(digest(["run", root_run_id, asked]), shared=False)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON value in canonical form, in hexadecimal."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class _Record(BaseModel):
+    """Fields may be added in later versions, so unknown ones are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: int = SCHEMA_VERSION
+    at: str
+
+
+class Claim(_Record):
+    """Written before the POST: what is about to be sent, where, and where its video will go."""
+
+    key: str
+    model: str
+    take: int
+    asked: dict[str, Any]
+    sent: dict[str, Any]
+    body_sha256: str
+    base_url: str
+    output: str
+    path: str
+    token: str = ""
+    run_id: str | None = None
+    store_block: str | None = None
+    credentials_block: str | None = None
+    left_out: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class JobRecord(_Record):
+    """Written at once after the answer, or by a person: the id of a job that is billed."""
+
+    job_id: str
+    by: Literal["api", "person"] = "api"
+
+
+class Proof(_Record):
+    """Why an attempt ended without a job id: ``release`` proves that nothing was accepted, ``uncertain`` nothing."""
+
+    reason: str
+    by: Literal["api", "person"] = "api"
+
+
+class OutcomeRecord(_Record):
+    """The end of the story: written after the file is safe, or after the provider's last word."""
+
+    outcome: Outcome
+
+
+RecordName = Literal["claim", "job", "release", "uncertain", "outcome"]
+EntryState = Literal["free", "claimed", "uncertain", "accepted", "settled"]
+
+
+class LedgerEntry(NamedTuple):
+    """All that is recorded under one key, and what follows from it.
+
+    ``free``: nothing was accepted, attempt ``attempt + 1`` may be claimed. ``claimed``: somebody may be sending it at
+    this moment. ``uncertain``: an answer proved nothing. ``accepted``: ``job_id`` is billed. ``settled``: over.
+    """
+
+    key: str
+    state: EntryState
+    attempt: int = 0
+    claim: Claim | None = None
+    job_id: str | None = None
+    reason: str | None = None
+    outcome: Outcome | None = None
+    since: str | None = None
+
+
+def parse_entry(key: str, contents: Mapping[str, bytes | None]) -> LedgerEntry:
+    """Derive the state of a key from its records, by file name without ``.json``.
+
+    The mere existence of a claim counts, whatever it holds: an empty or unreadable one may stand for a paid job. The
+    latest attempt decides, except that a job id of any attempt is never forgotten.
+    """
+    attempts = [int(name.removeprefix("claim-")) for name in contents if _is_attempt(name, "claim")]
+    claims = {n: _parse(Claim, contents[f"claim-{n}"]) for n in attempts}
+    jobs = {n: record for n in attempts if (record := _parse(JobRecord, contents.get(f"job-{n}")))}
+    latest = max(jobs or attempts, default=0)
+    claim = claims.get(latest) or next((claims[n] for n in sorted(claims, reverse=True) if claims[n]), None)
+    entry = LedgerEntry(key, "free", max(attempts, default=0), claim, since=claim.at if claim else None)
+    settled = _parse(OutcomeRecord, contents.get("outcome"))
+    if latest in jobs:
+        entry = entry._replace(state="accepted", attempt=latest, job_id=jobs[latest].job_id)
+    if settled is not None:
+        return entry._replace(state="settled", outcome=settled.outcome, job_id=settled.outcome.job_id or entry.job_id)
+    if latest in jobs or not attempts:
+        return entry
+    release = _parse(Proof, contents.get(f"release-{latest}"))
+    if release is not None:
+        return entry._replace(reason=release.reason)
+    doubt = _parse(Proof, contents.get(f"uncertain-{latest}"))
+    if doubt is not None:
+        return entry._replace(state="uncertain", reason=doubt.reason)
+    return entry._replace(state="claimed")
+
+
+def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Name each field in which two requests differ, with both values; the chosen models do not count."""
+    changed = []
+    for field in sorted({*recorded, *asked} - {"models", "takes"}):
+        before, now = recorded.get(field), asked.get(field)
+        if isinstance(before, Mapping) and isinstance(now, Mapping) and before != now:
+            changed += [f"{field}.{line}" for line in differences(before, now)]
+        elif before != now:
+            changed.append(f"{field} was {_short(before)}, now {_short(now)}")
+    return changed
+
+
+def _is_attempt(name: str, kind: RecordName) -> bool:
+    stem, _, number = name.partition("-")
+    return stem == kind and number.isdecimal()
+
+
+def _parse(kind: type[_R], content: bytes | None) -> _R | None:
+    if not content:
+        return None
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError:
+        return None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004 (a line of a terminal)

@@ -1,0 +1,49 @@
+"""What one run holds open: the API's client, the store of the videos, the ledger and the threads.
+
+Opened and checked once per flow run, before anything is spent, and handed to the tasks (see ``VideoStore.open``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openrouter_video.client import VideoClient
+from openrouter_video.download import Downloader
+from openrouter_video.errors import KeyConflict, Problem
+from openrouter_video.ledger import Ledger
+from openrouter_video.stores import Store
+from openrouter_video.submission import Submitter, check_conflict
+from openrouter_video.threads import Threads
+
+__all__ = ["Resources"]
+
+
+class Resources:
+    """The open ends of one run. A plain class, so that Prefect hands it on without looking inside."""
+
+    def __init__(
+        self,
+        client: VideoClient,
+        store: Store,
+        ledger: Ledger,
+        threads: Threads,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.client = client
+        self.store = store
+        self.ledger = ledger
+        self.threads = threads
+        self.storage_options = storage_options
+        self.submitter = Submitter(client, ledger, threads)
+        self.downloader = Downloader(client, store, ledger, threads)
+
+    async def find_conflicts(self, keys: Sequence[str], asked: Mapping[str, Any]) -> list[Problem]:
+        """Return a problem if one of the keys was used for a different request, before anything is sent."""
+        for entry in await asyncio.gather(*(self.threads.run(self.ledger.entry, key) for key in keys)):
+            try:
+                check_conflict(entry, asked)
+            except KeyConflict as conflict:
+                return [Problem("idempotency_key", str(conflict))]
+        return []

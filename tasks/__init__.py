@@ -1,0 +1,18 @@
+"""Prefect tasks: one side effect each."""
+
+from .catalog import fetch_catalog
+from .download import download_video
+from .plan import make_plan
+from .poll import poll_job
+from .report import ProgressBar, publish_report
+from .submit import submit_video
+
+__all__ = [
+    "ProgressBar",
+    "download_video",
+    "fetch_catalog",
+    "make_plan",
+    "poll_job",
+    "publish_report",
+    "submit_video",
+]

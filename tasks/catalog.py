@@ -1,0 +1,67 @@
+"""The list of models, fetched at most once per base URL and time-to-live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import CachePolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.utilities.hashing import hash_objects
+
+from openrouter_video.catalog import Catalog
+from openrouter_video.client import VideoClient
+from openrouter_video.errors import ApiUnavailable
+
+__all__ = ["CATALOG_TIME_TO_LIVE", "fetch_catalog"]
+
+CATALOG_TIME_TO_LIVE = timedelta(hours=1)
+
+
+@dataclass
+class BaseUrlOnly(CachePolicy):
+    """One record per base URL: neither the key nor the client is part of it."""
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,  # noqa: ARG002 (Prefect's signature)
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],  # noqa: ARG002
+        **_: Any,
+    ) -> str | None:
+        """Return a key that is named for the task, since Prefect does not keep the keys of tasks apart."""
+        return f"openrouter-video-models-{hash_objects(inputs['base_url'], raise_on_failure=True)}"
+
+
+def _is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Trouble of the API or the network passes; a base URL that is not the API stays wrong."""
+    return isinstance(state.data if isinstance(state.data, Exception) else _error(state), ApiUnavailable)
+
+
+def _error(state: State[Any]) -> object:
+    return getattr(state.data, "_cache", None) or getattr(state.data, "result", None)
+
+
+@task(
+    task_run_name="list models of {base_url}",
+    cache_policy=BaseUrlOnly(),
+    cache_expiration=CATALOG_TIME_TO_LIVE,
+    persist_result=True,
+    result_serializer="json",
+    cache_result_in_memory=False,
+    retries=3,
+    retry_delay_seconds=[1, 4, 10],
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_is_passing,
+)
+async def fetch_catalog(base_url: str, client: VideoClient) -> Catalog:  # noqa: ARG001 (it is the cache key)
+    """Fetch the models that the API offers.
+
+    Raises:
+        ApiUnavailable: if the API stayed in trouble.
+        ConfigurationError: if what answers is not OpenRouter's video API.
+    """
+    return await client.list_models()

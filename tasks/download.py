@@ -1,0 +1,31 @@
+"""From a finished job to files that are safe."""
+
+from __future__ import annotations
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from openrouter_video.job import Outcome, VideoJob
+from openrouter_video.progress import Progress, tell
+from openrouter_video.records import Claim
+from openrouter_video.resources import Resources
+
+__all__ = ["download_video"]
+
+
+@task(
+    task_run_name="download {claim.model} take {claim.take}",
+    retries=0,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def download_video(claim: Claim, job: VideoJob, resources: Resources, *, reused: bool = False) -> Outcome:
+    """Download, verify and publish the videos of a finished job, write the sidecar, then end its ledger entry.
+
+    Raises:
+        ContentUnavailable, StorageError: if no further attempt can help; the job stays open and can be collected.
+    """
+    tell(Progress("downloading", claim.model, claim.take, claim.key, job.id, job.status))
+    outcome = await resources.downloader.keep(claim, job, reused=reused)
+    get_run_logger().info("%s: %s (%s bytes)", claim.model, outcome.url, outcome.bytes)
+    return outcome

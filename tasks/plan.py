@@ -1,0 +1,51 @@
+"""The dry run of a request, and the ledger's word on its keys; nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from openrouter_video.catalog import Catalog
+from openrouter_video.dry_run import dry_run
+from openrouter_video.plan import Plan
+from openrouter_video.records import Scope
+from openrouter_video.request import VideoRequest
+from openrouter_video.resources import Resources
+
+__all__ = ["make_plan"]
+
+
+@task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
+async def make_plan(
+    request: VideoRequest,
+    models: Sequence[str],
+    catalog: Catalog,
+    resources: Resources,
+    scope: Scope,
+    *,
+    takes: int = 1,
+    min_success: int | None = None,
+) -> Plan:
+    """Plan a request for several models: what each would get, and why the run may not begin.
+
+    Images are read here, and an idempotency key that belongs to a different request is found here, so that the plan
+    holds every problem at once, before anything is spent.
+    """
+    plan = await resources.threads.run(
+        dry_run,
+        request,
+        models,
+        catalog,
+        takes=takes,
+        min_success=min_success,
+        output=resources.store.url,
+        storage_options=resources.storage_options,
+    )
+    if scope.shared and not plan.refused:
+        keys = [scope.key(model, take) for model in models for take in range(1, takes + 1)]
+        conflicts = await resources.find_conflicts(keys, request.asked())
+        plan = plan.model_copy(update={"problems": (*plan.problems, *conflicts)})
+    get_run_logger().info("Plan:\n%s", plan)
+    return plan

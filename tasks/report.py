@@ -1,0 +1,62 @@
+"""The report of a run in Prefect's UI: a table at the end, and a progress bar on the way.
+
+Both are for people to look at: a server that is away at that moment must not cost a video, so each call is limited in
+time and its failure is a log line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import get_run_logger, task
+from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import PrefectException
+
+from openrouter_video.job import Outcome
+from openrouter_video.report import describe, table_rows
+
+__all__ = ["ProgressBar", "publish_report"]
+
+ARTIFACT_TIMEOUT_SECONDS = 10.0
+
+
+@task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
+async def publish_report(outcomes: Sequence[Outcome]) -> None:
+    """Publish what became of every video as a table artifact with flat columns."""
+    table = table_rows(outcomes)
+    await _tolerate(acreate_table_artifact(table=table, key="openrouter-videos", description=describe(outcomes)))
+
+
+class ProgressBar:
+    """Shows how many videos of a run have ended: one API call at the beginning and one per video."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._ended = 0
+        self._artifact: UUID | None = None
+
+    async def start(self) -> None:
+        """Show an empty bar."""
+        title = f"{self._total} video{'s' * (self._total != 1)}"
+        self._artifact = await _tolerate(
+            acreate_progress_artifact(0.0, key="openrouter-videos-progress", description=title)
+        )
+
+    async def advance(self) -> None:
+        """Count one more video that has ended."""
+        self._ended += 1
+        if self._artifact is not None:
+            await _tolerate(aupdate_progress_artifact(self._artifact, progress=100.0 * self._ended / self._total))
+
+
+async def _tolerate(call: Awaitable[Any]) -> Any:
+    try:
+        return await asyncio.wait_for(call, ARTIFACT_TIMEOUT_SECONDS)
+    except (TimeoutError, httpx.HTTPError, PrefectException) as error:
+        get_run_logger().warning("Prefect's server did not take the report: %s", type(error).__name__)
+        return None

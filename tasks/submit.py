@@ -1,0 +1,40 @@
+"""The one request that costs money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from openrouter_video.progress import Progress, tell
+from openrouter_video.records import Claim
+from openrouter_video.resources import Resources
+from openrouter_video.submission import Submitted
+
+__all__ = ["submit_video"]
+
+
+# Prefect must never run this again by itself: the ledger alone decides whether a second POST is safe.
+@task(
+    task_run_name="submit {claim.model} take {claim.take}",
+    retries=0,
+    timeout_seconds=None,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def submit_video(claim: Claim, body: dict[str, Any], resources: Resources) -> Submitted:
+    """Submit one body under its claim's key: at most one POST in flight or accepted, ever.
+
+    Call it straight from a flow, never inside another task.
+
+    Raises:
+        KeyConflict: if the key belongs to a different request.
+        LedgerError: if the claim could not be written; nothing was sent.
+    """
+    tell(Progress("submitting", claim.model, claim.take, claim.key))
+    submitted = await resources.submitter.submit(claim, body)
+    words = "reused" if submitted.reused else submitted.state
+    said = f": {submitted.reason}" if submitted.reason else ""
+    get_run_logger().info("%s: %s, job %s, key %s%s", claim.model, words, submitted.job_id, claim.key, said)
+    return submitted
