@@ -20,7 +20,7 @@ from openrouter_video.polling import Step
 from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim, LedgerEntry
 from openrouter_video.resources import Resources
-from openrouter_video.tasks import poll_job, publish_report
+from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report
 
 from .production import refused_state
 from .run_identity import identify_run
@@ -39,7 +39,7 @@ class Place(NamedTuple):
     credentials_block: str | None
 
 
-@flow(name="collect-videos", retries=0, persist_result=True, result_serializer="json")
+@flow(name="collect-videos", retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def collect_videos(
     store: str | None = None,
     output: str | None = None,

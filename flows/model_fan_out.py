@@ -10,13 +10,14 @@ from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestR
 from openrouter_video.job import FanOut
 from openrouter_video.request import parse_request
 from openrouter_video.settings import VideoSettings
+from openrouter_video.tasks import RESULT_FORMAT
 
 from .production import Order, final_state, produce, refused_state, run_name
 
 __all__ = ["fan_out_video"]
 
 
-@flow(name="fan-out-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer="json")
+@flow(name="fan-out-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def fan_out_video(
     prompt: str,
     models: list[str],

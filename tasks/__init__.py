@@ -5,9 +5,11 @@ from .download import download_video
 from .plan import make_plan
 from .poll import poll_job
 from .report import ProgressBar, publish_report
+from .result_format import RESULT_FORMAT
 from .submit import submit_video
 
 __all__ = [
+    "RESULT_FORMAT",
     "ProgressBar",
     "download_video",
     "fetch_catalog",

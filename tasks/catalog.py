@@ -16,6 +16,8 @@ from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import ApiUnavailable
 
+from .result_format import RESULT_FORMAT
+
 __all__ = ["CATALOG_TIME_TO_LIVE", "fetch_catalog"]
 
 CATALOG_TIME_TO_LIVE = timedelta(hours=1)
@@ -36,13 +38,9 @@ class BaseUrlOnly(CachePolicy):
         return f"openrouter-video-models-{hash_objects(inputs['base_url'], raise_on_failure=True)}"
 
 
-def _is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+async def _is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Trouble of the API or the network passes; a base URL that is not the API stays wrong."""
-    return isinstance(state.data if isinstance(state.data, Exception) else _error(state), ApiUnavailable)
-
-
-def _error(state: State[Any]) -> object:
-    return getattr(state.data, "_cache", None) or getattr(state.data, "result", None)
+    return isinstance(await state.aresult(raise_on_failure=False), ApiUnavailable)
 
 
 @task(
@@ -50,7 +48,7 @@ def _error(state: State[Any]) -> object:
     cache_policy=BaseUrlOnly(),
     cache_expiration=CATALOG_TIME_TO_LIVE,
     persist_result=True,
-    result_serializer="json",
+    result_serializer=RESULT_FORMAT,
     cache_result_in_memory=False,
     retries=3,
     retry_delay_seconds=[1, 4, 10],

@@ -1,0 +1,90 @@
+# Python 3.11 or later and make are all that a fresh machine needs; the rest is fetched into .venv.
+# Only relative paths are used in targets, so that a checkout may live in a folder with spaces in its name.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/ready
+PIP := -m pip --disable-pip-version-check
+EVERYTHING := -e ".[s3,gcs,azure,sftp]" --group dev
+SANDBOX := $(if $(strip $(OPENROUTER_API_KEY)),,--sandbox)
+
+# --- the demonstration's request -------------------------------------------------------------------------------------
+# veo takes its two options; seedance and wan-3.0 have none of their own and get the normalized request; kling spells
+# the option negative_prompt, so that it falls back and says so; wan-2.6 makes 5 or 10 seconds only and is refused.
+DEMO_PROMPT := A 4-second time-lapse of a white orchid blooming on a dark tabletop, macro lens, gentle studio light
+DEMO_MODELS := google/veo-3.1-lite bytedance/seedance-2.0-mini alibaba/wan-3.0 kwaivgi/kling-v3.0-std alibaba/wan-2.6
+DEMO_FIELDS := --duration 4 --resolution 720p --aspect-ratio 16:9 --no-audio --min-success 4
+define DEMO_OPTIONS
+{"google-vertex": {"negativePrompt": "text, watermark, people", "enhancePrompt": true}, "atlas-cloud": {"negativePrompt": "text, watermark, people"}}
+endef
+# ---------------------------------------------------------------------------------------------------------------------
+
+define HELP
+Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it needs no key and spends nothing.
+
+  make demo         one prompt, five models, in the sandbox: four videos in ./videos and one refusal, explained.
+                    With OPENROUTER_API_KEY set, the same request goes to OpenRouter and is billed.
+  make serve        Prefect's own page with the flows ready to run, in the sandbox unless a key is set
+  make test         every test (some: make test ARGS="-k ledger")
+  make check        lint, formatting, types, and whether the installed packages fit together
+  make constraints  resolve every dependency anew and pin it in constraints.txt
+  make clean        remove .venv, caches and build products; never ./videos, which may have been paid for
+
+The first of them sets up .venv (about a minute); later ones start at once. To use the command yourself:
+  .venv/bin/openrouter-video --help
+endef
+export HELP
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check constraints clean
+
+help:
+	@printf '%s\n' "$$HELP"
+
+demo: $(READY)
+	@echo "$(if $(SANDBOX),No OPENROUTER_API_KEY is set: the sandbox answers and nothing is billed.,OPENROUTER_API_KEY is set: these videos are real and are billed.)"
+	@.venv/bin/openrouter-video fan-out '$(DEMO_PROMPT)' $(DEMO_MODELS:%=--model %) $(DEMO_FIELDS) \
+		--provider-options '$(DEMO_OPTIONS)' $(SANDBOX)
+
+serve: $(READY)
+	@$(PY) deployments/serve.py $(SANDBOX)
+
+test: $(READY)
+	@$(PY) -m pytest -q $(ARGS)
+
+check: $(READY)
+	@$(PY) -m ruff check --quiet . && echo "lint: fine"
+	@$(PY) -m ruff format --check --quiet . && echo "formatting: fine" || { echo "Run: $(PY) -m ruff format ." >&2; exit 1; }
+	@$(PY) -m mypy
+	@$(PY) $(PIP) check
+
+# The stamp holds the folder's path: an environment that was copied or moved with its checkout is set up again,
+# or it would go on testing the original.
+$(READY): pyproject.toml constraints.txt $(if $(filter-out "$(shell cat $(READY) 2>/dev/null)","$(CURDIR)"),moved)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed; "$(PYTHON)" is not that. Name another one: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '"$(PYTHON)" cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@echo "Setting up .venv (about a minute the first time) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PY) $(PIP) install --quiet --upgrade pip --constraint constraints.txt
+	@$(PY) $(PIP) install --quiet $(EVERYTHING) --constraint constraints.txt --build-constraint constraints.txt
+	@printf '%s\n' "$(CURDIR)" > $(READY)
+
+.PHONY: moved
+moved:
+
+constraints:
+	@echo "Resolving every dependency anew in a throw-away environment (about a minute) ..."
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+		$(PYTHON) -m venv "$$fresh/venv"; \
+		"$$fresh/venv/bin/python" $(PIP) install --quiet --upgrade pip; \
+		"$$fresh/venv/bin/python" $(PIP) install --quiet $(EVERYTHING); \
+		"$$fresh/venv/bin/python" $(PIP) freeze --all --exclude-editable --exclude setuptools > "$$fresh/pins"; \
+		if grep -nE '@|/' "$$fresh/pins"; then echo "A pin names a place instead of a version; constraints.txt is unchanged." >&2; exit 1; fi; \
+		{ echo "# Every package of a development environment, exactly. Made by: make constraints"; \
+		  "$$fresh/venv/bin/python" -c 'import platform; print("# With Python", platform.python_version(), "on", platform.system())'; \
+		  cat "$$fresh/pins"; } > constraints.txt
+	@echo "constraints.txt: $$(grep -c == constraints.txt) pins. Now: make check test"
+
+clean:
+	@rm -rf .venv build dist .coverage htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

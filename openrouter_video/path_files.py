@@ -1,0 +1,153 @@
+"""Files on stores that have folders: written under another name, then published in one step."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from openrouter_video.store_errors import driver_errors
+
+__all__ = ["LocalFiles", "PartFile", "PathFiles", "is_part", "part_beside", "remove_quietly", "write_part"]
+
+_LONGEST_STEM = 100  # leaves room for the rest of the name: file systems take 255 bytes
+
+
+class PartFile(Protocol):
+    """A file being written under its temporary name."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of ``data``."""
+
+    def close(self) -> None:
+        """Return when everything is with the store; errors that were held back are raised here."""
+
+    def abandon(self) -> None:
+        """Let go of it without a promise; raises nothing."""
+
+
+class PathFiles(Protocol):
+    """The few operations by which a file on a path store is published whole; paths are absolute."""
+
+    def make_folders(self, folder: str) -> None:
+        """Create a folder and what is missing above it; one that exists, or appears meanwhile, is fine."""
+
+    def open_part(self, path: str) -> PartFile:
+        """Create a new file for writing."""
+
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes."""
+
+    def link_new(self, part: str, target: str) -> bool:
+        """Give ``part`` the name ``target`` as well, in one step; False when something has that name already."""
+
+    def replace(self, part: str, target: str) -> None:
+        """Rename ``part`` to ``target``, in one step, in place of an older file."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+
+
+def part_beside(path: str) -> str:
+    """Return a temporary name in the same folder, which no other process uses."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name[:_LONGEST_STEM]}.{secrets.token_hex(6)}.part"
+
+
+def is_part(name: str) -> bool:
+    """Tell whether a name is one of ours for a file that is not whole yet."""
+    return name.startswith(".") and name.endswith(".part")
+
+
+def remove_quietly(files: PathFiles, path: str) -> None:
+    """Remove a temporary, best effort: what went wrong before is what the caller must hear of."""
+    with suppress(*driver_errors()):
+        files.remove(path)
+
+
+def write_part(files: PathFiles, path: str, data: bytes) -> str:
+    """Write a small file under a temporary name beside ``path``, and return that name."""
+    files.make_folders(path.rpartition("/")[0])
+    part = part_beside(path)
+    file = files.open_part(part)
+    try:
+        file.write(data)
+        file.close()
+    except BaseException:
+        file.abandon()
+        remove_quietly(files, part)
+        raise
+    return part
+
+
+class LocalFiles:
+    """Files of this machine, on the disk (fsync) before they bear their name."""
+
+    def make_folders(self, folder: str) -> None:
+        """Create a folder and what is missing above it, each on the disk before the next."""
+        path = Path(folder)
+        if path.is_dir():
+            return
+        self.make_folders(str(path.parent))
+        try:
+            path.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file and no folder") from None
+        _sync_folder(str(path.parent))
+
+    def open_part(self, path: str) -> PartFile:
+        """Create a new file for writing, with a large buffer."""
+        return _LocalPart(path)
+
+    def size(self, path: str) -> int:
+        """Return a file's size in bytes."""
+        return Path(path).stat().st_size
+
+    def link_new(self, part: str, target: str) -> bool:
+        """Link ``part`` to ``target``; the one operation that refuses an existing name on every file system."""
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            # NFS may repeat a link whose answer was lost: then the name is there, and it is ours.
+            if Path(part).stat().st_nlink == 1:
+                return False
+        _sync_folder(str(Path(target).parent))
+        return True
+
+    def replace(self, part: str, target: str) -> None:
+        """Rename ``part`` to ``target`` in place of an older file."""
+        Path(part).replace(target)
+        _sync_folder(str(Path(target).parent))
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        Path(path).unlink()
+
+
+class _LocalPart:
+    def __init__(self, path: str) -> None:
+        self._file = Path(path).open("xb", buffering=2**20)  # noqa: SIM115 - closed by close or abandon
+
+    def write(self, data: bytes, /) -> None:
+        self._file.write(data)
+
+    def close(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def abandon(self) -> None:
+        # Closing flushes first, which fails again on a full disk; the second call finds it closed.
+        with suppress(OSError):
+            self._file.close()
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,187 @@
+"""The operations of OpenRouter's video API over the sandbox's own jobs; synchronous, and without a socket."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from openrouter_video.sandbox import answers
+from openrouter_video.sandbox.answers import Answer, document, envelope
+from openrouter_video.sandbox.billing import Kind
+from openrouter_video.sandbox.book import JobBook
+from openrouter_video.sandbox.catalogue import Catalogue
+from openrouter_video.sandbox.jobs import Job, Status, new_job_id, status_of
+from openrouter_video.sandbox.listings import endpoints_body, generation_body
+from openrouter_video.sandbox.orders import Order, Refusal, read_order
+from openrouter_video.sandbox.pricing import cost_usd
+from openrouter_video.sandbox.studio import Studio, scene_of
+
+__all__ = ["Asked", "VideoApi"]
+
+_VIDEOS_PER_JOB = 1
+
+
+class Asked(NamedTuple):
+    """One request, read from the wire; ``origin`` is where the client believes the API to be."""
+
+    kind: Kind
+    origin: str
+    authorization: str | None = None
+    session_id: str | None = None
+    body: bytes = b""
+    path: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that the path names."""
+        return self.path.get("job_id")
+
+    @property
+    def document(self) -> JsonValue:
+        """The JSON of the body; raises ValueError where it is none."""
+        parsed: JsonValue = json.loads(self.body)
+        return parsed
+
+
+class VideoApi:
+    """The API; ``seconds_for`` says how long a job takes in real seconds, ``clock`` gives unix time."""
+
+    def __init__(
+        self,
+        *,
+        book: JobBook,
+        studio: Studio,
+        catalogue: Catalogue,
+        api_key: str,
+        clock: Callable[[], float],
+        seconds_for: Callable[[Order], float],
+    ) -> None:
+        self._book = book
+        self._studio = studio
+        self._catalogue = catalogue
+        self._api_key = api_key
+        self._clock = clock
+        self._seconds_for = seconds_for
+
+    def model_of(self, asked: Asked) -> str | None:
+        """The AI model that a request is about, where it can be told."""
+        job = self._book.get(asked.job_id or "")
+        if job is not None:
+            return job.order.model
+        try:
+            parsed = asked.document
+        except ValueError:
+            return None
+        model = parsed.get("model") if isinstance(parsed, dict) else None
+        return model if isinstance(model, str) else None
+
+    def models(self, _: Asked) -> Answer:
+        """``GET /videos/models``; no key needed."""
+        return document(200, self._catalogue.wire)
+
+    def submit(self, asked: Asked) -> Answer:
+        """``POST /videos``: a charged job and a 202, or a refusal that costs nothing."""
+        refused = answers.key_refusal(asked.authorization, self._api_key)
+        if refused:
+            return refused
+        try:
+            raw = asked.document
+        except ValueError:
+            return envelope(400, "Invalid JSON body")
+        if not isinstance(raw, dict):
+            return answers.refusal_answer(Refusal('[{"code":"invalid_type","expected":"object"}]', schema=True))
+        order = read_order(raw, self._catalogue)
+        if isinstance(order, Refusal):
+            return answers.refusal_answer(order)
+        previous = raw.get("previous_job_id")
+        if previous is not None and not self._is_completed(str(previous)):
+            return envelope(400, f"Job {previous} cannot be continued: no completed job has this id")
+        job = self._accepted(order, raw, asked)
+        return document(202, answers.submitted_body(job, asked.origin))
+
+    def _accepted(self, order: Order, raw: dict[str, JsonValue], asked: Asked) -> Job:
+        now = self._clock()
+        in_body = raw.get("session_id")
+        job = Job(
+            id=new_job_id(now),
+            order=order,
+            body=raw,
+            session_id=in_body if isinstance(in_body, str) else asked.session_id,
+            cost_usd=cost_usd(self._catalogue.entries[order.model].pricing_skus, order),
+            submitted_at=now,
+            ready_at=now + self._seconds_for(order),
+            secret=secrets.token_urlsafe(24),
+        )
+        self._book.add(job)
+        self._studio.begin(scene_of(order))
+        return job
+
+    def _status(self, job: Job) -> Status:
+        return status_of(job, self._clock(), rendering=self._studio.is_drawing(scene_of(job.order)))
+
+    def _is_completed(self, job_id: str) -> bool:
+        job = self._book.get(job_id)
+        return job is not None and self._status(job) == "completed"
+
+    def poll(self, asked: Asked) -> Answer:
+        """``GET /videos/{id}``: 200 for every known job, failed or not."""
+        found = self._found(asked)
+        if isinstance(found, Answer):
+            return found
+        status = self._status(found)
+        if status == "completed":
+            return document(200, answers.completed_body(found, asked.origin))
+        return document(200, answers.status_body(found, status, asked.origin))
+
+    def _found(self, asked: Asked) -> Answer | Job:
+        refused = answers.key_refusal(asked.authorization, self._api_key)
+        if refused:
+            return refused
+        return self._book.get(asked.job_id or "") or envelope(404, f"Job {asked.job_id} not found")
+
+    def content(self, asked: Asked) -> Answer | Future[bytes]:
+        """``GET /videos/{id}/content?index=N``: the file, which may still be drawn, or why there is none."""
+        found = self._found(asked)
+        if isinstance(found, Answer):
+            return found
+        status = self._status(found)
+        if status != "completed":
+            return envelope(409, f"Job {found.id} is not completed (status: {status})")
+        index = asked.query.get("index", "0")
+        if not index.isdigit() or int(index) >= _VIDEOS_PER_JOB:
+            return envelope(400, f"Video index {index} out of range ({_VIDEOS_PER_JOB} videos available)")
+        if self._clock() >= found.expires_at:
+            return envelope(410, f"The output of job {found.id} is no longer available")
+        return self._studio.begin(scene_of(found.order))
+
+    def signed(self, asked: Asked) -> Answer | Future[bytes]:
+        """A signed URL: whoever holds it gets the file, without a key, until it expires."""
+        job = self._book.get(asked.job_id or "")
+        known = job is not None and secrets.compare_digest(asked.query.get("token", "").encode(), job.secret.encode())
+        if job is None or not known:
+            return envelope(403, "Invalid signature")
+        if self._clock() >= job.expires_at:
+            return envelope(403, "The signed URL has expired")
+        return self._studio.begin(scene_of(job.order))
+
+    def generation(self, asked: Asked) -> Answer:
+        """``GET /generation?id=``: the second source for a finished job's cost."""
+        named = asked._replace(path={"job_id": asked.query.get("id", "")})
+        found = self._found(named)
+        if isinstance(found, Job) and self._status(found) == "completed":
+            return document(200, generation_body(found, self._catalogue.entries.get(found.order.model), asked.origin))
+        if isinstance(found, Answer) and found.status == 401:  # noqa: PLR2004 -- Unauthorized
+            return found
+        return envelope(404, f"Generation {named.job_id} not found")
+
+    def endpoints(self, asked: Asked) -> Answer:
+        """``GET /models/{author}/{slug}/endpoints``: which provider serves a model; no key needed."""
+        model = f"{asked.path.get('author')}/{asked.path.get('slug')}"
+        entry = self._catalogue.entries.get(model)
+        return document(200, endpoints_body(entry)) if entry else envelope(404, f"Model {model} not found")

@@ -1,0 +1,144 @@
+"""The sandbox's routes: each request meets its fault, is carried out, remembered, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Route
+
+from openrouter_video.sandbox.answers import Answer, document, envelope
+from openrouter_video.sandbox.api import Asked, VideoApi
+from openrouter_video.sandbox.billing import Charge, Kind, Seen, billing_summary
+from openrouter_video.sandbox.damage import damaged
+from openrouter_video.sandbox.faults import Fault, FaultTable
+from openrouter_video.sandbox.wire import Reply, client_left
+
+__all__ = ["SandboxApp"]
+
+# OpenRouter publishes no limit; several base64 images fit.
+_MOST_BODY_BYTES = 64 * 1024 * 1024
+
+_Operation = Callable[[Asked], Answer | Future[bytes]]
+_NO_ANSWER = Answer(None, ending="reset")
+
+
+class SandboxApp:
+    """The HTTP side of a sandbox; ``seen`` grows by one entry per request, before it is answered."""
+
+    def __init__(self, api: VideoApi, faults: FaultTable, charges: Callable[[], tuple[Charge, ...]]) -> None:
+        self.seen: list[Seen] = []
+        self._api = api
+        self._faults = faults
+        self._charges = charges
+
+    def asgi(self) -> Starlette:
+        """The application to serve."""
+        api = self._api
+        operations: list[tuple[str, str, Kind, _Operation]] = [
+            ("GET", "/api/v1/videos/models", "models", api.models),
+            ("POST", "/api/v1/videos", "submit", api.submit),
+            ("GET", "/api/v1/videos/{job_id}", "poll", api.poll),
+            ("GET", "/api/v1/videos/{job_id}/content", "content", api.content),
+            ("GET", "/stored/{job_id}/{index}.mp4", "signed", api.signed),
+            ("GET", "/api/v1/generation", "other", api.generation),
+            ("GET", "/api/v1/models/{author}/{slug}/endpoints", "other", api.endpoints),
+        ]
+        routes = [Route(path, partial(self._serve, kind, run), methods=[verb]) for verb, path, kind, run in operations]
+        routes += [
+            Route("/sandbox/billing", self._billing),
+            Route("/sandbox/requests", self._requests),
+            Route("/sandbox/faults", self._set_faults, methods=["POST", "DELETE"]),
+        ]
+        application = Starlette(routes=routes, exception_handlers={HTTPException: self._no_route})
+        application.router.redirect_slashes = False
+        return application
+
+    async def _serve(self, kind: Kind, operation: _Operation, request: Request) -> Reply:
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return self._reply(kind, request, _NO_ANSWER)
+        if body is None:
+            return self._reply(kind, request, envelope(413, "Request body too large"))
+        asked = Asked(
+            kind=kind,
+            origin=str(request.base_url).rstrip("/"),
+            authorization=request.headers.get("authorization"),
+            session_id=request.headers.get("x-session-id"),
+            body=body,
+            path=request.path_params,
+            query=request.query_params,
+        )
+        fault = self._faults.take(kind, self._api.model_of(asked), asked.job_id)
+        answer = await _finished(operation(asked)) if fault is None or fault.takes_effect else None
+        if fault is not None:
+            answer = damaged(fault, answer)
+            if fault.delay_seconds and await client_left(request.receive, fault.delay_seconds):
+                answer = _NO_ANSWER
+        return self._reply(kind, request, answer or _NO_ANSWER)
+
+    def _reply(self, kind: Kind, request: Request, answer: Answer) -> Reply:
+        headers = request.headers
+        seen = Seen(
+            kind=kind,
+            method=request.method,
+            path=request.url.path,
+            status=answer.status,
+            authorized="authorization" in headers,
+            host=headers.get("host", ""),
+            user_agent=headers.get("user-agent", ""),
+            session_id=headers.get("x-session-id"),
+        )
+        self.seen.append(seen)
+        return Reply(answer)
+
+    async def _no_route(self, request: Request, error: Exception) -> Reply:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return self._reply("other", request, envelope(status))
+
+    async def _billing(self, _: Request) -> Reply:
+        return Reply(document(200, billing_summary(self._charges())))
+
+    async def _requests(self, _: Request) -> Reply:
+        return Reply(document(200, {"requests": [seen.model_dump(mode="json") for seen in self.seen]}))
+
+    async def _set_faults(self, request: Request) -> Reply:
+        if request.method == "DELETE":
+            self._faults.clear()
+            return Reply(Answer(204))
+        try:
+            fault = Fault.model_validate_json(await request.body())
+        except ValidationError as error:
+            return Reply(document(422, {"error": json.loads(error.json(include_url=False, include_context=False))}))
+        self._faults.add(fault)
+        return Reply(document(201, fault.model_dump(mode="json")))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The request's body, or None where it is larger than allowed; it is read to its end all the same."""
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) <= _MOST_BODY_BYTES:
+            body += chunk
+    return bytes(body) if len(body) <= _MOST_BODY_BYTES else None
+
+
+async def _finished(result: Answer | Future[bytes]) -> Answer:
+    if isinstance(result, Answer):
+        return result
+    drawing = asyncio.wrap_future(result)
+    await asyncio.wait([drawing])
+    if drawing.cancelled():
+        return _NO_ANSWER
+    if drawing.exception() is not None:
+        return envelope(502, f"The sandbox could not render the video: {drawing.exception()}")
+    # Neither a length nor an ETag, and Range is ignored: so the API was recorded.
+    return Answer(200, drawing.result(), {"content-type": "video/mp4"}, streamed=True)

@@ -1,0 +1,106 @@
+"""Pure: what a fault makes of the genuine answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from openrouter_video.sandbox.answers import Answer, document, envelope
+from openrouter_video.sandbox.faults import Fault
+
+__all__ = ["damaged", "without_box"]
+
+_HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
+_WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
+_ERRORS_BEGIN = 400
+
+
+def damaged(fault: Fault, genuine: Answer | None) -> Answer:
+    """The answer that goes out; ``genuine`` is None where the request was not carried out."""
+    if fault.drop is not None:
+        return Answer(None, ending="reset")
+    answer = _replaced(fault, genuine)
+    if fault.mangle is not None:
+        answer = _mangled(fault, answer)
+    return answer._replace(headers={**answer.headers, **{k.lower(): v for k, v in fault.headers.items()}})
+
+
+def _replaced(fault: Fault, genuine: Answer | None) -> Answer:
+    if fault.redirect_to is not None:
+        return Answer(fault.status or 307, headers={"location": fault.redirect_to})
+    base = genuine if genuine is not None else Answer(200)
+    status = fault.status or base.status or 200
+    if isinstance(fault.body, str):
+        kind = "text/html" if fault.body.lstrip().startswith("<") else "text/plain"
+        return Answer(status, fault.body.encode(), {"content-type": kind})
+    if fault.body is not None:
+        return document(status, fault.body)
+    if status >= _ERRORS_BEGIN and fault.status is not None:
+        return envelope(status)
+    return base._replace(status=status)
+
+
+def _mangled(fault: Fault, answer: Answer) -> Answer:
+    if fault.mangle == "html":
+        return Answer(answer.status, _HTML, {"content-type": "text/html"})
+    if fault.on == "content":
+        return _mangled_video(fault, answer) if answer.streamed else answer
+    if fault.mangle == "not_json":
+        return answer._replace(body=answer.body[: len(answer.body) // 2])
+    if fault.mangle == "status_200":
+        return answer._replace(status=200 if answer.status == 202 else answer.status)  # noqa: PLR2004 -- Accepted
+    body = json.loads(answer.body or b"null")
+    return answer._replace(body=json.dumps(_mangled_body(fault, body)).encode()) if isinstance(body, dict) else answer
+
+
+def _mangled_body(fault: Fault, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if fault.mangle == "no_id":
+        return {key: value for key, value in body.items() if key != "id"}
+    if fault.mangle == "no_polling_url":
+        return {key: value for key, value in body.items() if key != "polling_url"}
+    if fault.mangle == "unknown_status" and "status" in body:
+        kept = ("id", "generation_id", "polling_url")
+        return {**{key: body[key] for key in kept if key in body}, "status": "reticulating"}
+    if fault.mangle == "relative_polling_url":
+        return {key: _moved(value, "") if key == "polling_url" else value for key, value in body.items()}
+    if fault.mangle == "foreign_polling_url":
+        moved = ("polling_url", "unsigned_urls")
+        return {key: _moved(value, fault.origin) if key in moved else value for key, value in body.items()}
+    return body
+
+
+def _moved(value: JsonValue, origin: str) -> JsonValue:
+    if isinstance(value, list):
+        return [_moved(one, origin) for one in value]
+    parts = urlsplit(str(value))
+    return origin + parts._replace(scheme="", netloc="").geturl()
+
+
+def _mangled_video(fault: Fault, answer: Answer) -> Answer:
+    whole = answer.body
+    if fault.mangle == "json":
+        return document(200, {"error": {"message": "The video is being prepared", "code": 200}})
+    if fault.mangle == "webm":
+        return answer._replace(body=_WEBM, headers={"content-type": "video/webm"})
+    half = whole[: len(whole) // 2]
+    bodies = {"short_by_one": whole[:-1], "no_moov": without_box(whole, b"moov"), "empty": b""}
+    ending: Literal["whole", "reset"] = "reset" if fault.mangle == "cut_reset" else "whole"
+    return answer._replace(body=bodies.get(fault.mangle or "", half), ending=ending)
+
+
+def without_box(mp4: bytes, name: bytes) -> bytes:
+    """The file without its top-level boxes of this name."""
+    return b"".join(box for box in _boxes(mp4) if box[4:8] != name)
+
+
+def _boxes(mp4: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(mp4):
+        # Box sizes of 32 bits are enough: the sandbox's own files are far below 4 GiB.
+        size = int.from_bytes(mp4[start : start + 4])
+        yield mp4[start : start + size]
+        start += size

@@ -1,0 +1,233 @@
+"""The sandbox as a server on a real socket, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.sandbox.api import VideoApi
+from openrouter_video.sandbox.app import SandboxApp
+from openrouter_video.sandbox.billing import Charge, Seen, charge_of
+from openrouter_video.sandbox.book import JobBook
+from openrouter_video.sandbox.catalogue import load_catalogue
+from openrouter_video.sandbox.faults import Fault, FaultTable
+from openrouter_video.sandbox.jobs import Terminal, ended, simulated_seconds
+from openrouter_video.sandbox.orders import Order
+from openrouter_video.sandbox.studio import Studio
+from openrouter_video.sandbox.wire import BreakableProtocol
+
+__all__ = ["SANDBOX_KEY", "Sandbox", "serve"]
+
+SANDBOX_KEY = "sandbox-key"
+"""The API key that a sandbox takes unless it is given another."""
+
+_START_SECONDS = 10
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 -- translated, not bound
+
+
+class Sandbox:
+    """OpenRouter's video API on localhost, for as long as the ``with`` statement lasts.
+
+    ``port`` 0 takes a free one. A job takes about as long as the real one, divided by ``speed``; ``job_seconds`` sets
+    the exact number of real seconds instead (0: as soon as its video is drawn). ``state`` names a JSON file that keeps
+    the jobs, so that the next sandbox goes on with them; without one they live as long as this object. ``clock`` gives
+    unix time, for tests that move it.
+
+    Raises :class:`ConfigurationError` where it cannot listen, or the state file is not one. Works in a process that
+    runs an event loop already, and starts in milliseconds.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str = SANDBOX_KEY,
+        speed: float = 1.0,
+        job_seconds: float | None = None,
+        state: str | Path | None = None,
+        faults: Iterable[Fault] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not (speed > 0 and math.isfinite(speed)):
+            raise ConfigurationError(f"the sandbox's speed is {speed}; it must be a number above 0, such as 20")
+        if job_seconds is not None and not job_seconds >= 0:
+            raise ConfigurationError(f"the sandbox's job_seconds is {job_seconds}; it must be 0 or more")
+        self.api_key = api_key
+        self._address = (host, port)
+        self._speed = speed
+        self._job_seconds = job_seconds
+        self._clock = clock
+        self._book = JobBook(Path(state) if state is not None else None)
+        self._faults = FaultTable(tuple(faults))
+        self._studio = Studio()
+        api = VideoApi(
+            book=self._book,
+            studio=self._studio,
+            catalogue=load_catalogue(),
+            api_key=api_key,
+            clock=clock,
+            seconds_for=self._seconds_for,
+        )
+        self._app = SandboxApp(api, self._faults, lambda: self.charges)
+        self._running: _Running | None = None
+        self._origin: str | None = None
+
+    def __enter__(self) -> Self:
+        listening = _listen(*self._address)
+        host, port = self._address[0], listening.getsockname()[1]
+        host = _ANY_ADDRESS.get(host, host)
+        self._origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._running = _Running(self._app, listening)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._studio.close()
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, as clients take it: ``http://127.0.0.1:PORT/api/v1``."""
+        if self._origin is None:
+            raise ConfigurationError("the sandbox is not running yet; use it in a with statement")
+        return f"{self._origin}/api/v1"
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """One entry per job that was accepted, oldest first, whatever the client was told."""
+        return tuple(charge_of(job) for job in self._book.all())
+
+    @property
+    def requests(self) -> tuple[Seen, ...]:
+        """Every request so far, in the order of the answers."""
+        return tuple(self._app.seen)
+
+    def add_fault(self, fault: Fault) -> None:
+        """Switch a fault on, behind those that are on already."""
+        self._faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Switch every fault off."""
+        self._faults.clear()
+
+    def finish(self, job_id: str, status: Terminal = "completed", error: str | None = None) -> None:
+        """Put a job into a terminal state now; raises KeyError for an unknown id."""
+        self._book.change(job_id, lambda job: ended(job, status, error, self._clock()))
+
+    def release(self, job_id: str | None = None) -> None:
+        """Let a job (None: every job) be ready now; it completes as soon as its video is drawn."""
+        now = self._clock()
+        for one in [job_id] if job_id is not None else [job.id for job in self._book.all()]:
+            self._book.change(one, lambda job: job.model_copy(update={"ready_at": min(job.ready_at, now)}))
+
+    def _seconds_for(self, order: Order) -> float:
+        return simulated_seconds(order) / self._speed if self._job_seconds is None else self._job_seconds
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    api_key: str = SANDBOX_KEY,
+    speed: float = 1.0,
+    state: str | Path | None = None,
+    job_seconds: float | None = None,
+    on_ready: Callable[[Sandbox], None] = lambda _: None,
+) -> None:
+    """Run a sandbox until Ctrl-C; ``on_ready`` is called once it listens. Prints nothing."""
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Sandbox(host, port, api_key, speed=speed, state=state, job_seconds=job_seconds) as sandbox,
+    ):
+        on_ready(sandbox)
+        threading.Event().wait()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(
+            f"the sandbox cannot listen on {host}:{port}: {error}; choose another port, or 0 for any free one"
+        ) from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, started and stopped without its tenths of a second of waiting."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self.stopping = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.on_tick(0)
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        while not self.stopping.is_set():
+            # Keeps the Date header right.
+            await self.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), 1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or ():
+            listening.close()
+        # As if the process had died: whatever is being answered ends here.
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)
+
+
+class _Running:
+    """A server in its thread."""
+
+    def __init__(self, app: SandboxApp, listening: socket.socket) -> None:
+        config = uvicorn.Config(
+            app.asgi(),
+            http=BreakableProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
+        self._server = _Server(config)
+        self._listening = listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="openrouter-sandbox", daemon=True)
+        self._thread.start()
+        if not self._server.ready.wait(_START_SECONDS):
+            raise ConfigurationError(f"the sandbox did not start within {_START_SECONDS} s; look for an error above")
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[self._listening])
+
+    def stop(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._server.stopping.set)
+        self._thread.join(_START_SECONDS)

@@ -1,0 +1,83 @@
+"""What the drivers of the stores raise, turned into this package's errors, in words that hold no secret."""
+
+from __future__ import annotations
+
+import errno
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from openrouter_video.errors import StorageError
+from openrouter_video.store_urls import safe_url
+
+__all__ = ["driver_errors", "explain", "storage_errors"]
+
+# fsspec's drivers mostly raise OSError, but gcsfs and adlfs also bare ValueError and RuntimeError.
+_BUILTIN: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, RuntimeError)
+_BY_MODULE: Sequence[tuple[str, str]] = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("aiohttp", "ClientError"),
+    ("paramiko.ssh_exception", "SSHException"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("gcsfs.retry", "HttpError"),
+    ("azure.core.exceptions", "AzureError"),
+)
+_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_RIGHTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_LONGEST = 300
+_ADVICE: Mapping[str, str] = {
+    "space": "Free some space or choose another place.",
+    "rights": "Grant access there, or choose another place.",
+    "absent": "Check that the bucket or folder exists and that its name is spelled right.",
+    "credentials": "Check the credentials in the block or in the driver's environment variables.",
+    "connection": "Check that the store can be reached, and try again.",
+}
+
+
+def driver_errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return the exceptions by which the drivers in use report trouble, and ``more``; no driver is imported for it."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in _BY_MODULE)
+    return (*_BUILTIN, *more, *(kind for kind in found if kind is not None))
+
+
+def explain(error: BaseException, secrets: Sequence[str] = ()) -> str:
+    """Return the reason in a driver's exception and what to do about it, without ``secrets``."""
+    # The text of an OSError repeats the path, which the sentence around it already names.
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = safe_url(" ".join(text.split()))[:_LONGEST].rstrip(".") or "no reason given"
+    name = type(error).__name__
+    reason = text if isinstance(error, OSError) and error.errno else f"{text} ({name})"
+    advice = _ADVICE.get(_sort(error, name), "")
+    return f"{reason}. {advice}".rstrip()
+
+
+def _sort(error: BaseException, name: str) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _SPACE:
+        return "space"
+    if "Credential" in name or "Auth" in name:
+        return "credentials"
+    if number in _RIGHTS or isinstance(error, PermissionError):
+        return "rights"
+    if isinstance(error, FileNotFoundError):
+        return "absent"
+    if isinstance(error, ConnectionError | TimeoutError | EOFError) or re.search("Connect|SSH|gaierror", name):
+        return "connection"
+    return ""
+
+
+@contextmanager
+def storage_errors(doing: str, url: str, secrets: Sequence[str] = (), then: str = "") -> Iterator[None]:
+    """Raise StorageError, without the driver's exception attached, for what a driver raises inside.
+
+    ``doing`` completes "Could not …", such as "write"; ``then`` is a last sentence, for what becomes of the work.
+    """
+    try:
+        yield
+    except driver_errors() as error:
+        message = f"Could not {doing} {url}: {explain(error, secrets)}"
+        raise StorageError(f"{message} {then}".rstrip()) from None

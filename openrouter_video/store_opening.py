@@ -1,0 +1,141 @@
+"""Edge: a place for files, named by any fsspec URL, opened once and used from many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec import AbstractFileSystem
+
+from openrouter_video.errors import ConfigurationError, StorageError
+from openrouter_video.path_files import LocalFiles, PathFiles
+from openrouter_video.sftp import SftpFiles, SftpSessions, connect
+from openrouter_video.store_errors import driver_errors, explain, storage_errors
+from openrouter_video.store_urls import StoreKind, StoreUrl, nearest_schemes, parse_store_url, secret_values
+
+__all__ = ["Store", "open_store"]
+
+_EXTRAS: Mapping[StoreKind, str] = {"s3": "s3", "gcs": "gcs", "azure": "azure", "sftp": "sftp"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder, or a prefix, in some store.
+
+    ``url`` holds no secret; ``root`` is the path inside ``filesystem``. Over SFTP use ``session`` rather than
+    ``filesystem``, which is one connection that only one thread may use at a time.
+    """
+
+    url: str
+    filesystem: AbstractFileSystem = field(repr=False, compare=False)
+    root: str
+    kind: StoreKind
+    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    sessions: SftpSessions | None = field(default=None, repr=False, compare=False)
+
+    def path(self, *parts: str) -> str:
+        """Return the path of something in the store; a part may itself have slashes, but leads nowhere else."""
+        relative = _relative(parts)
+        return f"{self.root.rstrip('/')}/{relative}" if relative else self.root
+
+    def url_of(self, *parts: str) -> str:
+        """Return the URL of something in the store."""
+        relative = _relative(parts)
+        separator = "" if self.url.endswith("/") else "/"
+        return f"{self.url}{separator}{relative}" if relative else self.url
+
+    def child(self, *parts: str) -> Store:
+        """Return the store whose root is a folder of this one."""
+        return replace(self, url=self.url_of(*parts), root=self.path(*parts))
+
+    @contextmanager
+    def session(self) -> Iterator[AbstractFileSystem]:
+        """Lend a file system that no other thread uses meanwhile in a way that it could not bear."""
+        if self.sessions is None:
+            yield self.filesystem
+        else:
+            with self.sessions.lend() as filesystem:
+                yield filesystem
+
+    @contextmanager
+    def files(self) -> Iterator[PathFiles]:
+        """Lend the operations of a path store, that is of kind "local" or "sftp"."""
+        if self.sessions is None:
+            yield LocalFiles()
+        else:
+            with self.sessions.lend() as filesystem:
+                yield SftpFiles(filesystem)
+
+    @contextmanager
+    def errors(self, doing: str, *parts: str, then: str = "") -> Iterator[None]:
+        """Raise StorageError for what the driver raises inside; ``doing`` completes "Could not …"."""
+        with storage_errors(doing, self.url_of(*parts), self.secrets, then):
+            yield
+
+
+def _relative(parts: tuple[str, ...]) -> str:
+    names = [name for part in parts for name in part.split("/")]
+    if any(name in {"", ".", ".."} or "\0" in name for name in names):
+        raise StorageError(f"{'/'.join(parts)!r} is not a path inside a store. Leave out '..', '.' and empty parts.")
+    return "/".join(names)
+
+
+def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
+    """Open any fsspec URL, or a folder of this machine, as a store.
+
+    SFTP connects at once; the other stores at their first use. ``storage_options`` go to fsspec's file system as they
+    are, and win over what the URL says.
+
+    Raises:
+        ConfigurationError: The URL or the options cannot be used, a driver is missing, or SFTP cannot connect.
+    """
+    parsed = parse_store_url(url)
+    options = dict(storage_options or {})
+    driver = _driver(parsed)
+    if parsed.kind == "local":
+        root = str(Path(parsed.path).expanduser().absolute()) if not parsed.scheme else parsed.path
+        root = str(Path(root).resolve()) if ".." in Path(root).parts else root.rstrip("/") or "/"
+        return Store(f"file://{root}", driver(), root, "local")
+    if parsed.kind == "memory":
+        return Store(parsed.shown, driver(**options), parsed.path, "memory")
+    secrets = secret_values(options) + _url_password(parsed)
+    try:
+        if parsed.kind in {"s3", "gcs", "azure"}:
+            # A listing that another process has made stale would hide a claim.
+            options.setdefault("use_listings_cache", False)
+        options = {**driver._get_kwargs_from_urls(url), **options}  # noqa: SLF001 - fsspec's own way to open a URL
+        root = driver._strip_protocol(url).rstrip("/") or "/"  # noqa: SLF001
+        if parsed.kind != "sftp":
+            return Store(parsed.shown, driver(**options), root, parsed.kind, secrets)
+        first = connect(driver, options)
+    except driver_errors(TypeError, KeyError) as error:
+        raise ConfigurationError(f"Could not open the store {parsed.shown}: {explain(error, secrets)}") from None
+    return Store(parsed.shown, first, root, "sftp", secrets, SftpSessions(first, lambda: connect(driver, options)))
+
+
+def _driver(parsed: StoreUrl) -> type[AbstractFileSystem]:
+    scheme = parsed.scheme or "file"
+    try:
+        if parsed.kind == "sftp":
+            # Not by the scheme: another package may have registered a driver of its own for it, as sshfs does.
+            from fsspec.implementations.sftp import SFTPFileSystem  # noqa: PLC0415 - it needs paramiko, an extra
+
+            return SFTPFileSystem  # type: ignore[no-any-return]
+        return fsspec.get_filesystem_class(scheme)  # type: ignore[no-any-return]
+    except ValueError:
+        near = nearest_schemes(scheme, fsspec.available_protocols())
+        hint = f"Did you mean {' or '.join(f'{name}://' for name in near)}?" if near else "See fsspec's documentation."
+        raise ConfigurationError(f"No store is known by {scheme}:// (in {parsed.shown}). {hint}") from None
+    except ImportError as error:
+        extra = _EXTRAS.get(parsed.kind)
+        cure = f'pip install "prefect-openrouter-video[{extra}]"' if extra else str(error)
+        raise ConfigurationError(f"The driver for {parsed.shown} is not installed: {cure}") from None
+
+
+def _url_password(parsed: StoreUrl) -> tuple[str, ...]:
+    userinfo = parsed.authority.rpartition("@")[0]
+    return tuple(word for word in (userinfo.partition(":")[2],) if word)

@@ -1,0 +1,140 @@
+"""What a store's URL says, and how to show it without its secrets; pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from openrouter_video.errors import ConfigurationError
+
+__all__ = ["StoreKind", "StoreUrl", "nearest_schemes", "parse_store_url", "safe_url", "secret_values"]
+
+StoreKind = Literal["local", "memory", "sftp", "s3", "gcs", "azure", "other"]
+
+KINDS: Mapping[str, StoreKind] = {
+    "": "local",
+    "file": "local",
+    "local": "local",
+    "memory": "memory",
+    "sftp": "sftp",
+    "ssh": "sftp",
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "az": "azure",
+    "abfs": "azure",
+    "abfss": "azure",
+}
+EXAMPLES = "./videos, s3://bucket/videos, gs://bucket/videos, az://container/videos or sftp://user@host/videos"
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>.*)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_USERINFO = re.compile(r"(://)[^/\s]*@")
+_QUERY = re.compile(r"\?[^\s'\")]*")
+_SECRET_NAME = re.compile(r"key|secret|token|pass|credential|sas|connection_string", re.IGNORECASE)
+_SHORTEST_SECRET = 4  # shorter values would blot out half of a message
+
+
+class StoreUrl(NamedTuple):
+    """The parts of a store's URL; ``shown`` holds no secret and opens the same place, given the same options.
+
+    ``path`` starts with a slash, or is empty; for a plain path ``scheme`` is empty and ``path`` is the text as given.
+    """
+
+    scheme: str
+    authority: str
+    path: str
+    kind: StoreKind
+    shown: str
+
+
+def safe_url(text: str) -> str:
+    """Return a URL, or a message that holds some, without user names, passwords and queries."""
+    return _QUERY.sub("?***", _USERINFO.sub(r"\1***@", text))
+
+
+def secret_values(options: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the values in storage options, however deep, that no message may show; the longest first."""
+
+    def walk(name: str, value: object) -> Iterable[str]:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield from walk(str(key), inner)
+        elif isinstance(value, str) and len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
+            yield value
+
+    return tuple(sorted(set(walk("", options)), key=len, reverse=True))
+
+
+def nearest_schemes(scheme: str, known: Iterable[str]) -> list[str]:
+    """Return up to three schemes that look like the one that nobody knows."""
+    return difflib.get_close_matches(scheme.lower(), sorted({*known, *KINDS} - {""}), n=3, cutoff=0.5)
+
+
+def parse_store_url(url: str) -> StoreUrl:
+    """Take a store's URL apart; a text without a scheme is a path on this machine.
+
+    Raises:
+        ConfigurationError: The URL is malformed, or carries what belongs into the storage options.
+    """
+    if not url.strip():
+        raise ConfigurationError(f"The store's URL is empty. Give a folder or a URL, such as {EXAMPLES}.")
+    if _CONTROL.search(url):
+        raise ConfigurationError(f"The store's URL {safe_url(url)!r} contains a control character. Remove it.")
+    match = _URL.fullmatch(url)
+    chained = "::" in url and "://" in url
+    if match is None and not chained:
+        _refuse_lost_slashes(url)
+        return StoreUrl("", "", url, "local", url)
+    scheme, authority, path = (match["scheme"].lower(), match["authority"], match["path"]) if match else ("", "", "")
+    kind = KINDS.get(scheme, "other")
+    if match and kind in {"local", "memory"}:
+        return _without_host(scheme, authority, path, kind)
+    if chained or "?" in url:
+        raise ConfigurationError(
+            f"The store's URL {safe_url(url)!r} is chained or has a query. Name the store itself, and put everything "
+            "else into the storage options of a block or into the driver's own environment variables."
+        )
+    if not authority.rpartition("@")[2]:
+        raise ConfigurationError(f"The store's URL {safe_url(url)!r} names no host or bucket. Examples: {EXAMPLES}.")
+    shown = f"{scheme}://{_shown_authority(url, authority, kind)}{path.rstrip('/')}"
+    return StoreUrl(scheme, authority, path, kind, shown)
+
+
+def _shown_authority(url: str, authority: str, kind: StoreKind) -> str:
+    userinfo, at, host = authority.rpartition("@")
+    user, colon, _password = userinfo.partition(":")
+    # In abfss://container@account… the part before the @ is no user; buckets know neither users nor passwords.
+    if (colon and kind in {"s3", "gcs", "azure"}) or (at and kind in {"s3", "gcs"}):
+        raise ConfigurationError(
+            f"The store's URL {safe_url(url)!r} carries credentials. Put them into the storage options of a block or "
+            "into the driver's own environment variables, and leave the URL as scheme://bucket/path."
+        )
+    port = host.rpartition(":")[2] if re.search(r":[^\]]*$", host) else "1"
+    if kind == "sftp" and not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ConfigurationError(f"The port in the store's URL {safe_url(url)!r} must be a number from 1 to 65535.")
+    return f"{user}{at}{host}"
+
+
+def _without_host(scheme: str, authority: str, path: str, kind: StoreKind) -> StoreUrl:
+    if kind == "memory":
+        whole = "/".join(part for part in f"{authority}{path}".split("/") if part)
+        return StoreUrl(scheme, "", f"/{whole}" if whole else "", kind, f"memory://{whole}")
+    if authority not in {"", "localhost"}:
+        raise ConfigurationError(
+            f"The URL {scheme}://{safe_url(authority)}{path} names a host. "
+            "A file URL has three slashes, file:///folder; for a relative folder give the plain path."
+        )
+    return StoreUrl(scheme, "", path or "/", kind, f"file://{path or '/'}")
+
+
+def _refuse_lost_slashes(url: str) -> None:
+    scheme, colon, rest = url.partition(":")
+    if colon and scheme and KINDS.get(scheme.lower(), "other") != "other":
+        good = f"{scheme.lower()}://{rest.lstrip('/')}"
+        raise ConfigurationError(
+            f"{safe_url(good)!r} was written without its two slashes. Write scheme://, or ./ before a folder's name."
+        )

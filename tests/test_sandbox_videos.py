@@ -1,0 +1,79 @@
+"""The sandbox's videos are real: they decode, and are of the size, length and sound that were asked."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import av
+import pytest
+from PIL import ImageChops, ImageStat
+
+from openrouter_video.sandbox.drawing import Scene, caption, light
+from openrouter_video.sandbox.rendering import render
+from openrouter_video.sandbox.studio import Studio
+
+PROMPT = "A paper boat drifts down a rain gutter at dawn"
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        Scene("x-ai/grok-imagine-video", PROMPT, 1, 544, 544, audio=True),
+        Scene("google/veo-3.1-lite", PROMPT, 4, 1280, 720, audio=False),
+        Scene("bytedance/seedance-2.5", PROMPT, 4, 834, 1112, audio=True),
+        Scene("bytedance/seedance-2.5", PROMPT, 5, 1470, 630, audio=False),
+        Scene("google/veo-3.1", "", 1, 3840, 2160, audio=False),
+    ],
+    ids=lambda scene: f"{scene.width}x{scene.height}",
+)
+def test_a_video_is_what_was_asked(scene: Scene) -> None:
+    """H.264 in yuv420p, every frame decodes; AAC stereo where sound was asked, and only there."""
+    with av.open(io.BytesIO(render(scene)), "r") as container:
+        [video] = container.streams.video
+        assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
+        assert (video.width, video.height) == (scene.width, scene.height)
+        assert container.duration is not None
+        assert abs(container.duration / 1_000_000 - scene.seconds) < 0.1
+        assert [(one.codec_context.name, one.channels) for one in container.streams.audio] == (
+            [("aac", 2)] if scene.audio else []
+        )
+        assert len(list(container.decode(video=0))) == video.frames
+
+
+def test_something_moves_and_the_writing_stays() -> None:
+    """The light differs from moment to moment, and between models; the caption covers less than the picture."""
+    scene = Scene("google/veo-3.1-lite", PROMPT, 4, 1280, 720, audio=False)
+    moved = ImageStat.Stat(ImageChops.difference(light(scene, 0), light(scene, 0.25)))
+    other = ImageStat.Stat(ImageChops.difference(light(scene, 0), light(scene._replace(model="x-ai/a"), 0)))
+    assert min(sum(moved.mean), sum(other.mean)) > 10
+    writing = caption(scene)
+    assert writing.size == (1280, 720)
+    assert ImageChops.difference(writing, caption(scene._replace(prompt="other"))).getbbox() is not None
+
+
+def test_a_scene_is_rendered_once_and_the_same_every_time() -> None:
+    """A repeated scene comes from the cache; rendered afresh, it is the same file."""
+    scene = Scene("a/b", PROMPT, 1, 320, 180, audio=True)
+    first = render(scene)
+    assert render(scene) is first
+    render.cache_clear()
+    assert render(scene) == first
+
+
+def test_a_very_long_prompt_and_a_tiny_frame_are_drawn() -> None:
+    """Neither words without end nor a small frame are an error."""
+    scene = Scene("a-very-long-author/with-a-very-long-model-name-1.5-lite", "wörd " * 400, 1, 128, 72, audio=False)
+    assert render(scene)[4:8] == b"ftyp"
+
+
+def test_drawing_happens_in_a_worker_thread() -> None:
+    """Beginning returns at once; the same scene is drawn once; the studio says when it is done."""
+    studio = Studio()
+    scene = Scene("a/c", PROMPT, 1, 320, 180, audio=False)
+    begun = time.monotonic()
+    drawing = studio.begin(scene)
+    assert time.monotonic() - begun < 0.2
+    assert studio.begin(scene) is drawing
+    assert drawing.result(20)[4:8] == b"ftyp"
+    assert not studio.is_drawing(scene)

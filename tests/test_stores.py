@@ -1,0 +1,398 @@
+"""One contract for every kind of store, on real servers; and what each kind adds to it."""
+
+from __future__ import annotations
+
+import builtins
+import socket
+import subprocess
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from openrouter_video.errors import ConfigurationError, LedgerUnsafe, StorageError
+from openrouter_video.stores import (
+    Store,
+    check_ledger,
+    check_writable,
+    create_exclusive,
+    list_names,
+    open_store,
+    read_bytes,
+    remove,
+    size_of,
+    write_bytes,
+)
+
+ROOT = Path(__file__).parents[1]
+RACE = """
+import sys
+from openrouter_video.stores import create_exclusive, open_store
+store = open_store(sys.argv[1])
+for number, line in enumerate(sys.stdin):
+    print("won" if create_exclusive(store, f"{number}/claim-1", sys.argv[2].encode() * 1000) else "lost", flush=True)
+"""
+
+
+def everything_in(store: Store) -> list[str]:
+    """List every file below a store, hidden and temporary ones too."""
+    with store.session() as filesystem:
+        filesystem.invalidate_cache()
+        return sorted(filesystem.find(store.root)) if filesystem.exists(store.root) else []
+
+
+def race(url: str, rounds: int) -> list[tuple[str, str]]:
+    """Let two processes create the same names, in step; what each was told, round by round."""
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, url, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for name in ("a", "b")
+    ]
+    told = []
+    for _ in range(rounds):
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        told.append(tuple(str(racer.stdout and racer.stdout.readline().strip()) for racer in racers))
+    for racer in racers:
+        racer.communicate(timeout=30)
+        assert racer.returncode == 0
+    return told  # type: ignore[return-value]
+
+
+class StoreContract:
+    """What holds for every store; a class per kind gives the store."""
+
+    def test_reads_back_what_was_written(self, store: Store) -> None:
+        """A file is there with its bytes and size, and a second one takes its place."""
+        write_bytes(store, "a folder/é.json", b"1")
+        write_bytes(store, "a folder/é.json", b"22")
+        assert read_bytes(store, "a folder/é.json") == b"22"
+        assert size_of(store, "a folder/é.json") == 2
+
+    def test_what_is_absent_is_none(self, store: Store) -> None:
+        """An absent file reads as None, an absent folder as empty, and removing what is absent is fine."""
+        assert read_bytes(store, "no/such") is None
+        assert size_of(store, "no/such") is None
+        assert list_names(store, "no") == []
+        assert list_names(store) == []
+        remove(store, "no/such")
+
+    def test_lists_files_and_folders(self, store: Store) -> None:
+        """A listing holds the names right below, each once, and a file has nothing below it."""
+        for name in ("k/claim-1", "k/job-1", "k/deep/er", "other"):
+            write_bytes(store, name, b"x")
+        assert list_names(store, "k") == ["claim-1", "deep", "job-1"]
+        assert list_names(store) == ["k", "other"]
+        assert list_names(store, "k/job-1") == []
+
+    def test_a_folder_has_no_size(self, store: Store) -> None:
+        """A folder is not taken for a file."""
+        write_bytes(store, "k/claim-1", b"x")
+        assert size_of(store, "k") is None
+
+    def test_a_listing_is_never_stale(self, store: Store) -> None:
+        """What another process wrote, behind fsspec's back, is in the next listing."""
+        write_bytes(store, "k/one", b"x")
+        assert list_names(store, "k") == ["one"]
+        code = "import sys; from openrouter_video.stores import *; write_bytes(open_store(sys.argv[1]), 'k/two', b'x')"
+        if store.kind == "memory":
+            write_bytes(open_store(store.url), "k/two", b"x")
+        else:
+            subprocess.run([sys.executable, "-c", code, store.url], check=True, cwd=ROOT)
+        assert list_names(store, "k") == ["one", "two"]
+        assert size_of(store, "k/two") == 1
+
+    def test_creates_once(self, store: Store) -> None:
+        """The second creation is told so, changes nothing, and leaves no temporary behind."""
+        assert create_exclusive(store, "k/claim-1", b"first") is True
+        assert create_exclusive(store, "k/claim-1", b"second") is False
+        assert read_bytes(store, "k/claim-1") == b"first"
+        assert [Path(name).name for name in everything_in(store)] == ["claim-1"]
+
+    def test_one_thread_wins(self, store: Store) -> None:
+        """Of many threads that create the same file through one store, one wins and its content stays."""
+        with ThreadPoolExecutor(6) as pool:
+            for number in range(5):
+                names = [f"thread-{n}".encode() for n in range(6)]
+                won = list(pool.map(lambda name, n=number: create_exclusive(store, f"{n}/claim-1", name), names))
+                assert won.count(True) == 1
+                assert read_bytes(store, f"{number}/claim-1") == names[won.index(True)]
+
+    def test_threads_share_a_store(self, store: Store) -> None:
+        """Threads that read and write different files through one store do not disturb each other."""
+
+        def work(number: int) -> bool:
+            data = bytes([number]) * 50_000
+            write_bytes(store, f"threads/{number}", data)
+            return read_bytes(store, f"threads/{number}") == data
+
+        with ThreadPoolExecutor(6) as pool:
+            assert all(pool.map(work, range(18)))
+
+    def test_checks_pass_and_leave_nothing(self, store: Store) -> None:
+        """A good store passes both checks, and no probe is left in it."""
+        check_writable(store)
+        check_ledger(store)
+        assert everything_in(store) == []
+
+    def test_a_child_is_a_folder(self, store: Store) -> None:
+        """A child store's files are the parent's, in a folder, and its URL opens the same place."""
+        write_bytes(store.child("_jobs"), "k/claim-1", b"x")
+        assert read_bytes(store, "_jobs/k/claim-1") == b"x"
+        assert read_bytes(open_store(store.url_of("_jobs")), "k/claim-1") == b"x"
+        assert store.child("_jobs").url == store.url_of("_jobs")
+
+    @pytest.mark.parametrize("hostile", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "a\0b", ""])
+    def test_no_path_leads_out(self, store: Store, hostile: str) -> None:
+        """A path with '..', an absolute one or one with empty parts is refused."""
+        with pytest.raises(StorageError, match="not a path inside a store"):
+            write_bytes(store, hostile, b"x")
+
+
+class TestLocalStore(StoreContract):
+    """The contract on this machine's disk."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        """A folder that does not exist yet."""
+        return open_store(str(tmp_path / "videos"))
+
+    def test_one_process_wins(self, store: Store) -> None:
+        """Of two processes that create the same record, one wins, 40 times of 40."""
+        assert all(sorted(pair) == ["lost", "won"] for pair in race(store.url, 40))
+
+    def test_a_full_disk_is_named(self, tmp_path: Path) -> None:
+        """A file that the system cuts short is an error with the reason, and nothing of it stays."""
+        code = (
+            "import resource, sys; from openrouter_video.stores import *; from openrouter_video.errors import *\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+            "for write in (write_bytes, create_exclusive):\n"
+            "    try: write(open_store(sys.argv[1]), 'k/claim-1', bytes(5000))\n"
+            "    except StorageError as error: print(error)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.stdout.count("File too large. Free some space or choose another place.") == 2
+        assert everything_in(open_store(str(tmp_path))) == []
+
+    def test_a_place_that_takes_nothing(self, tmp_path: Path) -> None:
+        """A folder that cannot be made is a configuration error that names it."""
+        (tmp_path / "file").write_text("")
+        with pytest.raises(
+            ConfigurationError, match=r"The store file://.*/file/videos cannot be used.*is a file and no folder"
+        ):
+            check_writable(open_store(str(tmp_path / "file" / "videos")))
+
+
+class TestMemoryStore(StoreContract):
+    """The contract within this process."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """A prefix of its own."""
+        return open_store(f"memory://{uuid.uuid4().hex}")
+
+
+class TestS3Store(StoreContract):
+    """The contract on S3."""
+
+    @pytest.fixture
+    def store(self, s3_store_url: str) -> Store:
+        """A prefix in a new bucket."""
+        return open_store(s3_store_url)
+
+    def test_one_process_wins(self, store: Store) -> None:
+        """Of two processes that create the same record, one wins, 40 times of 40."""
+        assert all(sorted(pair) == ["lost", "won"] for pair in race(store.url, 40))
+
+    def test_a_missing_bucket_is_named(self, store: Store) -> None:
+        """Writing to a bucket that is not there says so, and what to check."""
+        with pytest.raises(ConfigurationError, match=r"s3://no-such-bucket/out.*Check that the bucket"):
+            check_writable(open_store("s3://no-such-bucket/out"))
+
+    def test_no_secret_in_an_error(self, store: Store) -> None:
+        """An endpoint that nobody serves is an error without the credentials."""
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            options = {
+                "endpoint_url": f"http://127.0.0.1:{unused.getsockname()[1]}",
+                "secret": "canary-secret",
+                "key": "canary-key",
+                "config_kwargs": {"retries": {"max_attempts": 0}, "connect_timeout": 1},
+            }
+            broken = open_store("s3://videos/out", options)
+            broken.filesystem.retries = 1
+            with pytest.raises(StorageError, match="Could not read s3://videos/out/a") as caught:
+                read_bytes(broken, "a")
+        assert "canary" not in str(caught.value) + repr(broken)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
+
+class TestSftpStore(StoreContract):
+    """The contract on OpenSSH's server."""
+
+    @pytest.fixture
+    def store(self, sftp_store_url: str) -> Store:
+        """A folder that does not exist yet."""
+        return open_store(sftp_store_url)
+
+    def test_one_process_wins(self, store: Store) -> None:
+        """Of two processes that create the same record, one wins, 40 times of 40."""
+        assert all(sorted(pair) == ["lost", "won"] for pair in race(store.url, 40))
+
+    def test_a_lost_connection_is_replaced(self, store: Store) -> None:
+        """A connection that died while idle is not used again."""
+        write_bytes(store, "k/one", b"x")
+        client: Any = store.filesystem
+        client.client.close()
+        assert read_bytes(store, "k/one") == b"x"
+
+    def test_a_wrong_key_is_a_configuration_error(self, store: Store, tmp_path: Path) -> None:
+        """Credentials that the server refuses are named as such, without the password."""
+        options = {"password": "canary-password", "look_for_keys": False, "allow_agent": False, "key_filename": None}
+        with pytest.raises(ConfigurationError, match="Check the credentials") as caught:
+            open_store(store.url, options)
+        assert "canary" not in str(caught.value)
+
+
+def test_two_threads_never_share_an_sftp_connection(sftp_store_url: str) -> None:
+    """Paramiko would lose answers: while one thread holds a connection, another gets one of its own."""
+    store = open_store(sftp_store_url)
+    with store.session() as first, store.session() as second:
+        assert first is not second
+
+
+def test_nobody_serves_sftp() -> None:
+    """A server that cannot be reached is a configuration error that says so."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"sftp://someone@127.0.0.1:{unused.getsockname()[1]}/videos"
+        with pytest.raises(ConfigurationError, match="Check that the store can be reached"):
+            open_store(url)
+
+
+def test_a_store_that_lies_holds_no_ledger(overwriting_s3: dict[str, Any]) -> None:
+    """An S3 server that lets a second writer win is found out; the message gives the way out."""
+    store = open_store("s3://bucket/out", overwriting_s3)
+    check_writable(store)
+    with pytest.raises(LedgerUnsafe, match=r"second writer replace.*OPENROUTER_VIDEO_LEDGER or --ledger"):
+        check_ledger(store)
+    assert list_names(store) == []
+
+
+def test_an_unknown_kind_holds_no_ledger(tmp_path: Path) -> None:
+    """A store of which nothing is known may hold videos but no ledger."""
+    store = other_store(tmp_path)
+    with pytest.raises(LedgerUnsafe, match=r"nobody knows.*--ledger"):
+        check_ledger(store)
+    with pytest.raises(LedgerUnsafe, match="nobody knows"):
+        create_exclusive(store, "claim-1", b"x")
+
+
+def other_store(tmp_path: Path) -> Store:
+    """A store of kind "other": a file system below a folder."""
+    filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file"))
+    return Store("dir://videos", filesystem, "videos", "other")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "is empty"),
+        ("s4://bucket/x", "Did you mean .*s3://"),
+        ("stfp://host/x", "Did you mean .*sftp://"),
+        ("qqqqqqqq://host/x", "See fsspec's documentation"),
+        ("s3:bucket/videos", "without its two slashes"),
+        ("s3:/bucket/videos", "without its two slashes"),
+        ("s3://", "names no host or bucket"),
+        ("sftp:///videos", "names no host or bucket"),
+        ("sftp://host:99999/videos", "a number from 1 to 65535"),
+        ("sftp://host:port/videos", "a number from 1 to 65535"),
+        ("file://videos/x", "three slashes"),
+        ("s3://bucket/x\ny", "control character"),
+        ("simplecache::s3://bucket/x", "chained or has a query"),
+        ("s3://AKIA:canary@bucket/x", "carries credentials"),
+        ("s3://canary@bucket/x", "carries credentials"),
+        ("az://container/x?sv=1&sig=canary", "chained or has a query"),
+        ("sftp://user:canary@host:0/x", "a number from 1 to 65535"),
+    ],
+)
+def test_a_url_that_cannot_be_used(url: str, said: str) -> None:
+    """A malformed, unknown or secret-bearing URL is refused with the reason, and no secret is repeated."""
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        open_store(url)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "extra"),
+    [
+        ("s3://b/x", "s3fs", "s3"),
+        ("gs://b/x", "gcsfs", "gcs"),
+        ("az://c/x", "adlfs", "azure"),
+        ("sftp://h/x", "paramiko", "sftp"),
+    ],
+)
+def test_a_missing_driver_names_the_extra(url: str, driver: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a driver, the message is the command that installs it."""
+    monkeypatch.setitem(sys.modules, driver, None)
+    monkeypatch.delitem(sys.modules, "fsspec.implementations.sftp", raising=False)
+    loaded = sys.modules["fsspec.registry"]  # fsspec.registry is the mapping in it
+    monkeypatch.setattr(loaded, "_registry", {})
+    monkeypatch.setattr(loaded, "registry", {})
+    with pytest.raises(ConfigurationError, match=rf'pip install "prefect-openrouter-video\[{extra}\]"'):
+        open_store(url)
+
+
+def test_plain_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path, a home path and a file URL name the same folder by the same URL."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    expected = f"file://{tmp_path}/videos"
+    for url in ("videos", "./videos/", "~/videos", f"file://{tmp_path}/videos/", "x/../videos"):
+        assert open_store(url).url == expected
+        assert open_store(url).root == f"{tmp_path}/videos"
+    assert open_store("/").url_of("a") == "file:///a"
+
+
+def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
+    """A local folder with percent, question mark and hash in its name is that folder, and its URL opens it again."""
+    store = open_store(str(tmp_path / "50% ?off #1"))
+    write_bytes(store, "a", b"x")
+    assert (tmp_path / "50% ?off #1" / "a").read_bytes() == b"x"
+    assert read_bytes(open_store(store.url), "a") == b"x"
+
+
+def test_a_password_in_a_url_is_used_but_not_shown() -> None:
+    """The URL of a store keeps the user, which opens it again, and drops the password."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_store("sftp://someone:canary@127.0.0.1:1/videos")
+    assert "sftp://someone@127.0.0.1:1/videos" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_opening_reads_no_driver_for_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A local folder works where no extra is installed."""
+    real = builtins.__import__
+
+    def only_core(name: str, *args: Any, **kwargs: Any) -> Any:
+        assert name.partition(".")[0] not in {"s3fs", "gcsfs", "adlfs", "paramiko"}
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", only_core)
+    store = open_store(str(tmp_path))
+    check_writable(store)
+    check_ledger(store)
