@@ -128,7 +128,7 @@ async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
     ours = outcome.url is not None and outcome.url.startswith(resources.store.url)
     if outcome.status != "completed" or not ours or outcome.job_id is None:
         return outcome
-    if await resources.threads.run(resources.downloader.find, claim.path) is not None:
+    if await resources.threads.run(resources.downloader.find, claim) is not None:
         return outcome
     job = VideoJob(id=outcome.job_id, status="completed", videos=1 + len(outcome.extra_urls))
     try:

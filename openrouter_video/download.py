@@ -20,8 +20,9 @@ from openrouter_video.records import Claim
 from openrouter_video.storage import SavedFile, find_saved, read_sidecar, save_video, sidecar_path, write_sidecar
 from openrouter_video.stores import Store
 from openrouter_video.threads import Threads
+from openrouter_video.video_paths import numbered_path
 
-__all__ = ["Downloader", "download_wait", "numbered_path"]
+__all__ = ["Downloader", "download_wait", "video_paths"]
 
 DOWNLOAD_ATTEMPTS = 5
 
@@ -55,11 +56,12 @@ class Downloader:
             ContentUnavailable, StorageError: the last reason, once no further attempt can help. Nothing was published
                 of the video that failed, and the job stays collectable.
         """
-        saved = await self._threads.run(self.find, claim.path, job.id)
+        saved = await self._threads.run(self.find, claim, job.id)
         if saved is not None:
             outcome = saved.model_copy(update={"reused": reused})
         else:
-            files = [await self._download(job, index, claim.path) for index in range(job.videos)]
+            paths = video_paths(claim, job.videos)
+            files = [await self._download(job, index, path) for index, path in enumerate(paths)]
             outcome = started(claim, job_id=job.id, reused=reused)
             sidecar = self._store.url_of(sidecar_path(claim.path))
             outcome = completed(outcome, job, files, sidecar)
@@ -72,27 +74,21 @@ class Downloader:
             return outcome.model_copy(update={"notes": (*outcome.notes, f"the file is safe, but {error}")})
         return outcome
 
-    def find(self, path: str, job_id: str | None = None) -> Outcome | None:
-        """Return the outcome in the sidecar of a path, if it is of that job and its files are all there and whole."""
-        content = read_sidecar(self._store, sidecar_path(path))
+    def find(self, claim: Claim, job_id: str | None = None) -> Outcome | None:
+        """Return the outcome in a claim's sidecar, if it is of that job and its files are all there and whole."""
+        content = read_sidecar(self._store, sidecar_path(claim.path))
         if content is None or (job_id is not None and content.get("job_id") != job_id):
             return None
         outcome = Outcome.model_validate({key: content[key] for key in Outcome.model_fields if key in content})
-        paths = (
-            [path]
-            if not outcome.extra_urls
-            else [numbered_path(path, n + 1) for n in range(len(outcome.extra_urls) + 1)]
-        )
+        paths = video_paths(claim, 1 + len(outcome.extra_urls))
         sizes = [outcome.bytes, *[None] * len(outcome.extra_urls)]
-        whole = all(find_saved(self._store, p, size=size) for p, size in zip(paths, sizes, strict=True))
+        whole = all(find_saved(self._store, path, size=size) for path, size in zip(paths, sizes, strict=True))
         return outcome if whole else None
 
     async def _download(self, job: VideoJob, index: int, path: str) -> SavedFile:
-        target = path if job.videos == 1 else numbered_path(path, index + 1)
-
         def fetch(stop: threading.Event) -> SavedFile:
             with self._client.content(job.id, index) as chunks:
-                return save_video(chunks, self._store, target, stop=stop)
+                return save_video(chunks, self._store, path, stop=stop)
 
         tries = 0
         while True:
@@ -118,7 +114,8 @@ def download_wait(error: ContentUnavailable | StorageError, tries: int, attempts
     return asked if asked is not None else min(30.0, 2.0**tries) * (0.75 + 0.5 * jitter)
 
 
-def numbered_path(path: str, number: int) -> str:
-    """Return the path of one of several videos of a job: ``clip.mp4`` becomes ``clip.1.mp4``."""
-    stem, dot, suffix = path.rpartition(".")
-    return f"{stem}.{number}{dot}{suffix}"
+def video_paths(claim: Claim, videos: int) -> list[str]:
+    """Return the paths of a job's videos: the claim's own, or numbered ones if there are several."""
+    if videos == 1:
+        return [claim.path]
+    return [numbered_path(claim.path, claim.take, number) for number in range(1, videos + 1)]

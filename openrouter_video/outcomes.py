@@ -29,7 +29,7 @@ __all__ = [
     "started",
 ]
 
-COLLECT = "`openrouter-video collect` finishes it"
+COLLECT = "`openrouter-video collect`"
 SETTLE = (
     "`openrouter-video ledger settle {key} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 )
@@ -112,7 +112,8 @@ def failed(outcome: Outcome, job: VideoJob) -> Outcome:
 def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None) -> Outcome:
     """Return the outcome of a job that goes on, or whose video is still to be fetched."""
     cost = job.cost_usd if job else None
-    error = f"{reason}; {COLLECT}" if reason else COLLECT
+    told = reason is not None and COLLECT in reason
+    error = reason if told else "; ".join(filter(None, [reason, f"{COLLECT} finishes it"]))
     return outcome.model_copy(update={"status": "open", "error": error, "cost_usd": cost})
 
 

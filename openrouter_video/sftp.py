@@ -112,7 +112,10 @@ class SftpFiles:
         """Rename ``part`` to ``target`` in place of an older file; in two steps on servers that know no better."""
         try:
             self._ftp.posix_rename(part, target)
-        except OSError:
+        except OSError as error:
+            # Paramiko hands on the server's words and no number. Any other trouble must not cost the older file.
+            if "support" not in str(error).lower():
+                raise
             if self._exists(target):
                 self._ftp.remove(target)
             self._ftp.rename(part, target)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 
-__all__ = ["sidecar_path", "video_path"]
+__all__ = ["numbered_path", "sidecar_path", "video_path"]
 
 _LONGEST_SLUG = 48
 _LONGEST_MODEL = 80
@@ -29,9 +29,15 @@ def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1, index
         raise ValueError(f"An identity has eight hexadecimal digits in lower case, unlike {identity_hex8!r}.")
     if take < 1 or (index is not None and index < 0):
         raise ValueError(f"Takes count from 1 and indexes from 0, unlike take {take} and index {index}.")
-    which = f".take-{take}" if take > 1 or index is not None else ""
-    number = "" if index is None else f".{index}"
-    return f"{_prompt_slug(prompt)}-{identity_hex8}/{_model_slug(model)}{which}{number}.mp4"
+    which = f".take-{take}" if take > 1 else ""
+    path = f"{_prompt_slug(prompt)}-{identity_hex8}/{_model_slug(model)}{which}.mp4"
+    return path if index is None else numbered_path(path, take, index)
+
+
+def numbered_path(path: str, take: int, index: int) -> str:
+    """Return the path of one of several videos of a job, from the path that its only video would have."""
+    stem = path.removesuffix(".mp4")
+    return f"{stem}{'.take-1' if take == 1 else ''}.{index}.mp4"
 
 
 def sidecar_path(video: str) -> str:

@@ -13,8 +13,10 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from openrouter_video.errors import ConfigurationError, LedgerUnsafe, StorageError
+from openrouter_video.store_errors import explain
 from openrouter_video.stores import (
     Store,
     check_ledger,
@@ -160,7 +162,19 @@ class StoreContract:
             write_bytes(store, hostile, b"x")
 
 
-class TestLocalStore(StoreContract):
+class FolderContract(StoreContract):
+    """What holds besides for stores with real folders."""
+
+    def test_a_folder_stands_in_the_way(self, store: Store) -> None:
+        """A file cannot take a folder's name, and no temporary is left."""
+        write_bytes(store, "k/claim-1", b"x")
+        with pytest.raises(StorageError, match="Could not write"):
+            write_bytes(store, "k", b"y")
+        assert create_exclusive(store, "k", b"y") is False
+        assert [Path(name).name for name in everything_in(store)] == ["claim-1"]
+
+
+class TestLocalStore(FolderContract):
     """The contract on this machine's disk."""
 
     @pytest.fixture
@@ -241,7 +255,7 @@ class TestS3Store(StoreContract):
         assert caught.value.__suppress_context__
 
 
-class TestSftpStore(StoreContract):
+class TestSftpStore(FolderContract):
     """The contract on OpenSSH's server."""
 
     @pytest.fixture
@@ -306,6 +320,75 @@ def other_store(tmp_path: Path) -> Store:
     """A store of kind "other": a file system below a folder."""
     filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file"))
     return Store("dir://videos", filesystem, "videos", "other")
+
+
+class ServiceError(Exception):
+    """What botocore attaches as the cause of the errors that s3fs raises."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.response = {"Error": {"Code": code}}
+
+
+class AnsweringFileSystem(MemoryFileSystem):  # type: ignore[misc]
+    """An object store that answers exclusive writes as it is told, and stores nothing at a refusal."""
+
+    cachable = False
+
+    def __init__(self, *answers: str) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: object) -> None:
+        """Refuse with the next code, or store."""
+        if mode == "create" and self.answers and (code := self.answers.pop(0)):
+            raise OSError(22, code) from ServiceError(code)
+        super().pipe_file(path, value)
+
+
+@pytest.mark.parametrize(
+    ("answers", "exists", "told"),
+    [
+        ([""], False, True),
+        (["PreconditionFailed"], True, False),
+        (["412"], True, False),
+        (["ConditionalRequestConflict"], True, False),
+        (["ConditionalRequestConflict", ""], False, True),
+        (["409", "409", "409"], False, None),
+        (["InternalError"], False, None),
+        (["AccessDenied"], True, None),
+    ],
+)
+def test_what_an_object_store_answers(answers: list[str], exists: bool, told: bool | None) -> None:
+    """A refused condition is False, a conflict is looked into and tried again, and all else is an error."""
+    root = f"/{uuid.uuid4().hex}"
+    store = Store("s3://bucket", AnsweringFileSystem(*answers), root, "s3")
+    if exists:
+        write_bytes(store, "claim-1", b"theirs")
+    if told is None:
+        with pytest.raises(StorageError, match="Could not create"):
+            create_exclusive(store, "claim-1", b"ours")
+    else:
+        assert create_exclusive(store, "claim-1", b"ours") is told
+        assert read_bytes(store, "claim-1") == (b"ours" if told else b"theirs")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device. Free some space"),
+        (OSError(30, "Read-only file system"), "Read-only file system. Grant access there"),
+        (PermissionError("Access Denied"), "Access Denied (PermissionError). Grant access there"),
+        (FileNotFoundError("The bucket does not exist"), "Check that the bucket or folder exists"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Check that the store can be reached"),
+        (EOFError(), "no reason given (EOFError). Check that the store can be reached"),
+        (ValueError("see https://u:pw@host/a?sig=canary"), "see https://***@host/a?*** (ValueError)."),
+        (RuntimeError("token canary-1 is stale"), "token *** is stale (RuntimeError)."),
+    ],
+)
+def test_a_drivers_error_is_explained(error: Exception, said: str) -> None:
+    """The reason and the next step, and nothing that is secret."""
+    assert said in explain(error, ("canary-1",))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""The client: four operations over a real socket, and a key that goes to one origin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from openrouter_video.client import ContentUnavailable, Timeouts, VideoClient
+from openrouter_video.errors import ApiUnavailable, ConfigurationError
+from openrouter_video.sandbox import Fault, Sandbox
+
+BODY = b'{"model": "x-ai/grok-imagine-video", "prompt": "A flower", "duration": 1, "resolution": "480p"}'
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox of its own for each test."""
+    with Sandbox(job_seconds=0) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[VideoClient]:
+    """A client with short patience."""
+    async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=0.5, content=0.5)) as running:
+        yield running
+
+
+def _job(client: VideoClient) -> str:
+    answer = client.submit(BODY, "session")
+    assert answer.job_id is not None
+    return answer.job_id
+
+
+async def test_the_four_operations(sandbox: Sandbox, client: VideoClient) -> None:
+    """List, submit, get and content; the list needs no key, the others have it."""
+    assert (await client.list_models()).get("google/veo-3.1-lite") is not None
+    job_id = _job(client)
+    answer = await client.get_job(job_id)
+    assert answer.job is not None
+    assert answer.job.completed
+    with client.content(job_id) as chunks:
+        assert b"ftyp" in next(chunks)[:16]
+    seen = {request.kind: request for request in sandbox.requests}
+    assert not seen["models"].authorized
+    assert all(seen[kind].authorized for kind in ("submit", "poll", "content"))
+    assert seen["submit"].session_id == "session"
+
+
+async def test_the_list_needs_no_key(sandbox: Sandbox) -> None:
+    """A dry run works without one."""
+    async with VideoClient(None, sandbox.base_url) as keyless:
+        assert (await keyless.list_models()).models
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (Fault(on="models", mangle="html"), ConfigurationError, "does not look like OpenRouter's API"),
+        (Fault(on="models", status=404, body="no"), ConfigurationError, "HTTP 404"),
+        (Fault(on="models", body={"models": []}), ConfigurationError, "a list under 'data'"),
+        (Fault(on="models", status=503, body="x"), ApiUnavailable, "try again later"),
+        (Fault(on="models", status=429, body="x"), ApiUnavailable, "try again later"),
+        (Fault(on="models", drop="before"), ApiUnavailable, "could not reach"),
+    ],
+    ids=lambda value: value.mangle or str(value.status) if isinstance(value, Fault) else "",
+)
+async def test_a_list_that_is_none(
+    sandbox: Sandbox, client: VideoClient, fault: Fault, error: type[Exception], words: str
+) -> None:
+    """What passes is told from what stays wrong."""
+    sandbox.add_fault(fault)
+    with pytest.raises(error, match=words):
+        await client.list_models()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="poll", status=500, body="x"),
+        Fault(on="poll", status=429, headers={"Retry-After": "3"}, body="x"),
+        Fault(on="poll", drop="before"),
+        Fault(on="poll", delay_seconds=0.8),
+        Fault(on="poll", mangle="html"),
+        Fault(on="poll", mangle="not_json"),
+    ],
+    ids=["500", "429", "dropped", "slow", "html", "not json"],
+)
+async def test_a_poll_never_raises(sandbox: Sandbox, client: VideoClient, fault: Fault) -> None:
+    """A paid job is not lost to one bad answer."""
+    job_id = _job(client)
+    sandbox.add_fault(fault)
+    answer = await client.get_job(job_id)
+    assert (answer.job, answer.hopeless) == (None, False)
+    assert answer.reason
+    assert answer.retry_after == (3.0 if fault.status == 429 else None)
+    assert (await client.get_job(job_id)).job is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "again"),
+    [
+        (Fault(on="content", status=401, body={"error": {"message": "User not found.", "code": 401}}), "401", False),
+        (Fault(on="content", status=404, body="gone"), "404", False),
+        (Fault(on="content", status=503, body="x"), "503", True),
+        (Fault(on="content", mangle="html"), "text/html, not video/mp4", True),
+        (Fault(on="content", mangle="webm"), "video/webm, not video/mp4", True),
+        (Fault(on="content", drop="before"), "broke off", True),
+        (Fault(on="content", mangle="cut_reset"), "broke off", True),
+        (Fault(on="content", delay_seconds=0.8), "broke off", True),
+    ],
+    ids=["401", "404", "503", "html", "webm", "dropped", "reset", "slow"],
+)
+async def test_content_that_is_no_video(
+    sandbox: Sandbox, client: VideoClient, fault: Fault, words: str, again: bool
+) -> None:
+    """The reason says whether trying again may help."""
+    job_id = _job(client)
+    sandbox.add_fault(fault)
+    with pytest.raises(ContentUnavailable, match=words) as caught, client.content(job_id) as chunks:
+        for _ in chunks:
+            pass
+    assert caught.value.answer.again is again
+
+
+async def test_redirects_are_not_followed(sandbox: Sandbox, client: VideoClient) -> None:
+    """Not even the list's: the other host sees no request."""
+    job_id = _job(client)
+    with Sandbox() as other:
+        for kind in ("models", "poll", "content"):
+            sandbox.add_fault(Fault(on=kind, status=302, redirect_to=f"{other.base_url}/videos/{job_id}"))
+        with pytest.raises(ConfigurationError):
+            await client.list_models()
+        assert (await client.get_job(job_id)).job is None
+        with pytest.raises(ContentUnavailable), client.content(job_id):
+            pytest.fail("a redirect is no video")
+        assert other.requests == ()
+
+
+async def test_a_proxy_of_the_environment_never_sees_the_key_to_this_machine(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests to the loopback go there directly."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with VideoClient(sandbox.api_key, sandbox.base_url) as direct:
+        assert (await direct.list_models()).models
+
+
+def test_an_id_is_quoted_into_its_url(sandbox: Sandbox) -> None:
+    """An id from an answer cannot lead to another path."""
+    client = VideoClient(sandbox.api_key, sandbox.base_url)
+    with pytest.raises(ContentUnavailable), client.content("../../sandbox/billing?x"):
+        pytest.fail("an id must not choose the path")
+    assert all("billing" not in seen.path or "%2F" in seen.path or ".." in seen.path for seen in sandbox.requests)

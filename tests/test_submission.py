@@ -1,0 +1,300 @@
+"""Submissions: at most one POST per key, by what the answer proves; over a real socket, with injected time."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openrouter_video.answers import SubmitAnswer
+from openrouter_video.client import Timeouts, VideoClient
+from openrouter_video.errors import KeyConflict
+from openrouter_video.ledger import Ledger
+from openrouter_video.records import Claim
+from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.stores import open_store
+from openrouter_video.submission import SubmitPolicy, Submitted, Submitter, retry_wait
+from openrouter_video.threads import Threads
+
+MODEL = "x-ai/grok-imagine-video"
+BODY = {"model": MODEL, "prompt": "A flower", "duration": 1, "resolution": "480p"}
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        """Return the seconds slept so far."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+def make_claim(sandbox: Sandbox, owner: str = "me", asked: dict[str, Any] | None = None) -> Claim:
+    """Return a claim on the one key of these tests."""
+    return Claim(
+        at="2026-11-23T00:00:00+00:00",
+        key=KEY,
+        model=MODEL,
+        take=1,
+        asked=asked or {"prompt": "A flower"},
+        sent=BODY,
+        body_sha256="0" * 64,
+        base_url=sandbox.base_url,
+        output="memory://videos",
+        path="a-flower-01234567/x-ai--grok-imagine-video.mp4",
+        token=owner,
+    )
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox of its own for each test."""
+    with Sandbox(job_seconds=0) as running:
+        yield running
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """An empty ledger on the local disk."""
+    return Ledger(open_store(str(tmp_path / "jobs")))
+
+
+@pytest.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[VideoClient]:
+    """A client that gives up on an answer after a fraction of a second."""
+    async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(submit=0.5)) as running:
+        yield running
+
+
+async def _submit(client: VideoClient, ledger: Ledger, claim: Claim, time: Time | None = None) -> Submitted:
+    time, threads = time or Time(), Threads()
+    submitter = Submitter(client, ledger, threads, SubmitPolicy(), sleep=time.sleep, clock=time.clock)
+    try:
+        return await submitter.submit(claim, BODY)
+    finally:
+        threads.close()
+
+
+async def test_an_accepted_job_is_recorded_and_found_again(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """The second submission under the key sends nothing and returns the same job."""
+    first = await _submit(client, ledger, make_claim(sandbox, "a"))
+    second = await _submit(client, ledger, make_claim(sandbox, "b"))
+    assert (first.state, first.reused) == ("accepted", False)
+    assert (second.state, second.reused, second.job_id) == ("accepted", True, first.job_id)
+    assert second.claim.token == "a"
+    assert [charge.session_id for charge in sandbox.charges] == [KEY]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="submit", status=503, accepted=True, body="upstream"),
+        Fault(on="submit", drop="after"),
+        Fault(on="submit", delay_seconds=1.2),
+        Fault(on="submit", mangle="html"),
+        Fault(on="submit", mangle="not_json"),
+        Fault(on="submit", mangle="no_id"),
+    ],
+    ids=["503", "dropped", "too slow", "html", "not json", "no id"],
+)
+async def test_an_answer_that_proves_nothing_is_uncertain(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, fault: Fault
+) -> None:
+    """One job is charged, and no later submission under the key sends another POST."""
+    sandbox.add_fault(fault)
+    for reused in (False, True):
+        submitted = await _submit(client, ledger, make_claim(sandbox))
+        assert (submitted.state, submitted.reused) == ("uncertain", reused)
+        assert submitted.reason
+    assert len(sandbox.charges) == 1
+    assert sum(seen.kind == "submit" for seen in sandbox.requests) == 1
+
+
+async def test_retry_after_is_waited_for_without_holding_a_claim(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """A 429 releases its attempt before the wait, so that dying in the wait leaves nothing uncertain."""
+    body = {"error": {"code": 429, "message": "Slow down", "metadata": None}}
+    sandbox.add_fault(Fault(on="submit", status=429, headers={"Retry-After": "7"}, body=body, times=2))
+    time = Time()
+    submitted = await _submit(client, ledger, make_claim(sandbox), time)
+    assert (submitted.state, time.slept, len(sandbox.charges)) == ("accepted", [7.0, 7.0], 1)
+    entry = ledger.entry(KEY)
+    assert (entry.state, entry.attempt) == ("accepted", 3)
+
+
+async def test_the_waiting_has_a_budget(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """A rate limit that outlasts it is a refusal that says so, and the key stays free."""
+    body = {"error": {"code": 429, "message": "Slow down", "metadata": None}}
+    sandbox.add_fault(Fault(on="submit", status=429, headers={"Retry-After": "200"}, body=body, times=None))
+    time = Time()
+    submitted = await _submit(client, ledger, make_claim(sandbox), time)
+    assert (submitted.state, time.slept) == ("refused", [200.0])
+    assert "run again later" in (submitted.reason or "")
+    assert ledger.entry(KEY).state == "free"
+    sandbox.clear_faults()
+    assert (await _submit(client, ledger, make_claim(sandbox))).state == "accepted"
+
+
+async def test_a_connection_that_is_never_made_is_tried_again(sandbox: Sandbox, ledger: Ledger) -> None:
+    """Nobody listens: nothing was sent, the waits double, and the end is a refusal."""
+    async with VideoClient("key", "http://127.0.0.1:9/api/v1") as nowhere:
+        time = Time()
+        submitted = await _submit(nowhere, ledger, make_claim(sandbox), time)
+    assert submitted.state == "refused"
+    assert "could not connect" in (submitted.reason or "")
+    assert sum(time.slept) <= 300
+    assert len(time.slept) > 5
+    assert ledger.entry(KEY).state == "free"
+
+
+async def test_a_claim_of_a_dead_process_becomes_uncertain_after_the_whole_wait(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """Nobody sends it again: its owner may have been killed between POST and record."""
+    ledger.claim(1, make_claim(sandbox, "dead"))
+    time = Time()
+    submitted = await _submit(client, ledger, make_claim(sandbox, "mine"), time)
+    assert (submitted.state, submitted.reused) == ("uncertain", True)
+    assert time.now >= client.timeouts.connect + client.timeouts.submit
+    assert sandbox.requests == ()
+
+
+async def test_a_claim_whose_owner_finishes_is_reused(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """While the owner is still at it, another process looks again and finds its job."""
+    ledger.claim(1, make_claim(sandbox, "other"))
+    time = Time()
+
+    async def owner_finishes(seconds: float) -> None:
+        ledger.record_job(KEY, 1, "gen-vid-other")
+        await time.sleep(seconds)
+
+    threads = Threads()
+    submitter = Submitter(client, ledger, threads, sleep=owner_finishes, clock=time.clock)
+    submitted = await submitter.submit(make_claim(sandbox, "mine"), BODY)
+    threads.close()
+    assert (submitted.state, submitted.job_id, submitted.reused) == ("accepted", "gen-vid-other", True)
+
+
+async def test_a_key_of_a_different_request_is_refused(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """Also when the conflict shows only at the claim."""
+    await _submit(client, ledger, make_claim(sandbox))
+    with pytest.raises(KeyConflict, match='prompt was "A flower", now "A tree"'):
+        await _submit(client, ledger, make_claim(sandbox, asked={"prompt": "A tree"}))
+    assert len(sandbox.charges) == 1
+
+
+async def test_a_cancelled_submission_is_finished_and_recorded_first(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """Cancelling in the middle of the POST waits for its end: the job is in the ledger when the caller hears of it."""
+    sandbox.add_fault(Fault(on="submit", delay_seconds=0.3))
+    running = asyncio.create_task(_submit(client, ledger, make_claim(sandbox)))
+    while not ledger.keys():  # noqa: ASYNC110 (the ledger is a folder, which sends no event)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    entry = ledger.entry(KEY)
+    assert (entry.state, entry.job_id) == ("accepted", sandbox.charges[0].job_id)
+
+
+async def test_a_ledger_that_fails_after_the_answer_does_not_hide_the_job(
+    sandbox: Sandbox, tmp_path: Path, client: VideoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim blocks a second POST; the job's id is in the result, with the reason why it is not in the ledger."""
+    monkeypatch.setattr("openrouter_video.submission.time.sleep", lambda _: None)
+    folder = tmp_path / "jobs"
+    broken = Ledger(open_store(str(folder)))
+    real_claim = broken.claim
+
+    def claim_then_vanish(attempt: int, claim: Claim) -> bool:
+        created = real_claim(attempt, claim)
+        (folder / KEY).rename(tmp_path / "gone")
+        (folder / KEY).write_text("no folder any more")
+        return created
+
+    monkeypatch.setattr(broken, "claim", claim_then_vanish)
+    submitted = await _submit(client, broken, make_claim(sandbox))
+    assert (submitted.state, submitted.job_id) == ("accepted", sandbox.charges[0].job_id)
+    assert "Not recorded" in (submitted.reason or "")
+
+
+def _submit_in_process(base_url: str, api_key: str, folder: str, token: str) -> tuple[str, str | None, bool]:
+    async def run() -> Submitted:
+        async with VideoClient(api_key, base_url) as client:
+            threads = Threads()
+            claim = Claim(
+                at="2026-11-23T00:00:00+00:00", key=KEY, model=MODEL, take=1, asked={}, sent=BODY, body_sha256="",
+                base_url=base_url, output="", path="", token=token,
+            )  # fmt: skip
+            return await Submitter(client, Ledger(open_store(folder)), threads).submit(claim, BODY)
+
+    submitted = asyncio.run(run())
+    return submitted.state, submitted.job_id, submitted.reused
+
+
+def test_of_two_processes_only_one_posts(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Both report the same job."""
+    sandbox.add_fault(Fault(on="submit", delay_seconds=0.2))
+    work = [(sandbox.base_url, sandbox.api_key, str(tmp_path / "jobs"), token) for token in ("a", "b")]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        (one, two) = pool.starmap(_submit_in_process, work)
+    assert one[:2] == two[:2] == ("accepted", sandbox.charges[0].job_id)
+    assert {one[2], two[2]} == {True, False}
+    assert len(sandbox.charges) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries", "elapsed", "wait"),
+    [
+        (SubmitAnswer("accepted", job_id="x"), 0, 0, None),
+        (SubmitAnswer("uncertain"), 0, 0, None),
+        (SubmitAnswer("refused"), 0, 0, None),
+        (SubmitAnswer("again"), 0, 0, 1.0),
+        (SubmitAnswer("again"), 3, 0, 8.0),
+        (SubmitAnswer("again"), 20, 0, 60.0),
+        (SubmitAnswer("again", retry_after=0.0), 5, 0, 0.0),
+        (SubmitAnswer("again", retry_after=299.0), 0, 1, 299.0),
+        (SubmitAnswer("again", retry_after=299.0), 0, 2, None),
+    ],
+)
+def test_retry_wait(answer: SubmitAnswer, tries: int, elapsed: float, wait: float | None) -> None:
+    """Only what proves that nothing was accepted is tried again, and only within the budget."""
+    assert retry_wait(answer, tries, elapsed, 300, jitter=0.5) == wait
+
+
+async def test_the_key_goes_to_no_other_origin(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """A redirected POST is not followed: it proves nothing, and the other host sees no request at all."""
+    with Sandbox() as other:
+        sandbox.add_fault(Fault(on="submit", status=307, redirect_to=f"{other.base_url}/videos"))
+        submitted = await _submit(client, ledger, make_claim(sandbox))
+        assert submitted.state == "uncertain"
+        assert other.requests == ()
+
+
+async def test_errors_hold_no_request(sandbox: Sandbox, client: VideoClient) -> None:
+    """What leaves the client are our own values, without httpx objects and without the key."""
+    sandbox.add_fault(Fault(on="poll", drop="before"))
+    answer = await client.get_job("gen-vid-x")
+    assert answer.job is None
+    assert sandbox.api_key not in repr(answer)
+    assert sandbox.api_key not in repr(client)
+    assert answer.reason is not None
