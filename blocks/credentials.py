@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from openrouter_video.client import Timeouts, VideoClient
 from openrouter_video.endpoint import DEFAULT_BASE_URL, parse_api_key
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.limits import current_limits
 
 __all__ = ["OpenRouterCredentials", "load_credentials"]
 
@@ -37,12 +38,12 @@ class OpenRouterCredentials(Block):
     )
 
     def get_client(self, timeouts: Timeouts | None = None) -> VideoClient:
-        """Return a client for this key and base URL.
+        """Return a client for this key and base URL; without ``timeouts`` by the limits that hold (``using_limits``).
 
         Raises:
             ConfigurationError: if the key or the base URL cannot be used.
         """
-        return VideoClient(self.api_key, self.base_url, timeouts=timeouts)
+        return VideoClient(self.api_key, self.base_url, timeouts=timeouts or current_limits().timeouts)
 
 
 async def load_credentials(name: str | None = None) -> OpenRouterCredentials:

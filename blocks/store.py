@@ -16,14 +16,12 @@ from pydantic import Field
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Ledger
+from openrouter_video.places import LEDGER_FOLDER, find_place
 from openrouter_video.resources import Resources
 from openrouter_video.stores import Store, check_writable, open_store
 from openrouter_video.threads import Threads
 
 __all__ = ["VideoStore", "load_store"]
-
-DEFAULT_OUTPUT = "./videos"
-LEDGER_FOLDER = "_jobs"
 
 
 class VideoStore(Block):
@@ -102,7 +100,6 @@ async def load_store(
     Raises:
         ConfigurationError: if there is no such block, or no lasting place in a deployment.
     """
-    ledger = ledger or None
     if name:
         try:
             store: VideoStore = await VideoStore.aload(name)
@@ -113,10 +110,10 @@ async def load_store(
             ) from None
         changed = {"base_url": output, "ledger_url": ledger}
         return store.model_copy(update={field: value for field, value in changed.items() if value})
-    place = output or os.environ.get("OPENROUTER_VIDEO_OUTPUT") or DEFAULT_OUTPUT
+    place, ledger = find_place(output, ledger, os.environ)
     if deployed and not (PurePath(place).is_absolute() or place.startswith("~") or urlsplit(place).scheme):
         raise ConfigurationError(
             f"a deployment needs a lasting place for its videos and ledger; {place!r} depends on the worker: "
             "name a store block, give an absolute output or URL, or set OPENROUTER_VIDEO_OUTPUT"
         )
-    return VideoStore(base_url=place, ledger_url=ledger or os.environ.get("OPENROUTER_VIDEO_LEDGER") or None)
+    return VideoStore(base_url=place, ledger_url=ledger)

@@ -92,12 +92,12 @@ async def _unfinished(ledger: Ledger, limit: int | None) -> list[LedgerEntry]:
     """Read the entries that are neither free nor settled, the oldest first."""
     readers = asyncio.Semaphore(READERS)
 
-    async def read(key: str) -> LedgerEntry:
+    async def read(key: str) -> LedgerEntry | None:
         async with readers:
-            return await asyncio.to_thread(ledger.entry, key)
+            return await asyncio.to_thread(ledger.unfinished, key)
 
     entries = await asyncio.gather(*(read(key) for key in await asyncio.to_thread(ledger.keys)))
-    unfinished = [entry for entry in entries if entry.state not in {"free", "settled"}]
+    unfinished = [entry for entry in entries if entry is not None and entry.state not in {"free", "settled"}]
     return sorted(unfinished, key=lambda entry: entry.since or "")[:limit]
 
 

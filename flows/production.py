@@ -11,12 +11,13 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
+from openrouter_video.answers import clip
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.outcomes import of_entry
 from openrouter_video.plan import ModelPlan, Plan
-from openrouter_video.request import VideoRequest
+from openrouter_video.request import VideoRequest, limit_problems
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report
 
 from .run_identity import identify_run
@@ -50,6 +51,8 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
         ConfigurationError: if a block, key, store, ledger or base URL cannot be used.
         ApiUnavailable: if the list of models could not be read.
     """
+    if problems := limit_problems(order.concurrency, order.deadline_minutes):
+        raise RequestRefused(problems)
     identity = await identify_run()
     credentials = await load_credentials(order.credentials)
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
@@ -130,5 +133,5 @@ def refused_state(error: VideoError) -> State[Any]:
 
 def run_name() -> str:
     """Name a flow run after its prompt."""
-    prompt = " ".join(str(flow_run.parameters.get("prompt", "")).split())
+    prompt = clip(str(flow_run.parameters.get("prompt", "")))
     return prompt if len(prompt) <= LONGEST_NAME else prompt[: LONGEST_NAME - 1] + "…"

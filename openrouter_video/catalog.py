@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from openrouter_video.errors import ConfigurationError
 
@@ -35,6 +35,14 @@ class VideoModel(BaseModel):
     seed: bool | None = None
     allowed_passthrough_parameters: tuple[str, ...] | None = None
     pricing_skus: dict[str, str] | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        """An id ends up in paths, logs and terminals; one with control characters is no model of ours."""
+        if not value.isprintable() or not value.strip():
+            raise ValueError("a model id must be printable")
+        return value
 
     @property
     def durations(self) -> tuple[int, ...]:

@@ -197,6 +197,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     cost = total_cost(outcomes)
     if cost is not None:
         parts.append(dollars(cost))
+    unpriced = sum(outcome.status == "completed" and outcome.cost_usd is None for outcome in outcomes)
+    if unpriced:
+        parts.append(f"{unpriced} of unknown price")
     for status in ("failed", "refused", "skipped", "uncertain", "open"):
         count = sum(outcome.status == status for outcome in outcomes)
         if count:

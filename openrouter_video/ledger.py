@@ -6,6 +6,8 @@ created whole or not at all and never changed.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from openrouter_video.errors import LedgerError, StorageError
@@ -16,6 +18,7 @@ from openrouter_video.stores import Store, check_ledger, create_exclusive, list_
 __all__ = ["Ledger"]
 
 SUFFIX = ".json"
+KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class Ledger:
@@ -72,17 +75,30 @@ class Ledger:
 
     def entry(self, key: str) -> LedgerEntry:
         """Read all records of a key."""
+        return self._read(key, self._names(key))
+
+    def unfinished(self, key: str) -> LedgerEntry | None:
+        """Read the records of a key unless it is settled, which its list of records tells for the price of one."""
+        names = self._names(key)
+        return None if f"outcome{SUFFIX}" in names else self._read(key, names)
+
+    def _names(self, key: str) -> list[str]:
         try:
-            names = [name for name in list_names(self.store, key) if name.endswith(SUFFIX)]
+            return [name for name in list_names(self.store, key) if name.endswith(SUFFIX)]
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
+
+    def _read(self, key: str, names: Sequence[str]) -> LedgerEntry:
+        try:
             contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in names}
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
         return parse_entry(key, contents)
 
     def keys(self) -> list[str]:
-        """List the keys of all submissions."""
+        """List the keys of all submissions; whatever else lies in the folder is none."""
         try:
-            return sorted(list_names(self.store, ""))
+            return sorted(name for name in list_names(self.store, "") if KEY.fullmatch(name))
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
 

@@ -72,7 +72,11 @@ def of_submission(submitted: Submitted) -> Outcome:
         return uncertain(outcome, submitted.reason)
     if submitted.state == "refused":
         return outcome.model_copy(update={"status": "refused", "error": submitted.reason})
-    return outcome.model_copy(update={"error": submitted.reason})
+    if submitted.reason is None:
+        return outcome
+    # Only a ledger that failed after the answer leaves a reason beside a job: this result is then its one record.
+    note = f"{submitted.reason}; the job can be recorded by hand: {SETTLE.format(key=outcome.key)}"
+    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
 
 
 def of_entry(entry: LedgerEntry) -> Outcome:

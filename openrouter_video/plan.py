@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from openrouter_video.answers import clip
 from openrouter_video.capabilities import model_problems, unchecked_notes
 from openrouter_video.catalog import Catalog, VideoModel
 from openrouter_video.errors import Problem
@@ -46,7 +47,7 @@ class ModelPlan(BaseModel):
         lines = [f"{self.model}: {verdict}"]
         if self.sent is not None:
             lines += [f"  {line}" for line in json.dumps(self.sent, indent=2, ensure_ascii=False).splitlines()]
-        lines += [f"  left out {option.key}: {option.reason}" + _hint(option) for option in self.left_out]
+        lines += ["  " + clip(f"left out {option.key}: {option.reason}{_hint(option)}") for option in self.left_out]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 

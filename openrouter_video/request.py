@@ -6,14 +6,16 @@ Pure: ``parse_request`` turns what a caller wrote into a value that is well-form
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.settings import VideoSettings
+from openrouter_video.settings import VideoSettings, parse_settings
 
 __all__ = [
     "EVERY_PROVIDER",
@@ -21,6 +23,7 @@ __all__ = [
     "ProviderOptions",
     "VideoRequest",
     "elide_data_urls",
+    "limit_problems",
     "parse_request",
 ]
 
@@ -31,7 +34,8 @@ ProviderOptions = dict[str, dict[str, JsonValue]]
 """Passthrough options by provider slug, as in OpenRouter's ``provider.options``; keys are plain, never nested."""
 
 WRAPPER = "parameters"
-MAX_PROMPT_IN_MESSAGE = 60
+LONGEST_VALUE_IN_MESSAGE = 60
+DATA_URL = re.compile(r"data:([^\s,;]*)(;\s*[^\s,;]+)*,", re.IGNORECASE)
 
 
 class OnUnsupported(StrEnum):
@@ -74,10 +78,12 @@ class VideoRequest(BaseModel):
 
 def elide_data_urls(value: Any) -> Any:
     """Return JSON with every ``data:`` URL replaced by its media type, digest and length: records stay small."""
-    if isinstance(value, str) and value[:5].lower() == "data:":
-        media_type = value[5:].split(",", 1)[0].split(";", 1)[0][:40]
+    if isinstance(value, str):
+        inline = DATA_URL.match(value)
+        if inline is None:
+            return value
         digest = hashlib.sha256(value.encode()).hexdigest()
-        return f"data:{media_type};sha256={digest};length={len(value)}"
+        return f"data:{inline[1][:40]};sha256={digest};length={len(value)}"
     if isinstance(value, Mapping):
         return {key: elide_data_urls(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -89,7 +95,7 @@ def parse_request(
     prompt: str,
     settings: VideoSettings | Mapping[str, Any] | None = None,
     provider_options: Any = None,
-    on_unsupported: str = OnUnsupported.fallback,
+    on_unsupported: str | None = OnUnsupported.fallback,
     provider_slugs: Mapping[str, str] | None = None,
 ) -> VideoRequest:
     """Turn what a caller wrote into a request that is well-formed in itself, whatever the model.
@@ -98,12 +104,13 @@ def parse_request(
         RequestRefused: with one problem per thing to mend.
     """
     problems: list[Problem] = []
-    parsed = _parse_settings(settings, problems)
+    parsed = parse_settings(settings, problems)
     options = _parse_options(provider_options, problems)
     policy = _parse_policy(on_unsupported, problems)
+    slugs = _parse_slugs(provider_slugs, problems)
     if not prompt.strip():
         problems.append(Problem("prompt", "the prompt is empty; say what the video should show"))
-    problems += _contradictions(parsed)
+    problems += _unsendable({"prompt": prompt, **parsed.model_dump(exclude_none=True), "provider_slugs": slugs})
     if problems:
         raise RequestRefused(problems)
     return VideoRequest(
@@ -111,25 +118,20 @@ def parse_request(
         settings=parsed,
         provider_options=options,
         on_unsupported=policy,
-        provider_slugs=dict(provider_slugs or {}),
+        provider_slugs=slugs,
     )
 
 
-def _parse_settings(settings: VideoSettings | Mapping[str, Any] | None, problems: list[Problem]) -> VideoSettings:
-    if isinstance(settings, VideoSettings):
-        return settings
-    try:
-        return VideoSettings.model_validate(settings or {})
-    except ValidationError as error:
-        known = ", ".join(VideoSettings.model_fields)
-        for detail in error.errors(include_url=False, include_context=False):
-            field = ".".join(str(part) for part in detail["loc"]) or "settings"
-            if detail["type"] == "extra_forbidden":
-                message = f"settings has no field {field!r}; it has {known}"
-            else:
-                message = f"{field} cannot be {str(detail['input'])[:80]!r}: {detail['msg'].lower()}"
-            problems.append(Problem(field, message))
-        return VideoSettings()
+def limit_problems(concurrency: int, deadline_minutes: float) -> list[Problem]:
+    """Find limits under which a run could never end, or would end at once."""
+    problems = []
+    if concurrency < 1:
+        problems.append(Problem("concurrency", f"concurrency must be 1 or more, not {concurrency}"))
+    if not deadline_minutes > 0:
+        problems.append(
+            Problem("deadline_minutes", f"the deadline must be above zero, not {deadline_minutes:g} minutes")
+        )
+    return problems
 
 
 def _parse_options(given: Any, problems: list[Problem]) -> ProviderOptions:
@@ -148,48 +150,59 @@ def _parse_options(given: Any, problems: list[Problem]) -> ProviderOptions:
             message = f"the options for {slug!r} must be an object of option names and values; got {_kind(keys)}"
             problems.append(Problem("provider_options", message))
             continue
-        inner = keys.get(WRAPPER)
-        plain = {**{k: v for k, v in keys.items() if k != WRAPPER}, **inner} if isinstance(inner, Mapping) else keys
-        options[str(slug)] = {str(key): value for key, value in plain.items() if value is not None}
-    return {slug: keys for slug, keys in options.items() if keys}
+        plain = _unwrap(slug, keys, problems)
+        bad = _unsendable({f"option {key!r} for {slug!r}": value for key, value in plain.items()})
+        problems += [problem._replace(field="provider_options") for problem in bad]
+        if plain and not bad:
+            # By way of JSON: what is compared and recorded is what will be sent.
+            options[str(slug)] = json.loads(json.dumps(plain))
+    return options
 
 
-def _parse_policy(given: str, problems: list[Problem]) -> OnUnsupported:
+def _unwrap(slug: str, keys: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """Return one provider's options without a ``parameters`` object around them, and without nulls."""
+    inner = keys.get(WRAPPER)
+    if not isinstance(inner, Mapping):
+        return {key: value for key, value in keys.items() if value is not None}
+    plain = {key: value for key, value in inner.items() if value is not None}
+    for key, value in keys.items():
+        if key != WRAPPER and value is not None and plain.setdefault(key, value) != value:
+            message = f"option {key!r} for {slug!r} has one value inside {WRAPPER!r} and another beside it"
+            problems.append(Problem("provider_options", f"{message}; give it once"))
+    return plain
+
+
+def _unsendable(values: Mapping[str, Any]) -> list[Problem]:
+    """Find what cannot be written as JSON in UTF-8: it would break off the run when it is recorded or sent."""
+    problems = []
+    for field, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, ValueError):
+            message = f"{field} cannot be written as JSON: {repr(value)[:LONGEST_VALUE_IN_MESSAGE]}"
+            problems.append(Problem(field, f"{message}; text must be UTF-8 and numbers finite"))
+    return problems
+
+
+def _parse_slugs(given: Any, problems: list[Problem]) -> dict[str, str]:
+    slugs = given or {}
+    if isinstance(slugs, Mapping) and all(isinstance(part, str) and part for pair in slugs.items() for part in pair):
+        return dict(slugs)
+    message = 'provider_slugs must be an object of slugs by model id, such as {"alibaba/wan-3.*": "alibaba"}'
+    problems.append(Problem("provider_slugs", f"{message}; got {repr(given)[:LONGEST_VALUE_IN_MESSAGE]}"))
+    return {}
+
+
+def _parse_policy(given: str | None, problems: list[Problem]) -> OnUnsupported:
     try:
-        return OnUnsupported(given)
+        return OnUnsupported(OnUnsupported.fallback if given is None else given)
     except ValueError:
         allowed = ", ".join(policy.value for policy in OnUnsupported)
         problems.append(Problem("on_unsupported", f"on_unsupported cannot be {given!r}; it is one of {allowed}"))
         return OnUnsupported.fallback
 
 
-def _contradictions(settings: VideoSettings) -> list[Problem]:
-    """Find what the API would reject, or take in part without a word, for any model."""
-    problems = []
-    if settings.size and (settings.resolution or settings.aspect_ratio):
-        other = " and ".join(name for name in ("resolution", "aspect_ratio") if getattr(settings, name))
-        problems.append(Problem("size", f"size {settings.size!r} says the same as {other}; give one or the other"))
-    if settings.size and not _is_size(settings.size):
-        message = f"size {settings.size!r} is not WIDTHxHEIGHT in pixels, such as 1280x720"
-        problems.append(Problem("size", message))
-    if settings.input_references and (settings.first_frame or settings.last_frame):
-        message = "frames win over input_references, which would be ignored but are not free; give one or the other"
-        problems.append(Problem("input_references", message))
-    if settings.callback_url and not settings.callback_url.startswith("https://"):
-        problems.append(Problem("callback_url", f"callback_url {settings.callback_url!r} must begin with https://"))
-    for index, reference in enumerate(settings.input_references or ()):
-        if reference.type != "image_url" and not reference.url.startswith("https://"):
-            message = f"input_references[{index}] is {reference.type}, for which only https:// URLs are allowed"
-            problems.append(Problem("input_references", f"{message}; got {reference.url[:80]!r}"))
-    return problems
-
-
-def _is_size(size: str) -> bool:
-    width, separator, height = size.partition("x")
-    return separator == "x" and width.isdecimal() and height.isdecimal()
-
-
 def _kind(value: object) -> str:
     if isinstance(value, str):
-        return f"the text {value[:MAX_PROMPT_IN_MESSAGE]!r}"
-    return "a list" if isinstance(value, Sequence) else f"{value!r}"[:MAX_PROMPT_IN_MESSAGE]
+        return f"the text {value[:LONGEST_VALUE_IN_MESSAGE]!r}"
+    return "a list" if isinstance(value, Sequence) else f"{value!r}"[:LONGEST_VALUE_IN_MESSAGE]

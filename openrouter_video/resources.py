@@ -9,10 +9,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.download import Downloader
+from openrouter_video.dry_run import dry_run
 from openrouter_video.errors import KeyConflict, Problem
 from openrouter_video.ledger import Ledger
+from openrouter_video.limits import current_limits
+from openrouter_video.plan import Plan
+from openrouter_video.request import VideoRequest
 from openrouter_video.stores import Store
 from openrouter_video.submission import Submitter, check_conflict
 from openrouter_video.threads import Threads
@@ -21,7 +26,10 @@ __all__ = ["Resources"]
 
 
 class Resources:
-    """The open ends of one run. A plain class, so that Prefect hands it on without looking inside."""
+    """The open ends of one run, by the limits that hold where it is made.
+
+    A plain class, so that Prefect hands it on without looking inside.
+    """
 
     def __init__(
         self,
@@ -36,8 +44,32 @@ class Resources:
         self.ledger = ledger
         self.threads = threads
         self.storage_options = storage_options
-        self.submitter = Submitter(client, ledger, threads)
-        self.downloader = Downloader(client, store, ledger, threads)
+        limits = current_limits()
+        self.submitter = Submitter(client, ledger, threads, limits.submit, sleep=limits.sleep, clock=limits.clock)
+        self.downloader = Downloader(
+            client, store, ledger, threads, attempts=limits.download_attempts, sleep=limits.sleep
+        )
+
+    async def dry_run(
+        self,
+        request: VideoRequest,
+        models: Sequence[str],
+        catalog: Catalog,
+        *,
+        takes: int = 1,
+        min_success: int | None = None,
+    ) -> Plan:
+        """Plan a request; images in the same kind of store as the videos are read with the same options."""
+        return await self.threads.run(
+            dry_run,
+            request,
+            models,
+            catalog,
+            takes=takes,
+            min_success=min_success,
+            output=self.store.url,
+            storage_options=self.storage_options,
+        )
 
     async def find_conflicts(self, keys: Sequence[str], asked: Mapping[str, Any]) -> list[Problem]:
         """Return a problem if one of the keys was used for a different request, before anything is sent."""

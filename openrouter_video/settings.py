@@ -5,11 +5,19 @@ Pure values. The two frames have fields of their own, because a form and a comma
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-__all__ = ["InputReference", "VideoSettings"]
+from openrouter_video.catalog import nearest
+from openrouter_video.errors import Problem
+
+__all__ = ["InputReference", "VideoSettings", "parse_settings"]
+
+LONGEST_VALUE_IN_MESSAGE = 60
+
+_C = TypeVar("_C")
 
 
 class InputReference(BaseModel):
@@ -108,11 +116,17 @@ class VideoSettings(BaseModel):
         """A form sends an emptied text box as an empty string."""
         return value.strip() or None if value is not None else None
 
+    @field_validator("input_references", "trace")
+    @classmethod
+    def _empty_is_not_given(cls, value: _C | None) -> _C | None:
+        """A form sends an emptied list as an empty list."""
+        return value or None
+
     @field_validator("duration", "seed", mode="before")
     @classmethod
     def _no_booleans(cls, value: object) -> object:
         if isinstance(value, bool):
-            raise ValueError("must be a whole number, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
+            raise ValueError("it must be a whole number, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
         return value
 
     def image_sources(self) -> dict[str, str]:
@@ -124,3 +138,64 @@ class VideoSettings(BaseModel):
             if reference.type == "image_url"
         }
         return {field: source for field, source in named.items() if source is not None} | references
+
+
+def parse_settings(settings: VideoSettings | Mapping[str, Any] | None, problems: list[Problem]) -> VideoSettings:
+    """Turn what a caller wrote into settings that make sense for some model; adds to ``problems`` what does not."""
+    parsed = settings if isinstance(settings, VideoSettings) else _validated(settings, problems)
+    problems += _contradictions(parsed)
+    return parsed
+
+
+def _validated(settings: Any, problems: list[Problem]) -> VideoSettings:
+    if settings is not None and not isinstance(settings, Mapping):
+        message = 'settings must be an object, such as {"duration": 4}'
+        problems.append(Problem("settings", f"{message}; got {repr(settings)[:LONGEST_VALUE_IN_MESSAGE]}"))
+        return VideoSettings()
+    try:
+        return VideoSettings.model_validate(settings or {})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        problems += [_settings_problem(one["type"], one["loc"], one["input"], one["msg"]) for one in details]
+        return VideoSettings()
+
+
+def _settings_problem(kind: str, place: tuple[int | str, ...], given: Any, said: str) -> Problem:
+    """Put one complaint of pydantic into words that name the field, the value and what is allowed."""
+    parents, name = place[:-1], str(place[-1])
+    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
+    field = f"{inside}.{name}" if inside else name
+    if kind == "extra_forbidden":
+        known = list((InputReference if inside else VideoSettings).model_fields)
+        hint = "".join(f"did you mean {near}? " for near in nearest(name, known))
+        return Problem(field, f"{inside or 'settings'} has no field {name!r}; {hint}it has {', '.join(known)}")
+    if kind == "missing":
+        return Problem(field, f"{field} is missing")
+    why = said.removeprefix("Value error, ").replace("Input should", "it should", 1)
+    return Problem(field, f"{field} cannot be {repr(given)[:LONGEST_VALUE_IN_MESSAGE]}: {why}")
+
+
+def _contradictions(settings: VideoSettings) -> list[Problem]:
+    """Find what the API would reject, or take in part without a word, for any model."""
+    problems = []
+    if settings.size and (settings.resolution or settings.aspect_ratio):
+        other = " and ".join(name for name in ("resolution", "aspect_ratio") if getattr(settings, name))
+        problems.append(Problem("size", f"size {settings.size!r} says the same as {other}; give one or the other"))
+    if settings.size and not _is_size(settings.size):
+        message = f"size {settings.size!r} is not WIDTHxHEIGHT in pixels, such as 1280x720"
+        problems.append(Problem("size", message))
+    if settings.input_references and (settings.first_frame or settings.last_frame):
+        message = "frames win over input_references, which would be ignored but are not free; give one or the other"
+        problems.append(Problem("input_references", message))
+    if settings.callback_url and not settings.callback_url.startswith("https://"):
+        problems.append(Problem("callback_url", f"callback_url {settings.callback_url!r} must begin with https://"))
+    for index, reference in enumerate(settings.input_references or ()):
+        if reference.type != "image_url" and not reference.url.startswith("https://"):
+            message = f"input_references[{index}] is {reference.type}, for which only https:// URLs are allowed"
+            problems.append(Problem("input_references", f"{message}; got {reference.url[:80]!r}"))
+    return problems
+
+
+def _is_size(size: str) -> bool:
+    width, separator, height = size.partition("x")
+    return separator == "x" and width.isdecimal() and height.isdecimal()

@@ -8,7 +8,6 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.catalog import Catalog
-from openrouter_video.dry_run import dry_run
 from openrouter_video.plan import Plan
 from openrouter_video.records import Scope
 from openrouter_video.request import VideoRequest
@@ -33,16 +32,7 @@ async def make_plan(
     Images are read here, and an idempotency key that belongs to a different request is found here, so that the plan
     holds every problem at once, before anything is spent.
     """
-    plan = await resources.threads.run(
-        dry_run,
-        request,
-        models,
-        catalog,
-        takes=takes,
-        min_success=min_success,
-        output=resources.store.url,
-        storage_options=resources.storage_options,
-    )
+    plan = await resources.dry_run(request, models, catalog, takes=takes, min_success=min_success)
     if scope.shared and not plan.refused:
         keys = [scope.key(model, take) for model in models for take in range(1, takes + 1)]
         conflicts = await resources.find_conflicts(keys, request.asked())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import time
-from collections.abc import Awaitable, Callable
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.client import VideoClient
+from openrouter_video.limits import current_limits
 from openrouter_video.polling import Step, is_news, next_step, poll_interval
 from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim
@@ -32,20 +30,18 @@ async def poll_job(
     *,
     deadline_seconds: float = 1800,
     fresh: bool = True,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Step:
     """Ask for a job's status until it is terminal, hopeless or past the deadline; never fails for the API's sake.
 
     ``fresh`` means that the job was made a moment ago, so that the first question can wait. Prefect's retries serve a
     loop that died of something else.
     """
-    began, told = clock(), None
-    if fresh:
-        await sleep(poll_interval(0.0))
+    limits, told = current_limits(), None
+    began = limits.clock()
+    await limits.sleep(poll_interval(0.0) if fresh else 0.0)
     while True:
         answer = await client.get_job(job_id)
-        elapsed = clock() - began
+        elapsed = limits.clock() - began
         step = next_step(answer, elapsed, deadline_seconds, random.random())  # noqa: S311 (spreads load)
         if is_news(answer, elapsed, told):
             told = (answer.reason, elapsed)
@@ -54,4 +50,4 @@ async def poll_job(
             tell(Progress("waiting", claim.model, claim.take, claim.key, job_id, status))
         if step.action != "wait":
             return step
-        await sleep(step.seconds)
+        await limits.sleep(step.seconds)

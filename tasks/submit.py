@@ -7,6 +7,7 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from openrouter_video.answers import clip
 from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim
 from openrouter_video.resources import Resources
@@ -36,5 +37,5 @@ async def submit_video(claim: Claim, body: dict[str, Any], resources: Resources)
     submitted = await resources.submitter.submit(claim, body)
     words = "reused" if submitted.reused else submitted.state
     said = f": {submitted.reason}" if submitted.reason else ""
-    get_run_logger().info("%s: %s, job %s, key %s%s", claim.model, words, submitted.job_id, claim.key, said)
+    get_run_logger().info("%s: %s, job %s, key %s%s", claim.model, words, clip(str(submitted.job_id)), claim.key, said)
     return submitted
