@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,11 +14,13 @@ from prefect.states import Completed, Failed
 
 from openrouter_video.answers import clip
 from openrouter_video.blocks import load_credentials, load_store
-from openrouter_video.errors import RequestRefused, TooFewVideos, VideoError
+from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.outcomes import of_entry
 from openrouter_video.plan import ModelPlan, Plan
+from openrouter_video.report import parting_words
 from openrouter_video.request import VideoRequest, limit_problems
+from openrouter_video.resources import Resources
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report
 
 from .run_identity import identify_run
@@ -41,6 +44,15 @@ class Order(NamedTuple):
     credentials: str | None = None
     idempotency_key: str | None = None
     deadline_minutes: float = 30.0
+
+    def collect_command(self, resources: Resources) -> str:
+        """Return the command by which anybody, anywhere, finishes what this order leaves open."""
+        output, ledger = self.output, self.ledger
+        if not self.store:
+            output, ledger = resources.store.url, resources.ledger.url
+        options = {"store": self.store, "output": output, "ledger": ledger, "credentials": self.credentials}
+        words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
+        return shlex.join(["openrouter-video", "collect", *words])
 
 
 async def produce(request: VideoRequest, order: Order) -> FanOut:
@@ -74,7 +86,7 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
             store_block=order.store,
             credentials_block=order.credentials,
         )
-        outcomes = await _make_all(plan, run)
+        outcomes = await _make_all(plan, run, order.collect_command(resources))
     await publish_report(outcomes)
     wanted = len(outcomes) if order.min_success is None else order.min_success
     return FanOut(
@@ -87,32 +99,51 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
     )
 
 
-async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
+async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
     """Make all videos side by side; the failure of one never touches another."""
     videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
     bar = ProgressBar(len(videos))
     await bar.start()
 
     async def make(model: ModelPlan, take: int) -> Outcome:
-        outcome = await make_video(model, take, run)
+        (result,) = await asyncio.gather(make_video(model, take, run), return_exceptions=True)
+        outcome = result if isinstance(result, Outcome) else await _of_broken_chain(model, take, result, run)
         await bar.advance()
         return outcome
 
-    results = await asyncio.gather(*(make(model, take) for model, take in videos), return_exceptions=True)
-    return [
-        result if isinstance(result, Outcome) else await _of_broken_chain(model, take, result, run)
-        for (model, take), result in zip(videos, results, strict=True)
-    ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(make(model, take)) for model, take in videos]
+    except asyncio.CancelledError:
+        await _say_what_goes_on(videos, run, collect)
+        raise
+    except BaseExceptionGroup as stopped:
+        # Prefect raises a SIGTERM in whatever code runs at that moment, which may be one video's: it stops them all.
+        await _say_what_goes_on(videos, run, collect)
+        raise stopped.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoRun, collect: str) -> None:
+    """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
+    threads, ledger = run.resources.threads, run.resources.ledger
+    keys = [run.scope.key(model.model, take) for model, take in videos]
+    try:
+        entries = await asyncio.gather(*(threads.run(ledger.entry, key) for key in keys))
+    except LedgerError as error:
+        get_run_logger().warning("Interrupted. Jobs may go on and be billed; fetch them with: %s (%s)", collect, error)
+        return
+    get_run_logger().warning("%s", parting_words([of_entry(entry) for entry in entries if entry.claim], collect))
 
 
 async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, run: VideoRun) -> Outcome:
     """Tell from the ledger what became of a video whose chain broke off unexpectedly."""
     if not isinstance(error, Exception):
         raise error
-    get_run_logger().error("%s: unexpected %s", model.model, type(error).__name__, exc_info=error)
+    get_run_logger().error("%s: unexpected %s", clip(model.model), type(error).__name__, exc_info=error)
     entry = await run.resources.threads.run(run.resources.ledger.entry, run.scope.key(model.model, take))
     known = of_entry(entry._replace(claim=entry.claim or run.claim(model, take)))
-    message = f"unexpected {type(error).__name__}: {error}"
+    message = clip(f"unexpected {type(error).__name__}: {error}")
     return known.model_copy(update={"reused": False, "error": "; ".join(filter(None, [message, known.error]))})
 
 
