@@ -5,6 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/ready
 PIP := -m pip --disable-pip-version-check
+JOBS ?= 1000
 EVERYTHING := -e ".[s3,gcs,azure,sftp]" --group dev
 SANDBOX := $(if $(strip $(OPENROUTER_API_KEY)),,--sandbox)
 
@@ -26,6 +27,8 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
                     With OPENROUTER_API_KEY set, the same request goes to OpenRouter and is billed.
   make serve        Prefect's own page with the flows ready to run, in the sandbox unless a key is set
   make test         every test (some: make test ARGS="-k ledger")
+  make soak         a thousand jobs under random faults and kills, then the count of what was charged twice or lost
+                    (a certain seed or number: make soak SEED=7 JOBS=5000)
   make check        lint, formatting, types, and whether the installed packages fit together
   make constraints  resolve every dependency anew and pin it in constraints.txt
   make clean        remove .venv, caches and build products; never ./videos, which may have been paid for
@@ -36,7 +39,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check constraints clean
+.PHONY: help demo serve test soak check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -51,6 +54,9 @@ serve: $(READY)
 
 test: $(READY)
 	@$(PY) -m pytest -q $(ARGS)
+
+soak: $(READY)
+	@$(PY) tests/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 check: $(READY)
 	@$(PY) -m ruff check --quiet . && echo "lint: fine"

@@ -12,6 +12,8 @@ from openrouter_video.endpoint import DEFAULT_BASE_URL, parse_api_key
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.limits import current_limits
 
+from .block_names import block_name
+
 __all__ = ["OpenRouterCredentials", "load_credentials"]
 
 
@@ -30,7 +32,9 @@ class OpenRouterCredentials(Block):
     ```
     """
 
-    api_key: SecretStr = Field(description="An OpenRouter API key. It is sent to the base URL and nowhere else.")
+    api_key: SecretStr = Field(
+        title="API key", description="An OpenRouter API key. It is sent to the base URL and nowhere else."
+    )
     base_url: str = Field(
         default=DEFAULT_BASE_URL,
         title="Base URL",
@@ -58,9 +62,9 @@ async def load_credentials(name: str | None = None) -> OpenRouterCredentials:
             base_url=os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL,
         )
     try:
-        return await OpenRouterCredentials.aload(name)
+        return await OpenRouterCredentials.aload(block_name(name))
     except ValueError:
         raise ConfigurationError(
-            f"there is no OpenRouter Credentials block {name!r}; make one in Prefect's UI under Blocks, or leave the "
-            "name out to use OPENROUTER_API_KEY"
+            f"there is no OpenRouter Credentials block {name[:100]!r}; make one in Prefect's UI under Blocks, or leave "
+            "the name out to use OPENROUTER_API_KEY"
         ) from None

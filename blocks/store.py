@@ -6,12 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import ConfigurationError
@@ -21,7 +21,12 @@ from openrouter_video.resources import Resources
 from openrouter_video.stores import Store, check_writable, open_store
 from openrouter_video.threads import Threads
 
+from .block_names import block_name
+
 __all__ = ["VideoStore", "load_store"]
+
+# Without the plain "object" Prefect's form has nothing to type optional secrets into.
+SecretOptions = Annotated[SecretDict | None, WithJsonSchema({"type": "object"})]
 
 
 class VideoStore(Block):
@@ -43,20 +48,20 @@ class VideoStore(Block):
         title="Base URL",
         description="Folder for the videos: an absolute path, or an fsspec URL such as s3://bucket/videos.",
     )
-    storage_options: SecretDict | None = Field(
+    storage_options: SecretOptions = Field(
         default=None,
         title="Storage options",
-        description="Options of the fsspec file system, such as key, secret and endpoint_url for S3.",
+        description='Options of the fsspec file system as JSON, such as {"key": "...", "secret": "..."} for S3.',
     )
     ledger_url: str | None = Field(
         default=None,
         title="Ledger URL",
         description="Folder for the submission records, shared by all that must not pay twice. Default: _jobs inside.",
     )
-    ledger_storage_options: SecretDict | None = Field(
+    ledger_storage_options: SecretOptions = Field(
         default=None,
         title="Ledger storage options",
-        description="Options of the ledger's file system, if it has a URL of its own.",
+        description="Options of the ledger's file system as JSON, if it has a URL of its own.",
     )
 
     def open_store(self) -> Store:
@@ -102,18 +107,26 @@ async def load_store(
     """
     if name:
         try:
-            store: VideoStore = await VideoStore.aload(name)
+            store: VideoStore = await VideoStore.aload(block_name(name))
         except ValueError:
             raise ConfigurationError(
-                f"there is no OpenRouter Video Store block {name!r}; make one in Prefect's UI under Blocks, or leave "
-                "the name out and give an output"
+                f"there is no OpenRouter Video Store block {name[:100]!r}; make one in Prefect's UI under Blocks, or "
+                "leave the name out and give an output"
             ) from None
         changed = {"base_url": output, "ledger_url": ledger}
-        return store.model_copy(update={field: value for field, value in changed.items() if value})
-    place, ledger = find_place(output, ledger, os.environ)
-    if deployed and not (PurePath(place).is_absolute() or place.startswith("~") or urlsplit(place).scheme):
+        store = store.model_copy(update={field: value for field, value in changed.items() if value})
+    else:
+        place = find_place(output, ledger, os.environ)
+        store = VideoStore(base_url=place.output, ledger_url=place.ledger)
+    if deployed:
+        for url in filter(None, (store.base_url, store.ledger_url)):
+            _check_lasting(url)
+    return store
+
+
+def _check_lasting(url: str) -> None:
+    if not (PurePath(url).is_absolute() or url.startswith("~") or urlsplit(url).scheme):
         raise ConfigurationError(
-            f"a deployment needs a lasting place for its videos and ledger; {place!r} depends on the worker: "
+            f"a deployment needs a lasting place for its videos and ledger; {url!r} depends on the worker: "
             "name a store block, give an absolute output or URL, or set OPENROUTER_VIDEO_OUTPUT"
         )
-    return VideoStore(base_url=place, ledger_url=ledger)

@@ -58,7 +58,7 @@ async def collect_videos(
         output: Folder of the videos, if its ledger is inside it. Wins over the store's.
         ledger: Folder of the submission records, if not inside the output. Wins over the store's.
         credentials: Name of an OpenRouter Credentials block. Without it each job's own, or OPENROUTER_API_KEY.
-        limit: How many jobs to look at. Empty means all.
+        limit: How many jobs to look at. None means all.
         wait_minutes: How long to wait for jobs that still run. 0 leaves them for the next time.
 
     Returns:
@@ -83,7 +83,8 @@ async def collect_videos(
             groups[Place(claim.output, claim.store_block, credentials or claim.credentials_block)].append(entry)
     for group, members in groups.items():
         outcomes += await _collect(group, members, place, records, wait_minutes * 60)
-    await publish_report(outcomes)
+    if outcomes:
+        await publish_report(outcomes)
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 

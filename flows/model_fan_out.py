@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from prefect import flow
 
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
 from openrouter_video.job import FanOut
 from openrouter_video.request import parse_request
-from openrouter_video.settings import VideoSettings
+from openrouter_video.settings import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .production import Order, final_state, produce, refused_state, run_name
@@ -22,7 +22,7 @@ async def fan_out_video(
     prompt: str,
     models: list[str],
     settings: VideoSettings | None = None,
-    provider_options: dict[str, Any] | None = None,
+    provider_options: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
     on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
     takes: int = 1,
     output: str | None = None,
@@ -33,7 +33,7 @@ async def fan_out_video(
     min_success: int | None = None,
     concurrency: int = 8,
     ledger: str | None = None,
-    provider_slugs: dict[str, str] | None = None,
+    provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
 ) -> FanOut:
     """Turn one prompt into videos from several models, side by side.
 
@@ -44,7 +44,8 @@ async def fan_out_video(
         prompt: What the videos should show.
         models: Ids of the models, such as google/veo-3.1-lite. The command openrouter-video models lists them.
         settings: Length, picture and sound. What is left empty is up to each model.
-        provider_options: Passthrough options by provider slug, as an object of objects. Under * they are for all.
+        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
+            Those under "*" are for every model.
         on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
             leaves out only what is unsupported, skip does not run the model, fail runs none.
         takes: How many videos to make per model.
@@ -53,10 +54,11 @@ async def fan_out_video(
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
         idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
         deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
-        min_success: How many videos make the run a success. Empty means all of them.
+        min_success: How many videos make the run a success. None means all of them.
         concurrency: How many videos to make at the same time.
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
-        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
+            {"acme/*": "acme-cloud"}.
 
     Returns:
         What was asked, and for each video what was sent, left out, got and paid.

@@ -18,6 +18,7 @@ from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, V
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.outcomes import of_entry
 from openrouter_video.plan import ModelPlan, Plan
+from openrouter_video.plain_text import printable
 from openrouter_video.report import parting_words
 from openrouter_video.request import VideoRequest, limit_problems
 from openrouter_video.resources import Resources
@@ -52,7 +53,7 @@ class Order(NamedTuple):
             output, ledger = resources.store.url, resources.ledger.url
         options = {"store": self.store, "output": output, "ledger": ledger, "credentials": self.credentials}
         words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
-        return shlex.join(["openrouter-video", "collect", *words])
+        return printable(shlex.join(["openrouter-video", "collect", *words]))
 
 
 async def produce(request: VideoRequest, order: Order) -> FanOut:

@@ -108,13 +108,17 @@ async def conclude_job(outcome: Outcome, step: Step, claim: Claim, resources: Re
     if not step.job.completed:
         return await _settle(claim, failed(outcome, step.job), resources)
     try:
-        return await download_video(claim, step.job, resources, reused=outcome.reused)
+        kept = await download_video(claim, step.job, resources, reused=outcome.reused)
     except (ContentUnavailable, StorageError) as error:
         return left_open(outcome, str(error), step.job)
+    # The file says nothing of what went wrong with the ledger before it.
+    return kept.model_copy(update={"notes": tuple(dict.fromkeys((*outcome.notes, *kept.notes)))})
 
 
 async def _settle(claim: Claim, outcome: Outcome, resources: Resources) -> Outcome:
     outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+    # A job may expire after a download of it has begun, and died.
+    await resources.threads.run(resources.downloader.clear, claim)
     try:
         await resources.threads.run(resources.ledger.settle, claim.key, outcome)
     except LedgerError as error:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from prefect import flow
 
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
 from openrouter_video.job import Outcome
 from openrouter_video.request import parse_request
-from openrouter_video.settings import VideoSettings
+from openrouter_video.settings import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .production import Order, final_state, produce, refused_state, run_name
@@ -22,7 +22,7 @@ async def generate_video(
     prompt: str,
     model: str,
     settings: VideoSettings | None = None,
-    provider_options: dict[str, Any] | None = None,
+    provider_options: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
     on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
     takes: int = 1,
     output: str | None = None,
@@ -31,7 +31,7 @@ async def generate_video(
     idempotency_key: str | None = None,
     deadline_minutes: float = 30,
     ledger: str | None = None,
-    provider_slugs: dict[str, str] | None = None,
+    provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
 ) -> list[Outcome]:
     """Turn one prompt into one video, or several takes of it, from one model.
 
@@ -39,7 +39,8 @@ async def generate_video(
         prompt: What the video should show.
         model: Id of the model, such as google/veo-3.1-lite. The command openrouter-video models lists them.
         settings: Length, picture and sound. What is left empty is up to the model.
-        provider_options: Passthrough options by provider slug, as an object of objects. Under * they are for any slug.
+        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
+            Those under "*" are for any slug.
         on_unsupported: If the model lacks one of its options. fallback sends the request without options, drop leaves
             out only what is unsupported, skip and fail send nothing.
         takes: How many videos to make.
@@ -49,7 +50,8 @@ async def generate_video(
         idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
         deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
-        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
+            {"acme/*": "acme-cloud"}.
 
     Returns:
         For each take what was sent, left out, got and paid.

@@ -8,6 +8,7 @@ proves that none was, and everything else proves nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,8 @@ __all__ = ["ContentAnswer", "PollAnswer", "SubmitAnswer", "read_content", "read_
 LONGEST_MESSAGE = 600
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 402, 429
+LARGEST_COST_USD = 1e6
+URL_WITH_QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)\?[^\s\"'<>]*")
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
 ADVICE = {
@@ -81,7 +84,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now.timestamp()
     if seconds != seconds:  # noqa: PLR0124 (NaN is the one float that differs from itself)
@@ -94,8 +97,10 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datet
     payload = _json(body)
     if 200 <= status < 300:  # noqa: PLR2004 (the 2xx class)
         job_id = payload.get("id") if isinstance(payload, dict) else None
-        if isinstance(job_id, str) and job_id:
-            return SubmitAnswer("accepted", job_id=job_id, status=status)
+        if isinstance(job_id, int) and not isinstance(job_id, bool):
+            job_id = str(job_id)
+        if isinstance(job_id, str) and job_id.strip():
+            return SubmitAnswer("accepted", job_id=job_id.strip(), status=status)
         return SubmitAnswer("uncertain", f"HTTP {status} without a job id ({_excerpt(body)})", status=status)
     message = error_message(payload)
     if message is None or status not in NOTHING_ACCEPTED:
@@ -133,15 +138,26 @@ def read_content(status: int, headers: Mapping[str, str], body: bytes, now: date
 
 
 def error_message(payload: Any) -> str | None:
-    """Return the message of OpenRouter's error envelope, or of the schema-failure shape; None if it is neither."""
+    """Return the message of OpenRouter's error envelope, or of the schema-failure shape; None if it is neither.
+
+    Without its full stop, since it becomes part of a sentence.
+    """
     error = payload.get("error") if isinstance(payload, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
-    return clip(message) if isinstance(message, str) else None
+    if not isinstance(error, dict) or not isinstance(message, str):
+        return None
+    if error.get("name") == "ZodError":
+        message = _schema_failure(message)
+    return clip(message).rstrip(".") or "no reason was given"
 
 
 def clip(text: str) -> str:
-    """Return one printable line of bounded length: answers are not trusted to be either."""
+    """Return one printable line of bounded length: answers are not trusted to be either.
+
+    A URL loses its query, in which a signature may be.
+    """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = URL_WITH_QUERY.sub(r"\1?…", line)
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
 
 
@@ -168,7 +184,7 @@ def _read_job(payload: Any, body: bytes, job_id: str) -> PollAnswer:
 def _usage(usage: dict[str, Any]) -> dict[str, Any]:
     """Keep a cost that is a number; a surprise in the bill must not lose the video."""
     cost = usage.get("cost")
-    number = isinstance(cost, int | float) and not isinstance(cost, bool)
+    number = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= LARGEST_COST_USD
     return {"cost": cost if number else None, "is_byok": usage.get("is_byok") is True}
 
 
@@ -185,9 +201,20 @@ def _moderation(payload: Any) -> str:
     return f" ({clip(', '.join(map(str, reasons)))})" if isinstance(reasons, list) and reasons else ""
 
 
+def _schema_failure(message: str) -> str:
+    """Put the list of complaints that a schema failure carries as JSON into words."""
+    complaints = _json(message.encode())
+    if not isinstance(complaints, list) or not all(isinstance(one, dict) for one in complaints):
+        return message
+    paths = [one["path"] if isinstance(one.get("path"), list) else [] for one in complaints]
+    places = [".".join(map(str, path)) or "the body" for path in paths]
+    return "; ".join(f"{place}: {one.get('message')}" for place, one in zip(places, complaints, strict=True))
+
+
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        # JSON can spell half of a surrogate pair, which no record could hold.
+        return json.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 

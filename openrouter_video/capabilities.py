@@ -12,7 +12,7 @@ from openrouter_video.catalog import VideoModel, nearest
 from openrouter_video.errors import Problem
 from openrouter_video.settings import VideoSettings
 
-__all__ = ["model_problems", "unchecked_notes"]
+__all__ = ["model_problems", "spans", "unchecked_notes"]
 
 
 def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
@@ -38,19 +38,22 @@ def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
 def unchecked_notes(settings: VideoSettings, model: VideoModel) -> tuple[str, ...]:
     """Name the values that are sent although the catalog does not say whether the model takes them."""
     silent = []
-    if settings.generate_audio and model.generate_audio is None:
+    if settings.generate_audio is not None and model.generate_audio is None:
         silent.append("generate_audio")
     if settings.seed is not None and model.seed is None:
         silent.append("seed")
+    kinds = dict.fromkeys(reference.type for reference in settings.input_references or ())
+    silent += [f"the {kind} reference" for kind in kinds if kind != "image_url"]
     return tuple(f"{name} is sent as asked; the catalog does not say whether {model.id} heeds it" for name in silent)
 
 
 def _duration(asked: int | None, model: VideoModel) -> Problem | None:
     if asked is None or asked in model.durations:
         return None
-    closest = min(model.durations, key=lambda seconds: (abs(seconds - asked), seconds), default=None)
-    hint = f"; the nearest is {closest}" if closest is not None else ""
-    message = f"duration {asked} s is not supported; it supports {_spans(model.durations)} s{hint}"
+    if not model.durations:
+        return Problem("duration", f"duration {asked} s cannot be chosen: it lists none; leave it out", model.id)
+    closest = min(model.durations, key=lambda seconds: (abs(seconds - asked), seconds))
+    message = f"duration {asked} s is not supported; it supports {spans(model.durations)} s; the nearest is {closest}"
     return Problem("duration", message, model.id)
 
 
@@ -72,7 +75,7 @@ def _frame(frame_type: str, asked: str | None, model: VideoModel) -> Problem | N
     return Problem(frame_type, f"{frame_type} is not supported; frames that it takes: {listed}", model.id)
 
 
-def _spans(numbers: Sequence[int]) -> str:
+def spans(numbers: Sequence[int]) -> str:
     """Return sorted numbers as people read them: ``4, 6, 8`` or ``2-30``."""
     spans: list[list[int]] = []
     for number in numbers:

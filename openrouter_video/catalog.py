@@ -8,13 +8,31 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from openrouter_video.errors import ConfigurationError
 
 __all__ = ["Catalog", "VideoModel", "nearest", "parse_catalog"]
+
+
+def _only(kind: type) -> BeforeValidator:
+    """Keep the items of a list that are of this kind: an item of a new kind must not hide those that are known."""
+    return BeforeValidator(
+        lambda value: [item for item in value if type(item) is kind] if isinstance(value, list) else value
+    )
+
+
+Texts = Annotated[tuple[str, ...], _only(str)]
+Seconds = Annotated[tuple[int, ...], _only(int)]
 
 
 class VideoModel(BaseModel):
@@ -26,15 +44,24 @@ class VideoModel(BaseModel):
     canonical_slug: str | None = None
     name: str | None = None
     created: int | None = None
-    supported_resolutions: tuple[str, ...] | None = None
-    supported_aspect_ratios: tuple[str, ...] | None = None
-    supported_sizes: tuple[str, ...] | None = None
-    supported_durations: tuple[int, ...] | None = None
-    supported_frame_images: tuple[str, ...] | None = None
+    supported_resolutions: Texts | None = None
+    supported_aspect_ratios: Texts | None = None
+    supported_sizes: Texts | None = None
+    supported_durations: Seconds | None = None
+    supported_frame_images: Texts | None = None
     generate_audio: bool | None = None
     seed: bool | None = None
-    allowed_passthrough_parameters: tuple[str, ...] | None = None
+    allowed_passthrough_parameters: Texts | None = None
     pricing_skus: dict[str, str] | None = None
+
+    @field_validator("canonical_slug", "name", "created", "generate_audio", "seed", "pricing_skus", mode="wrap")
+    @classmethod
+    def _unreadable_is_unsaid(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """A new way to write what no decision hangs on must not hide the model."""
+        try:
+            return read(value)
+        except ValidationError:
+            return None
 
     @field_validator("id")
     @classmethod
@@ -77,9 +104,14 @@ class Catalog(BaseModel):
         return next((model for model in self.models if model.id == model_id), None)
 
     def nearest_ids(self, model_id: str, count: int = 3) -> list[str]:
-        """Return up to ``count`` ids that look like the one given; a dated canonical slug leads to its model."""
+        """Return up to ``count`` ids that look like the one given, or contain it.
+
+        A dated canonical slug leads to its model.
+        """
         dated = [model.id for model in self.models if model.canonical_slug == model_id]
-        return dated or nearest(model_id, (model.id for model in self.models), count)
+        ids = [model.id for model in self.models]
+        within = [one for one in ids if _plain(model_id) and _plain(model_id) in _plain(one)]
+        return dated or nearest(model_id, ids, count) or within[:count]
 
 
 def parse_catalog(payload: Any) -> Catalog:

@@ -24,6 +24,7 @@ from openrouter_video.answers import (
     ContentAnswer,
     PollAnswer,
     SubmitAnswer,
+    clip,
     error_message,
     read_content,
     read_poll,
@@ -36,6 +37,7 @@ from openrouter_video.errors import ApiUnavailable, ConfigurationError
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient"]
 
 LARGEST_ANSWER_BYTES = 8 * 2**20
+SHORTEST_KEY = 16  # a stand-in may have a shorter one, which could stand in the id of a paid job as well
 CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -78,8 +80,7 @@ class VideoClient:
         self.timeouts = timeouts or Timeouts()
         self._now = now
         # Without a key only the list of models can be read, which is all that a dry run needs.
-        key = parse_api_key(api_key).get_secret_value() if api_key is not None else None
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._key = parse_api_key(api_key) if api_key is not None else None
         # A proxy from the environment would read the key that goes to this machine unencrypted.
         local = is_loopback(self.base_url)
         verify: ssl.SSLContext | bool = False if self.base_url.startswith("http://") else ssl.create_default_context()
@@ -125,7 +126,7 @@ class VideoClient:
             raise ApiUnavailable(f"{url} answered HTTP {response.status_code}; try again later")
         payload = _json(response)
         if not response.is_success or payload is None:
-            said = error_message(payload) or f"{response.headers.get('content-type', 'no content type')}"
+            said = error_message(payload) or clip(response.headers.get("content-type", "no content type"))
             raise ConfigurationError(
                 f"{self.base_url} does not look like OpenRouter's API: {url} answered HTTP {response.status_code} "
                 f"({said}); the usual base URL is https://openrouter.ai/api/v1"
@@ -137,13 +138,15 @@ class VideoClient:
 
         ``session_id`` goes along as ``x-session-id``, by which a person may find the job again.
         """
-        headers = {**self._headers, "Content-Type": "application/json", "x-session-id": session_id}
+        headers = {"Content-Type": "application/json", "x-session-id": session_id}
         timeout = httpx.Timeout(self.timeouts.submit, connect=self.timeouts.connect)
         url = f"{self.base_url}/videos"
         try:
-            with self._sync.stream("POST", url, content=body, headers=headers, timeout=timeout) as response:
+            with self._sync.stream(
+                "POST", url, content=body, headers=headers, auth=self._with_key, timeout=timeout
+            ) as response:
                 answer = _bounded(response, time.monotonic() + self.timeouts.submit)
-                return read_submit(response.status_code, response.headers, answer, self._now())
+                return read_submit(response.status_code, response.headers, self._without_key(answer), self._now())
         except CONNECTION_NEVER_MADE as error:
             return SubmitAnswer("again", f"could not connect to {self.base_url}: {_cause(error)}")
         except httpx.HTTPError as error:
@@ -155,14 +158,15 @@ class VideoClient:
         try:
             async with (
                 asyncio.timeout(self.timeouts.poll),
-                self._async.stream("GET", url, headers=self._headers) as response,
+                self._async.stream("GET", url, auth=self._with_key) as response,
             ):
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > LARGEST_ANSWER_BYTES:
                         return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
-                return read_poll(response.status_code, response.headers, bytes(body), self._now(), job_id)
+                answer = self._without_key(bytes(body))
+                return read_poll(response.status_code, response.headers, answer, self._now(), job_id)
         except TimeoutError:
             return PollAnswer(reason=f"no whole answer in {self.timeouts.poll:g} s")
         except httpx.HTTPError as error:
@@ -177,19 +181,31 @@ class VideoClient:
         """
         url = f"{self.base_url}/videos/{quote(job_id, safe='')}/content"
         timeout = httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
-        headers = {**self._headers, "Accept": "video/mp4", "Accept-Encoding": "identity"}
+        headers = {"Accept": "video/mp4", "Accept-Encoding": "identity"}
+        request: dict[str, Any] = {"params": {"index": index}, "headers": headers, "auth": self._with_key}
         try:
-            with self._sync.stream("GET", url, params={"index": index}, headers=headers, timeout=timeout) as got:
+            with self._sync.stream("GET", url, **request, timeout=timeout) as got:
                 media_type = got.headers.get("content-type", "").split(";")[0].strip().lower()
                 if got.status_code != httpx.codes.OK:
                     beginning = _bounded(got, time.monotonic() + self.timeouts.poll, limit=64 * 1024)
-                    raise ContentUnavailable(read_content(got.status_code, got.headers, beginning, self._now()))
+                    answer = self._without_key(beginning)
+                    raise ContentUnavailable(read_content(got.status_code, got.headers, answer, self._now()))
                 if media_type != "video/mp4":
-                    reason = f"the content is {media_type or 'of no stated type'}, not video/mp4"
+                    reason = f"the content is {clip(media_type) or 'of no stated type'}, not video/mp4"
                     raise ContentUnavailable(ContentAnswer(reason, again=True))
                 yield got.iter_raw()
         except httpx.HTTPError as error:
             raise ContentUnavailable(ContentAnswer(f"the download broke off: {_cause(error)}", again=True)) from None
+
+    def _with_key(self, request: httpx.Request) -> httpx.Request:
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        return request
+
+    def _without_key(self, answer: bytes) -> bytes:
+        """Blot the key out of an answer: a proxy's error page may repeat the request's headers."""
+        key = self._key.get_secret_value().encode() if self._key is not None else b""
+        return answer.replace(key, b"***") if len(key) >= SHORTEST_KEY else answer
 
 
 def _bounded(response: httpx.Response, until: float, limit: int = LARGEST_ANSWER_BYTES) -> bytes:
@@ -210,8 +226,12 @@ def _json(response: httpx.Response) -> Any:
 
 
 def _cause(error: httpx.HTTPError) -> str:
-    """Return what went wrong, in words: httpx leaves the message of a time-out empty."""
-    return str(error) or type(error).__name__
+    """Return what went wrong, in words: httpx leaves the message of a time-out empty.
+
+    The request goes, and the key in it: whoever keeps the error that is raised instead keeps this one as its context.
+    """
+    error._request = None  # noqa: SLF001 (its setter takes no None)
+    return clip(str(error)) or type(error).__name__
 
 
 def _version() -> str:

@@ -9,12 +9,14 @@ import asyncio
 import random
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from openrouter_video.client import ContentUnavailable, VideoClient
 from openrouter_video.errors import BrokenVideo, LedgerError, StorageError
 from openrouter_video.job import Outcome, VideoJob
 from openrouter_video.ledger import Ledger
+from openrouter_video.leftovers import clear_leftovers
 from openrouter_video.outcomes import completed, elapsed_since, started
 from openrouter_video.records import Claim
 from openrouter_video.storage import SavedFile, find_saved, read_sidecar, save_video, sidecar_path, write_sidecar
@@ -25,6 +27,7 @@ from openrouter_video.video_paths import numbered_path
 __all__ = ["Downloader", "download_wait", "video_paths"]
 
 DOWNLOAD_ATTEMPTS = 5
+LONGEST_WAIT_SECONDS = 300.0
 
 
 class Downloader:
@@ -56,23 +59,43 @@ class Downloader:
             ContentUnavailable, StorageError: the last reason, once no further attempt can help. Nothing was published
                 of the video that failed, and the job stays collectable.
         """
-        saved = await self._threads.run(self.find, claim, job.id)
-        if saved is not None:
-            outcome = saved.model_copy(update={"reused": reused})
-        else:
-            paths = video_paths(claim, job.videos)
-            files = [await self._download(job, index, path) for index, path in enumerate(paths)]
-            outcome = started(claim, job_id=job.id, reused=reused)
-            sidecar = self._store.url_of(sidecar_path(claim.path))
-            outcome = completed(outcome, job, files, sidecar)
-            outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
-            content = {"asked": claim.asked, **outcome.model_dump(mode="json")}
-            await self._threads.run(write_sidecar, self._store, sidecar_path(claim.path), content)
+        outcome = await self._threads.run(self.find, claim, job.id)
+        if outcome is None:
+            try:
+                outcome = await self._save(claim, job)
+            except (ContentUnavailable, StorageError):
+                # Another process may have been quicker, and have cleared our temporary away.
+                outcome = await self._threads.run(self._find_after_all, claim, job.id)
+                if outcome is None:
+                    raise
+        outcome = outcome.model_copy(update={"reused": reused})
         try:
             await self._threads.run(self._ledger.settle, claim.key, outcome)
         except LedgerError as error:
             return outcome.model_copy(update={"notes": (*outcome.notes, f"the file is safe, but {error}")})
         return outcome
+
+    async def _save(self, claim: Claim, job: VideoJob) -> Outcome:
+        paths = video_paths(claim, job.videos)
+        files = [await self._download(job, index, path) for index, path in enumerate(paths)]
+        sidecar = self._store.url_of(sidecar_path(claim.path))
+        outcome = completed(started(claim, job_id=job.id), job, files, sidecar)
+        outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+        content = {"asked": claim.asked, **outcome.model_dump(mode="json")}
+        await self._threads.run(write_sidecar, self._store, sidecar_path(claim.path), content)
+        await self._threads.run(self.clear, claim, job.videos)
+        return outcome
+
+    def _find_after_all(self, claim: Claim, job_id: str) -> Outcome | None:
+        with suppress(StorageError):
+            return self.find(claim, job_id)
+        return None
+
+    def clear(self, claim: Claim, videos: int = 1) -> None:
+        """Remove what processes that died have left of a job's files, once they are complete or will never be."""
+        folder, _, sidecar = sidecar_path(claim.path).rpartition("/")
+        names = {path.rpartition("/")[2] for path in video_paths(claim, videos)}
+        clear_leftovers(self._store, folder, names | {sidecar})
 
     def find(self, claim: Claim, job_id: str | None = None) -> Outcome | None:
         """Return the outcome in a claim's sidecar, if it is of that job and its files are all there and whole."""
@@ -83,7 +106,11 @@ class Downloader:
         paths = video_paths(claim, 1 + len(outcome.extra_urls))
         sizes = [outcome.bytes, *[None] * len(outcome.extra_urls)]
         whole = all(find_saved(self._store, path, size=size) for path, size in zip(paths, sizes, strict=True))
-        return outcome if whole else None
+        if not whole:
+            return None
+        # Another process may have died while it was bringing the same videos here.
+        self.clear(claim, len(paths))
+        return outcome
 
     async def _download(self, job: VideoJob, index: int, path: str) -> SavedFile:
         def fetch(stop: threading.Event) -> SavedFile:
@@ -105,13 +132,15 @@ class Downloader:
 def download_wait(error: ContentUnavailable | StorageError, tries: int, attempts: int, jitter: float) -> float | None:
     """Return the seconds to wait before the next attempt, or None when there is to be none.
 
-    A broken transfer or a passing answer is tried again; a store that refuses the file will refuse it once more.
+    A broken transfer or a passing answer is tried again; a store that refuses the file will refuse it once more. Who
+    asks for more than five minutes of patience is asked by a later collection.
     """
     again = error.answer.again if isinstance(error, ContentUnavailable) else isinstance(error, BrokenVideo)
     if not again or tries + 1 >= attempts:
         return None
     asked = error.answer.retry_after if isinstance(error, ContentUnavailable) else None
-    return asked if asked is not None else min(30.0, 2.0**tries) * (0.75 + 0.5 * jitter)
+    wait = asked or min(30.0, 2.0**tries) * (0.75 + 0.5 * jitter)
+    return wait if wait <= LONGEST_WAIT_SECONDS else None
 
 
 def video_paths(claim: Claim, videos: int) -> list[str]:

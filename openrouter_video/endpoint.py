@@ -33,9 +33,9 @@ def parse_base_url(url: str) -> str:
         parts, host = urlsplit(""), None
     if parts.scheme not in DEFAULT_PORTS or not host:
         raise ConfigurationError(f"the base URL {_shown(text)!r} is no http(s) URL; the default is {DEFAULT_BASE_URL}")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if any(mark in text for mark in "@?#") or not text.isprintable() or " " in text:
         raise ConfigurationError(
-            f"the base URL of {host} must hold no user name, password, query or fragment; the default is "
+            f"the base URL of {host} must hold no user name, password, query, fragment or space; the default is "
             f"{DEFAULT_BASE_URL}"
         )
     if parts.scheme == "http" and not is_loopback(text):
@@ -80,6 +80,8 @@ def is_loopback(url: str) -> bool:
 
 
 def _shown(url: str) -> str:
-    """Return a URL fit for a message: a password in it stays out."""
+    """Return a URL fit for a message: a password in it stays out, and so does a key in its place."""
+    if url.startswith("sk-"):
+        return "sk-… (which looks like an API key)"
     before, at, after = url.rpartition("@")
     return f"…@{after}"[:100] if at and before else url[:100]

@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from openrouter_video.plain_text import printable
+
 if TYPE_CHECKING:
     from openrouter_video.job import Outcome
 
@@ -42,6 +44,10 @@ __all__ = [
 class VideoError(Exception):
     """Anything that this package raises on purpose."""
 
+    def __str__(self) -> str:
+        """Return the message, safe to print: it repeats what users and the API wrote."""
+        return printable(super().__str__())
+
 
 class Problem(NamedTuple):
     """One thing that is wrong with a request, and for which model (None: for all of them)."""
@@ -51,7 +57,7 @@ class Problem(NamedTuple):
     model: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.model}: {self.message}" if self.model else self.message
+        return printable(f"{self.model}: {self.message}" if self.model else self.message)
 
 
 class RequestRefused(VideoError):
@@ -62,7 +68,11 @@ class RequestRefused(VideoError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """Return one line per problem."""
+        return "\n".join(str(problem) for problem in self.problems)
 
     def __reduce__(self) -> tuple[type[RequestRefused], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)

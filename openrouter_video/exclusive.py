@@ -42,11 +42,16 @@ def create_exclusive(store: Store, relative: str, data: bytes) -> bool:
 
 def _link_exclusive(store: Store, path: str, data: bytes) -> bool:
     with store.files() as files:
-        part = write_part(files, path, data)
-        try:
-            return files.link_new(part, path)
-        finally:
-            remove_quietly(files, part)
+        for _ in range(_CREATE_ATTEMPTS):
+            part = write_part(files, path, data)
+            try:
+                return files.link_new(part, path)
+            except FileNotFoundError:
+                # Whoever ended this key's story has cleared the temporary away.
+                continue
+            finally:
+                remove_quietly(files, part)
+    raise StorageError(f"Could not create {path}: its temporary vanished {_CREATE_ATTEMPTS} times.")
 
 
 def _create_in_memory(store: Store, path: str, data: bytes) -> bool:

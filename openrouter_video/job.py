@@ -6,6 +6,7 @@ Pure values. Signed download URLs are secrets and are never read out of an answe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -73,8 +74,15 @@ class VideoJob(BaseModel):
 
     @field_validator("expires_at", mode="before")
     @classmethod
-    def _any_time_as_text(cls, value: Any) -> Any:
-        return value if value is None else str(value)
+    def _sortable_time(cls, value: Any) -> Any:
+        """Seconds of the epoch and ISO dates become one form that sorts as text; anything else is not said."""
+        try:
+            numeric = isinstance(value, int | float)
+            when = datetime.fromtimestamp(value, UTC) if numeric else datetime.fromisoformat(str(value))
+        except (ValueError, OverflowError, OSError):
+            return None
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="seconds")
 
     @property
     def completed(self) -> bool:

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 
 from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.job import Outcome
+from openrouter_video.leftovers import clear_leftovers
+from openrouter_video.path_files import is_part
 from openrouter_video.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, parse_entry
-from openrouter_video.stores import Store, check_ledger, create_exclusive, list_names, read_bytes
+from openrouter_video.stores import Store, check_ledger, clear_probes, create_exclusive, list_names, read_bytes
 
 __all__ = ["Ledger"]
 
@@ -67,30 +69,47 @@ class Ledger:
 
     def doubt(self, key: str, attempt: int, reason: str) -> bool:
         """Record that nobody knows whether the attempt was accepted; only a person may settle it."""
-        return self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
+        created = self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
+        clear_leftovers(self.store, key)
+        return created
 
     def settle(self, key: str, outcome: Outcome) -> bool:
         """Record the end: the file is safe, or the provider has given up."""
-        return self._create(key, "outcome", OutcomeRecord(at=_now(), outcome=outcome))
+        created = self._create(key, "outcome", OutcomeRecord(at=_now(), outcome=outcome))
+        clear_leftovers(self.store, key)
+        return created
 
     def entry(self, key: str) -> LedgerEntry:
         """Read all records of a key."""
-        return self._read(key, self._names(key))
+        names = self._names(key)
+        entry = self._read(key, names)
+        if entry.state in {"settled", "uncertain"}:
+            self._tidy(key, names)
+        return entry
 
     def unfinished(self, key: str) -> LedgerEntry | None:
         """Read the records of a key unless it is settled, which its list of records tells for the price of one."""
         names = self._names(key)
-        return None if f"outcome{SUFFIX}" in names else self._read(key, names)
+        entry = None if f"outcome{SUFFIX}" in names else self._read(key, names)
+        if entry is None or entry.state in {"free", "uncertain"}:
+            self._tidy(key, names)
+        return entry
+
+    def _tidy(self, key: str, names: Sequence[str]) -> None:
+        """Remove what a process left that died after the end of a key's story, or in ending it, if it left anything."""
+        if any(map(is_part, names)):
+            clear_leftovers(self.store, key)
 
     def _names(self, key: str) -> list[str]:
         try:
-            return [name for name in list_names(self.store, key) if name.endswith(SUFFIX)]
+            return list_names(self.store, key, temporaries=True)
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
 
     def _read(self, key: str, names: Sequence[str]) -> LedgerEntry:
+        records = [name for name in names if name.endswith(SUFFIX)]
         try:
-            contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in names}
+            contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in records}
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
         return parse_entry(key, contents)
@@ -98,7 +117,9 @@ class Ledger:
     def keys(self) -> list[str]:
         """List the keys of all submissions; whatever else lies in the folder is none."""
         try:
-            return sorted(name for name in list_names(self.store, "") if KEY.fullmatch(name))
+            names = list_names(self.store, temporaries=True)
+            clear_probes(self.store, names)
+            return sorted(name for name in names if KEY.fullmatch(name))
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
 

@@ -68,6 +68,7 @@ def of_submission(submitted: Submitted) -> Outcome:
     if submitted.outcome is not None:
         return submitted.outcome.model_copy(update={"reused": True})
     outcome = started(submitted.claim, job_id=submitted.job_id, reused=submitted.reused)
+    outcome = _with_other_jobs(outcome, submitted.other_job_ids)
     if submitted.state == "uncertain":
         return uncertain(outcome, submitted.reason)
     if submitted.state == "refused":
@@ -87,11 +88,20 @@ def of_entry(entry: LedgerEntry) -> Outcome:
         base = Outcome(model="unknown", key=entry.key, status="open", reused=True, job_id=entry.job_id)
     else:
         base = started(entry.claim, job_id=entry.job_id, reused=True)
+    base = _with_other_jobs(base, entry.other_job_ids)
     if entry.state in {"uncertain", "claimed"}:
         return uncertain(base, entry.reason)
     if entry.state == "free":
         return base.model_copy(update={"status": "refused", "error": entry.reason})
     return base
+
+
+def _with_other_jobs(outcome: Outcome, job_ids: Sequence[str]) -> Outcome:
+    """Say what else is billed under a key: jobs that a person had given up, and that were accepted all the same."""
+    if not job_ids:
+        return outcome
+    note = f"accepted under the same key, and billed too: {', '.join(job_ids)}"
+    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
 
 
 def uncertain(outcome: Outcome, reason: str | None) -> Outcome:
@@ -117,7 +127,7 @@ def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None)
     """Return the outcome of a job that goes on, or whose video is still to be fetched."""
     cost = job.cost_usd if job else None
     told = reason is not None and COLLECT in reason
-    error = reason if told else "; ".join(filter(None, [reason, f"{COLLECT} finishes it"]))
+    error = reason if told else "; ".join(filter(None, [(reason or "").rstrip("."), f"{COLLECT} finishes it"]))
     return outcome.model_copy(update={"status": "open", "error": error, "cost_usd": cost})
 
 
@@ -140,6 +150,12 @@ def completed(outcome: Outcome, job: VideoJob, files: Sequence[SavedFile], sidec
     return outcome.model_copy(update=known)
 
 
-def elapsed_since(claim: Claim, now: datetime) -> float:
-    """Return the seconds from the claim to a moment, which is how long somebody waited for the video."""
-    return round(max(0.0, (now - datetime.fromisoformat(claim.at)).total_seconds()), 3)
+def elapsed_since(claim: Claim, now: datetime) -> float | None:
+    """Return the seconds from the claim to a moment, which is how long somebody waited for the video.
+
+    None if the claim's time has been edited into something that is none.
+    """
+    try:
+        return round(max(0.0, (now - datetime.fromisoformat(claim.at)).total_seconds()), 3)
+    except (ValueError, TypeError):
+        return None

@@ -47,7 +47,9 @@ prose, or are the best guess (alibaba, atlas-cloud for kling, minimax): override
 
 NESTED_SLUGS = frozenset({"google-vertex"})
 """Providers whose options go inside a ``parameters`` object (recorded); for seed and atlas-cloud such a wrapper was
-accepted, billed and ignored (recorded), so everything else stays flat."""
+accepted, billed and ignored (recorded), so everything else stays flat, unless ``provider_slugs`` says otherwise."""
+
+NESTED_SUFFIX = f".{WRAPPER}"
 
 ALSO_CALLED = {"byteplus": "seed", "bytedance": "seed", "google": "google-vertex", "vertex": "google-vertex"}
 ALSO_CALLED |= {"kwaivgi": "atlas-cloud", "kling": "atlas-cloud", "x-ai": "xai", "grok": "xai", "veo": "google-vertex"}
@@ -67,13 +69,26 @@ class Passthrough(NamedTuple):
 def provider_slug(model_id: str, overrides: Mapping[str, str] | None = None) -> str | None:
     """Return the provider slug under which a model reads its options; None if nobody knows it.
 
-    ``overrides`` maps model ids, or patterns with ``*``, to slugs, and wins over the table.
+    ``overrides`` maps model ids, or patterns with ``*``, to slugs, and wins over the table; in it an id wins over a
+    pattern, and the first pattern over the next. A slug with ``.parameters`` after it nests its options.
     """
+    entry = _table_entry(model_id, overrides)
+    return entry.removesuffix(NESTED_SUFFIX) if entry is not None else None
+
+
+def _table_entry(model_id: str, overrides: Mapping[str, str] | None) -> str | None:
     for table in (overrides or {}, PROVIDER_SLUGS):
+        if model_id in table:
+            return table[model_id]
         for pattern, slug in table.items():
             if fnmatchcase(model_id, pattern):
                 return slug
     return None
+
+
+def _is_nested(model_id: str, overrides: Mapping[str, str]) -> bool:
+    entry = _table_entry(model_id, overrides) or ""
+    return entry.endswith(NESTED_SUFFIX) or entry in NESTED_SLUGS
 
 
 def select_options(request: VideoRequest, model: VideoModel, rejected: frozenset[str] = frozenset()) -> Passthrough:
@@ -91,21 +106,29 @@ def select_options(request: VideoRequest, model: VideoModel, rejected: frozenset
     unsupported = {key: _unsupported(key, model, slug, rejected) for key in own}
     bad = tuple(reason for reason in unsupported.values() if reason)
     if not bad:
-        return Passthrough(slug, _nest(slug, own), foreign)
-    decided = _apply_policy(request.on_unsupported, model, slug, own, bad)
-    return decided._replace(left_out=decided.left_out + foreign)
+        decided = Passthrough(slug, {slug: own} if slug else {})
+    else:
+        decided = _apply_policy(request.on_unsupported, model, slug, own, bad)
+    nested = _is_nested(model.id, request.provider_slugs)
+    provider = {name: {WRAPPER: keys} if nested else keys for name, keys in decided.provider.items()}
+    return decided._replace(provider=provider, left_out=decided.left_out + foreign)
 
 
 def named_options(message: str, body: Mapping[str, Any]) -> frozenset[str]:
     """Return the passthrough options of a body that an error message names, as whole words."""
     options = body.get("provider", {}).get("options", {})
-    sent = {key for keys in options.values() for key in (*keys, *keys.get(WRAPPER, ()))} - {WRAPPER}
+    sent = {key for keys in options.values() for key in (keys[WRAPPER] if _is_wrapped(keys) else keys)}
     return frozenset(key for key in sent if re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", message))
+
+
+def _is_wrapped(keys: Mapping[str, Any]) -> bool:
+    return list(keys) == [WRAPPER] and isinstance(keys[WRAPPER], Mapping)
 
 
 def unknown_slugs(request: VideoRequest, chosen: Iterable[str]) -> list[Problem]:
     """Find option slugs that no table knows: a misspelt slug would be ignored without a word."""
-    known = {EVERY_PROVIDER, *PROVIDER_SLUGS.values(), *request.provider_slugs.values(), *chosen}
+    known = {EVERY_PROVIDER, *PROVIDER_SLUGS.values(), *chosen}
+    known |= {slug.removesuffix(NESTED_SUFFIX) for slug in request.provider_slugs.values()}
     problems = []
     for slug in request.provider_options:
         if slug in known:
@@ -113,8 +136,8 @@ def unknown_slugs(request: VideoRequest, chosen: Iterable[str]) -> list[Problem]
         near = ALSO_CALLED.get(slug) or next(iter(nearest(slug, known - {EVERY_PROVIDER})), None)
         hint = f"did you mean {near!r}? " if near else ""
         listed = ", ".join(sorted(known - {EVERY_PROVIDER}))
-        message = f"nobody knows the provider slug {slug!r}; {hint}Known: {listed}; '*' means every model"
-        problems.append(Problem("provider_options", message))
+        message = f"nobody knows the provider slug {slug!r}; {hint}known are {listed}, and '*' for every model; "
+        problems.append(Problem("provider_options", message + "provider_slugs says which model has a slug of its own"))
     return problems
 
 
@@ -130,14 +153,14 @@ def unused_slugs(request: VideoRequest, chosen: Iterable[str | None]) -> list[st
 
 def _unsupported(key: str, model: VideoModel, slug: str | None, rejected: frozenset[str]) -> LeftOut | None:
     allowed = [name for name in model.passthrough_options if name not in rejected]
-    if key in allowed and slug is not None:
-        return None
-    near = next(iter(nearest(key, allowed)), None)
     if slug is None:
         reason = f"the provider slug of {model.id} is not known; say it with provider_slugs"
         return LeftOut(key=key, reason=reason)
-    if key in rejected:
-        return LeftOut(key=key, reason=f"{model.id} lists it, but the API refused it", suggestion=near)
+    if key in allowed:
+        return None
+    if key in model.passthrough_options:
+        return LeftOut(key=key, reason=f"{model.id} lists it, but the API refused it")
+    near = next(iter(nearest(key, allowed)), None)
     listed = "allows no passthrough options" if not allowed else f"allows {', '.join(allowed)}"
     return LeftOut(key=key, reason=f"not allowed: {model.id} {listed}", suggestion=near)
 
@@ -151,16 +174,16 @@ def _apply_policy(
 ) -> Passthrough:
     names = ", ".join(option.key for option in bad)
     kept = {key: value for key, value in own.items() if key not in {option.key for option in bad}}
+    dropped = tuple(LeftOut(key=key, reason=f"allowed, but left out together with {names}") for key in kept)
     if policy is OnUnsupported.drop:
         note = f"sent without {names}, by policy drop"
-        return Passthrough(slug, _nest(slug, kept), bad, (note,))
+        return Passthrough(slug, {slug: kept} if slug and kept else {}, bad, (note,))
     if policy is OnUnsupported.fail:
         problems = tuple(
-            Problem("provider_options", f"option {option.key!r} is {option.reason}{_hint(option)}", model.id)
+            Problem("provider_options", f"option {option.key!r}: {option.reason}{_hint(option)}", model.id)
             for option in bad
         )
-        return Passthrough(slug, {}, bad, problems=problems)
-    dropped = tuple(LeftOut(key=key, reason=f"allowed, but left out together with {names}") for key in kept)
+        return Passthrough(slug, {}, (*bad, *dropped), problems=problems)
     if policy is OnUnsupported.skip:
         return Passthrough(slug, {}, (*bad, *dropped), (f"not run for {names}, by policy skip",), skip=True)
     note = f"fallback: the normalized request without options, for {names}"
@@ -170,17 +193,11 @@ def _apply_policy(
 def _foreign(request: VideoRequest, slug: str | None, model: VideoModel) -> tuple[LeftOut, ...]:
     """Name the options that were meant for other providers, so that nobody believes they were sent here."""
     return tuple(
-        LeftOut(key=f"{other}.{key}", reason=f"meant for {other}; {model.id} is served by {slug or 'another provider'}")
+        LeftOut(key=f"{other}.{key}", reason=f"meant for {other}; the provider of {model.id} is {slug or 'not known'}")
         for other, keys in request.provider_options.items()
         if other not in {EVERY_PROVIDER, slug}
         for key in keys
     )
-
-
-def _nest(slug: str | None, options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    if not options or slug is None:
-        return {}
-    return {slug: {WRAPPER: dict(options)} if slug in NESTED_SLUGS else dict(options)}
 
 
 def _hint(option: LeftOut) -> str:

@@ -11,9 +11,18 @@ from typing import Protocol
 
 from openrouter_video.store_errors import driver_errors
 
-__all__ = ["LocalFiles", "PartFile", "PathFiles", "is_part", "part_beside", "remove_quietly", "write_part"]
+__all__ = [
+    "LocalFiles",
+    "PartFile",
+    "PathFiles",
+    "is_part",
+    "part_beside",
+    "part_of",
+    "remove_quietly",
+    "write_part",
+]
 
-_LONGEST_STEM = 100  # leaves room for the rest of the name: file systems take 255 bytes
+_LONGEST_STEM = 200  # leaves room for the rest of the name: file systems take 255 bytes
 
 
 class PartFile(Protocol):
@@ -50,6 +59,9 @@ class PathFiles(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file."""
 
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder, temporaries too; it must exist."""
+
 
 def part_beside(path: str) -> str:
     """Return a temporary name in the same folder, which no other process uses."""
@@ -60,6 +72,11 @@ def part_beside(path: str) -> str:
 def is_part(name: str) -> bool:
     """Tell whether a name is one of ours for a file that is not whole yet."""
     return name.startswith(".") and name.endswith(".part")
+
+
+def part_of(name: str) -> str | None:
+    """Return the name that a temporary is to bear in the end; None for a name that is no temporary of ours."""
+    return name[1:].removesuffix(".part").rpartition(".")[0] if is_part(name) else None
 
 
 def remove_quietly(files: PathFiles, path: str) -> None:
@@ -125,6 +142,10 @@ class LocalFiles:
     def remove(self, path: str) -> None:
         """Remove a file."""
         Path(path).unlink()
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder."""
+        return [path.name for path in Path(folder).iterdir()]
 
 
 class _LocalPart:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +18,7 @@ from openrouter_video.catalog import Catalog, VideoModel
 from openrouter_video.errors import Problem
 from openrouter_video.job import LeftOut
 from openrouter_video.passthrough import Passthrough, provider_slug, select_options, unknown_slugs, unused_slugs
+from openrouter_video.plain_text import printable, printable_json
 from openrouter_video.request import OnUnsupported, VideoRequest, elide_data_urls
 
 __all__ = ["ModelPlan", "Plan", "plan_model", "plan_videos", "replan_options"]
@@ -41,14 +43,16 @@ class ModelPlan(BaseModel):
         return elide_data_urls(self.body) if self.decision == "send" else None
 
     def __str__(self) -> str:
+        name = printable(self.model)
         if self.decision == "refuse":
-            return "\n".join([f"{self.model}: refused", *(f"  - {problem.message}" for problem in self.problems)])
+            return "\n".join([f"{name}: refused", *(f"  - {printable(problem.message)}" for problem in self.problems)])
         verdict = "skipped by policy" if self.decision == "skip" else "to be sent"
-        lines = [f"{self.model}: {verdict}"]
+        lines = [f"{name}: {verdict}"]
         if self.sent is not None:
-            lines += [f"  {line}" for line in json.dumps(self.sent, indent=2, ensure_ascii=False).splitlines()]
+            body = printable_json(json.dumps(self.sent, indent=2, ensure_ascii=False))
+            lines += [f"  {line}" for line in body.split("\n")]
         lines += ["  " + clip(f"left out {option.key}: {option.reason}{_hint(option)}") for option in self.left_out]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        return "\n".join([*lines, *(f"  note: {printable(note)}" for note in self.notes)])
 
 
 class Plan(BaseModel):
@@ -69,7 +73,9 @@ class Plan(BaseModel):
 
     def __str__(self) -> str:
         lines = [f"refused: {problem}" for problem in self.problems]
-        lines += [f"warning: {warning}" for warning in self.warnings]
+        lines += [f"warning: {printable(warning)}" for warning in self.warnings]
+        if self.refused:
+            lines.append("nothing is sent to any model; without these problems it would be:")
         return "\n".join([*lines, *(str(model) for model in self.models)])
 
 
@@ -92,7 +98,7 @@ def plan_videos(
     found = [*problems, *_run_problems(request, models, catalog, takes, min_success)]
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(models)) if model is not None]
     plans = [plan_model(request, model, images=images) for model in known]
-    if len(known) == len(models):
+    if len(known) == len(set(models)):
         found += _shared_problems(plans, request.on_unsupported)
     return Plan(
         asked={"models": list(models), "takes": takes, **request.asked()},
@@ -193,6 +199,8 @@ def _run_problems(
 
 
 def _unknown_model(model_id: str, catalog: Catalog) -> Problem:
+    if model_id in catalog.unreadable:
+        return Problem("model", f"{model_id} is offered, but what the API says of it cannot be read; upgrade, or wait")
     near = catalog.nearest_ids(model_id)
     hint = f"did you mean {' or '.join(near)}?" if near else "`openrouter-video models` lists them"
     return Problem("model", f"there is no video model {model_id!r}; {hint}")
@@ -211,6 +219,9 @@ def _shared_problems(plans: Sequence[ModelPlan], policy: OnUnsupported) -> list[
 
 def _warnings(request: VideoRequest, models: Sequence[VideoModel], takes: int) -> list[str]:
     warnings = unused_slugs(request, [provider_slug(model.id, request.provider_slugs) for model in models])
+    for pattern in request.provider_slugs:
+        if not any(fnmatchcase(model.id, pattern) for model in models):
+            warnings.append(f"provider_slugs names {printable(pattern)}, which is none of the chosen models")
     if takes > 1 and request.settings.seed is not None:
         warnings.append(f"{takes} takes with the same seed may give the same video {takes} times")
     return warnings

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from openrouter_video.answers import clip
 from openrouter_video.job import Outcome
 
 __all__ = [
@@ -22,7 +24,6 @@ __all__ = [
     "LedgerEntry",
     "OutcomeRecord",
     "Proof",
-    "RecordName",
     "Scope",
     "differences",
     "digest",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+ATTEMPT = re.compile(r"(claim|job|release|uncertain)-([1-9][0-9]{0,8})")
 
 _R = TypeVar("_R", bound="_Record")
 
@@ -68,7 +70,7 @@ def scope_of_run(root_run_id: str, asked: Mapping[str, Any]) -> Scope:
 def digest(value: Any) -> str:
     """Return the SHA-256 of a JSON value in canonical form, in hexadecimal."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _Record(BaseModel):
@@ -99,6 +101,11 @@ class Claim(_Record):
     left_out: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """What the video is called in logs and on the pages of a run: one printable line, with a take from 2 on."""
+        return clip(self.model) if self.take == 1 else f"{clip(self.model)} take {self.take}"
+
 
 class JobRecord(_Record):
     """Written at once after the answer, or by a person: the id of a job that is billed."""
@@ -120,7 +127,6 @@ class OutcomeRecord(_Record):
     outcome: Outcome
 
 
-RecordName = Literal["claim", "job", "release", "uncertain", "outcome"]
 EntryState = Literal["free", "claimed", "uncertain", "accepted", "settled"]
 
 
@@ -129,6 +135,7 @@ class LedgerEntry(NamedTuple):
 
     ``free``: nothing was accepted, attempt ``attempt + 1`` may be claimed. ``claimed``: somebody may be sending it at
     this moment. ``uncertain``: an answer proved nothing. ``accepted``: ``job_id`` is billed. ``settled``: over.
+    ``other_job_ids`` are billed as well: of attempts that were given up by a person, and accepted all the same.
     """
 
     key: str
@@ -139,51 +146,71 @@ class LedgerEntry(NamedTuple):
     reason: str | None = None
     outcome: Outcome | None = None
     since: str | None = None
+    other_job_ids: tuple[str, ...] = ()
 
 
 def parse_entry(key: str, contents: Mapping[str, bytes | None]) -> LedgerEntry:
     """Derive the state of a key from its records, by file name without ``.json``.
 
-    The mere existence of a claim counts, whatever it holds: an empty or unreadable one may stand for a paid job. The
-    latest attempt decides, except that a job id of any attempt is never forgotten.
+    The mere existence of a record counts, whatever it holds: an empty or unreadable claim or job may stand for a paid
+    job. A job of any attempt is never forgotten, and a single attempt without a readable release blocks the key.
     """
-    attempts = [int(name.removeprefix("claim-")) for name in contents if _is_attempt(name, "claim")]
-    claims = {n: _parse(Claim, contents[f"claim-{n}"]) for n in attempts}
-    jobs = {n: record for n in attempts if (record := _parse(JobRecord, contents.get(f"job-{n}")))}
-    latest = max(jobs or attempts, default=0)
-    claim = claims.get(latest) or next((claims[n] for n in sorted(claims, reverse=True) if claims[n]), None)
-    entry = LedgerEntry(key, "free", max(attempts, default=0), claim, since=claim.at if claim else None)
-    settled = _parse(OutcomeRecord, contents.get("outcome"))
+    numbers: dict[str, list[int]] = {"claim": [], "job": [], "release": [], "uncertain": []}
+    for match in filter(None, map(ATTEMPT.fullmatch, contents)):
+        numbers[match[1]].append(int(match[2]))
+    jobs = {n: job for n in numbers["job"] if (job := _parse(JobRecord, contents[f"job-{n}"]))}
+    claims = {n: claim for n in numbers["claim"] if (claim := _parse(Claim, contents[f"claim-{n}"]))}
+    begun = sorted({*numbers["claim"], *numbers["uncertain"]})
+    latest = max(jobs or begun, default=0)
+    claim = claims.get(latest) or (claims[max(claims)] if claims else None)
+    attempt = max((n for kind in numbers.values() for n in kind), default=0)
+    entry = LedgerEntry(key, "free", attempt, claim, since=claim.at if claim else None)
     if latest in jobs:
         entry = entry._replace(state="accepted", attempt=latest, job_id=jobs[latest].job_id)
+    settled = _parse(OutcomeRecord, contents.get("outcome"))
     if settled is not None:
-        return entry._replace(state="settled", outcome=settled.outcome, job_id=settled.outcome.job_id or entry.job_id)
-    if latest in jobs or not attempts:
-        return entry
-    release = _parse(Proof, contents.get(f"release-{latest}"))
-    if release is not None:
-        return entry._replace(reason=release.reason)
-    doubt = _parse(Proof, contents.get(f"uncertain-{latest}"))
-    if doubt is not None:
-        return entry._replace(state="uncertain", reason=doubt.reason)
-    return entry._replace(state="claimed")
+        entry = entry._replace(state="settled", outcome=settled.outcome, job_id=settled.outcome.job_id or entry.job_id)
+    if entry.state != "free":
+        others = [jobs[n].job_id for n in sorted(jobs) if jobs[n].job_id != entry.job_id]
+        return entry._replace(other_job_ids=tuple(dict.fromkeys(others)))
+    if numbers["job"]:
+        # With a number of its own, so that a person can record the id beside what nobody can read.
+        reason = "a job was accepted, but its record cannot be read"
+        return entry._replace(state="uncertain", attempt=attempt + 1, reason=reason)
+    return _without_job(entry, begun, contents)
+
+
+def _without_job(entry: LedgerEntry, begun: Sequence[int], contents: Mapping[str, bytes | None]) -> LedgerEntry:
+    """Conclude from the attempts that were begun: the key is free once each of them has been released."""
+    for attempt in begun:
+        release = _parse(Proof, contents.get(f"release-{attempt}"))
+        if release is not None:
+            entry = entry._replace(reason=release.reason)
+            continue
+        doubt = _parse(Proof, contents.get(f"uncertain-{attempt}"))
+        if doubt is not None:
+            return entry._replace(state="uncertain", attempt=attempt, reason=doubt.reason)
+        return entry._replace(state="claimed", attempt=attempt, reason=None)
+    return entry
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """Name each field in which two requests differ, with both values; the chosen models do not count."""
+    chosen = {"models", "takes"}
+    return _changes(
+        {k: v for k, v in recorded.items() if k not in chosen}, {k: v for k, v in asked.items() if k not in chosen}
+    )
+
+
+def _changes(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     changed = []
-    for field in sorted({*recorded, *asked} - {"models", "takes"}):
+    for field in sorted({*recorded, *asked}):
         before, now = recorded.get(field), asked.get(field)
-        if isinstance(before, Mapping) and isinstance(now, Mapping) and before != now:
-            changed += [f"{field}.{line}" for line in differences(before, now)]
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            changed += [f"{field}.{line}" for line in _changes(before, now)]
         elif before != now:
             changed.append(f"{field} was {_short(before)}, now {_short(now)}")
     return changed
-
-
-def _is_attempt(name: str, kind: RecordName) -> bool:
-    stem, _, number = name.partition("-")
-    return stem == kind and number.isdecimal()
 
 
 def _parse(kind: type[_R], content: bytes | None) -> _R | None:

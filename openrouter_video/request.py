@@ -110,6 +110,9 @@ def parse_request(
     slugs = _parse_slugs(provider_slugs, problems)
     if not prompt.strip():
         problems.append(Problem("prompt", "the prompt is empty; say what the video should show"))
+    if "\0" in prompt:
+        # Some would read on and some would stop there, and Prefect on PostgreSQL cannot record it at all.
+        problems.append(Problem("prompt", "the prompt holds a NUL character (U+0000), which is no text; remove it"))
     problems += _unsendable({"prompt": prompt, **parsed.model_dump(exclude_none=True), "provider_slugs": slugs})
     if problems:
         raise RequestRefused(problems)
@@ -152,6 +155,7 @@ def _parse_options(given: Any, problems: list[Problem]) -> ProviderOptions:
             continue
         plain = _unwrap(slug, keys, problems)
         bad = _unsendable({f"option {key!r} for {slug!r}": value for key, value in plain.items()})
+        bad += _unsendable({f"the name of option {key!r} for {slug!r}": str(key) for key in plain})
         problems += [problem._replace(field="provider_options") for problem in bad]
         if plain and not bad:
             # By way of JSON: what is compared and recorded is what will be sent.

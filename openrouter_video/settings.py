@@ -6,16 +6,22 @@ Pure values. The two frames have fields of their own, because a form and a comma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema, field_validator
 
 from openrouter_video.catalog import nearest
 from openrouter_video.errors import Problem
 
-__all__ = ["InputReference", "VideoSettings", "parse_settings"]
+__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
 
 LONGEST_VALUE_IN_MESSAGE = 60
+
+JSON_EDITOR = WithJsonSchema({})
+"""Gives an optional object a JSON editor in Prefect's form, which otherwise has nothing to type it into.
+
+The schema says nothing, since null must pass and "object or null" gets tabs without an editor.
+"""
 
 _C = TypeVar("_C")
 
@@ -104,9 +110,9 @@ class VideoSettings(BaseModel):
         description="Your own name for the end user, for OpenRouter's tracing.",
         json_schema_extra={"position": 10},
     )
-    trace: dict[str, JsonValue] | None = Field(
+    trace: Annotated[dict[str, JsonValue] | None, JSON_EDITOR] = Field(
         default=None,
-        description="Your own tracing metadata, passed to OpenRouter as it is.",
+        description="Your own tracing metadata as a JSON object, passed to OpenRouter as it is.",
         json_schema_extra={"position": 11},
     )
 
@@ -162,7 +168,8 @@ def _validated(settings: Any, problems: list[Problem]) -> VideoSettings:
 
 def _settings_problem(kind: str, place: tuple[int | str, ...], given: Any, said: str) -> Problem:
     """Put one complaint of pydantic into words that name the field, the value and what is allowed."""
-    parents, name = place[:-1], str(place[-1])
+    # A field whose name is no text has no place either.
+    parents, name = place[:-1], str(place[-1]) if place else "settings"
     inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
     field = f"{inside}.{name}" if inside else name
     if kind == "extra_forbidden":

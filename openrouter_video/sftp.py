@@ -124,6 +124,10 @@ class SftpFiles:
         """Remove a file."""
         self._ftp.remove(path)
 
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder."""
+        return list(self._ftp.listdir(folder))
+
     def _exists(self, path: str) -> bool:
         try:
             self._ftp.lstat(path)

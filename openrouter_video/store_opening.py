@@ -102,7 +102,7 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
         return Store(f"file://{root}", driver(), root, "local")
     if parsed.kind == "memory":
         return Store(parsed.shown, driver(**options), parsed.path, "memory")
-    secrets = secret_values(options) + _url_password(parsed)
+    secrets = secret_values(options)
     try:
         if parsed.kind in {"s3", "gcs", "azure"}:
             # A listing that another process has made stale would hide a claim.
@@ -134,8 +134,3 @@ def _driver(parsed: StoreUrl) -> type[AbstractFileSystem]:
         extra = _EXTRAS.get(parsed.kind)
         cure = f'pip install "prefect-openrouter-video[{extra}]"' if extra else str(error)
         raise ConfigurationError(f"The driver for {parsed.shown} is not installed: {cure}") from None
-
-
-def _url_password(parsed: StoreUrl) -> tuple[str, ...]:
-    userinfo = parsed.authority.rpartition("@")[0]
-    return tuple(word for word in (userinfo.partition(":")[2],) if word)

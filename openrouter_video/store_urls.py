@@ -31,7 +31,8 @@ KINDS: Mapping[str, StoreKind] = {
 EXAMPLES = "./videos, s3://bucket/videos, gs://bucket/videos, az://container/videos or sftp://user@host/videos"
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>.*)", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Of the other characters that no terminal shows some are good in names; half a surrogate pair is no text at all.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _USERINFO = re.compile(r"(://)[^/\s]*@")
 _QUERY = re.compile(r"\?[^\s'\")]*")
 _SECRET_NAME = re.compile(r"key|secret|token|pass|credential|sas|connection_string", re.IGNORECASE)
@@ -106,12 +107,12 @@ def parse_store_url(url: str) -> StoreUrl:
 
 def _shown_authority(url: str, authority: str, kind: StoreKind) -> str:
     userinfo, at, host = authority.rpartition("@")
-    user, colon, _password = userinfo.partition(":")
+    user, colon, _ = userinfo.partition(":")
     # In abfss://container@account… the part before the @ is no user; buckets know neither users nor passwords.
-    if (colon and kind in {"s3", "gcs", "azure"}) or (at and kind in {"s3", "gcs"}):
+    if colon or (at and kind in {"s3", "gcs"}):
         raise ConfigurationError(
             f"The store's URL {safe_url(url)!r} carries credentials. Put them into the storage options of a block or "
-            "into the driver's own environment variables, and leave the URL as scheme://bucket/path."
+            "into the driver's own environment variables (FSSPEC_SFTP_PASSWORD for SFTP), and leave the rest."
         )
     port = host.rpartition(":")[2] if re.search(r":[^\]]*$", host) else "1"
     if kind == "sftp" and not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):

@@ -6,8 +6,11 @@ per kind, since fsspec's own ``mode="create"`` on this machine's disk and over S
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from openrouter_video.errors import ConfigurationError, StorageError
@@ -21,6 +24,7 @@ __all__ = [
     "StoreKind",
     "check_ledger",
     "check_writable",
+    "clear_probes",
     "create_exclusive",
     "list_names",
     "open_store",
@@ -30,6 +34,10 @@ __all__ = [
     "size_of",
     "write_bytes",
 ]
+
+
+_PROBE = re.compile(r"\.{1,2}probe-([0-9]+)-.*")  # with two dots it is the temporary of one
+_PROBE_SECONDS = 600.0
 
 
 def write_bytes(store: Store, relative: str, data: bytes) -> None:
@@ -84,10 +92,10 @@ def size_of(store: Store, relative: str) -> int | None:
         return int(info["size"]) if info["type"] == "file" else None
 
 
-def list_names(store: Store, relative: str = "") -> list[str]:
+def list_names(store: Store, relative: str = "", *, temporaries: bool = False) -> list[str]:
     """Return the names in a folder, sorted, as they are now; empty if there is none.
 
-    Files that are still being written are left out.
+    Files that are still being written are left out, unless ``temporaries`` asks for them.
 
     Raises:
         StorageError: The folder could not be listed.
@@ -102,7 +110,7 @@ def list_names(store: Store, relative: str = "") -> list[str]:
             return []
         # An object store lists a marker of the folder itself, and a file lists as itself.
         names = {entry.rstrip("/").rpartition("/")[2] for entry in found if entry.strip("/") != path.strip("/")}
-    return sorted(name for name in names if not is_part(name))
+    return sorted(name for name in names if temporaries or not is_part(name))
 
 
 def _forget_listings(store: Store) -> None:
@@ -129,12 +137,12 @@ def check_writable(store: Store) -> None:
     Raises:
         ConfigurationError: Something of it is not possible.
     """
-    probe, content = f".probe-{secrets.token_hex(6)}", b"openrouter-video"
+    probe, content = _new_probe(), b"openrouter-video"
     try:
         write_bytes(store, probe, content)
         try:
             whole = read_bytes(store, probe) == content
-            list_names(store)
+            clear_probes(store, list_names(store, temporaries=True))
         finally:
             remove(store, probe)
         # S3 answers 403 about an absent object to those who may not list, which nobody can tell from a locked one.
@@ -148,6 +156,19 @@ def check_writable(store: Store) -> None:
         )
 
 
+def clear_probes(store: Store, names: Iterable[str]) -> None:
+    """Remove those of the names that are probes of processes killed in the middle, known by their age; best effort."""
+    for name in names:
+        probe = _PROBE.fullmatch(name)
+        if probe is not None and time.time() - int(probe[1]) > _PROBE_SECONDS:
+            with suppress(StorageError):
+                remove(store, name)
+
+
+def _new_probe() -> str:
+    return f".probe-{time.time():.0f}-{secrets.token_hex(6)}"
+
+
 def check_ledger(store: Store) -> None:
     """Create a small file twice, and leave nothing behind: the second attempt must be told that it exists.
 
@@ -156,7 +177,7 @@ def check_ledger(store: Store) -> None:
     """
     if store.kind == "other":
         raise ledger_refusal(store, UNKNOWN_KIND)
-    probe = f".probe-{secrets.token_hex(6)}"
+    probe = _new_probe()
     try:
         try:
             first = create_exclusive(store, probe, b"1")

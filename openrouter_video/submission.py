@@ -58,6 +58,7 @@ class Submitted(BaseModel):
     reused: bool = False
     status: int | None = None
     outcome: Outcome | None = None
+    other_job_ids: tuple[str, ...] = ()
 
 
 class Submitter:
@@ -146,11 +147,12 @@ class Submitter:
 def retry_wait(answer: SubmitAnswer, tries: int, elapsed: float, budget: float, jitter: float) -> float | None:
     """Return the seconds to wait before the next attempt, or None when there is to be none.
 
-    ``Retry-After`` is kept; without it the wait doubles from one second to a minute, jittered by a quarter.
+    ``Retry-After`` is kept; without it the wait doubles from one second to a minute, jittered by a quarter. So it does
+    with one of no time at all, or of a time gone by: the whole budget would be spent in POSTs without a pause.
     """
     if answer.proof != "again":
         return None
-    wait = answer.retry_after if answer.retry_after is not None else min(60.0, 2.0**tries) * (0.75 + 0.5 * jitter)
+    wait = answer.retry_after or min(60.0, 2.0**tries) * (0.75 + 0.5 * jitter)
     return wait if elapsed + wait <= budget else None
 
 
@@ -179,6 +181,7 @@ def _found(entry: LedgerEntry, claim: Claim) -> Submitted:
         reason=entry.reason,
         reused=True,
         outcome=entry.outcome,
+        other_job_ids=entry.other_job_ids,
     )
 
 

@@ -6,6 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.job import Outcome, VideoJob
+from openrouter_video.plain_text import printable
 from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim
 from openrouter_video.resources import Resources
@@ -14,7 +15,7 @@ __all__ = ["download_video"]
 
 
 @task(
-    task_run_name="download {claim.model} take {claim.take}",
+    task_run_name="download {claim.title}",
     retries=0,
     cache_policy=NO_CACHE,
     persist_result=False,
@@ -27,5 +28,5 @@ async def download_video(claim: Claim, job: VideoJob, resources: Resources, *, r
     """
     tell(Progress("downloading", claim.model, claim.take, claim.key, job.id, job.status))
     outcome = await resources.downloader.keep(claim, job, reused=reused)
-    get_run_logger().info("%s: %s (%s bytes)", claim.model, outcome.url, outcome.bytes)
+    get_run_logger().info("%s: %s (%s bytes)", claim.title, printable(outcome.url or ""), outcome.bytes)
     return outcome

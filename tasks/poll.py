@@ -17,7 +17,7 @@ __all__ = ["poll_job"]
 
 
 @task(
-    task_run_name="poll {claim.model} take {claim.take}",
+    task_run_name="poll {claim.title}",
     retries=2,
     retry_delay_seconds=5,
     cache_policy=NO_CACHE,
@@ -45,7 +45,7 @@ async def poll_job(
         step = next_step(answer, elapsed, deadline_seconds, random.random())  # noqa: S311 (spreads load)
         if is_news(answer, elapsed, told):
             told = (answer.reason, elapsed)
-            get_run_logger().info("%s: %s after %.0f s", claim.model, answer.reason, elapsed)
+            get_run_logger().info("%s: %s after %.0f s", claim.title, answer.reason, elapsed)
             status = answer.job.status if answer.job else None
             tell(Progress("waiting", claim.model, claim.take, claim.key, job_id, status))
         if step.action != "wait":

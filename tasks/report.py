@@ -42,16 +42,19 @@ class ProgressBar:
 
     async def start(self) -> None:
         """Show an empty bar."""
-        title = f"{self._total} video{'s' * (self._total != 1)}"
         self._artifact = await _tolerate(
-            acreate_progress_artifact(0.0, key="openrouter-videos-progress", description=title)
+            acreate_progress_artifact(0.0, key="openrouter-videos-progress", description=self._title())
         )
 
     async def advance(self) -> None:
         """Count one more video that has ended."""
         self._ended += 1
         if self._artifact is not None:
-            await _tolerate(aupdate_progress_artifact(self._artifact, progress=100.0 * self._ended / self._total))
+            progress = 100.0 * self._ended / self._total
+            await _tolerate(aupdate_progress_artifact(self._artifact, progress, description=self._title()))
+
+    def _title(self) -> str:
+        return f"{self._ended} of {self._total} video{'s' * (self._total != 1)} ended"
 
 
 async def _tolerate(call: Awaitable[Any]) -> Any:

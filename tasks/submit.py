@@ -18,7 +18,7 @@ __all__ = ["submit_video"]
 
 # Prefect must never run this again by itself: the ledger alone decides whether a second POST is safe.
 @task(
-    task_run_name="submit {claim.model} take {claim.take}",
+    task_run_name="submit {claim.title}",
     retries=0,
     timeout_seconds=None,
     cache_policy=NO_CACHE,
@@ -36,6 +36,6 @@ async def submit_video(claim: Claim, body: dict[str, Any], resources: Resources)
     tell(Progress("submitting", claim.model, claim.take, claim.key))
     submitted = await resources.submitter.submit(claim, body)
     words = "reused" if submitted.reused else submitted.state
-    said = f": {submitted.reason}" if submitted.reason else ""
-    get_run_logger().info("%s: %s, job %s, key %s%s", claim.model, words, clip(str(submitted.job_id)), claim.key, said)
+    said = f": {clip(submitted.reason)}" if submitted.reason else ""
+    get_run_logger().info("%s: %s, job %s, key %s%s", claim.title, words, clip(str(submitted.job_id)), claim.key, said)
     return submitted

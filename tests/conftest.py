@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 import secrets
@@ -16,13 +17,22 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import av
 import fsspec
 import pytest
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from openrouter_video.job import Outcome
+    from openrouter_video.sandbox import Sandbox
+
+# A busy machine makes a first example slow; a test that is slow by itself is found by the suite's own time-out.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def _absent(sentence: str) -> NoReturn:
@@ -234,3 +244,151 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         temporary_settings({PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
     ):
         yield
+
+
+# ---- Faults: whole flows against a sandbox, in simulated time --------------------------------------------------------
+
+
+class SimulatedTime:
+    """A clock that only sleeping moves; ``slept`` holds each wait, and ``during`` is called in each with its number."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.during: Callable[[int], None] = lambda _: None
+
+    def clock(self) -> float:
+        """Return the seconds slept so far."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass almost at once: the sandbox draws its videos in real time."""
+        if seconds > 0:
+            self.slept.append(seconds)
+            self.now += seconds
+            self.during(len(self.slept))
+        await asyncio.sleep(0.003)
+
+
+class FaultyRuns:
+    """Runs of the flows for one short video, whose API is a sandbox in which anything may go wrong."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, output: Path) -> None:
+        from openrouter_video.limits import Limits  # noqa: PLC0415 (only the tests of flows pay for it)
+
+        self.output = output
+        self.time = SimulatedTime()
+        self.limits = Limits(sleep=self.time.sleep, clock=self.time.clock)
+        self._environment = monkeypatch
+        self._set(OPENROUTER_VIDEO_OUTPUT=str(output), OPENROUTER_VIDEO_LEDGER="")
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+
+    def use(self, sandbox: Sandbox, base_url: str | None = None) -> None:
+        """Let the environment's API be this sandbox, or another URL with its key."""
+        self._set(OPENROUTER_API_KEY=sandbox.api_key, OPENROUTER_BASE_URL=base_url or sandbox.base_url)
+        self.sandbox = sandbox
+
+    def use_store(self, output: str, ledger: str | None = None) -> None:
+        """Keep the videos, and perhaps the ledger, elsewhere."""
+        self._set(OPENROUTER_VIDEO_OUTPUT=output, OPENROUTER_VIDEO_LEDGER=ledger or "")
+
+    def be_impatient(self, **seconds: float) -> None:
+        """Set some of the time-outs of single requests, which pass in real time."""
+        self.limits = self.limits._replace(timeouts=self.limits.timeouts._replace(**seconds))
+
+    def use_key(self, api_key: str) -> None:
+        """Ask with another key from now on."""
+        self._set(OPENROUTER_API_KEY=api_key)
+
+    async def generate(self, **kwargs: Any) -> Outcome:
+        """Run the flow once and return what became of its one video, however the run ended."""
+        from flows import generate_video  # noqa: PLC0415 (only the tests of flows pay for Prefect)
+        from openrouter_video.errors import TooFewVideos  # noqa: PLC0415
+        from openrouter_video.limits import using_limits  # noqa: PLC0415
+        from openrouter_video.settings import VideoSettings  # noqa: PLC0415
+
+        small = VideoSettings(duration=1, resolution="480p")
+        with using_limits(self.limits):
+            state = await generate_video("A white orchid", MODEL, settings=small, return_state=True, **kwargs)
+        result = await state.aresult(raise_on_failure=False)
+        if isinstance(result, BaseException) and not isinstance(result, TooFewVideos):
+            raise result
+        (outcome,) = result.outcomes if isinstance(result, TooFewVideos) else result
+        return outcome
+
+    async def generate_in_retried_flow(self, **kwargs: Any) -> list[Outcome]:
+        """Run a flow that calls the flow and then fails, so that Prefect runs it again; what both attempts got."""
+        from prefect import flow  # noqa: PLC0415
+
+        got: list[Outcome] = []
+
+        @flow(retries=1)
+        async def nightly() -> None:
+            got.append(await self.generate(**kwargs))
+            if len(got) == 1:
+                raise RuntimeError("something later went wrong")
+
+        await nightly()
+        return got
+
+    async def collect(self, **kwargs: Any) -> list[Outcome]:
+        """Run the flow that finishes what is open."""
+        from flows import collect_videos  # noqa: PLC0415
+        from openrouter_video.limits import using_limits  # noqa: PLC0415
+
+        with using_limits(self.limits):
+            outcomes: list[Outcome] = await collect_videos(**kwargs)
+        return outcomes
+
+    async def collect_one(self, **kwargs: Any) -> Outcome:
+        """Collect, where one video is not finished yet."""
+        (outcome,) = await self.collect(**kwargs)
+        return outcome
+
+    async def know_models(self, base_url: str) -> None:
+        """Have the list of models for a base URL at hand, as a run of the last hour would have left it."""
+        from prefect import flow  # noqa: PLC0415
+
+        from openrouter_video.client import VideoClient  # noqa: PLC0415
+        from openrouter_video.tasks import fetch_catalog  # noqa: PLC0415
+
+        @flow
+        async def earlier() -> None:
+            async with VideoClient(None, self.sandbox.base_url) as client:
+                await fetch_catalog(base_url, client)
+
+        await earlier()
+
+    def count(self, kind: str) -> int:
+        """How many requests of a kind the sandbox saw: submit, poll, content."""
+        return sum(seen.kind == kind for seen in self.sandbox.requests)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs were charged."""
+        return len(self.sandbox.charges)
+
+    @property
+    def files(self) -> list[str]:
+        """The names of all files in the output, temporary ones too, but not the ledger's records."""
+        found = [path.relative_to(self.output) for path in self.output.rglob("*") if path.is_file()]
+        return sorted(path.name for path in found if path.parts[0] != "_jobs" or path.name.startswith("."))
+
+    def _set(self, **environment: str) -> None:
+        for name, value in environment.items():
+            self._environment.setenv(name, value)
+
+
+MODEL = "x-ai/grok-imagine-video"
+
+
+@pytest.fixture
+def runs(prefect_server: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyRuns]:
+    """Flows that make one video in a folder of their own; the sandbox's jobs are done as soon as they are drawn."""
+    from openrouter_video.sandbox import Sandbox  # noqa: PLC0415
+
+    made = FaultyRuns(monkeypatch, tmp_path / "videos")
+    with Sandbox(job_seconds=0) as sandbox:
+        made.use(sandbox)
+        yield made

@@ -173,6 +173,8 @@ async def test_a_cancelled_download_cleans_up(bench: Bench, tmp_path: Path) -> N
         (StorageError("full"), 0, None),
         (ContentUnavailable(ContentAnswer("503", again=True)), 1, 2.0),
         (ContentUnavailable(ContentAnswer("503", again=True, retry_after=90.0)), 0, 90.0),
+        (ContentUnavailable(ContentAnswer("503", again=True, retry_after=0.0)), 2, 4.0),
+        (ContentUnavailable(ContentAnswer("503", again=True, retry_after=301.0)), 0, None),
         (ContentUnavailable(ContentAnswer("404", again=False)), 0, None),
     ],
 )

@@ -410,7 +410,7 @@ def test_a_drivers_error_is_explained(error: Exception, said: str) -> None:
         ("s3://AKIA:canary@bucket/x", "carries credentials"),
         ("s3://canary@bucket/x", "carries credentials"),
         ("az://container/x?sv=1&sig=canary", "chained or has a query"),
-        ("sftp://user:canary@host:0/x", "a number from 1 to 65535"),
+        ("sftp://user:canary@host/x", "carries credentials"),
     ],
 )
 def test_a_url_that_cannot_be_used(url: str, said: str) -> None:
@@ -459,12 +459,10 @@ def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
     assert read_bytes(open_store(store.url), "a") == b"x"
 
 
-def test_a_password_in_a_url_is_used_but_not_shown() -> None:
-    """The URL of a store keeps the user, which opens it again, and drops the password."""
-    with pytest.raises(ConfigurationError) as caught:
-        open_store("sftp://someone:canary@127.0.0.1:1/videos")
-    assert "sftp://someone@127.0.0.1:1/videos" in str(caught.value)
-    assert "canary" not in str(caught.value)
+def test_a_user_in_a_url_is_kept() -> None:
+    """The URL of a store keeps the user, which opens it again."""
+    with pytest.raises(ConfigurationError, match="sftp://someone@127.0.0.1:1/videos"):
+        open_store("sftp://someone@127.0.0.1:1/videos")
 
 
 def test_opening_reads_no_driver_for_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

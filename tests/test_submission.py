@@ -271,7 +271,7 @@ def test_of_two_processes_only_one_posts(sandbox: Sandbox, tmp_path: Path) -> No
         (SubmitAnswer("again"), 0, 0, 1.0),
         (SubmitAnswer("again"), 3, 0, 8.0),
         (SubmitAnswer("again"), 20, 0, 60.0),
-        (SubmitAnswer("again", retry_after=0.0), 5, 0, 0.0),
+        (SubmitAnswer("again", retry_after=0.0), 5, 0, 32.0),
         (SubmitAnswer("again", retry_after=299.0), 0, 1, 299.0),
         (SubmitAnswer("again", retry_after=299.0), 0, 2, None),
     ],

@@ -71,10 +71,12 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 
 async def _reset(scope: MutableMapping[str, Any], receive: Receive) -> None:
     transport: asyncio.Transport = scope[_TRANSPORT]
-    # Lingering for zero seconds turns the close into a reset (RST) instead of an orderly end (FIN).
-    linger = struct.pack("ii", 1, 0)
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    transport.abort()
+    # A client that died first has closed the socket already.
+    if not transport.is_closing():
+        # Lingering for zero seconds turns the close into a reset (RST) instead of an orderly end (FIN).
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
     await client_left(receive, 1)
 
 

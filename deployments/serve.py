@@ -1,0 +1,203 @@
+# ruff: noqa: INP001 (a folder of things to run, not a package)
+"""Serve the deployments on this machine: a Prefect server with its UI, and the sandbox unless a key is set.
+
+Everything is local and ends with Ctrl-C: the server's database, its log and the sandbox's jobs stay in ``.prefect`` for
+the next time, the videos in ``videos`` (or where OPENROUTER_VIDEO_OUTPUT says).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from openrouter_video.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Schedule
+
+ROOT = Path(__file__).resolve().parents[1]
+DEFINITIONS = ROOT / "deployments" / "prefect.yaml"
+STATE = ROOT / ".prefect"
+VIDEOS = ROOT / "videos"
+
+SERVER_PORT = 4200
+# The same each time if it is free, so that what was left open can be collected after a restart.
+SANDBOX_PORT = 4210
+SANDBOX_SPEED = 5
+SERVER_STARTS_WITHIN_SECONDS = 120
+SERVER_STOPS_WITHIN_SECONDS = 15
+LOOKS_FOR_RUNS_EVERY_SECONDS = 2
+
+GUIDE = """
+Prefect's UI:     {ui}
+Start a run here: {form}
+
+Type a prompt, press Submit and open the run. Its table is under Artifacts, the videos go to
+{videos}
+{billing}
+Ctrl-C ends everything.
+"""
+UNBILLED = "The sandbox answers and nothing is billed; with OPENROUTER_API_KEY set, make serve makes real videos."
+BILLED = "OPENROUTER_API_KEY is set: these videos are real and are billed."
+
+
+def main() -> None:
+    """Serve until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="deployments/serve.py", description=__doc__)
+    parser.add_argument("--sandbox", action="store_true", help="use the sandbox even if OPENROUTER_API_KEY is set")
+    sandboxed = parser.parse_args().sandbox or not os.environ.get("OPENROUTER_API_KEY", "").strip()
+    # A plain kill cleans up as Ctrl-C does; what a shell starts in the background would ignore Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ExitStack() as stack:
+            _serve(stack, sandboxed=sandboxed)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _say("Stopped.")
+
+
+def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
+    STATE.mkdir(exist_ok=True)
+    _forget_other_prefects()
+    port = _free_port(SERVER_PORT)
+    os.environ |= _prefect_settings(f"http://127.0.0.1:{port}")
+    _say("Starting a Prefect server ...")
+    stack.enter_context(_prefect_server(port))
+    if sandboxed:
+        sandbox = Sandbox(port=_free_port(SANDBOX_PORT), speed=SANDBOX_SPEED, state=STATE / "sandbox.json")
+        stack.enter_context(sandbox)
+        os.environ |= {"OPENROUTER_API_KEY": sandbox.api_key, "OPENROUTER_BASE_URL": sandbox.base_url}
+    videos = os.environ.setdefault("OPENROUTER_VIDEO_OUTPUT", str(VIDEOS))
+    # Prefect reads its settings when it is imported.
+    from prefect import serve  # noqa: PLC0415
+
+    deployments = [local_deployment(definition) for definition in read_definitions()]
+    ids = {deployment.name: deployment.apply() for deployment in deployments}
+    ui = f"http://127.0.0.1:{port}"
+    form = f"{ui}/v2/deployments/deployment/{ids['fan-out-video']}/run"
+    _say(GUIDE.format(ui=ui, form=form, videos=videos, billing=UNBILLED if sandboxed else BILLED))
+    serve(*deployments, print_starting_message=False, query_seconds=LOOKS_FOR_RUNS_EVERY_SECONDS)
+
+
+def read_definitions() -> list[dict[str, Any]]:
+    """Return the deployments that ``prefect deploy`` would make: names, texts and schedules are written there once."""
+    definitions: list[dict[str, Any]] = yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8"))["deployments"]
+    return definitions
+
+
+def local_deployment(definition: Mapping[str, Any]) -> RunnerDeployment:
+    """Turn one definition into a deployment for this process: key and folder come from the environment, not blocks."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415
+    from prefect.deployments.runner import RunnerDeployment  # noqa: PLC0415
+
+    blocks = {"credentials", "store"}
+    return RunnerDeployment.from_entrypoint(
+        definition["entrypoint"],
+        definition["name"],
+        description=definition["description"],
+        tags=definition["tags"],
+        parameters={name: value for name, value in definition["parameters"].items() if name not in blocks},
+        schedules=[_schedule(entry) for entry in definition.get("schedules", ())],
+        concurrency_limit=ConcurrencyLimitConfig(**definition["concurrency_limit"]),
+        enforce_parameter_schema=definition["enforce_parameter_schema"],
+        paused=False,
+    )
+
+
+def _schedule(entry: Mapping[str, Any]) -> Schedule:
+    from prefect.schedules import Schedule  # noqa: PLC0415
+
+    typed = dict(entry)
+    if "interval" in typed:
+        typed["interval"] = timedelta(seconds=typed["interval"])
+        typed["anchor_date"] = datetime.fromisoformat(typed["anchor_date"])
+    return Schedule(**typed)
+
+
+def _forget_other_prefects() -> None:
+    """Keep this server apart from any that the user is logged in to, and from its database."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+
+
+def _prefect_settings(origin: str) -> dict[str, str]:
+    return {
+        "PREFECT_HOME": str(STATE),
+        "PREFECT_API_URL": f"{origin}/api",
+        # Without it the page would ask port 4200, whatever port it comes from.
+        "PREFECT_SERVER_UI_API_URL": f"{origin}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+
+
+@contextmanager
+def _prefect_server(port: int) -> Iterator[None]:
+    """Run a Prefect server in a session of its own, so that Ctrl-C reaches it last, from here."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    # It has no use for the key.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")}
+    log = STATE / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(  # noqa: S603 (our own interpreter)
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        _wait_until_healthy(f"http://127.0.0.1:{port}/api/health", server, log)
+        yield
+    finally:
+        server.terminate()
+        try:
+            server.wait(SERVER_STOPS_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + SERVER_STARTS_WITHIN_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 (http on this machine)
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.2)
+    ended = "ended" if server.poll() is not None else f"did not answer within {SERVER_STARTS_WITHIN_SECONDS} s"
+    last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+    sys.exit(f"The Prefect server {ended}. The end of {log}:\n{last}")
+
+
+def _free_port(wanted: int) -> int:
+    """Return the port if it is free, else one that is."""
+    for port in (wanted, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as probe:
+                return int(probe.getsockname()[1])
+        except OSError:
+            continue
+    sys.exit("No port is free on 127.0.0.1.")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What the command's help says: sentences and examples."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ABOUT",
+    "COLLECT",
+    "EXAMPLES",
+    "FAN_OUT",
+    "GENERATE",
+    "LEDGER",
+    "LIST",
+    "MODELS",
+    "PLAN",
+    "SANDBOX",
+    "SETTLE",
+    "version",
+]
+
+ABOUT = """Turn a prompt into videos with OpenRouter's video API: never paid twice, never lost, never silent.
+
+Videos cost real dollars. With --sandbox everything works without a key, and nothing is billed."""
+
+EXAMPLES = """Try it, without a key:
+  openrouter-video fan-out "A white orchid blooming" --duration 4 --sandbox \\
+      --model google/veo-3.1-lite --model alibaba/wan-3.0
+
+For real:
+  export OPENROUTER_API_KEY=...
+  openrouter-video models veo          what there is, and what it can do
+  openrouter-video plan "A white orchid" --model google/veo-3.1-lite
+  openrouter-video generate "A white orchid" --model google/veo-3.1-lite
+  openrouter-video collect             finish what is still open
+
+Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
+  OPENROUTER_VIDEO_LEDGER, PREFECT_API_URL.
+Exit codes: 0 as many videos as asked, 1 fewer, 2 refused before anything was
+  spent, 130 interrupted."""
+
+MODELS = """Examples:
+  openrouter-video models                        every video model
+  openrouter-video models veo                    those with veo in their id
+  openrouter-video models 'alibaba/wan-*' --json"""
+
+PLAN = """Examples:
+  openrouter-video plan "A white orchid" --model google/veo-3.1-lite
+  openrouter-video plan "A white orchid" --model google/veo-3.1-lite \\
+      --provider-options '{"google-vertex": {"negativePrompt": "text"}}' --json
+
+Exit codes: 0 something would be sent, 2 the run would be refused."""
+
+GENERATE = """Examples:
+  openrouter-video generate "A white orchid" --model google/veo-3.1-lite \\
+      --duration 4 --resolution 720p --aspect-ratio 16:9 --no-audio
+  openrouter-video generate "It opens its petals" --model google/veo-3.1-lite \\
+      --first-frame orchid.png --output s3://bucket/videos
+  openrouter-video generate "A white orchid" --model google/veo-3.1-lite \\
+      --idempotency-key 'orchid-{date}'          twice a day is paid once"""
+
+FAN_OUT = """Examples:
+  openrouter-video fan-out "A white orchid" --duration 4 --sandbox \\
+      --model google/veo-3.1-lite --model bytedance/seedance-2.0-mini
+  openrouter-video fan-out "A white orchid" --duration 4 --min-success 1 \\
+      --model google/veo-3.1-lite --model alibaba/wan-3.0 \\
+      --provider-options '{"google-vertex": {"negativePrompt": "text"}}' --json
+
+Exit codes: 0 as many videos as --min-success, 1 fewer, 2 refused before
+  anything was spent, 130 interrupted."""
+
+COLLECT = """Examples:
+  openrouter-video collect                       what ./videos/_jobs knows of
+  openrouter-video collect --ledger s3://bucket/ledger --wait 10m
+
+Exit codes: 0 nothing is left open, 1 something is, 2 refused."""
+
+LEDGER = "Look at the records of submissions, and settle what no program may decide."
+
+LIST = """Examples:
+  openrouter-video ledger list                   what is not over yet
+  openrouter-video ledger list --all --json
+  openrouter-video ledger settle 4f1c --job gen-vid-1790983457-abc"""
+
+SETTLE = """Examples:
+  openrouter-video ledger settle 4f1c --job gen-vid-1790983457-abc
+                                                 it was found at OpenRouter
+  openrouter-video ledger settle 4f1c --abandon  it is not there: free the key
+  openrouter-video ledger settle --all --older-than 1h --abandon
+                                                 after an outage"""
+
+SANDBOX = """Example:
+  openrouter-video sandbox --port 8787 --state jobs.json
+and in another terminal
+  export OPENROUTER_BASE_URL=http://127.0.0.1:8787/api/v1
+  export OPENROUTER_API_KEY=sandbox-key"""
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 (only --version needs it)
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    try:
+        return installed("prefect-openrouter-video")
+    except PackageNotFoundError:
+        return "unknown: run from a checkout that is not installed"

@@ -1,0 +1,165 @@
+"""What a person does with the ledger: look at it, and settle what no program may decide.
+
+Only a submission of which nobody knows whether it was accepted can be settled by hand: an accepted job is billed, and
+its key must never become free again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.text import Text
+
+from openrouter_video.answers import clip
+from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
+from openrouter_video.job import dollars
+from openrouter_video.ledger import Ledger
+from openrouter_video.records import LedgerEntry
+from openrouter_video.terminal import Terminal
+
+__all__ = ["age_of", "entry_row", "find_entry", "print_entries", "read_entries", "settle_entry", "why_not", "words_for"]
+
+READERS = 16
+IN_FLIGHT_SECONDS = 120.0
+"""A claim younger than this may be a request on its way: the submit time-outs and their margin, and some more."""
+
+SHORT_KEY = 12
+UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"))
+STATE_STYLES = {"open": "cyan", "uncertain": "magenta", "begun": "magenta", "completed": "green", "failed": "red"}
+
+
+def read_entries(ledger: Ledger, wanted: Callable[[LedgerEntry], bool]) -> list[LedgerEntry]:
+    """Read the entries that are wanted, the oldest first; blocks.
+
+    Raises:
+        LedgerError: if the ledger cannot be read.
+    """
+    with ThreadPoolExecutor(READERS) as readers:
+        entries = list(readers.map(ledger.entry, ledger.keys()))
+    return sorted((entry for entry in entries if wanted(entry)), key=lambda entry: entry.since or "")
+
+
+def find_entry(ledger: Ledger, key: str) -> LedgerEntry:
+    """Read the entry of a key, or of the only key that begins so.
+
+    Raises:
+        RequestRefused: if there is none, or more than one.
+        LedgerError: if the ledger cannot be read.
+    """
+    keys = ledger.keys()
+    found = [one for one in keys if one.startswith(key)] if key else []
+    if key in found or len(found) == 1:
+        return ledger.entry(key if key in found else found[0])
+    what = f"{len(found)} keys begin with {key!r}; give more of it" if found else f"no key {key!r} is in {ledger.url}"
+    raise RequestRefused([Problem("key", f"{what}; `openrouter-video ledger list --all` shows them")])
+
+
+def words_for(entry: LedgerEntry) -> str:
+    """Return the state of an entry in the words of a report."""
+    if entry.outcome is not None:
+        return entry.outcome.status
+    return {"accepted": "open", "claimed": "begun"}.get(entry.state, entry.state)
+
+
+def age_of(entry: LedgerEntry, now: datetime) -> float | None:
+    """Return the seconds since an entry's claim; None if the claim cannot be read."""
+    if entry.since is None:
+        return None
+    try:
+        begun = datetime.fromisoformat(entry.since)
+    except ValueError:
+        return None
+    return max(0.0, (now - (begun if begun.tzinfo else begun.replace(tzinfo=UTC))).total_seconds())
+
+
+def entry_row(entry: LedgerEntry, now: datetime) -> dict[str, Any]:
+    """Return what a list tells of an entry, for machines."""
+    claim, outcome, age = entry.claim, entry.outcome, age_of(entry, now)
+    return {
+        "key": entry.key,
+        "state": words_for(entry),
+        "model": claim.model if claim else outcome.model if outcome else None,
+        "take": claim.take if claim else outcome.take if outcome else None,
+        "job_id": entry.job_id,
+        "cost_usd": outcome.cost_usd if outcome else None,
+        "age_seconds": round(age, 1) if age is not None else None,
+        "since": entry.since,
+        "url": outcome.url if outcome else None,
+        "base_url": claim.base_url if claim else None,
+        "reason": entry.reason or (outcome.error if outcome else None),
+    }
+
+
+def why_not(entry: LedgerEntry, now: datetime) -> str | None:
+    """Return why a person may not settle an entry; None if he may."""
+    if entry.state == "settled":
+        return f"it is over: {words_for(entry)}"
+    if entry.state == "accepted":
+        return f"job {entry.job_id} was accepted and is billed; `openrouter-video collect` finishes it"
+    if entry.state == "free":
+        return "nothing was accepted under it, so it is free already"
+    age = age_of(entry, now)
+    if entry.state == "claimed" and age is not None and age < IN_FLIGHT_SECONDS:
+        return f"it was begun {_age(age)} ago and may be on its way; try again in two minutes"
+    return None
+
+
+def settle_entry(ledger: Ledger, entry: LedgerEntry, job_id: str | None, now: datetime) -> str:
+    """Settle an uncertain entry by a person's word: its job's id, or None that there is no job. Returns what was done.
+
+    Raises:
+        ConfigurationError: if the entry is not uncertain.
+        LedgerError: if the record could not be written, or somebody else was quicker.
+    """
+    reason = why_not(entry, now)
+    if reason is not None:
+        raise ConfigurationError(f"{entry.key} cannot be settled: {reason}")
+    if job_id is not None:
+        done = ledger.record_job(entry.key, entry.attempt, job_id, by_person=True)
+        words = f"job {job_id} is recorded; `openrouter-video collect` fetches its video"
+    else:
+        done = ledger.release(entry.key, entry.attempt, "abandoned by a person", by_person=True)
+        words = "abandoned; the key is free, and a new run with it submits again"
+    if not done:
+        raise LedgerError(f"{entry.key} was settled by somebody else at this moment; look at it again")
+    return f"{entry.key}: {words}"
+
+
+def print_entries(terminal: Terminal, entries: Sequence[LedgerEntry], now: datetime) -> None:
+    """Print a table on a terminal, else tab-separated lines with a header."""
+    header = ("age", "model", "take", "state", "job", "cost", "key")
+    rows = [_cells(entry_row(entry, now)) for entry in entries]
+    if not terminal.is_terminal:
+        for cells in (header, *rows):
+            terminal.print_row(cells)
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for age, model, take, state, job, cost, key in rows:
+        head = Text.assemble(
+            age.rjust(widths[0]), "  ", (model.ljust(widths[1]), "bold"), f"  take {take.ljust(widths[2])}  "
+        )
+        terminal.print(head.append(state.ljust(widths[3]), STATE_STYLES.get(state, "")).append(f"  {cost}".rstrip()))
+        # The beginning of a key is enough to settle it; whole ones are in --json and where the output is piped.
+        below = Text(f"{' ' * widths[0]}  key {key[:SHORT_KEY]}" + (f"  job {job}" if job else ""), "dim")
+        terminal.print(below, soft_wrap=True)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    age, cost = row["age_seconds"], row["cost_usd"]
+    cells: Iterable[str] = (
+        _age(age) if age is not None else "?",
+        row["model"] or "?",
+        str(row["take"] or "?"),
+        row["state"],
+        row["job_id"] or "",
+        dollars(cost) if cost is not None else "",
+        row["key"],
+    )
+    return tuple(clip(cell) for cell in cells)
+
+
+def _age(seconds: float) -> str:
+    return next((f"{seconds / size:.0f}{unit}" for size, unit in UNITS if seconds >= size), f"{seconds:.0f}s")

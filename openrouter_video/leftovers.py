@@ -1,0 +1,46 @@
+"""Edge: what processes that were killed have left in a store, removed by whoever finishes their work.
+
+No temporary shows whether its writer is dead or slow, on another machine least of all. So it is left alone until its
+file is complete: by then a slow writer's work is superfluous, and it finds the file that another has finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from openrouter_video.errors import StorageError
+from openrouter_video.path_files import part_of, remove_quietly
+from openrouter_video.store_opening import Store
+
+__all__ = ["clear_leftovers"]
+
+
+def clear_leftovers(store: Store, folder: str, names: Collection[str] | None = None) -> None:
+    """Remove the temporaries of the files of these names in a folder (None: of all files in it), best effort.
+
+    On S3 they are uploads that were never ended, which nobody sees and everybody pays for. Google and Azure drop such
+    things by themselves after a week.
+    """
+    with suppress(StorageError), store.errors("clear", folder):
+        if store.kind in {"local", "sftp"}:
+            _remove_parts(store, store.path(folder), names)
+        elif store.kind == "s3":
+            for name in names or ():
+                _abort_uploads(store, store.path(folder, name))
+
+
+def _remove_parts(store: Store, folder: str, names: Collection[str] | None) -> None:
+    with store.files() as files:
+        for name in files.names(folder):
+            whole = part_of(name)
+            if whole is not None and (names is None or whole in names):
+                remove_quietly(files, f"{folder}/{name}")
+
+
+def _abort_uploads(store: Store, path: str) -> None:
+    bucket, key, _ = store.filesystem.split_path(path)
+    listed = store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key)
+    for upload in listed.get("Uploads", ()):
+        if upload["Key"] == key:
+            store.filesystem.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])

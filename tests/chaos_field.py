@@ -1,0 +1,42 @@
+"""Where a run of chaos takes place: what its processes share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Field"]
+
+
+class Field(NamedTuple):
+    """Where a run of chaos takes place; everything that its processes share is in ``folder``."""
+
+    folder: Path
+    api: str
+    prefect_api: str
+    sabotage: str | None = None
+
+    @property
+    def output(self) -> Path:
+        """Where the videos go, and the ledger inside it."""
+        return self.folder / "videos"
+
+    @property
+    def reports(self) -> Path:
+        """What the workers were told by the flows, one line of JSON per video."""
+        return self.folder / "reports"
+
+    @property
+    def taken(self) -> Path:
+        """One link per turn, to the name of the worker that has it."""
+        return self.folder / "taken"
+
+    @property
+    def done(self) -> Path:
+        """One file per turn that was finished."""
+        return self.folder / "done"
+
+    @property
+    def logs(self) -> Path:
+        """What each process said."""
+        return self.folder / "logs"
