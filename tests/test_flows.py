@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from openrouter_video.errors import (
     TooFewVideos,
 )
 from openrouter_video.job import FanOut, Outcome
+from openrouter_video.limits import Limits, using_limits
 from openrouter_video.media import probe
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.settings import VideoSettings
@@ -29,6 +31,17 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 PROMPT = "A white orchid blooming"
 VEO, SEEDANCE, WAN = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0"
 SMALL = VideoSettings(duration=4, resolution="720p", aspect_ratio="16:9", generate_audio=False)
+
+
+async def _doze(seconds: float) -> None:
+    await asyncio.sleep(min(seconds, 0.05))
+
+
+@pytest.fixture(autouse=True)
+async def short_waits() -> AsyncIterator[None]:
+    """Polls follow each other at once."""
+    with using_limits(Limits(sleep=_doze)):
+        yield
 
 
 @pytest.fixture
