@@ -1,7 +1,6 @@
 """The parent flow: one prompt, several models."""
 
-from __future__ import annotations
-
+# No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
 from typing import Annotated, Any, Literal, cast
 
 from prefect import flow

@@ -17,8 +17,8 @@ from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.outcomes import of_entry
-from openrouter_video.plan import ModelPlan, Plan
 from openrouter_video.plain_text import printable
+from openrouter_video.plan import ModelPlan, Plan
 from openrouter_video.report import parting_words
 from openrouter_video.request import VideoRequest, limit_problems
 from openrouter_video.resources import Resources
