@@ -22,7 +22,7 @@ LONGEST_MESSAGE = 600
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 402, 429
 LARGEST_COST_USD = 1e6
-URL_WITH_QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)\?[^\s\"'<>]*")
+URL_WITH_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s?#\"'<>]+)\?[^\s\"'<>]*", re.IGNORECASE)
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
 ADVICE = {

@@ -36,6 +36,7 @@ from openrouter_video.errors import VideoError
 from openrouter_video.offline_commands import models, plan, sandbox
 from openrouter_video.refusal import check_words, refuse
 from openrouter_video.signals import ended_like_ctrl_c
+from openrouter_video.store_urls import safe_url
 from openrouter_video.terminal import prepare_streams
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def collect(
 
         return await collect_videos(**given, limit=limit, wait_minutes=seconds / 60, return_state=True)
 
-    asked = {name: value for name, value in {**given, "limit": limit}.items() if value is not None}
+    shown = {name: safe_url(value) if "://" in value else value for name, value in given.items() if value is not None}
+    asked = {**shown, **({"limit": limit} if limit is not None else {})}
     return run_collection(_engine(start, place, verbose), asked, as_json=json, verbose=verbose)
 
 

@@ -24,6 +24,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from openrouter_video.sandbox import serve
+from tests.chaos_field import write_to
 from tests.chaos_invariants import Findings
 from tests.chaos_run import ChaosRun, Options
 from tests.chaos_schedule import SPEED, draw_schedule
@@ -41,7 +42,7 @@ def main() -> int:
     schedule = draw_schedule(options.seed, options.jobs, options.processes)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.chaos_worker"])
-    with _sandbox(context) as api, _prefect(options.prefect_api) as prefect_api:
+    with _sandbox(context, folder / "sandbox.log") as api, _prefect(options.prefect_api) as prefect_api:
         run = ChaosRun(context, options, schedule, folder, api, prefect_api)
         run.set_faults()
         run.work()
@@ -73,6 +74,8 @@ def _options() -> Options:
 
 def _prepare_environment(folder: Path) -> None:
     """Keep Prefect's files and words in the folder; children inherit it, so it comes before the first of them."""
+    for name in [name for name in os.environ if name.startswith(("OPENROUTER_", "PREFECT_"))]:
+        del os.environ[name]
     os.environ.update(
         PREFECT_HOME=str(folder / "prefect"),
         PREFECT_LOGGING_LEVEL="ERROR",
@@ -80,15 +83,13 @@ def _prepare_environment(folder: Path) -> None:
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         DO_NOT_TRACK="1",
     )
-    for name in [name for name in os.environ if name.startswith("OPENROUTER_")]:
-        del os.environ[name]
 
 
 @contextlib.contextmanager
-def _sandbox(context: ForkServerContext) -> Iterator[str]:
+def _sandbox(context: ForkServerContext, log: Path) -> Iterator[str]:
     """Run the sandbox in a process of its own; its base URL."""
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, log), daemon=True)
     process.start()
     try:
         if not ours.poll(START_SECONDS):
@@ -99,7 +100,8 @@ def _sandbox(context: ForkServerContext) -> Iterator[str]:
         process.join()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, log: Path) -> None:
+    write_to(log)
     serve(speed=SPEED, on_ready=lambda sandbox: connection.send(sandbox.base_url))
 
 

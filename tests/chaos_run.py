@@ -122,7 +122,7 @@ class ChaosRun:
     def _start(self, number: int) -> ForkServerProcess:
         kind = "flow" if number < self.flow_workers else "chain"
         turns = self._schedule.turns
-        worker = self._context.Process(target=_work, args=(self._field, f"{kind}-{number}", kind, turns))
+        worker = self._context.Process(target=_work, args=(self._field, f"{kind}-{number}", kind, turns), daemon=True)
         worker.start()
         return worker
 
@@ -149,7 +149,7 @@ class ChaosRun:
         last = self._field.folder / f"collected-{number}"
         last.mkdir()
         known = next(turn for turn in self._schedule.turns if turn.submission)
-        process = self._context.Process(target=_collect, args=(self._field, last, known))
+        process = self._context.Process(target=_collect, args=(self._field, last, known), daemon=True)
         process.start()
         process.join()
         if process.exitcode != 0:

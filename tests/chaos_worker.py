@@ -33,7 +33,7 @@ from openrouter_video.request import parse_request
 from openrouter_video.sandbox import SANDBOX_KEY
 from openrouter_video.settings import VideoSettings
 from openrouter_video.submission import SubmitPolicy
-from tests.chaos_field import Field
+from tests.chaos_field import Field, write_to
 from tests.chaos_schedule import POLL_SECONDS, SPEED, SUBMIT_SECONDS, Turn
 
 __all__ = ["SABOTAGES", "collect_once", "run_worker"]
@@ -73,9 +73,7 @@ def collect_once(field: Field, reports: Path, known: Turn) -> None:
 
 
 def _begin(field: Field, name: str) -> None:
-    log = os.open(field.logs / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(log, stream)
+    write_to(field.logs / name)
     os.environ["OPENROUTER_API_KEY"] = SANDBOX_KEY
     os.environ["OPENROUTER_BASE_URL"] = field.api
     os.environ["OPENROUTER_VIDEO_OUTPUT"] = str(field.output)

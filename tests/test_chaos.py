@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL
 
 from openrouter_video.job import Outcome
+from openrouter_video.ledger import Ledger
 from openrouter_video.records import Claim, LedgerEntry
+from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.stores import open_store
 from tests.chaos_invariants import Charged, Evidence, Report, check
 from tests.chaos_schedule import PROVIDERS_LAST_WORD, draw_schedule, fired
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyRuns
 
 ENGINE = Path(__file__).with_name("chaos.py")
 KEY, OTHER = "1" * 32, "2" * 32
@@ -155,3 +165,73 @@ def test_what_is_allowed_is_no_violation(evidence: Evidence) -> None:
 def test_each_violation_is_found(spoil: Callable[[Evidence], Evidence], words: str) -> None:
     """Whatever is not as it was promised is told in words."""
     assert any(words in line for line in check(spoil(_good())).violations)
+
+
+# ---- What chaos has found --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("record", ["outcome", "uncertain-1"])
+def test_a_temporary_of_a_late_death_is_removed_by_whoever_reads_the_end(tmp_path: Path, record: str) -> None:
+    """A process may die after it has ended a key's story and before it has cleared up, or long after the end."""
+    ledger = Ledger(open_store(str(tmp_path)))
+    ledger.claim(1, _claim())
+    if record == "outcome":
+        ledger.settle(KEY, Outcome(model="x-ai/grok", status="failed"))
+    else:
+        ledger.doubt(KEY, 1, "no answer")
+    for read in (ledger.entry, ledger.unfinished):
+        left = [tmp_path / KEY / f".{name}.json.0123456789ab.part" for name in (record, "claim-1")]
+        for part in left:
+            part.touch()
+        read(KEY)
+        assert not any(part.exists() for part in left)
+
+
+def test_a_temporary_is_left_alone_while_a_submission_may_go_on(tmp_path: Path) -> None:
+    """It may be the record that somebody is writing at this moment."""
+    ledger = Ledger(open_store(str(tmp_path)))
+    ledger.claim(1, _claim())
+    part = tmp_path / KEY / ".job-1.json.0123456789ab.part"
+    part.touch()
+    assert ledger.entry(KEY).state == "claimed"
+    ledger.unfinished(KEY)
+    assert part.exists()
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_download_that_died_beside_a_finished_one_is_cleared_by_the_next_run(runs: FaultyRuns) -> None:
+    """Two processes download the same video, one dies: whoever finds the other's video complete clears up."""
+    await runs.generate(idempotency_key="twice")
+    (video,) = runs.output.glob("*/*.mp4")
+    for name in (video.name, video.with_suffix(".json").name):
+        (video.parent / f".{name}.0123456789ab.part").touch()
+    outcome = await runs.generate(idempotency_key="twice")
+    assert (outcome.status, outcome.reused) == ("completed", True)
+    assert runs.files == [video.with_suffix(".json").name, video.name]
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_download_that_died_before_the_job_expired_is_cleared(runs: FaultyRuns) -> None:
+    """The provider's last word ends the story of the file too."""
+    runs.sandbox.add_fault(Fault(on="content", status=410))
+    opened = await runs.generate(idempotency_key="gone")
+    assert opened.status == "open"
+    (record,) = (runs.output / "_jobs").glob("*/claim-1.json")
+    path = runs.output / json.loads(record.read_text())["path"]
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / f".{path.name}.0123456789ab.part").touch()
+    runs.sandbox.finish(opened.job_id or "", "expired")
+    assert (await runs.collect_one()).status == "failed"
+    assert runs.files == []
+
+
+def test_the_sandbox_bears_a_client_that_dies_before_its_connection_breaks(caplog: pytest.LogCaptureFixture) -> None:
+    """There is nothing left to break, which is no error of the server."""
+    with Sandbox() as sandbox:
+        sandbox.add_fault(Fault(on="models", delay_seconds=0.3, drop="before"))
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{sandbox.base_url}/videos/models", timeout=0.05, trust_env=False)
+        while not sandbox.requests:
+            time.sleep(0.01)
+        time.sleep(0.1)
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]

@@ -539,7 +539,7 @@ async def test_a_prompt_that_is_no_text_is_refused_by_the_flow(sandbox: Sandbox)
     _, result = await _generate(prompt="an\0orchid")
     assert isinstance(result, RequestRefused)
     assert "NUL" in str(result)
-    with pytest.raises(Exception, match="surrogate"):
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
         await _generate(prompt="an \ud800 orchid")
     assert sandbox.charges == ()
     assert sandbox.requests == ()

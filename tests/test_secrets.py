@@ -38,6 +38,7 @@ from prefect.settings import (
 
 from blocks import OpenRouterCredentials, VideoStore, load_credentials, load_store
 from flows import collect_videos, fan_out_video, generate_video
+from openrouter_video.cli import main
 from openrouter_video.client import Timeouts, VideoClient
 from openrouter_video.endpoint import parse_api_key
 from openrouter_video.errors import ConfigurationError, TooFewVideos, VideoError
@@ -242,6 +243,7 @@ def _rows() -> dict[str, list[Fault]]:
         "bad polls": [
             Fault(on="poll", drop="before"),
             Fault(on="poll", status=200, body=cut),
+            Fault(on="poll", status=200, body=cut.replace("/", "\\/").replace("https", "HTTPS")),
             Fault(on="poll", status=500, body=echo),
             Fault(on="poll", status=200, body={"status": f"see {SIGNED_URL} {KEY}"}),
         ],
@@ -600,6 +602,29 @@ def test_a_base_url_with_a_secret_is_refused_without_it(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         VideoClient(KEY, url)
     assert not hits(exception_texts(refused.value), KEY)
+
+
+@pytest.mark.parametrize("url", [f"sftp://me:{STORE_SECRET}@host/videos", f"s3://AKIA:{STORE_SECRET}@bucket/videos"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("collect", "--json"),
+        ("ledger", "list", "--json"),
+        ("generate", "p", "--model", GROK, "--duration", "1", "--resolution", "480p", "--json"),
+    ],
+    ids=["collect", "ledger", "generate"],
+)
+def test_the_command_refuses_a_url_with_a_secret(
+    words: tuple[str, ...], url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Prefect could record it among a run's parameters; neither the message nor the document repeats it."""
+    with Sandbox(job_seconds=0) as sandbox:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("OPENROUTER_API_KEY", sandbox.api_key)
+        assert main([*words, "--output", url]) == 2
+    printed = capsys.readouterr()
+    assert "carries credentials" in printed.err
+    assert not hits(printed, STORE_SECRET)
 
 
 def test_a_short_key_is_left_in_answers() -> None:

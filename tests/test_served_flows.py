@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import pytest
 from prefect import Flow
+from prefect.serializers import PickleSerializer
 
 from flows import collect_videos, fan_out_video, generate_video
 
 VALIDATE = """
-import sys, cloudpickle
-flow = cloudpickle.load(sys.stdin.buffer)
+import sys
+from prefect.serializers import PickleSerializer
+flow = PickleSerializer().loads(sys.stdin.buffer.read())
 parameters = flow.validate_parameters({name: None for name in flow.parameters.properties} | %r)
 print(type(parameters.get("settings")).__name__)
 """
@@ -37,7 +38,7 @@ def test_a_served_flow_knows_its_parameters(flow: Flow[..., Any], parameters: di
     code = VALIDATE % {**defaults, **small, **parameters}
     process = subprocess.run(
         [sys.executable, "-c", code],
-        input=cloudpickle.dumps(flow),
+        input=PickleSerializer().dumps(flow),
         cwd=Path(__file__).parents[1],
         capture_output=True,
         check=False,

@@ -461,7 +461,7 @@ def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
 
 def test_a_user_in_a_url_is_kept() -> None:
     """The URL of a store keeps the user, which opens it again."""
-    with pytest.raises(ConfigurationError, match="sftp://someone@127.0.0.1:1/videos"):
+    with pytest.raises(ConfigurationError, match=r"sftp://someone@127\.0\.0\.1:1/videos"):
         open_store("sftp://someone@127.0.0.1:1/videos")
 
 
