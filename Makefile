@@ -2,6 +2,8 @@
 # Only relative paths are used in targets, so that a checkout may live in a folder with spaces in its name.
 
 PYTHON ?= python3
+# Most tests wait for sockets and servers rather than compute; those of one file share what they start.
+WORKERS ?= 3
 PY := .venv/bin/python
 READY := .venv/ready
 PIP := -m pip --disable-pip-version-check
@@ -53,7 +55,7 @@ serve: $(READY)
 	@$(PY) deployments/serve.py $(SANDBOX)
 
 test: $(READY)
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: $(READY)
 	@$(PY) tests/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
