@@ -56,11 +56,11 @@ GROK, GROK_LITE = "x-ai/grok-imagine-video", "x-ai/grok-imagine-video-1.5-lite"
 SMALL = VideoSettings(duration=1, resolution="480p")
 DRIVERS = ("httpx", "httpcore")
 
-KEY = f"sk-or-canary-{secrets.token_hex(16)}"
-WRONG_KEY = f"sk-or-mistaken-{secrets.token_hex(16)}"
-STORE_SECRET = f"canary-store-{secrets.token_hex(16)}"
-SIGNATURE = f"canary-signature-{secrets.token_hex(16)}"
-PLANT = f"planted-{secrets.token_hex(16)}"
+KEY = "sk-or-canary-5ca24005b740717ba4f3f6bc48a23070"
+WRONG_KEY = "sk-or-mistaken-d96818095c050b2089351ea537cd2867"
+STORE_SECRET = "canary-store-fa027fa66fe71336f9a51c2592da20ea"
+SIGNATURE = "canary-signature-45a7c54c84f0cbde87f6c2f6d221058f"
+PLANT = "planted-8084dc3803348aac9d7482add9296de5"
 
 SIGNED_URL = f"https://storage.example/stored/video.mp4?expires=1&token={SIGNATURE}"
 
