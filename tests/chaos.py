@@ -37,7 +37,7 @@ def main() -> int:
     """Run chaos once and print what came of it."""
     options = _options()
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="openrouter-chaos-"))
+    folder = Path(tempfile.mkdtemp(prefix="openrouter-chaos-", dir=options.folder))
     _prepare_environment(folder)
     schedule = draw_schedule(options.seed, options.jobs, options.processes)
     context = multiprocessing.get_context("forkserver")
@@ -62,6 +62,9 @@ def _options() -> Options:
     parser.add_argument("--jobs", type=int, default=1000, help="how many videos to ask for, at least")
     parser.add_argument("--processes", type=int, default=6, help="how many workers; every fourth runs whole flows")
     parser.add_argument("--prefect-api", help="URL of a Prefect server to use, instead of one of its own")
+    parser.add_argument(
+        "--folder", help="where to make the run's folder, kept after a violation (default: the system's)"
+    )
     parser.add_argument("--sabotage", help="plant a bug (ignore-claims, publish-anything), which must be found")
     parser.add_argument("--minutes", type=float, help="when to give up (default: two, and one more per 100 jobs)")
     given = parser.parse_args()
@@ -69,7 +72,7 @@ def _options() -> Options:
         parser.error("--jobs and --processes must be 1 or more")
     minutes = given.minutes or 2 + given.jobs / 100
     seed = given.seed if given.seed is not None else secrets.randbelow(10**6)
-    return Options(seed, given.jobs, given.processes, given.prefect_api, given.sabotage, minutes)
+    return Options(seed, given.jobs, given.processes, given.prefect_api, given.folder, given.sabotage, minutes)
 
 
 def _prepare_environment(folder: Path) -> None:
@@ -80,6 +83,7 @@ def _prepare_environment(folder: Path) -> None:
         PREFECT_HOME=str(folder / "prefect"),
         PREFECT_LOGGING_LEVEL="ERROR",
         PREFECT_LOGGING_TO_API_ENABLED="false",
+        PREFECT_SERVER_LOGGING_LEVEL="CRITICAL",
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         DO_NOT_TRACK="1",
     )

@@ -32,6 +32,7 @@ class Options(NamedTuple):
     jobs: int
     processes: int
     prefect_api: str | None
+    folder: str | None
     sabotage: str | None
     minutes: float
 

@@ -31,9 +31,10 @@ KEY, OTHER = "1" * 32, "2" * 32
 VIDEO, SIDECAR = "a-flower-01234567/x-ai--grok.mp4", "a-flower-01234567/x-ai--grok.json"
 
 
-def _chaos(*arguments: object) -> tuple[int, str]:
+def _chaos(folder: Path, *arguments: object) -> tuple[int, str]:
     """Run the engine against the tests' Prefect server; its exit code, and what it printed."""
-    command = [sys.executable, str(ENGINE), "--prefect-api", str(PREFECT_API_URL.value()), *map(str, arguments)]
+    places = ["--prefect-api", str(PREFECT_API_URL.value()), "--folder", str(folder)]
+    command = [sys.executable, str(ENGINE), *places, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
     return done.returncode, done.stdout + done.stderr
 
@@ -43,9 +44,9 @@ def _chaos(*arguments: object) -> tuple[int, str]:
 
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("seed", [1, 2])
-def test_promises_hold_in_chaos(seed: int) -> None:
+def test_promises_hold_in_chaos(tmp_path: Path, seed: int) -> None:
     """Faults, shared keys and kills: nothing charged twice, nothing lost, nothing left lying about."""
-    code, said = _chaos("--seed", seed, "--jobs", 24, "--processes", 4)
+    code, said = _chaos(tmp_path, "--seed", seed, "--jobs", 24, "--processes", 4)
     assert code == 0, said
     told = dict(line.split(maxsplit=1) for line in said.replace("charged twice", "twice").splitlines())
     assert (told["twice"], told["lost"]) == ("0", "0")
@@ -58,9 +59,9 @@ def test_promises_hold_in_chaos(seed: int) -> None:
     ("bug", "seed", "found"),
     [("ignore-claims", 1, "charged twice: "), ("publish-anything", 1, "not what the API serves: its video")],
 )
-def test_chaos_finds_a_planted_bug(bug: str, seed: int, found: str) -> None:
+def test_chaos_finds_a_planted_bug(tmp_path: Path, bug: str, seed: int, found: str) -> None:
     """Workers that ignore a claim, or keep whatever arrives, are found out, and the run can be repeated."""
-    code, said = _chaos("--seed", seed, "--jobs", 16, "--processes", 3, "--sabotage", bug)
+    code, said = _chaos(tmp_path, "--seed", seed, "--jobs", 16, "--processes", 3, "--sabotage", bug)
     assert code == 1, said
     assert found in said
     assert f"--seed {seed} --jobs 16 --processes 3 --sabotage {bug}" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -27,16 +28,18 @@ async def client(sandbox: Sandbox) -> AsyncIterator[VideoClient]:
         yield running
 
 
-def _job(client: VideoClient) -> str:
-    answer = client.submit(BODY, "session")
-    assert answer.job_id is not None
-    return answer.job_id
+async def _job(client: VideoClient) -> str:
+    """Submit a job and wait until its video is drawn."""
+    job_id = client.submit(BODY, "session").job_id or pytest.fail("no job")
+    while not ((answer := await client.get_job(job_id)).job and answer.job.completed):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    return job_id
 
 
 async def test_the_four_operations(sandbox: Sandbox, client: VideoClient) -> None:
     """List, submit, get and content; the list needs no key, the others have it."""
     assert (await client.list_models()).get("google/veo-3.1-lite") is not None
-    job_id = _job(client)
+    job_id = await _job(client)
     answer = await client.get_job(job_id)
     assert answer.job is not None
     assert answer.job.completed
@@ -89,7 +92,7 @@ async def test_a_list_that_is_none(
 )
 async def test_a_poll_never_raises(sandbox: Sandbox, client: VideoClient, fault: Fault) -> None:
     """A paid job is not lost to one bad answer."""
-    job_id = _job(client)
+    job_id = await _job(client)
     sandbox.add_fault(fault)
     answer = await client.get_job(job_id)
     assert (answer.job, answer.hopeless) == (None, False)
@@ -116,7 +119,7 @@ async def test_content_that_is_no_video(
     sandbox: Sandbox, client: VideoClient, fault: Fault, words: str, again: bool
 ) -> None:
     """The reason says whether trying again may help."""
-    job_id = _job(client)
+    job_id = await _job(client)
     sandbox.add_fault(fault)
     with pytest.raises(ContentUnavailable, match=words) as caught, client.content(job_id) as chunks:
         for _ in chunks:
@@ -126,7 +129,7 @@ async def test_content_that_is_no_video(
 
 async def test_redirects_are_not_followed(sandbox: Sandbox, client: VideoClient) -> None:
     """Not even the list's: the other host sees no request."""
-    job_id = _job(client)
+    job_id = await _job(client)
     with Sandbox() as other:
         for kind in ("models", "poll", "content"):
             sandbox.add_fault(Fault(on=kind, status=302, redirect_to=f"{other.base_url}/videos/{job_id}"))

@@ -98,6 +98,7 @@ def test_a_bad_key(key: str | SecretStr | None, message: str) -> None:
         ("https://openrouter.ai", "https://openrouter.ai.evil.example", False),
         ("https://openrouter.ai", "https://openrouter.ai@evil.example", False),
         ("https://openrouter.ai", "/api/v1/videos/1", False),
+        ("https://openrouter.ai", "https://[openrouter.ai", False),
     ],
 )
 def test_origins(one: str, other: str, same: bool) -> None:

@@ -587,7 +587,7 @@ def test_the_command_takes_hostile_words(
     request = ("--model", GROK, "--duration", "1", "--resolution", "480p")
     for words in ((f"p {hostile}", *request), ("p", *request, "--provider-options", options, "--json")):
         assert command("plan", *words)[0] in {0, 2}
-    for words in (
+    for refused in (
         ("--model", hostile),
         (*request, "--user", hostile, "--provider-options", hostile),
         (*request, "--provider-options", json.dumps({hostile: {hostile: 1}})),
@@ -596,7 +596,7 @@ def test_the_command_takes_hostile_words(
         (*request, "--takes", hostile),
         (*request, "--on-unsupported", hostile),
     ):
-        assert command("plan", "p", *words, "--json")[0] == 2
+        assert command("plan", "p", *refused, "--json")[0] == 2
     assert command("generate", "p", *request, "--deadline", hostile)[0] == 2
     assert command("models", hostile)[0] == 2
     assert command(hostile)[0] == 2
