@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from openrouter_video import cli_texts as texts
-from openrouter_video.cli_options import (
+from openrouter_video.command_line import texts
+from openrouter_video.command_line.offline_commands import models, plan, sandbox
+from openrouter_video.command_line.options import (
     AS_THE_MODEL_LIKES,
     USUAL_LEDGER,
     USUAL_PLACE,
@@ -32,17 +33,16 @@ from openrouter_video.cli_options import (
     parse_seconds,
     whole,
 )
+from openrouter_video.command_line.refusal import check_words, refuse
+from openrouter_video.command_line.signals import ended_like_ctrl_c
+from openrouter_video.command_line.terminal import prepare_streams
 from openrouter_video.errors import VideoError
-from openrouter_video.offline_commands import models, plan, sandbox
-from openrouter_video.refusal import check_words, refuse
-from openrouter_video.signals import ended_like_ctrl_c
-from openrouter_video.store_urls import safe_url
-from openrouter_video.terminal import prepare_streams
+from openrouter_video.stores import safe_url
 
 if TYPE_CHECKING:
+    from openrouter_video.command_line.preflight import Asked
+    from openrouter_video.command_line.video_run import Announce, Engine
     from openrouter_video.ledger import Ledger
-    from openrouter_video.preflight import Asked
-    from openrouter_video.video_run import Announce, Engine
 
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 
@@ -79,7 +79,7 @@ def generate(
     run: RunOptions = USUAL_RUN,
 ) -> int:
     """Turn a prompt into a video, or several takes of it, from one model."""
-    from openrouter_video.video_run import Wish, flow_arguments, run_videos
+    from openrouter_video.command_line.video_run import Wish, flow_arguments, run_videos
 
     async def start(asked: Asked) -> Any:
         from openrouter_video.flows import generate_video
@@ -106,7 +106,7 @@ def fan_out(
 
     Every model gets the same request; options of a provider go only to the models that allow them.
     """
-    from openrouter_video.video_run import Wish, flow_arguments, run_videos
+    from openrouter_video.command_line.video_run import Wish, flow_arguments, run_videos
 
     async def start(asked: Asked) -> Any:
         from openrouter_video.flows import fan_out_video
@@ -129,7 +129,7 @@ def collect(
     verbose: Annotated[bool, Flag(help="Show Prefect's own log.")] = False,
 ) -> int:
     """Finish what earlier runs left open: fetch the videos that are ready. Never submits anything."""
-    from openrouter_video.collect_run import run_collection
+    from openrouter_video.command_line.collect_run import run_collection
 
     seconds = parse_seconds("wait", wait) if wait is not None else 0.0
     given = {"store": place.store, "output": place.output, "ledger": place.ledger, "credentials": place.credentials}
@@ -154,7 +154,7 @@ def ledger_list(
     json: Json = False,
 ) -> int:
     """List submissions: what is open or uncertain, unless other options say otherwise."""
-    from openrouter_video.ledger_commands import list_entries
+    from openrouter_video.command_line.ledger_commands import list_entries
 
     return list_entries(
         _open_ledger(place, _to_stderr),
@@ -180,7 +180,7 @@ def ledger_settle(
 
     Look for the key in OpenRouter's activity first, where it stands as the session id.
     """
-    from openrouter_video.ledger_commands import Settlement, run_settle
+    from openrouter_video.command_line.ledger_commands import Settlement, run_settle
 
     said = Settlement(key, job, abandon, everything, older_than)
     return run_settle(lambda: _open_ledger(place, _to_stderr), said)
@@ -204,8 +204,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _engine(start: Callable[[], Awaitable[Any]], place: LedgerOptions, verbose: bool) -> Engine:
-    from openrouter_video.prefect_engine import run_flow, start_prefect
-    from openrouter_video.video_run import Engine
+    from openrouter_video.command_line.prefect_engine import run_flow, start_prefect
+    from openrouter_video.command_line.video_run import Engine
 
     return Engine(
         start=partial(start_prefect, verbose=verbose, meanwhile=_import_flows),
@@ -226,7 +226,7 @@ def _open_ledger(place: LedgerOptions, announce: Announce) -> Ledger:
         return find_place(place.output, place.ledger, os.environ).open_ledger()
     import asyncio
 
-    from openrouter_video.prefect_engine import start_prefect
+    from openrouter_video.command_line.prefect_engine import start_prefect
 
     start_prefect(announce, verbose=False)
     from openrouter_video.blocks import load_store

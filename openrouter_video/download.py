@@ -16,11 +16,10 @@ from openrouter_video.client import ContentUnavailable, VideoClient
 from openrouter_video.errors import BrokenVideo, LedgerError, StorageError
 from openrouter_video.job import Outcome, VideoJob
 from openrouter_video.ledger import Ledger
-from openrouter_video.leftovers import clear_leftovers
 from openrouter_video.outcomes import completed, elapsed_since, started
 from openrouter_video.records import Claim
 from openrouter_video.storage import SavedFile, find_saved, read_sidecar, save_video, sidecar_path, write_sidecar
-from openrouter_video.stores import Store
+from openrouter_video.stores import Store, clear_leftovers
 from openrouter_video.threads import Threads
 from openrouter_video.video_paths import numbered_path
 

@@ -10,7 +10,7 @@ from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.images import load_image
 from openrouter_video.plan import Plan, plan_videos
 from openrouter_video.request import VideoRequest
-from openrouter_video.store_urls import parse_store_url
+from openrouter_video.stores import parse_store_url
 
 __all__ = ["dry_run", "read_images"]
 

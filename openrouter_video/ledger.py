@@ -12,10 +12,17 @@ from datetime import UTC, datetime
 
 from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.job import Outcome
-from openrouter_video.leftovers import clear_leftovers
-from openrouter_video.path_files import is_part
 from openrouter_video.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, parse_entry
-from openrouter_video.stores import Store, check_ledger, clear_probes, create_exclusive, list_names, read_bytes
+from openrouter_video.stores import (
+    Store,
+    check_ledger,
+    clear_leftovers,
+    clear_probes,
+    create_exclusive,
+    is_part,
+    list_names,
+    read_bytes,
+)
 
 __all__ = ["Ledger"]
 

@@ -13,10 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.media import MediaInfo, Mp4Walk, probe
-from openrouter_video.store_opening import Store
-from openrouter_video.stores import read_bytes, size_of, write_bytes
+from openrouter_video.stores import Store, read_bytes, size_of, write_bytes, writing
 from openrouter_video.video_paths import sidecar_path, video_path
-from openrouter_video.writers import writing
 
 __all__ = [
     "SavedFile",

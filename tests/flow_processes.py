@@ -23,11 +23,11 @@ from uuid import UUID
 from openrouter_video.client import Timeouts, VideoClient
 from openrouter_video.ledger import Ledger
 from openrouter_video.limits import Limits, using_limits
-from openrouter_video.path_files import LocalFiles
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.storage import SavedFile
+from openrouter_video.stores.path_files import LocalFiles
+from openrouter_video.stores.writers import _PathWriter
 from openrouter_video.submission import SubmitPolicy
-from openrouter_video.writers import _PathWriter
 
 MODEL = "x-ai/grok-imagine-video"
 ORDER: dict[str, Any] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.cli_options import (
+from openrouter_video.command_line.options import (
     RequestOptions,
     parse_provider_options,
     parse_reference,

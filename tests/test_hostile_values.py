@@ -31,6 +31,9 @@ from openrouter_video.answers import LONGEST_MESSAGE, clip, read_content, read_p
 from openrouter_video.catalog import Catalog, parse_catalog
 from openrouter_video.cli import main
 from openrouter_video.client import Timeouts, VideoClient
+from openrouter_video.command_line.live_view import VideoLine, plain_line
+from openrouter_video.command_line.terminal import Terminal, print_json
+from openrouter_video.command_line.terminal_report import print_report
 from openrouter_video.errors import (
     ConfigurationError,
     KeyConflict,
@@ -44,7 +47,6 @@ from openrouter_video.errors import (
 from openrouter_video.job import FanOut, LeftOut, Outcome
 from openrouter_video.ledger import Ledger
 from openrouter_video.limits import Limits, using_limits
-from openrouter_video.live_view import VideoLine, plain_line
 from openrouter_video.outcomes import failed, left_open, started
 from openrouter_video.plain_text import printable, printable_json
 from openrouter_video.plan import plan_videos
@@ -54,8 +56,6 @@ from openrouter_video.request import parse_request
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.settings import VideoSettings
 from openrouter_video.stores import open_store, read_bytes, write_bytes
-from openrouter_video.terminal import Terminal, print_json
-from openrouter_video.terminal_report import print_report
 from openrouter_video.video_paths import video_path
 
 T = TypeVar("T")

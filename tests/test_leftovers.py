@@ -11,10 +11,16 @@ import pytest
 
 from openrouter_video.job import Outcome
 from openrouter_video.ledger import Ledger
-from openrouter_video.leftovers import clear_leftovers
-from openrouter_video.path_files import part_beside, part_of
-from openrouter_video.store_opening import Store
-from openrouter_video.stores import check_writable, create_exclusive, list_names, open_store, write_bytes
+from openrouter_video.stores import (
+    Store,
+    check_writable,
+    clear_leftovers,
+    create_exclusive,
+    list_names,
+    open_store,
+    write_bytes,
+)
+from openrouter_video.stores.path_files import part_beside, part_of
 
 FOLDER, VIDEO, TAKE_2 = "a-flower-01234567", "acme--one.mp4", "acme--one.take-2.mp4"
 KEY = "0123456789abcdef0123456789abcdef"

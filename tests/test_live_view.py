@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from openrouter_video.catalog import parse_catalog
+from openrouter_video.command_line.live_view import LiveView, VideoLine, advance, plain_line, planned_lines
+from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.job import Outcome
-from openrouter_video.live_view import LiveView, VideoLine, advance, plain_line, planned_lines
 from openrouter_video.plan import plan_videos
 from openrouter_video.progress import Progress
 from openrouter_video.request import parse_request
-from openrouter_video.terminal import Terminal
 
 SUBMITTING = Progress("submitting", "a/one", 1, "k1")
 WAITING = Progress("waiting", "a/one", 1, "k1", "job-1", "pending")

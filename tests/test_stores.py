@@ -16,7 +16,6 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from openrouter_video.errors import ConfigurationError, LedgerUnsafe, StorageError
-from openrouter_video.store_errors import explain
 from openrouter_video.stores import (
     Store,
     check_ledger,
@@ -29,6 +28,7 @@ from openrouter_video.stores import (
     size_of,
     write_bytes,
 )
+from openrouter_video.stores.errors import explain
 
 ROOT = Path(__file__).parents[1]
 RACE = """

@@ -10,15 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.cli_options import PlaceOptions
-from openrouter_video.interruption import collect_command, farewell, what_became, with_the_sandbox
+from openrouter_video.command_line.interruption import collect_command, farewell, what_became, with_the_sandbox
+from openrouter_video.command_line.live_view import VideoLine
+from openrouter_video.command_line.options import PlaceOptions
+from openrouter_video.command_line.terminal import Terminal
+from openrouter_video.command_line.terminal_report import (
+    asked_line,
+    details,
+    facts,
+    group_left_out,
+    print_report,
+    shown_path,
+)
 from openrouter_video.job import FanOut, LeftOut, Outcome
 from openrouter_video.ledger import Ledger
-from openrouter_video.live_view import VideoLine
 from openrouter_video.records import Claim
 from openrouter_video.stores import open_store
-from openrouter_video.terminal import Terminal
-from openrouter_video.terminal_report import asked_line, details, facts, group_left_out, print_report, shown_path
 
 KEY = "0123456789abcdef" * 2
 SENT = {"model": "a/one", "provider": {"options": {"google-vertex": {"parameters": {"negativePrompt": "x"}}}}}

@@ -12,10 +12,10 @@ from rich.text import Text
 from openrouter_video.answers import clip
 from openrouter_video.capabilities import spans
 from openrouter_video.catalog import Catalog, VideoModel
-from openrouter_video.embedded_sandbox import embedded_sandbox
+from openrouter_video.command_line.embedded_sandbox import embedded_sandbox
+from openrouter_video.command_line.preflight import read_catalog
+from openrouter_video.command_line.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.preflight import read_catalog
-from openrouter_video.terminal import Terminal, print_json
 
 __all__ = ["list_models", "model_cells", "select_models"]
 

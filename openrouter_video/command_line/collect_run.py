@@ -9,16 +9,16 @@ from typing import Any
 
 from rich.text import Text
 
+from openrouter_video.command_line.ledger_desk import read_entries
+from openrouter_video.command_line.live_view import LiveView
+from openrouter_video.command_line.refusal import refused_run, tell_refusal
+from openrouter_video.command_line.terminal import Terminal, print_json
+from openrouter_video.command_line.terminal_report import print_report
+from openrouter_video.command_line.video_run import EXIT_FEWER, EXIT_INTERRUPTED, EXIT_REFUSED, Engine
 from openrouter_video.errors import Problem, RequestRefused, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, total_cost
-from openrouter_video.ledger_desk import read_entries
-from openrouter_video.live_view import LiveView
 from openrouter_video.plain_text import printable
 from openrouter_video.progress import watching
-from openrouter_video.refusal import refused_run, tell_refusal
-from openrouter_video.terminal import Terminal, print_json
-from openrouter_video.terminal_report import print_report
-from openrouter_video.video_run import EXIT_FEWER, EXIT_INTERRUPTED, EXIT_REFUSED, Engine
 
 __all__ = ["collected", "run_collection"]
 

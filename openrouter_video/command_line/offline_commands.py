@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from openrouter_video.cli_options import (
+from openrouter_video.command_line.options import (
     AS_THE_MODEL_LIKES,
     USUAL_PLACE,
     Json,
@@ -33,7 +33,7 @@ def models(
     json: Json = False,
 ) -> int:
     """List the video models and what each can be asked for; needs no key."""
-    from openrouter_video.model_list import list_models
+    from openrouter_video.command_line.model_list import list_models
 
     return list_models(pattern, sandbox=sandbox, as_json=json)
 
@@ -49,8 +49,8 @@ def plan(
     request: RequestOptions = AS_THE_MODEL_LIKES,
 ) -> int:
     """Show exactly what would be sent to each model, and what would be left out; sends nothing and needs no key."""
-    from openrouter_video.plan_report import run_plan
-    from openrouter_video.video_run import Wish
+    from openrouter_video.command_line.plan_report import run_plan
+    from openrouter_video.command_line.video_run import Wish
 
     run = RunOptions(sandbox=sandbox, json=json)
     return run_plan(Wish(prompt, models, request, USUAL_PLACE, run, min_success))
@@ -63,6 +63,6 @@ def sandbox(
     state: Annotated[str | None, Parameter(help="File that keeps the jobs for the next time.")] = None,
 ) -> int:
     """Serve a stand-in for OpenRouter's video API on this machine, until Ctrl-C. Nothing is billed."""
-    from openrouter_video.embedded_sandbox import serve_sandbox
+    from openrouter_video.command_line.embedded_sandbox import serve_sandbox
 
     return serve_sandbox(port, speed, state)

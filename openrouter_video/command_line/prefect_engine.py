@@ -15,8 +15,8 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import copy_context
 from typing import Any
 
+from openrouter_video.command_line.video_run import Announce, Finished
 from openrouter_video.errors import ConfigurationError
-from openrouter_video.video_run import Announce, Finished
 
 # ruff: noqa: PLC0415 (Prefect takes a second or more to import, and is told first how to behave)
 

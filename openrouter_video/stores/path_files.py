@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from openrouter_video.store_errors import driver_errors
+from openrouter_video.stores.errors import driver_errors
 
 __all__ = [
     "LocalFiles",

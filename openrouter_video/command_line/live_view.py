@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from openrouter_video.answers import clip
+from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.job import JobStatus, Outcome, dollars
 from openrouter_video.plan import Plan
 from openrouter_video.progress import Progress
-from openrouter_video.terminal import Terminal
 
 __all__ = ["STATUS_STYLES", "LiveView", "VideoLine", "advance", "plain_line", "planned_lines"]
 

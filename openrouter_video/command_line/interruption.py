@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from openrouter_video.answers import clip
-from openrouter_video.cli_options import PlaceOptions
+from openrouter_video.command_line.live_view import VideoLine
+from openrouter_video.command_line.options import PlaceOptions
+from openrouter_video.command_line.terminal_report import shown_path
 from openrouter_video.errors import LedgerError
 from openrouter_video.job import Outcome
 from openrouter_video.ledger import Ledger
-from openrouter_video.live_view import VideoLine
 from openrouter_video.outcomes import left_open, of_entry, uncertain
 from openrouter_video.plain_text import printable
-from openrouter_video.terminal_report import shown_path
 
 __all__ = ["collect_command", "farewell", "what_became", "with_the_sandbox"]
 

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from openrouter_video.answers import clip
-from openrouter_video.cli_options import (
+from openrouter_video.command_line.embedded_sandbox import embedded_sandbox
+from openrouter_video.command_line.interruption import farewell, what_became, with_the_sandbox
+from openrouter_video.command_line.live_view import LiveView, planned_lines
+from openrouter_video.command_line.options import (
     PlaceOptions,
     RequestOptions,
     RunOptions,
@@ -21,20 +24,17 @@ from openrouter_video.cli_options import (
     parse_seconds,
     parse_slugs,
 )
-from openrouter_video.embedded_sandbox import embedded_sandbox
+from openrouter_video.command_line.preflight import Asked, check_run
+from openrouter_video.command_line.refusal import refused_run, tell_refusal
+from openrouter_video.command_line.terminal import Terminal, print_json
+from openrouter_video.command_line.terminal_report import asked_line, print_report
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, TooFewVideos, VideoError
-from openrouter_video.interruption import farewell, what_became, with_the_sandbox
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, total_cost
 from openrouter_video.ledger import Ledger
-from openrouter_video.live_view import LiveView, planned_lines
 from openrouter_video.places import Place, find_place
 from openrouter_video.plan import Plan
-from openrouter_video.preflight import Asked, check_run
 from openrouter_video.progress import watching
-from openrouter_video.refusal import refused_run, tell_refusal
 from openrouter_video.request import parse_request
-from openrouter_video.terminal import Terminal, print_json
-from openrouter_video.terminal_report import asked_line, print_report
 
 __all__ = [
     "EXIT_FEWER",

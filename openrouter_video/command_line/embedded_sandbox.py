@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.plain_text import printable
-from openrouter_video.terminal import Terminal
 
 if TYPE_CHECKING:
     from openrouter_video.sandbox import Sandbox

@@ -14,8 +14,8 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from openrouter_video.path_files import PartFile
-from openrouter_video.store_errors import driver_errors
+from openrouter_video.stores.errors import driver_errors
+from openrouter_video.stores.path_files import PartFile
 
 __all__ = ["SftpFiles", "SftpSessions", "connect"]
 

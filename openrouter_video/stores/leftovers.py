@@ -10,8 +10,8 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from openrouter_video.errors import StorageError
-from openrouter_video.path_files import part_of, remove_quietly
-from openrouter_video.store_opening import Store
+from openrouter_video.stores.opening import Store
+from openrouter_video.stores.path_files import part_of, remove_quietly
 
 __all__ = ["clear_leftovers"]
 

@@ -14,23 +14,17 @@ from contextlib import suppress
 from typing import Any
 
 from openrouter_video.errors import ConfigurationError, StorageError
-from openrouter_video.exclusive import UNKNOWN_KIND, create_exclusive, ledger_refusal, memory_lock
-from openrouter_video.path_files import is_part, remove_quietly, write_part
-from openrouter_video.store_opening import Store, open_store
-from openrouter_video.store_urls import StoreKind, safe_url
+from openrouter_video.stores.exclusive import UNKNOWN_KIND, create_exclusive, ledger_refusal, memory_lock
+from openrouter_video.stores.opening import Store
+from openrouter_video.stores.path_files import is_part, remove_quietly, write_part
 
 __all__ = [
-    "Store",
-    "StoreKind",
     "check_ledger",
     "check_writable",
     "clear_probes",
-    "create_exclusive",
     "list_names",
-    "open_store",
     "read_bytes",
     "remove",
-    "safe_url",
     "size_of",
     "write_bytes",
 ]

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from openrouter_video.answers import clip
+from openrouter_video.command_line.live_view import STATUS_STYLES
+from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.job import FanOut, LeftOut, Outcome, count_completed, dollars, summary
-from openrouter_video.live_view import STATUS_STYLES
 from openrouter_video.plain_text import printable
-from openrouter_video.terminal import Terminal
 
 __all__ = ["Detail", "asked_line", "details", "facts", "folder_of", "group_left_out", "print_report", "shown_path"]
 

@@ -14,11 +14,11 @@ from typing import Any
 from rich.text import Text
 
 from openrouter_video.answers import clip
+from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.job import dollars
 from openrouter_video.ledger import Ledger
 from openrouter_video.records import LedgerEntry
-from openrouter_video.terminal import Terminal
 
 __all__ = ["age_of", "entry_row", "find_entry", "print_entries", "read_entries", "settle_entry", "why_not", "words_for"]
 

@@ -35,7 +35,7 @@ def refuse(words: Sequence[str], error: VideoError | str) -> int:
     tell_refusal(error)
     options = words[: words.index("--")] if "--" in words else words
     if "--json" in options:
-        from openrouter_video.terminal import print_json  # noqa: PLC0415
+        from openrouter_video.command_line.terminal import print_json  # noqa: PLC0415
 
         print_json(refused_run({}, error).model_dump(mode="json"))
     return EXIT_REFUSED
@@ -52,7 +52,7 @@ def tell_refusal(error: VideoError | str, *, spending: bool = False) -> None:
     """Print what is wrong on stderr; ``spending`` is for commands that would otherwise have cost money."""
     from rich.text import Text  # noqa: PLC0415
 
-    from openrouter_video.terminal import Terminal  # noqa: PLC0415
+    from openrouter_video.command_line.terminal import Terminal  # noqa: PLC0415
 
     lines = _lines(error)
     head = "Refused; nothing was sent and nothing was spent:" if spending else "Refused:"

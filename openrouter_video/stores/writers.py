@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from fsspec import AbstractFileSystem
 
-from openrouter_video.exclusive import memory_lock
-from openrouter_video.path_files import PathFiles, part_beside, remove_quietly
-from openrouter_video.store_errors import driver_errors
-from openrouter_video.store_opening import Store
+from openrouter_video.stores.errors import driver_errors
+from openrouter_video.stores.exclusive import memory_lock
+from openrouter_video.stores.opening import Store
+from openrouter_video.stores.path_files import PathFiles, part_beside, remove_quietly
 
 __all__ = ["Writer", "writing"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from openrouter_video.errors import LedgerUnsafe, StorageError
-from openrouter_video.path_files import remove_quietly, write_part
-from openrouter_video.store_opening import Store
+from openrouter_video.stores.opening import Store
+from openrouter_video.stores.path_files import remove_quietly, write_part
 
 __all__ = ["UNKNOWN_KIND", "create_exclusive", "ledger_refusal", "memory_lock"]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from rich.text import Text
 
-from openrouter_video.embedded_sandbox import embedded_sandbox
+from openrouter_video.command_line.embedded_sandbox import embedded_sandbox
+from openrouter_video.command_line.preflight import dry_plan
+from openrouter_video.command_line.refusal import refused_run, tell_refusal
+from openrouter_video.command_line.terminal import Terminal, print_json
+from openrouter_video.command_line.terminal_report import group_left_out
+from openrouter_video.command_line.video_run import EXIT_REFUSED, Wish
 from openrouter_video.errors import VideoError
 from openrouter_video.plain_text import printable, printable_json
 from openrouter_video.plan import ModelPlan, Plan
-from openrouter_video.preflight import dry_plan
-from openrouter_video.refusal import refused_run, tell_refusal
-from openrouter_video.terminal import Terminal, print_json
-from openrouter_video.terminal_report import group_left_out
-from openrouter_video.video_run import EXIT_REFUSED, Wish
 
 __all__ = ["plan_document", "run_plan"]
 

@@ -1,0 +1,40 @@
+"""Any fsspec store: opening it, small files, exclusive creation, large files, and what dead writers leave behind."""
+
+from __future__ import annotations
+
+from openrouter_video.stores.exclusive import create_exclusive
+from openrouter_video.stores.leftovers import clear_leftovers
+from openrouter_video.stores.opening import Store, open_store
+from openrouter_video.stores.path_files import is_part
+from openrouter_video.stores.small_files import (
+    check_ledger,
+    check_writable,
+    clear_probes,
+    list_names,
+    read_bytes,
+    remove,
+    size_of,
+    write_bytes,
+)
+from openrouter_video.stores.urls import StoreKind, parse_store_url, safe_url
+from openrouter_video.stores.writers import writing
+
+__all__ = [
+    "Store",
+    "StoreKind",
+    "check_ledger",
+    "check_writable",
+    "clear_leftovers",
+    "clear_probes",
+    "create_exclusive",
+    "is_part",
+    "list_names",
+    "open_store",
+    "parse_store_url",
+    "read_bytes",
+    "remove",
+    "safe_url",
+    "size_of",
+    "write_bytes",
+    "writing",
+]
