@@ -125,8 +125,8 @@ async def load_store(
 
 
 def _check_lasting(url: str) -> None:
-    if not (PurePath(url).is_absolute() or url.startswith("~") or urlsplit(url).scheme):
+    if url.startswith("memory:") or not (PurePath(url).is_absolute() or url.startswith("~") or urlsplit(url).scheme):
         raise ConfigurationError(
-            f"a deployment needs a lasting place for its videos and ledger; {url!r} depends on the worker: "
+            f"a deployment needs a lasting place for its videos and ledger; {url!r} ends with the worker: "
             "name a store block, give an absolute output or URL, or set OPENROUTER_VIDEO_OUTPUT"
         )

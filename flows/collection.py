@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.states import Completed
 
+from openrouter_video.answers import clip
 from openrouter_video.blocks import VideoStore, load_credentials, load_store
 from openrouter_video.endpoint import origin
-from openrouter_video.errors import ConfigurationError, LedgerError
+from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.job import Outcome, summary
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcomes import left_open, of_entry
@@ -20,6 +21,7 @@ from openrouter_video.polling import Step
 from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim, LedgerEntry
 from openrouter_video.resources import Resources
+from openrouter_video.store_urls import same_place
 from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report
 
 from .production import refused_state
@@ -69,6 +71,9 @@ async def collect_videos(
         LedgerError: if the ledger cannot be read.
     """
     identity = await identify_run()
+    if limit is not None and limit < 1:
+        refused = RequestRefused([Problem("limit", f"limit must be 1 or more, not {limit}")])
+        return cast(list[Outcome], refused_state(refused))
     try:
         place = await load_store(store, output, ledger, deployed=identity.deployed)
         records = await asyncio.to_thread(place.open_ledger)
@@ -99,7 +104,10 @@ async def _unfinished(ledger: Ledger, limit: int | None) -> list[LedgerEntry]:
 
     entries = await asyncio.gather(*(read(key) for key in await asyncio.to_thread(ledger.keys)))
     unfinished = [entry for entry in entries if entry is not None and entry.state not in {"free", "settled"}]
-    return sorted(unfinished, key=lambda entry: entry.since or "")[:limit]
+    unfinished.sort(key=lambda entry: entry.since or "")
+    # Only jobs that can be asked for count, or an old doubt would keep a finished video waiting for ever.
+    jobs = [entry for entry in unfinished if entry.state == "accepted"]
+    return [entry for entry in unfinished if entry.state != "accepted"] + jobs[:limit]
 
 
 async def _collect(
@@ -110,18 +118,40 @@ async def _collect(
         client = (await load_credentials(group.credentials_block)).get_client()
         home = await _store_of(group, place)
         async with home.open(client, ledger) as resources:
-            steps = await asyncio.gather(*(_ask(entry, resources, 0.0) for entry in entries))
+            answers = await asyncio.gather(*(_ask(e, resources, 0.0) for e in entries), return_exceptions=True)
+            steps = [_step_of(answer) for answer in answers]
             by_expiry = sorted(zip(entries, steps, strict=True), key=lambda pair: _expiry(pair[1]))
-            return await asyncio.gather(*(_finish(e, step, resources, wait_seconds) for e, step in by_expiry))
+            ends = await asyncio.gather(
+                *(_finish(e, step, resources, wait_seconds) for e, step in by_expiry), return_exceptions=True
+            )
+            return [_outcome_of(entry, end) for (entry, _), end in zip(by_expiry, ends, strict=True)]
     except ConfigurationError as error:
         return [left_open(of_entry(entry), str(error)) for entry in entries]
+
+
+def _step_of(answer: Step | BaseException) -> Step:
+    """Leave a job open whose question failed in a way that nobody foresaw: it must not keep the others waiting."""
+    if isinstance(answer, Step):
+        return answer
+    if not isinstance(answer, Exception):
+        raise answer
+    get_run_logger().error("unexpected %s", type(answer).__name__, exc_info=answer)
+    return Step("leave_open", reason=clip(f"unexpected {type(answer).__name__}: {answer}"))
+
+
+def _outcome_of(entry: LedgerEntry, end: Outcome | BaseException) -> Outcome:
+    return end if isinstance(end, Outcome) else left_open(of_entry(entry), _step_of(end).reason)
 
 
 async def _store_of(group: Place, place: VideoStore) -> VideoStore:
     """Open the recorded output by the block that the run used; without one by the options at hand."""
     if group.store_block:
         return await load_store(group.store_block, group.output)
-    return place.model_copy(update={"base_url": group.output})
+    changed: dict[str, Any] = {"base_url": group.output}
+    if not same_place(group.output, place.base_url):
+        # A record must not decide where the secrets of this store are sent.
+        changed["storage_options"] = None
+    return place.model_copy(update=changed)
 
 
 async def _ask(entry: LedgerEntry, resources: Resources, deadline_seconds: float) -> Step:

@@ -16,11 +16,11 @@ from openrouter_video.answers import clip
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
-from openrouter_video.outcomes import of_entry
+from openrouter_video.outcomes import left_open, of_entry, started
 from openrouter_video.plain_text import printable
 from openrouter_video.plan import ModelPlan, Plan
 from openrouter_video.report import parting_words
-from openrouter_video.request import VideoRequest, limit_problems
+from openrouter_video.request import VideoRequest, key_problems, limit_problems
 from openrouter_video.resources import Resources
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report
 
@@ -64,13 +64,15 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
         ConfigurationError: if a block, key, store, ledger or base URL cannot be used.
         ApiUnavailable: if the list of models could not be read.
     """
-    if problems := limit_problems(order.concurrency, order.deadline_minutes):
+    # A form sends an emptied text box as an empty text.
+    key = order.idempotency_key or None
+    if problems := [*limit_problems(order.concurrency, order.deadline_minutes), *key_problems(key)]:
         raise RequestRefused(problems)
     identity = await identify_run()
     credentials = await load_credentials(order.credentials)
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
     async with store.open(credentials.get_client()) as resources:
-        scope = identity.scope(order.idempotency_key, request.asked(), resources.client.base_url)
+        scope = identity.scope(key, request.asked(), resources.client.base_url)
         catalog = await fetch_catalog(resources.client.base_url, resources.client)
         plan = await make_plan(
             request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
@@ -142,8 +144,11 @@ async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, ru
     if not isinstance(error, Exception):
         raise error
     get_run_logger().error("%s: unexpected %s", clip(model.model), type(error).__name__, exc_info=error)
-    entry = await run.resources.threads.run(run.resources.ledger.entry, run.scope.key(model.model, take))
-    known = of_entry(entry._replace(claim=entry.claim or run.claim(model, take)))
+    try:
+        entry = await run.resources.threads.run(run.resources.ledger.entry, run.scope.key(model.model, take))
+        known = of_entry(entry._replace(claim=entry.claim or run.claim(model, take)))
+    except LedgerError as unreadable:
+        known = left_open(started(run.claim(model, take)), str(unreadable))
     message = clip(f"unexpected {type(error).__name__}: {error}")
     return known.model_copy(update={"reused": False, "error": "; ".join(filter(None, [message, known.error]))})
 

@@ -18,7 +18,8 @@ from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim, Scope, digest
 from openrouter_video.request import VideoRequest
 from openrouter_video.resources import Resources
-from openrouter_video.storage import video_path
+from openrouter_video.storage import find_saved, video_path
+from openrouter_video.stores import open_store
 from openrouter_video.submission import Submitted
 from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video
 
@@ -129,10 +130,12 @@ async def _settle(claim: Claim, outcome: Outcome, resources: Resources) -> Outco
 async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
     """Return an earlier run's outcome; a video that has gone from this store is downloaded again."""
     outcome, claim = of_submission(submitted), submitted.claim
-    ours = outcome.url is not None and outcome.url.startswith(resources.store.url)
-    if outcome.status != "completed" or not ours or outcome.job_id is None:
+    if outcome.status != "completed" or outcome.job_id is None:
         return outcome
-    if await resources.threads.run(resources.downloader.find, claim) is not None:
+    if claim.output != resources.store.url and not claim.output.startswith("file://"):
+        note = f"it was saved at {claim.output}, which this run does not see and has not checked"
+        return outcome.model_copy(update={"notes": (*outcome.notes, note)})
+    if await resources.threads.run(_is_there, outcome, claim, resources):
         return outcome
     job = VideoJob(id=outcome.job_id, status="completed", videos=1 + len(outcome.extra_urls))
     try:
@@ -143,11 +146,18 @@ async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
     return again.model_copy(update={"cost_usd": outcome.cost_usd})
 
 
+def _is_there(outcome: Outcome, claim: Claim, resources: Resources) -> bool:
+    """Look where the earlier run has saved a video: in this store, or in another folder of this machine."""
+    if claim.output == resources.store.url:
+        return resources.downloader.find(claim) is not None
+    return find_saved(open_store(claim.output), claim.path, size=outcome.bytes)
+
+
 def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:
     """A 400 that names an option that was sent is the API's word that the model does not allow it."""
     if submitted.state != "refused" or submitted.status != BAD_REQUEST:
         return frozenset()
-    return named_options(submitted.reason or "", plan.body)
+    return named_options(submitted.api_message or "", plan.body)
 
 
 async def _plan_again(plan: ModelPlan, rejected: frozenset[str], run: VideoRun) -> ModelPlan:

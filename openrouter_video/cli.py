@@ -37,7 +37,7 @@ from openrouter_video.command_line.refusal import check_words, refuse
 from openrouter_video.command_line.signals import ended_like_ctrl_c
 from openrouter_video.command_line.terminal import prepare_streams
 from openrouter_video.errors import VideoError
-from openrouter_video.stores import safe_url
+from openrouter_video.store_urls import safe_url
 
 if TYPE_CHECKING:
     from openrouter_video.command_line.preflight import Asked
@@ -131,6 +131,7 @@ def collect(
     """Finish what earlier runs left open: fetch the videos that are ready. Never submits anything."""
     from openrouter_video.command_line.collect_run import run_collection
 
+    place.refuse_blanks()
     seconds = parse_seconds("wait", wait) if wait is not None else 0.0
     given = {"store": place.store, "output": place.output, "ledger": place.ledger, "credentials": place.credentials}
 

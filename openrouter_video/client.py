@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -33,10 +35,11 @@ from openrouter_video.answers import (
 from openrouter_video.catalog import Catalog, parse_catalog
 from openrouter_video.endpoint import is_loopback, parse_api_key, parse_base_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
+from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded
 
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient"]
 
-LARGEST_ANSWER_BYTES = 8 * 2**20
+LATE_ANSWER_SECONDS = 600.0
 SHORTEST_KEY = 16  # a stand-in may have a shorter one, which could stand in the id of a paid job as well
 CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -83,6 +86,7 @@ class VideoClient:
         self._key = parse_api_key(api_key) if api_key is not None else None
         # A proxy from the environment would read the key that goes to this machine unencrypted.
         local = is_loopback(self.base_url)
+        # One context for both clients, since making one is slow; plain http to this machine needs none.
         verify: ssl.SSLContext | bool = False if self.base_url.startswith("http://") else ssl.create_default_context()
         shared: dict[str, Any] = {
             "headers": {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"},
@@ -121,7 +125,7 @@ class VideoClient:
         try:
             response = await self._async.get(url)
         except httpx.HTTPError as error:
-            raise ApiUnavailable(f"could not reach {url}: {_cause(error)}") from None
+            raise ApiUnavailable(f"could not reach {url}: {cause_of(error)}") from None
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
             raise ApiUnavailable(f"{url} answered HTTP {response.status_code}; try again later")
         payload = _json(response)
@@ -133,11 +137,32 @@ class VideoClient:
             )
         return parse_catalog(payload)
 
-    def submit(self, body: bytes, session_id: str) -> SubmitAnswer:
+    def submit(self, body: bytes, session_id: str, late: Callable[[SubmitAnswer], None] | None = None) -> SubmitAnswer:
         """Send one POST and say what its answer proves; never raises for what the network or the API does.
 
-        ``session_id`` goes along as ``x-session-id``, by which a person may find the job again.
+        ``session_id`` goes along as ``x-session-id``, by which a person may find the job again. The whole takes no
+        longer than the submit time-out, which httpx by itself applies to each read anew; what a slower answer proves
+        is told to ``late``, should it still come.
         """
+        done: Future[SubmitAnswer] = Future()
+
+        def post() -> None:
+            try:
+                done.set_result(self._post(body, session_id))
+            except BaseException as error:
+                done.set_exception(error)
+                raise
+
+        threading.Thread(target=post, name="openrouter-video-post", daemon=True).start()
+        try:
+            return done.result(self.timeouts.submit)
+        except TimeoutError:
+            if late is not None:
+                done.add_done_callback(lambda ended: late(ended.result()))
+            waited = f"timed out after {self.timeouts.submit:g} s"
+            return SubmitAnswer("uncertain", f"the request was sent, but no whole answer came: {waited}")
+
+    def _post(self, body: bytes, session_id: str) -> SubmitAnswer:
         headers = {"Content-Type": "application/json", "x-session-id": session_id}
         timeout = httpx.Timeout(self.timeouts.submit, connect=self.timeouts.connect)
         url = f"{self.base_url}/videos"
@@ -145,12 +170,12 @@ class VideoClient:
             with self._sync.stream(
                 "POST", url, content=body, headers=headers, auth=self._with_key, timeout=timeout
             ) as response:
-                answer = _bounded(response, time.monotonic() + self.timeouts.submit)
+                answer = read_bounded(response, time.monotonic() + LATE_ANSWER_SECONDS)
                 return read_submit(response.status_code, response.headers, self._without_key(answer), self._now())
         except CONNECTION_NEVER_MADE as error:
-            return SubmitAnswer("again", f"could not connect to {self.base_url}: {_cause(error)}")
+            return SubmitAnswer("again", f"could not connect to {self.base_url}: {cause_of(error)}")
         except httpx.HTTPError as error:
-            return SubmitAnswer("uncertain", f"the request was sent, but no whole answer came: {_cause(error)}")
+            return SubmitAnswer("uncertain", f"the request was sent, but no whole answer came: {cause_of(error)}")
 
     async def get_job(self, job_id: str) -> PollAnswer:
         """Ask once how a job is doing; what goes wrong is a reason in the answer, never an exception."""
@@ -170,7 +195,7 @@ class VideoClient:
         except TimeoutError:
             return PollAnswer(reason=f"no whole answer in {self.timeouts.poll:g} s")
         except httpx.HTTPError as error:
-            return PollAnswer(reason=f"no answer: {_cause(error)}")
+            return PollAnswer(reason=f"no answer: {cause_of(error)}")
 
     @contextmanager
     def content(self, job_id: str, index: int = 0) -> Iterator[Iterator[bytes]]:
@@ -187,7 +212,7 @@ class VideoClient:
             with self._sync.stream("GET", url, **request, timeout=timeout) as got:
                 media_type = got.headers.get("content-type", "").split(";")[0].strip().lower()
                 if got.status_code != httpx.codes.OK:
-                    beginning = _bounded(got, time.monotonic() + self.timeouts.poll, limit=64 * 1024)
+                    beginning = read_bounded(got, time.monotonic() + self.timeouts.poll, limit=64 * 1024)
                     answer = self._without_key(beginning)
                     raise ContentUnavailable(read_content(got.status_code, got.headers, answer, self._now()))
                 if media_type != "video/mp4":
@@ -195,7 +220,7 @@ class VideoClient:
                     raise ContentUnavailable(ContentAnswer(reason, again=True))
                 yield got.iter_raw()
         except httpx.HTTPError as error:
-            raise ContentUnavailable(ContentAnswer(f"the download broke off: {_cause(error)}", again=True)) from None
+            raise ContentUnavailable(ContentAnswer(f"the download broke off: {cause_of(error)}", again=True)) from None
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         if self._key is not None:
@@ -208,30 +233,11 @@ class VideoClient:
         return answer.replace(key, b"***") if len(key) >= SHORTEST_KEY else answer
 
 
-def _bounded(response: httpx.Response, until: float, limit: int = LARGEST_ANSWER_BYTES) -> bytes:
-    """Read a body of bounded length in bounded time; a beginning is enough to see what it is."""
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > limit or time.monotonic() > until:
-            break
-    return bytes(body[:limit])
-
-
 def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
     except (ValueError, RecursionError):
         return None
-
-
-def _cause(error: httpx.HTTPError) -> str:
-    """Return what went wrong, in words: httpx leaves the message of a time-out empty.
-
-    The request goes, and the key in it: whoever keeps the error that is raised instead keeps this one as its context.
-    """
-    error._request = None  # noqa: SLF001 (its setter takes no None)
-    return clip(str(error)) or type(error).__name__
 
 
 def _version() -> str:

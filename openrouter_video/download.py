@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
 from openrouter_video.client import ContentUnavailable, VideoClient
 from openrouter_video.errors import BrokenVideo, LedgerError, StorageError
 from openrouter_video.job import Outcome, VideoJob
@@ -101,7 +103,10 @@ class Downloader:
         content = read_sidecar(self._store, sidecar_path(claim.path))
         if content is None or (job_id is not None and content.get("job_id") != job_id):
             return None
-        outcome = Outcome.model_validate({key: content[key] for key in Outcome.model_fields if key in content})
+        try:
+            outcome = Outcome.model_validate({key: content[key] for key in Outcome.model_fields if key in content})
+        except ValidationError:
+            return None
         paths = video_paths(claim, 1 + len(outcome.extra_urls))
         sizes = [outcome.bytes, *[None] * len(outcome.extra_urls)]
         whole = all(find_saved(self._store, path, size=size) for path, size in zip(paths, sizes, strict=True))

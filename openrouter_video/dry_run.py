@@ -10,7 +10,7 @@ from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.images import load_image
 from openrouter_video.plan import Plan, plan_videos
 from openrouter_video.request import VideoRequest
-from openrouter_video.stores import parse_store_url
+from openrouter_video.store_urls import same_place
 
 __all__ = ["dry_run", "read_images"]
 
@@ -27,7 +27,7 @@ def dry_run(
 ) -> Plan:
     """Read the images of a request and plan it for several models.
 
-    An image in the same kind of store as ``output`` is read with the same storage options. What is wrong with an image
+    An image in the same place as ``output`` is read with the same storage options. What is wrong with an image
     is a problem of the plan, beside all others.
     """
     images, problems = read_images(request, output, storage_options)
@@ -41,13 +41,9 @@ def read_images(
     images: dict[str, str] = {}
     problems: list[Problem] = []
     for field, source in request.settings.image_sources().items():
-        same_store = output is not None and _kind(source) == _kind(output)
+        same_store = output is not None and same_place(source, output)
         try:
             images[source] = load_image(source, field=field, storage_options=storage_options if same_store else None)
         except RequestRefused as refused:
             problems += refused.problems
     return images, problems
-
-
-def _kind(url: str) -> str:
-    return parse_store_url(url).kind

@@ -12,7 +12,8 @@ from typing import Any
 
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, StorageError
 from openrouter_video.media import sniff
-from openrouter_video.stores import Store, open_store, safe_url
+from openrouter_video.store_urls import safe_url
+from openrouter_video.stores import Store, open_store
 
 __all__ = ["LIMIT_BYTES", "load_image"]
 

@@ -79,10 +79,10 @@ class VideoJob(BaseModel):
         try:
             numeric = isinstance(value, int | float)
             when = datetime.fromtimestamp(value, UTC) if numeric else datetime.fromisoformat(str(value))
+            aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+            return aware.astimezone(UTC).isoformat(timespec="seconds")
         except (ValueError, OverflowError, OSError):
             return None
-        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).isoformat(timespec="seconds")
 
     @property
     def completed(self) -> bool:

@@ -70,6 +70,14 @@ class Ledger:
         """Record the id of a job that is billed."""
         return self._create(key, f"job-{attempt}", JobRecord(at=_now(), job_id=job_id, by=_who(by_person)))
 
+    def keep_job(self, key: str, attempt: int, job_id: str) -> None:
+        """Record the id of a job that is billed, whatever a person has recorded for the attempt in the meantime."""
+        while not self.record_job(key, attempt, job_id):
+            entry = self.entry(key)
+            if job_id in {entry.job_id, *entry.other_job_ids}:
+                return
+            attempt += 1
+
     def release(self, key: str, attempt: int, reason: str, *, by_person: bool = False) -> bool:
         """Record the proof that nothing was accepted, which frees the key for the next attempt."""
         return self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
@@ -95,9 +103,12 @@ class Ledger:
         return entry
 
     def unfinished(self, key: str) -> LedgerEntry | None:
-        """Read the records of a key unless it is settled, which its list of records tells for the price of one."""
+        """Read the records of a key unless it is settled, which one record tells."""
         names = self._names(key)
-        entry = None if f"outcome{SUFFIX}" in names else self._read(key, names)
+        outcome = f"outcome{SUFFIX}"
+        # Its mere existence ends nothing: a job whose outcome cannot be read is still to be fetched.
+        settled = outcome in names and self._read(key, [outcome]).state == "settled"
+        entry = None if settled else self._read(key, names)
         if entry is None or entry.state in {"free", "uncertain"}:
             self._tidy(key, names)
         return entry

@@ -67,6 +67,11 @@ class Plan(BaseModel):
     warnings: tuple[str, ...] = ()
 
     @property
+    def each_take(self) -> range:
+        """The numbers of the takes, from 1."""
+        return range(1, self.takes + 1)
+
+    @property
     def refused(self) -> bool:
         """Whether nothing may be sent at all."""
         return bool(self.problems)

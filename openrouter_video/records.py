@@ -19,6 +19,7 @@ from openrouter_video.job import Outcome
 
 __all__ = [
     "SCHEMA_VERSION",
+    "UNREADABLE_JOB",
     "Claim",
     "JobRecord",
     "LedgerEntry",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+UNREADABLE_JOB = "a job was accepted, but its record cannot be read"
 ATTEMPT = re.compile(r"(claim|job|release|uncertain)-([1-9][0-9]{0,8})")
 
 _R = TypeVar("_R", bound="_Record")
@@ -175,7 +177,7 @@ def parse_entry(key: str, contents: Mapping[str, bytes | None]) -> LedgerEntry:
         return entry._replace(other_job_ids=tuple(dict.fromkeys(others)))
     if numbers["job"]:
         # With a number of its own, so that a person can record the id beside what nobody can read.
-        reason = "a job was accepted, but its record cannot be read"
+        reason = UNREADABLE_JOB
         return entry._replace(state="uncertain", attempt=attempt + 1, reason=reason)
     return _without_job(entry, begun, contents)
 

@@ -23,6 +23,7 @@ __all__ = [
     "ProviderOptions",
     "VideoRequest",
     "elide_data_urls",
+    "key_problems",
     "limit_problems",
     "parse_request",
 ]
@@ -195,6 +196,19 @@ def _parse_slugs(given: Any, problems: list[Problem]) -> dict[str, str]:
     message = 'provider_slugs must be an object of slugs by model id, such as {"alibaba/wan-3.*": "alibaba"}'
     problems.append(Problem("provider_slugs", f"{message}; got {repr(given)[:LONGEST_VALUE_IN_MESSAGE]}"))
     return {}
+
+
+def key_problems(idempotency_key: str | None) -> list[Problem]:
+    """Find what would make an idempotency key protect nothing, or one day for ever."""
+    if idempotency_key is None:
+        return []
+    if not idempotency_key.strip():
+        return [Problem("idempotency_key", "the idempotency key is empty and would protect nothing; leave it out")]
+    unknown = [name for name in re.findall(r"\{[^{}]*\}", idempotency_key) if name != "{date}"]
+    if unknown:
+        message = f"the idempotency key holds {', '.join(unknown)}, but only {{date}} is filled in"
+        return [Problem("idempotency_key", message)]
+    return []
 
 
 def _parse_policy(given: str | None, problems: list[Problem]) -> OnUnsupported:

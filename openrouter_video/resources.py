@@ -71,11 +71,14 @@ class Resources:
             storage_options=self.storage_options,
         )
 
-    async def find_conflicts(self, keys: Sequence[str], asked: Mapping[str, Any]) -> list[Problem]:
-        """Return a problem if one of the keys was used for a different request, before anything is sent."""
-        for entry in await asyncio.gather(*(self.threads.run(self.ledger.entry, key) for key in keys)):
+    async def find_conflicts(self, bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any]) -> list[Problem]:
+        """Return a problem if one of the keys was used for a different request, before anything is sent.
+
+        ``bodies`` holds what would be sent under each key.
+        """
+        for entry in await asyncio.gather(*(self.threads.run(self.ledger.entry, key) for key in bodies)):
             try:
-                check_conflict(entry, asked)
+                check_conflict(entry, asked, bodies[entry.key])
             except KeyConflict as conflict:
                 return [Problem("idempotency_key", str(conflict))]
         return []

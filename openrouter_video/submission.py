@@ -11,6 +11,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -23,10 +24,11 @@ from openrouter_video.ledger import Ledger
 from openrouter_video.records import Claim, LedgerEntry, differences
 from openrouter_video.threads import Threads
 
-__all__ = ["SubmitPolicy", "Submitted", "Submitter", "check_conflict", "retry_wait"]
+__all__ = ["BEGUN_NOT_ENDED", "SubmitPolicy", "Submitted", "Submitter", "check_conflict", "retry_wait"]
 
 RECORD_TRIES = 3
 LOOK_EVERY_SECONDS = 2.0
+IMAGES = ("frame_images", "input_references")
 BEGUN_NOT_ENDED = "a submission was begun and its end is not recorded: the process may have died in the middle"
 
 
@@ -55,6 +57,7 @@ class Submitted(BaseModel):
     claim: Claim
     job_id: str | None = None
     reason: str | None = None
+    api_message: str | None = None
     reused: bool = False
     status: int | None = None
     outcome: Outcome | None = None
@@ -109,7 +112,9 @@ class Submitter:
         """Claim, POST and record, once. None: the attempt is somebody else's."""
         if not self._ledger.claim(attempt, claim):
             return None
-        answer = self._client.submit(content, session_id=claim.key)
+        answer = self._client.submit(
+            content, session_id=claim.key, late=lambda late: self._record_late(claim.key, attempt, late)
+        )
         for remaining in reversed(range(RECORD_TRIES)):
             try:
                 self._record(claim.key, attempt, answer)
@@ -123,11 +128,16 @@ class Submitter:
 
     def _record(self, key: str, attempt: int, answer: SubmitAnswer) -> None:
         if answer.proof == "accepted":
-            self._ledger.record_job(key, attempt, answer.job_id or "")
+            self._ledger.keep_job(key, attempt, answer.job_id or "")
         elif answer.proof == "uncertain":
             self._ledger.doubt(key, attempt, answer.reason)
         else:
             self._ledger.release(key, attempt, answer.reason)
+
+    def _record_late(self, key: str, attempt: int, answer: SubmitAnswer) -> None:
+        """Record what an answer proves that came when nobody waited for it any more; a job's id most of all."""
+        with suppress(LedgerError):
+            self._record(key, attempt, answer)
 
     async def _wait_for_owner(self, claim: Claim) -> LedgerEntry:
         """Read what became of a claim that is not ours; give its owner the whole time-out to finish."""
@@ -135,7 +145,7 @@ class Submitter:
         patience = self._client.timeouts.connect + self._client.timeouts.submit + self._policy.margin
         while True:
             entry = await self._threads.run(self._ledger.entry, claim.key)
-            check_conflict(entry, claim.asked)
+            check_conflict(entry, claim.asked, claim.sent)
             if entry.state != "claimed":
                 return entry
             if self._clock() - began >= patience:
@@ -156,13 +166,18 @@ def retry_wait(answer: SubmitAnswer, tries: int, elapsed: float, budget: float, 
     return wait if elapsed + wait <= budget else None
 
 
-def check_conflict(entry: LedgerEntry, asked: Mapping[str, Any]) -> None:
-    """Refuse a key that was used for a different request.
+def check_conflict(entry: LedgerEntry, asked: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
+    """Refuse a key that was used for a different request: asked in other words, or with other images of the same name.
 
     Raises:
         KeyConflict: naming each difference.
     """
-    changed = differences(entry.claim.asked, asked) if entry.claim else []
+    if entry.claim is None:
+        return
+    changed = differences(entry.claim.asked, asked)
+    if not changed and entry.claim.sent and sent:
+        before, now = ({name: body.get(name) for name in IMAGES} for body in (entry.claim.sent, sent))
+        changed = differences(before, now)
     if changed:
         raise KeyConflict(
             f"the idempotency key was used for a different request: {'; '.join(changed)}. "
@@ -191,4 +206,5 @@ def _submitted(answer: SubmitAnswer, claim: Claim) -> Submitted:
     if answer.proof == "uncertain":
         return Submitted(state="uncertain", claim=claim, reason=answer.reason, status=answer.status)
     advice = ADVICE.get(answer.status or 0, "Nothing was sent; check the network and the base URL.")
-    return Submitted(state="refused", claim=claim, reason=f"{answer.reason}. {advice}", status=answer.status)
+    reason = f"{answer.reason}. {advice}"
+    return Submitted(state="refused", claim=claim, reason=reason, api_message=answer.reason, status=answer.status)

@@ -34,8 +34,8 @@ async def make_plan(
     """
     plan = await resources.dry_run(request, models, catalog, takes=takes, min_success=min_success)
     if scope.shared and not plan.refused:
-        keys = [scope.key(model, take) for model in models for take in range(1, takes + 1)]
-        conflicts = await resources.find_conflicts(keys, request.asked())
+        bodies = {scope.key(model.model, take): model.sent or {} for model in plan.models for take in plan.each_take}
+        conflicts = await resources.find_conflicts(bodies, request.asked())
         plan = plan.model_copy(update={"problems": (*plan.problems, *conflicts)})
     get_run_logger().info("Plan:\n%s", plan)
     return plan

@@ -157,6 +157,8 @@ async def test_a_deployment_without_a_lasting_output_is_refused(
 async def test_a_deployment_without_a_lasting_ledger_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger guards the payment, so it must outlive the worker even more than the videos."""
     monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
+    with pytest.raises(ConfigurationError, match=r"lasting place.*'memory://videos'"):
+        await load_store(output="memory://videos", deployed=True)
     with pytest.raises(ConfigurationError, match=r"lasting place.*'jobs'"):
         await load_store(None, "/videos", "jobs", deployed=True)
 

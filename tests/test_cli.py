@@ -484,3 +484,12 @@ def test_the_list_shows_what_is_not_over(command: Command, claimed: Callable[...
     assert [row["state"] for row in rows] == ["uncertain", "open", "failed"]
     assert rows[0]["reason"] == "HTTP 502 proves nothing"
     assert "no submission" in command("ledger", "list", "--output", "elsewhere").out
+
+
+@pytest.mark.parametrize("option", ["--idempotency-key", "--ledger", "--store", "--credentials", "--output"])
+def test_an_option_that_is_given_empty_is_refused(command: Command, sandbox: Sandbox, option: str) -> None:
+    """An unset variable in a script would silently mean no protection, or another place."""
+    said = command("generate", "An orchid", "--model", "google/veo-3.1-lite", option, "")
+    assert said.code == 2
+    assert "empty" in said.err
+    assert sandbox.charges == ()

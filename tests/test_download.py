@@ -186,3 +186,12 @@ def test_download_wait(error: ContentUnavailable | StorageError, tries: int, wai
 def test_one_video_has_the_path_of_its_claim() -> None:
     """No number where there is nothing to count."""
     assert video_paths(CLAIM, 1) == [CLAIM.path]
+
+
+async def test_a_sidecar_that_is_no_outcome_does_not_count(bench: Bench) -> None:
+    """Somebody's other JSON in its place must not stop a collection."""
+    await bench.downloader.keep(CLAIM, bench.job)
+    sidecar = (bench.folder / CLAIM.path).with_suffix(".json")
+    sidecar.write_text(json.dumps({"job_id": bench.job.id, "status": "nice"}))
+    assert (await bench.downloader.keep(CLAIM, bench.job)).status == "completed"
+    assert json.loads(sidecar.read_text())["status"] == "completed"

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from prefect import flow, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 
 from flows import collect_videos, fan_out_video, generate_video
+from openrouter_video.answers import PollAnswer
+from openrouter_video.client import VideoClient
 from openrouter_video.errors import (
     ApiUnavailable,
     ConfigurationError,
@@ -25,6 +28,7 @@ from openrouter_video.limits import Limits, using_limits
 from openrouter_video.media import probe
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.settings import VideoSettings
+from tasks import poll_job
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -354,3 +358,63 @@ async def test_an_api_that_is_away_is_a_clear_error(sandbox: Sandbox, monkeypatc
     monkeypatch.setattr("tasks.catalog.fetch_catalog.retry_delay_seconds", [0, 0, 0], raising=False)
     with pytest.raises(ApiUnavailable, match=r"could not reach http://127\.0\.0\.1:9"):
         await _generate()
+
+
+async def test_a_limit_counts_jobs_that_can_be_collected(sandbox: Sandbox) -> None:
+    """An old doubt does not keep a finished video waiting, and a limit of nothing is refused."""
+    sandbox.add_fault(Fault(on="submit", status=503, accepted=True, body="upstream"))
+    with pytest.raises(TooFewVideos):
+        await _generate(idempotency_key="doubtful")
+    sandbox.add_fault(Fault(on="content", status=401, body="no", times=1))
+    with pytest.raises(TooFewVideos):
+        await _generate(idempotency_key="open")
+    outcomes = await collect_videos(limit=1)
+    assert sorted(outcome.status for outcome in outcomes) == ["completed", "uncertain"]
+    with pytest.raises(RequestRefused, match="limit must be 1 or more"):
+        await collect_videos(limit=0)
+
+
+async def test_one_odd_job_does_not_keep_the_others_waiting(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw about one of them leaves that one open, and says so."""
+    sandbox.add_fault(Fault(on="content", status=401, body="no", times=2))
+    for model in (VEO, WAN):
+        with pytest.raises(TooFewVideos):
+            await _generate(model)
+    real = VideoClient.get_job
+
+    async def stumble(self: VideoClient, job_id: str) -> PollAnswer:
+        if job_id == sandbox.charges[0].job_id:
+            raise ArithmeticError("odd")
+        return await real(self, job_id)
+
+    monkeypatch.setattr(VideoClient, "get_job", stumble)
+    monkeypatch.setattr("flows.collection.poll_job", poll_job.with_options(retries=0))
+    by_status = {outcome.status: outcome for outcome in await collect_videos()}
+    assert set(by_status) == {"completed", "open"}
+    assert "unexpected ArithmeticError: odd" in (by_status["open"].error or "")
+
+
+async def test_a_key_belongs_to_its_images(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The same path with another picture in it is a different request."""
+    picture = tmp_path / "first.png"
+    settings = SMALL.model_copy(update={"first_frame": str(picture)})
+    Image.new("RGB", (64, 64), "red").save(picture)
+    await generate_video(PROMPT, VEO, settings=settings, idempotency_key="framed")
+    Image.new("RGB", (64, 64), "blue").save(picture)
+    with pytest.raises(RequestRefused, match="frame_images was"):
+        await generate_video(PROMPT, VEO, settings=settings, idempotency_key="framed")
+    assert len(sandbox.charges) == 1
+
+
+async def test_a_video_in_another_folder_is_looked_for(sandbox: Sandbox, tmp_path: Path) -> None:
+    """With a shared ledger a run finds what another folder holds; if it has gone, this folder gets it."""
+    ledger = str(tmp_path / "ledger")
+    (first,) = await _generate(idempotency_key="k", ledger=ledger, output=str(tmp_path / "one"))
+    (there,) = await _generate(idempotency_key="k", ledger=ledger, output=str(tmp_path / "two"))
+    assert (there.url, there.status) == (first.url, "completed")
+    _local(first.url).unlink()
+    (again,) = await _generate(idempotency_key="k", ledger=ledger, output=str(tmp_path / "two"))
+    assert (again.status, again.reused) == ("completed", True)
+    assert _local(again.url).is_file()
+    assert "/two/" in (again.url or "")
+    assert len(sandbox.charges) == 1

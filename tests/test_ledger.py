@@ -111,3 +111,26 @@ def test_a_store_of_unknown_kind_is_refused(tmp_path: Path) -> None:
     """What nobody knows to create a file once may not guard a payment; the message tells the way out."""
     with pytest.raises(LedgerUnsafe, match="OPENROUTER_VIDEO_LEDGER or --ledger"):
         Ledger(open_store("zip://jobs.zip", {"fo": str(tmp_path / "a.zip"), "mode": "w"})).check()
+
+
+def test_a_job_is_kept_whatever_a_person_recorded_meanwhile(ledger: Ledger) -> None:
+    """Both ids are billed, and both are remembered."""
+    ledger.claim(1, claim())
+    ledger.record_job(KEY, 1, "gen-vid-person", by_person=True)
+    ledger.keep_job(KEY, 1, "gen-vid-api")
+    ledger.keep_job(KEY, 1, "gen-vid-api")
+    entry = ledger.entry(KEY)
+    assert {entry.job_id, *entry.other_job_ids} == {"gen-vid-person", "gen-vid-api"}
+
+
+def test_an_outcome_that_cannot_be_read_ends_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    """The job is paid for: it stays to be collected, by either way to read it."""
+    ledger.claim(1, claim())
+    ledger.record_job(KEY, 1, "gen-vid-1")
+    (tmp_path / "jobs" / KEY / "outcome.json").write_bytes(b"")
+    unfinished = ledger.unfinished(KEY)
+    assert unfinished is not None
+    assert unfinished.state == ledger.entry(KEY).state == "accepted"
+    (tmp_path / "jobs" / KEY / "outcome.json").unlink()
+    ledger.settle(KEY, Outcome(model="m", status="completed", job_id="gen-vid-1"))
+    assert ledger.unfinished(KEY) is None

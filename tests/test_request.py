@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.errors import RequestRefused
-from openrouter_video.request import OnUnsupported, VideoRequest, elide_data_urls, limit_problems, parse_request
+from openrouter_video.request import (
+    OnUnsupported,
+    VideoRequest,
+    elide_data_urls,
+    key_problems,
+    limit_problems,
+    parse_request,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -182,3 +189,22 @@ def test_limits_under_which_nothing_could_run(concurrency: int, minutes: float, 
     problems = limit_problems(concurrency, minutes)
     assert [problem.field for problem in problems] == fields
     assert all("must be" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (None, None),
+        ("daily-{date}", None),
+        ("plain", None),
+        ("", "would protect nothing"),
+        ("  ", "would protect nothing"),
+        ("daily-{Date}", "{Date}, but only {date}"),
+        ("{day}-{date}", "{day}, but only {date}"),
+    ],
+)
+def test_a_key_that_protects_nothing_is_refused(key: str | None, words: str | None) -> None:
+    """An unset variable, or a misspelt day that would give the first day's video for ever."""
+    problems = key_problems(key)
+    assert [words in problem.message for problem in problems if words] == ([True] if words else [])
+    assert bool(problems) == bool(words)

@@ -16,6 +16,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from openrouter_video.errors import ConfigurationError, LedgerUnsafe, StorageError
+from openrouter_video.store_urls import same_place
 from openrouter_video.stores import (
     Store,
     check_ledger,
@@ -477,3 +478,19 @@ def test_opening_reads_no_driver_for_local(monkeypatch: pytest.MonkeyPatch, tmp_
     store = open_store(str(tmp_path))
     check_writable(store)
     check_ledger(store)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("./a", "/b", True),
+        ("s3://one/a", "s3://other/b", True),
+        ("sftp://me@host/a", "sftp://me@host/b", True),
+        ("sftp://me@host/a", "sftp://me@partner.example/b", False),
+        ("sftp://me@host/a", "s3://host/b", False),
+        ("https://host/a.png?signature=1", "https://host/b", False),
+    ],
+)
+def test_secrets_are_for_one_place(one: str, other: str, same: bool) -> None:
+    """An SFTP password is never offered to another host."""
+    assert same_place(one, other) is same

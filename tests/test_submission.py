@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
+import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +302,48 @@ async def test_errors_hold_no_request(sandbox: Sandbox, client: VideoClient) -> 
     assert sandbox.api_key not in repr(answer)
     assert sandbox.api_key not in repr(client)
     assert answer.reason is not None
+
+
+@contextmanager
+def _dripping_server(job_id: str) -> Iterator[tuple[str, threading.Event]]:
+    """Accept one submission and answer it a byte at a time, each in time; the event is set at the last."""
+    body = json.dumps({"id": job_id}).encode()
+    answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    finished = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                for byte in answer:
+                    connection.sendall(bytes([byte]))
+                    finished.wait(0.02)
+                finished.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/v1", finished
+        thread.join()
+
+
+async def test_an_answer_that_drips_is_not_waited_for_and_still_recorded(sandbox: Sandbox, ledger: Ledger) -> None:
+    """The time-out bounds the whole POST; the id that comes later is recorded for whoever asks next."""
+    with _dripping_server("gen-vid-late") as (base_url, finished):
+        async with VideoClient("key", base_url, timeouts=Timeouts(submit=0.4)) as slow:
+            submitted = await _submit(slow, ledger, make_claim(sandbox))
+            assert (submitted.state, finished.is_set()) == ("uncertain", False)
+            await asyncio.to_thread(finished.wait)
+            async with asyncio.timeout(20):
+                while ledger.entry(KEY).state != "accepted":  # noqa: ASYNC110 (the ledger sends no event)
+                    await asyncio.sleep(0.02)
+    assert ledger.entry(KEY).job_id == "gen-vid-late"
+
+
+async def test_other_images_are_another_request(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """The same path may hold another picture; its digest is in the body that was recorded."""
+    red, blue = (make_claim(sandbox).model_copy(update={"sent": {"frame_images": [name]}}) for name in ("red", "blue"))
+    await _submit(client, ledger, red)
+    with pytest.raises(KeyConflict, match="frame_images was"):
+        await _submit(client, ledger, blue)
+    assert len(sandbox.charges) == 1

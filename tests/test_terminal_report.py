@@ -235,9 +235,12 @@ def test_the_way_back_names_every_place() -> None:
 
 
 def test_a_sandbox_takes_its_jobs_with_it(ledger: Ledger) -> None:
-    """What an embedded sandbox leaves open is over in the ledger too."""
+    """What an embedded sandbox leaves open is over in the ledger too; a job of another API is not touched."""
     claim(ledger, KEY)
     ledger.record_job(KEY, 1, "job-1")
-    (ended,) = with_the_sandbox([DONE.model_copy(update={"status": "open"})], ledger)
+    open_one = DONE.model_copy(update={"status": "open"})
+    assert with_the_sandbox([open_one], ledger, "http://127.0.0.1:8787/api/v1") == [open_one]
+    assert ledger.entry(KEY).state == "accepted"
+    (ended,) = with_the_sandbox([open_one], ledger, "https://openrouter.ai/api/v1")
     assert ended.status == "failed"
     assert ledger.entry(KEY).state == "settled"

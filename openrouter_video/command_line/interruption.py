@@ -44,18 +44,25 @@ def _from_ledger(line: VideoLine, ledger: Ledger) -> Outcome:
     return left_open(outcome, "interrupted") if entry.state == "accepted" else outcome
 
 
-def with_the_sandbox(outcomes: Sequence[Outcome], ledger: Ledger) -> list[Outcome]:
-    """End what an embedded sandbox takes with it: nobody could ever collect it, and a ledger is no place for ghosts."""
-    ended = []
-    for outcome in outcomes:
-        if outcome.status in {"open", "uncertain"} and outcome.key:
-            buried = outcome.model_copy(update={"status": "failed", "error": SANDBOX_ENDED})
-            with suppress(LedgerError):
-                ledger.settle(outcome.key, buried)
-            ended.append(buried)
-        else:
-            ended.append(outcome)
-    return ended
+def with_the_sandbox(outcomes: Sequence[Outcome], ledger: Ledger, base_url: str) -> list[Outcome]:
+    """End what the embedded sandbox of that base URL takes with it: nobody could ever collect it.
+
+    Only its own jobs: what the run has merely found may be a paid job of another API on this machine.
+    """
+    return [_buried(outcome, ledger, base_url) for outcome in outcomes]
+
+
+def _buried(outcome: Outcome, ledger: Ledger, base_url: str) -> Outcome:
+    if outcome.status not in {"open", "uncertain"} or not outcome.key:
+        return outcome
+    with suppress(LedgerError):
+        claim = ledger.entry(outcome.key).claim
+        if claim is None or claim.base_url != base_url:
+            return outcome
+        buried = outcome.model_copy(update={"status": "failed", "error": SANDBOX_ENDED})
+        ledger.settle(outcome.key, buried)
+        return buried
+    return outcome
 
 
 def farewell(why: str, outcomes: Sequence[Outcome], place: PlaceOptions, *, sandbox: bool) -> str:

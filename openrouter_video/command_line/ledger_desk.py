@@ -18,7 +18,8 @@ from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.job import dollars
 from openrouter_video.ledger import Ledger
-from openrouter_video.records import LedgerEntry
+from openrouter_video.records import UNREADABLE_JOB, LedgerEntry
+from openrouter_video.submission import BEGUN_NOT_ENDED
 
 __all__ = ["age_of", "entry_row", "find_entry", "print_entries", "read_entries", "settle_entry", "why_not", "words_for"]
 
@@ -102,7 +103,8 @@ def why_not(entry: LedgerEntry, now: datetime) -> str | None:
     if entry.state == "free":
         return "nothing was accepted under it, so it is free already"
     age = age_of(entry, now)
-    if entry.state == "claimed" and age is not None and age < IN_FLIGHT_SECONDS:
+    unended = entry.state == "claimed" or entry.reason == BEGUN_NOT_ENDED
+    if unended and age is not None and age < IN_FLIGHT_SECONDS:
         return f"it was begun {_age(age)} ago and may be on its way; try again in two minutes"
     return None
 
@@ -115,6 +117,8 @@ def settle_entry(ledger: Ledger, entry: LedgerEntry, job_id: str | None, now: da
         LedgerError: if the record could not be written, or somebody else was quicker.
     """
     reason = why_not(entry, now)
+    if reason is None and job_id is None and entry.reason == UNREADABLE_JOB:
+        reason = f"{UNREADABLE_JOB}; look for the session {entry.key} in OpenRouter's activity and give --job ID"
     if reason is not None:
         raise ConfigurationError(f"{entry.key} cannot be settled: {reason}")
     if job_id is not None:

@@ -134,6 +134,16 @@ class LedgerOptions:
     ] = None
     store: Annotated[str | None, Parameter(help="Prefect block OpenRouter Video Store, by name, instead.")] = None
 
+    def refuse_blanks(self) -> None:
+        """Refuse an option that is given and empty, as by an unset variable: it would silently mean another place.
+
+        Raises:
+            RequestRefused: with one problem per option.
+        """
+        blank = [name for name, value in vars(self).items() if isinstance(value, str) and not value.strip()]
+        if blank:
+            raise RequestRefused([Problem(name, f"--{name} is empty; give a value or leave it out") for name in blank])
+
 
 @Parameter(name="*", group=WHERE)
 @dataclass(frozen=True, kw_only=True)

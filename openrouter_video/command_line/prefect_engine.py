@@ -26,6 +26,8 @@ STARTING = "Starting a temporary Prefect server, which takes some seconds (set P
 DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    # Or Prefect's notice about its usage data stands between a person and the videos at the first run.
+    "DO_NOT_TRACK": "1",
 }
 QUIET = {
     # Its own log goes on to its server, at every level; only the terminal is spared.

@@ -16,7 +16,7 @@ from openrouter_video.endpoint import DEFAULT_BASE_URL, parse_api_key
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.places import Place
 from openrouter_video.plan import Plan
-from openrouter_video.request import VideoRequest, limit_problems
+from openrouter_video.request import VideoRequest, key_problems, limit_problems
 
 __all__ = ["Asked", "check_run", "dry_plan", "read_catalog"]
 
@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     min_success: int | None = None
     concurrency: int = 8
     deadline_minutes: float = 30.0
+    idempotency_key: str | None = None
 
     @property
     def wanted(self) -> int:
@@ -79,9 +80,9 @@ def check_run(asked: Asked, place: Place | None, environ: Mapping[str, str], *, 
     Raises:
         RequestRefused, ConfigurationError, ApiUnavailable: nothing was sent, nothing was spent.
     """
-    limits = limit_problems(asked.concurrency, asked.deadline_minutes)
-    if limits:
-        raise RequestRefused(limits)
+    problems = [*limit_problems(asked.concurrency, asked.deadline_minutes), *key_problems(asked.idempotency_key)]
+    if problems:
+        raise RequestRefused(problems)
     plan = None
     if own_key:
         parse_api_key(environ.get("OPENROUTER_API_KEY"))

@@ -101,7 +101,9 @@ class Wish(NamedTuple):
             self.request.on_unsupported,
             parse_slugs(self.request.provider_slug),
         )
-        return Asked(request, self.models, self.request.takes, self.min_success, self.concurrency, minutes)
+        self.place.refuse_blanks()
+        key = self.run.idempotency_key
+        return Asked(request, self.models, self.request.takes, self.min_success, self.concurrency, minutes, key)
 
     def find_place(self, environ: Mapping[str, str]) -> Place | None:
         """Return where videos and ledger are; None if a block says it."""
@@ -165,7 +167,7 @@ def _make(wish: Wish, asked: Asked, plan: Plan | None, engine: Engine, terminal:
         outcomes = what_became(view.lines, ledger)
         problems.append(str(result) or "interrupted")
     if wish.run.sandbox:
-        outcomes = with_the_sandbox(outcomes, ledger)
+        outcomes = with_the_sandbox(outcomes, ledger, os.environ["OPENROUTER_BASE_URL"])
     total = FanOut(
         run_id=finished.run_id,
         status=run_status(outcomes, asked.wanted),

@@ -16,12 +16,10 @@ from openrouter_video.stores.small_files import (
     size_of,
     write_bytes,
 )
-from openrouter_video.stores.urls import StoreKind, parse_store_url, safe_url
 from openrouter_video.stores.writers import writing
 
 __all__ = [
     "Store",
-    "StoreKind",
     "check_ledger",
     "check_writable",
     "clear_leftovers",
@@ -30,10 +28,8 @@ __all__ = [
     "is_part",
     "list_names",
     "open_store",
-    "parse_store_url",
     "read_bytes",
     "remove",
-    "safe_url",
     "size_of",
     "write_bytes",
     "writing",

@@ -12,10 +12,10 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from openrouter_video.errors import ConfigurationError, StorageError
+from openrouter_video.store_urls import StoreKind, StoreUrl, nearest_schemes, parse_store_url, secret_values
 from openrouter_video.stores.errors import driver_errors, explain, storage_errors
 from openrouter_video.stores.path_files import LocalFiles, PathFiles
 from openrouter_video.stores.sftp import SftpFiles, SftpSessions, connect
-from openrouter_video.stores.urls import StoreKind, StoreUrl, nearest_schemes, parse_store_url, secret_values
 
 __all__ = ["Store", "open_store"]
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from openrouter_video.errors import ConfigurationError
 
-__all__ = ["StoreKind", "StoreUrl", "nearest_schemes", "parse_store_url", "safe_url", "secret_values"]
+__all__ = ["StoreKind", "StoreUrl", "nearest_schemes", "parse_store_url", "safe_url", "same_place", "secret_values"]
 
 StoreKind = Literal["local", "memory", "sftp", "s3", "gcs", "azure", "other"]
 
@@ -139,3 +139,17 @@ def _refuse_lost_slashes(url: str) -> None:
         raise ConfigurationError(
             f"{safe_url(good)!r} was written without its two slashes. Write scheme://, or ./ before a folder's name."
         )
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether the storage options of one URL may be used for another.
+
+    An object store's options say themselves to whom they speak, so another bucket is fine; an SFTP password would go to
+    whatever host the URL names. What is no URL of a store is no place at all.
+    """
+    try:
+        first, second = parse_store_url(one), parse_store_url(other)
+    except ConfigurationError:
+        return False
+    chosen_by_options = first.kind in {"local", "memory", "s3", "gcs", "azure"}
+    return first.kind == second.kind and (chosen_by_options or first.authority == second.authority)
