@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,15 @@ def test_the_python_examples_run(
     printed = capsys.readouterr().out
     assert ".mp4" in printed or "duration 5 s is not supported" in printed
     assert len(EXAMPLES) == 3
+
+
+@pytest.mark.parametrize(
+    "command", ["fan-out", "generate", "plan", "models", "collect", "sandbox", "ledger list", "ledger settle"]
+)
+def test_every_option_is_in_the_readme(command: str) -> None:
+    """What `--help` offers, the README explains."""
+    words = [sys.executable, "-m", "openrouter_video", *command.split(), "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    options = set(re.findall(r"(?<![\\w-])--[a-z][a-z-]+", done.stdout)) - {"--help", "--version"}
+    assert options
+    assert not {option for option in options if option not in README}
