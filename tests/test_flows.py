@@ -14,12 +14,14 @@ from PIL import Image
 from prefect import flow, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 
+from blocks import VideoStore
 from flows import collect_videos, fan_out_video, generate_video
 from openrouter_video.answers import PollAnswer
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import (
     ApiUnavailable,
     ConfigurationError,
+    LedgerUnsafe,
     RequestRefused,
     TooFewVideos,
 )
@@ -417,4 +419,20 @@ async def test_a_video_in_another_folder_is_looked_for(sandbox: Sandbox, tmp_pat
     assert (again.status, again.reused) == ("completed", True)
     assert _local(again.url).is_file()
     assert "/two/" in (again.url or "")
+    assert len(sandbox.charges) == 1
+
+
+async def test_a_store_that_lies_may_hold_videos_but_no_ledger(
+    sandbox: Sandbox, overwriting_s3: dict[str, str], tmp_path: Path
+) -> None:
+    """It is refused before anything is spent, with the way out; with the ledger elsewhere it is good for videos."""
+    secret = {"key": overwriting_s3["key"], "secret": overwriting_s3["secret"]}
+    options = {**secret, "endpoint_url": overwriting_s3["endpoint_url"]}
+    block = VideoStore.model_validate({"base_url": "s3://bucket/out", "storage_options": options})
+    await block.save("lying", overwrite=True)
+    with pytest.raises(LedgerUnsafe, match="OPENROUTER_VIDEO_LEDGER or --ledger"):
+        await _generate(store="lying")
+    assert sandbox.charges == ()
+    (outcome,) = await _generate(store="lying", ledger=str(tmp_path / "ledger"))
+    assert (outcome.status, (outcome.url or "").startswith("s3://bucket/out/")) == ("completed", True)
     assert len(sandbox.charges) == 1
