@@ -35,6 +35,7 @@ ProviderOptions = dict[str, dict[str, JsonValue]]
 """Passthrough options by provider slug, as in OpenRouter's ``provider.options``; keys are plain, never nested."""
 
 WRAPPER = "parameters"
+MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
 LONGEST_VALUE_IN_MESSAGE = 60
 DATA_URL = re.compile(r"data:([^\s,;]*)(;\s*[^\s,;]+)*,", re.IGNORECASE)
 
@@ -204,9 +205,10 @@ def key_problems(idempotency_key: str | None) -> list[Problem]:
         return []
     if not idempotency_key.strip():
         return [Problem("idempotency_key", "the idempotency key is empty and would protect nothing; leave it out")]
-    unknown = [name for name in re.findall(r"\{[^{}]*\}", idempotency_key) if name != "{date}"]
-    if unknown:
-        message = f"the idempotency key holds {', '.join(unknown)}, but only {{date}} is filled in"
+    meant = [text for text in re.findall(r"\{[^{}]*\}", idempotency_key) if text[1:-1].strip().lower() in MEANT_AS_DATE]
+    unfilled = [text for text in meant if text != "{date}"]
+    if unfilled:
+        message = f"the idempotency key holds {', '.join(unfilled)}, but only {{date}} is filled in"
         return [Problem("idempotency_key", message)]
     return []
 
