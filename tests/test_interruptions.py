@@ -177,7 +177,7 @@ def _has_reached(stage: str, sandbox: Sandbox) -> bool:
     return job is not None and (kind is None or any(s.kind == kind and job in s.path for s in sandbox.requests))
 
 
-async def _until(true: Callable[[], Any], seconds: float = 60) -> Any:
+async def _until(true: Callable[[], Any], seconds: float = 150.0) -> Any:
     async with asyncio.timeout(seconds):
         while not (value := await true()):  # noqa: ASYNC110 (another process sends no event)
             await asyncio.sleep(0.1)
