@@ -33,6 +33,7 @@ from openrouter_video.answers import (
     read_submit,
 )
 from openrouter_video.catalog import Catalog, parse_catalog
+from openrouter_video.connections import Connections
 from openrouter_video.endpoint import is_loopback, parse_api_key, parse_base_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded
@@ -94,9 +95,8 @@ class VideoClient:
             "trust_env": not local,
             "verify": verify,
         }
-        self._async = httpx.AsyncClient(
-            **shared, timeout=httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
-        )
+        timeout = httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
+        self._async = Connections(lambda limits: httpx.AsyncClient(**shared, timeout=timeout, limits=limits))
         # A kept-alive connection that the server has just closed loses a POST in a way that proves nothing.
         self._sync = httpx.Client(**shared, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
 
@@ -123,7 +123,8 @@ class VideoClient:
         """
         url = f"{self.base_url}/videos/models"
         try:
-            response = await self._async.get(url)
+            async with self._async.lend() as client:
+                response = await client.get(url)
         except httpx.HTTPError as error:
             raise ApiUnavailable(f"could not reach {url}: {cause_of(error)}") from None
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
@@ -182,8 +183,9 @@ class VideoClient:
         url = f"{self.base_url}/videos/{quote(job_id, safe='')}"
         try:
             async with (
+                self._async.lend() as client,
                 asyncio.timeout(self.timeouts.poll),
-                self._async.stream("GET", url, auth=self._with_key) as response,
+                client.stream("GET", url, auth=self._with_key) as response,
             ):
                 body = bytearray()
                 async for chunk in response.aiter_bytes():

@@ -1,0 +1,89 @@
+"""A connection for each request under way: no more than allowed, the last one used first, and none ever lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import httpx
+import pytest
+
+from openrouter_video.connections import Connections
+
+
+class Origin:
+    """A transport that is no network; it notes how many requests each client has under way."""
+
+    def __init__(self) -> None:
+        self.made: list[httpx.Limits] = []
+        self.closed = 0
+        self.under_way, self.most, self.seen = Counter[str](), Counter[str](), Counter[str]()
+
+    def make(self, limits: httpx.Limits) -> httpx.AsyncClient:
+        """Make a client that names itself in each request."""
+        self.made.append(limits)
+        origin = self
+
+        class Transport(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                return await origin.answer(request)
+
+            async def aclose(self) -> None:
+                origin.closed += 1
+
+        return httpx.AsyncClient(transport=Transport(), headers={"client": str(len(self.made))})
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer after a moment, or fail where the path asks for it."""
+        client = request.headers["client"]
+        self.under_way[client] += 1
+        self.most[client] = max(self.most[client], self.under_way[client])
+        self.seen[client] += 1
+        await asyncio.sleep(0.001)
+        self.under_way[client] -= 1
+        if request.url.path == "/refuse":
+            raise httpx.ConnectError("refused", request=request)
+        return httpx.Response(200)
+
+
+async def ask(connections: Connections, path: str = "/") -> None:
+    """Send one request by a client that is lent for it."""
+    async with connections.lend() as client:
+        await client.get(f"http://api.test{path}")
+
+
+async def test_each_request_has_a_connection_of_its_own() -> None:
+    """Thirty at once go by three clients, each with one connection and one request at a time."""
+    origin = Origin()
+    connections = Connections(origin.make, most=3)
+    await asyncio.gather(*(ask(connections) for _ in range(30)))
+    assert origin.made == [httpx.Limits(max_connections=1)] * 3
+    assert origin.seen.total() == 30
+    assert set(origin.most.values()) == {1}
+    await connections.aclose()
+    assert origin.closed == 3
+
+
+async def test_requests_in_turn_share_one_connection() -> None:
+    """The client that was used last comes first; no other is made while one is free."""
+    origin = Origin()
+    connections = Connections(origin.make, most=3)
+    for _ in range(10):
+        await ask(connections)
+    assert origin.seen == {"1": 10}
+
+
+@pytest.mark.parametrize("path", ["/refuse", "/"])
+async def test_a_request_that_fails_or_is_cancelled_gives_its_connection_back(path: str) -> None:
+    """However it ends, the next one finds the connection free."""
+    origin = Origin()
+    connections = Connections(origin.make, most=1)
+    for _ in range(20):
+        request = asyncio.create_task(ask(connections, path))
+        if path == "/":
+            await asyncio.sleep(0)
+            request.cancel()
+        with pytest.raises((httpx.ConnectError, asyncio.CancelledError)):
+            await asyncio.wait_for(request, 1)
+    await asyncio.wait_for(ask(connections), 1)
+    assert len(origin.made) == 1
