@@ -22,7 +22,7 @@ from openrouter_video.plan import ModelPlan, Plan
 from openrouter_video.report import parting_words
 from openrouter_video.request import VideoRequest, key_problems, limit_problems
 from openrouter_video.resources import Resources
-from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report
+from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
 
 from .run_identity import identify_run
 from .video_chain import VideoRun, make_video
@@ -73,7 +73,7 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
     async with store.open(credentials.get_client()) as resources:
         scope = identity.scope(key, request.asked(), resources.client.base_url)
-        catalog = await fetch_catalog(resources.client.base_url, resources.client)
+        catalog = unsearched(await fetch_catalog(resources.client.base_url, resources.client))
         plan = await make_plan(
             request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
         )
@@ -90,7 +90,7 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
             credentials_block=order.credentials,
         )
         outcomes = await _make_all(plan, run, order.collect_command(resources))
-    await publish_report(outcomes)
+    await publish_report(unsearched(outcomes))
     wanted = len(outcomes) if order.min_success is None else order.min_success
     return FanOut(
         run_id=identity.run_id,

@@ -21,7 +21,7 @@ from openrouter_video.resources import Resources
 from openrouter_video.storage import find_saved, video_path
 from openrouter_video.stores import open_store
 from openrouter_video.submission import Submitted
-from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video
+from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
 
 __all__ = ["VideoRun", "conclude_job", "make_video"]
 
@@ -78,14 +78,15 @@ async def make_video(plan: ModelPlan, take: int, run: VideoRun) -> Outcome:
 
 async def _submit_and_finish(plan: ModelPlan, claim: Claim, run: VideoRun) -> Outcome:
     try:
-        submitted = await submit_video(claim, plan.body, run.resources)
+        submitted = await submit_video(unsearched(claim), unsearched(plan.body), run.resources)
         rejected: frozenset[str] = frozenset()
         while named := _rejected_options(submitted, plan):
             rejected |= named
             plan = await _plan_again(plan, rejected, run)
             if plan.decision != "send":
                 return of_plan(plan, claim.take, claim.key)
-            submitted = await submit_video(run.claim(plan, claim.take), plan.body, run.resources)
+            claim = run.claim(plan, claim.take)
+            submitted = await submit_video(unsearched(claim), unsearched(plan.body), run.resources)
     except (ApiUnavailable, ConfigurationError, KeyConflict, LedgerError) as error:
         return not_sent(claim, str(error))
     if submitted.state == "settled":
@@ -93,7 +94,7 @@ async def _submit_and_finish(plan: ModelPlan, claim: Claim, run: VideoRun) -> Ou
     if submitted.state != "accepted" or submitted.job_id is None:
         return of_submission(submitted)
     step = await poll_job(
-        submitted.claim,
+        unsearched(submitted.claim),
         submitted.job_id,
         run.resources.client,
         deadline_seconds=run.deadline_seconds,
@@ -109,7 +110,7 @@ async def conclude_job(outcome: Outcome, step: Step, claim: Claim, resources: Re
     if not step.job.completed:
         return await _settle(claim, failed(outcome, step.job), resources)
     try:
-        kept = await download_video(claim, step.job, resources, reused=outcome.reused)
+        kept = await download_video(unsearched(claim), unsearched(step.job), resources, reused=outcome.reused)
     except (ContentUnavailable, StorageError) as error:
         return left_open(outcome, str(error), step.job)
     # The file says nothing of what went wrong with the ledger before it.
@@ -139,7 +140,7 @@ async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
         return outcome
     job = VideoJob(id=outcome.job_id, status="completed", videos=1 + len(outcome.extra_urls))
     try:
-        again = await download_video(claim, job, resources, reused=True)
+        again = await download_video(unsearched(claim), unsearched(job), resources, reused=True)
     except (ContentUnavailable, StorageError) as error:
         gone = f"{outcome.url} is no longer there, and the video could not be downloaded again"
         return left_open(started(claim, job_id=outcome.job_id, reused=True), f"{gone}: {error}")

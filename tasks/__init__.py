@@ -7,6 +7,7 @@ from .poll import poll_job
 from .report import ProgressBar, publish_report
 from .result_format import RESULT_FORMAT
 from .submit import submit_video
+from .unsearched import unsearched
 
 __all__ = [
     "RESULT_FORMAT",
@@ -17,4 +18,5 @@ __all__ = [
     "poll_job",
     "publish_report",
     "submit_video",
+    "unsearched",
 ]

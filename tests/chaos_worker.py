@@ -52,8 +52,10 @@ def run_worker(field: Field, name: str, kind: str, turns: Sequence[Turn]) -> Non
     if kind == "flow":
         asyncio.run(_hands(field, name, mine, _by_flow, AT_ONCE[kind]))
         return
-    for task in ("submit_video", "poll_job", "download_video"):
-        setattr(video_chain, task, getattr(video_chain, task).fn)
+    plain = {task: getattr(video_chain, task).fn for task in ("submit_video", "poll_job", "download_video")}
+    # It is the engine that would unwrap the arguments.
+    for attribute, replacement in {**plain, "unsearched": lambda value: value}.items():
+        setattr(video_chain, attribute, replacement)
     with disable_run_logger():
         asyncio.run(_hands(field, name, mine, _Chain(field).run, AT_ONCE[kind]))
 

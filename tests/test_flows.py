@@ -8,11 +8,19 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from PIL import Image
-from prefect import flow, get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
+from prefect import flow, get_client, task
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
+from prefect.runtime import task_run
 
 from blocks import VideoStore
 from flows import collect_videos, fan_out_video, generate_video
@@ -30,7 +38,7 @@ from openrouter_video.limits import Limits, using_limits
 from openrouter_video.media import probe
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.settings import VideoSettings
-from tasks import poll_job
+from tasks import poll_job, unsearched
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -436,3 +444,41 @@ async def test_a_store_that_lies_may_hold_videos_but_no_ledger(
     (outcome,) = await _generate(store="lying", ledger=str(tmp_path / "ledger"))
     assert (outcome.status, (outcome.url or "").startswith("s3://bucket/out/")) == ("completed", True)
     assert len(sandbox.charges) == 1
+
+
+async def test_the_run_page_draws_each_video_as_a_chain(sandbox: Sandbox) -> None:
+    """Poll knows the submit it follows, and download both, though Prefect does not search their arguments."""
+    (result,) = [await fan_out_video(PROMPT, [VEO], settings=SMALL)]
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(result.run_id)]))
+    names = {"submit", "poll", "download"}
+    async with get_client() as client:
+        for _ in range(100):  # the server learns of task runs by events, a little later
+            found = await client.read_task_runs(flow_run_filter=of_run)
+            runs = {run.name.split()[0]: run for run in found if run.name.split()[0] in names}
+            if runs.keys() == names:
+                break
+            await asyncio.sleep(0.1)
+    follows = {
+        name: {other for other in names for value in run.task_inputs.values() for end in value
+               if getattr(end, "id", None) == runs[other].id}
+        for name, run in runs.items()
+    }  # fmt: skip
+    assert follows == {"submit": set(), "poll": {"submit"}, "download": {"submit", "poll"}}
+
+
+@pytest.mark.parametrize("value", [SMALL, {"a": [1, 2]}, [SMALL, SMALL]])
+async def test_an_unsearched_argument_arrives_as_it_is(prefect_server: None, value: Any) -> None:
+    """The very object, in the task and in the name of its run."""
+    seen: list[Any] = []
+
+    @task(task_run_name="look at {argument}")
+    async def look(argument: Any) -> str | None:
+        seen.append(argument)
+        return task_run.name  # type: ignore[no-any-return]
+
+    @flow
+    async def run() -> str | None:
+        return await look(unsearched(value))
+
+    assert await run() == f"look at {value}"
+    assert seen[0] is value
