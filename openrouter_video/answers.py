@@ -156,7 +156,8 @@ def clip(text: str) -> str:
 
     A URL loses its query, in which a signature may be.
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(shown.split())
     line = URL_WITH_QUERY.sub(r"\1?…", line)
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
 

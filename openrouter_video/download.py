@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -54,37 +55,58 @@ class Downloader:
     async def keep(self, claim: Claim, job: VideoJob, *, reused: bool = False) -> Outcome:
         """Bring the videos of a job to safety: files first, then the sidecar, which says "complete", then the ledger.
 
-        What an earlier run has already brought there is not downloaded again.
+        What an earlier run has already brought there is not downloaded again. Nobody looks for it where the job is this
+        run's own (not ``reused``), which spares each new video a question to its store.
 
         Raises:
             ContentUnavailable, StorageError: the last reason, once no further attempt can help. Nothing was published
                 of the video that failed, and the job stays collectable.
         """
-        outcome = await self._threads.run(self.find, claim, job.id)
-        if outcome is None:
+        saved: list[SavedFile] = []
+        tries = 0
+        while True:
+            before = len(saved)
             try:
-                outcome = await self._save(claim, job)
-            except (ContentUnavailable, StorageError):
-                # Another process may have been quicker, and have cleared our temporary away.
-                outcome = await self._threads.run(self._find_after_all, claim, job.id)
-                if outcome is None:
-                    raise
-        outcome = outcome.model_copy(update={"reused": reused})
-        try:
-            await self._threads.run(self._ledger.settle, claim.key, outcome)
-        except LedgerError as error:
-            return outcome.model_copy(update={"notes": (*outcome.notes, f"the file is safe, but {error}")})
+                return await self._threads.run_stoppable(partial(self._keep, claim, job, reused, saved))
+            except (ContentUnavailable, StorageError) as error:
+                tries = 0 if len(saved) > before else tries
+                wait = download_wait(error, tries, self._attempts, random.random())  # noqa: S311 (spreads load)
+                if wait is None:
+                    # Another process may have been quicker, and have cleared our temporary away.
+                    outcome = await self._threads.run(self._find_after_all, claim, job.id)
+                    if outcome is None:
+                        raise
+                    return await self._threads.run(self._settle, claim, outcome, reused)
+            await self._sleep(wait)
+            tries += 1
+
+    def _keep(
+        self, claim: Claim, job: VideoJob, reused: bool, saved: list[SavedFile], stop: threading.Event
+    ) -> Outcome:
+        """Do all of it in one thread; ``saved`` holds what earlier attempts have brought to safety, and grows."""
+        outcome = self.find(claim, job.id) if reused and not saved else None
+        if outcome is None:
+            paths = video_paths(claim, job.videos)
+            for index in range(len(saved), len(paths)):
+                with self._client.content(job.id, index) as chunks:
+                    saved.append(save_video(chunks, self._store, paths[index], stop=stop))
+            outcome = self._describe(claim, job, saved)
+        return self._settle(claim, outcome, reused)
+
+    def _describe(self, claim: Claim, job: VideoJob, saved: Sequence[SavedFile]) -> Outcome:
+        path = sidecar_path(claim.path)
+        outcome = completed(started(claim, job_id=job.id), job, saved, self._store.url_of(path))
+        outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+        write_sidecar(self._store, path, {"asked": claim.asked, **outcome.model_dump(mode="json")})
+        self.clear(claim, job.videos)
         return outcome
 
-    async def _save(self, claim: Claim, job: VideoJob) -> Outcome:
-        paths = video_paths(claim, job.videos)
-        files = [await self._download(job, index, path) for index, path in enumerate(paths)]
-        sidecar = self._store.url_of(sidecar_path(claim.path))
-        outcome = completed(started(claim, job_id=job.id), job, files, sidecar)
-        outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
-        content = {"asked": claim.asked, **outcome.model_dump(mode="json")}
-        await self._threads.run(write_sidecar, self._store, sidecar_path(claim.path), content)
-        await self._threads.run(self.clear, claim, job.videos)
+    def _settle(self, claim: Claim, outcome: Outcome, reused: bool) -> Outcome:
+        outcome = outcome.model_copy(update={"reused": reused})
+        try:
+            self._ledger.settle(claim.key, outcome)
+        except LedgerError as error:
+            return outcome.model_copy(update={"notes": (*outcome.notes, f"the file is safe, but {error}")})
         return outcome
 
     def _find_after_all(self, claim: Claim, job_id: str) -> Outcome | None:
@@ -115,22 +137,6 @@ class Downloader:
         # Another process may have died while it was bringing the same videos here.
         self.clear(claim, len(paths))
         return outcome
-
-    async def _download(self, job: VideoJob, index: int, path: str) -> SavedFile:
-        def fetch(stop: threading.Event) -> SavedFile:
-            with self._client.content(job.id, index) as chunks:
-                return save_video(chunks, self._store, path, stop=stop)
-
-        tries = 0
-        while True:
-            try:
-                return await self._threads.run_stoppable(fetch)
-            except (ContentUnavailable, StorageError) as error:
-                wait = download_wait(error, tries, self._attempts, random.random())  # noqa: S311 (spreads load)
-                if wait is None:
-                    raise
-            await self._sleep(wait)
-            tries += 1
 
 
 def download_wait(error: ContentUnavailable | StorageError, tries: int, attempts: int, jitter: float) -> float | None:

@@ -12,6 +12,8 @@ __all__ = ["printable", "printable_json"]
 
 def printable(text: str) -> str:
     """Return a text on one line, with a question mark for what could steer a terminal or turn the reading around."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

@@ -208,7 +208,12 @@ async def test_a_bucket_that_vanishes_leaves_the_job_open(runs: FaultyRuns, s3_s
     bucket = s3_store_url.removeprefix("s3://").partition("/")[0]
     filesystem = fsspec.filesystem("s3")
     runs.use_store(s3_store_url, str(tmp_path / "ledger"))
-    runs.time.during = lambda _: filesystem.rm(bucket, recursive=True)
+
+    def vanish(waits: int) -> None:
+        if waits == 1:
+            filesystem.rm(bucket, recursive=True)
+
+    runs.time.during = vanish
     outcome = await runs.generate(idempotency_key=KEY)
     _assert_open(outcome, runs, "The specified bucket does not exist")
     runs.time.during = lambda _: None
@@ -301,7 +306,7 @@ async def test_a_store_that_vanishes_leaves_the_job_open(runs: FaultyRuns) -> No
 
     runs.time.during = vanish
     outcome = await runs.generate(idempotency_key=KEY)
-    _assert_open(outcome, runs, "Not a directory")
+    _assert_open(outcome, runs, "is a file and no folder")
     runs.output.unlink()
     away.rename(runs.output)
     assert runs.files == []

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from openrouter_video.errors import StorageError
 from openrouter_video.stores.opening import Store
-from openrouter_video.stores.path_files import part_of, remove_quietly
+from openrouter_video.stores.path_files import is_part, part_of, remove_quietly
 
 __all__ = ["clear_leftovers"]
 
@@ -25,22 +25,21 @@ def clear_leftovers(store: Store, folder: str, names: Collection[str] | None = N
     with suppress(StorageError), store.errors("clear", folder):
         if store.kind in {"local", "sftp"}:
             _remove_parts(store, store.path(folder), names)
-        elif store.kind == "s3":
-            for name in names or ():
-                _abort_uploads(store, store.path(folder, name))
+        elif store.kind == "s3" and names:
+            _abort_uploads(store, folder, names)
 
 
 def _remove_parts(store: Store, folder: str, names: Collection[str] | None) -> None:
     with store.files() as files:
-        for name in files.names(folder):
-            whole = part_of(name)
-            if whole is not None and (names is None or whole in names):
+        for name in filter(is_part, files.names(folder)):
+            if names is None or part_of(name) in names:
                 remove_quietly(files, f"{folder}/{name}")
 
 
-def _abort_uploads(store: Store, path: str) -> None:
-    bucket, key, _ = store.filesystem.split_path(path)
-    listed = store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key)
+def _abort_uploads(store: Store, folder: str, names: Collection[str]) -> None:
+    bucket, prefix, _ = store.filesystem.split_path(store.path(folder))
+    listed = store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/")
     for upload in listed.get("Uploads", ()):
-        if upload["Key"] == key:
-            store.filesystem.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+        key, number = upload["Key"], upload["UploadId"]
+        if key.removeprefix(f"{prefix}/") in names:
+            store.filesystem.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=number)
