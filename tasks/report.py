@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from openrouter_video.report import describe, table_rows
 __all__ = ["ProgressBar", "publish_report"]
 
 ARTIFACT_TIMEOUT_SECONDS = 10.0
+STEPS = 20
 
 
 @task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -33,7 +35,7 @@ async def publish_report(outcomes: Sequence[Outcome]) -> None:
 
 
 class ProgressBar:
-    """Shows how many videos of a run have ended: one API call at the beginning and one per video."""
+    """Shows how many videos of a run have ended, in no more API calls than a bar has steps that people can see."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -47,9 +49,10 @@ class ProgressBar:
         )
 
     async def advance(self) -> None:
-        """Count one more video that has ended."""
+        """Count one more video that has ended; up to twenty each is shown, and the last one always."""
         self._ended += 1
-        if self._artifact is not None:
+        is_step = self._ended % ceil(self._total / STEPS) == 0 or self._ended == self._total
+        if self._artifact is not None and is_step:
             progress = 100.0 * self._ended / self._total
             await _tolerate(aupdate_progress_artifact(self._artifact, progress, description=self._title()))
 
