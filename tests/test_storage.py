@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -28,7 +29,8 @@ from openrouter_video.storage import (
     video_path,
     write_sidecar,
 )
-from openrouter_video.stores import Store, open_store, read_bytes, write_bytes
+from openrouter_video.stores import Store, open_store, read_bytes, write_bytes, writing
+from openrouter_video.stores.writers import Writer
 
 PROJECT = Path(__file__).parents[1]
 NAME = "a-cat-0123abcd/google--veo-3.1-lite.mp4"
@@ -363,3 +365,28 @@ def test_no_path_escapes(prompt: str, model: str, take: int) -> None:
 def test_a_configuration_error_is_no_storage_error() -> None:
     """Who catches storage trouble while downloading does not catch a wrong setting by accident."""
     assert not issubclass(ConfigurationError, StorageError)
+
+
+@pytest.mark.parametrize("size", [1, 8 * 2**20, 8 * 2**20 + 1, 17 * 2**20])
+def test_an_object_of_any_size_is_whole_and_leaves_no_upload(s3_store_url: str, size: int) -> None:
+    """Up to a block it goes in one request, beyond that in parts; discarded, neither leaves anything."""
+    store = open_store(s3_store_url)
+    bucket = s3_store_url.removeprefix("s3://").partition("/")[0]
+    content = os.urandom(size)
+    blocks = [content[start : start + 2**20] for start in range(0, size, 2**20)]
+
+    def write(name: str, end: Callable[[Writer], None]) -> None:
+        with writing(store, name) as writer:
+            for block in blocks:
+                writer.write(block)
+            end(writer)
+
+    def break_off(_: Writer) -> None:
+        raise BrokenVideo("on purpose")
+
+    with pytest.raises(BrokenVideo):
+        write("gone.mp4", break_off)
+    write("kept.mp4", Writer.publish)
+    assert read_bytes(store, "kept.mp4") == content
+    assert read_bytes(store, "gone.mp4") is None
+    assert not store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads")

@@ -92,25 +92,38 @@ class _PathWriter:
 
 
 class _ObjectWriter:
-    """An upload in parts, which the store shows when it is complete."""
+    """One request for a small file, for a larger one an upload in parts, which the store shows when it is complete."""
 
     def __init__(self, filesystem: AbstractFileSystem, path: str) -> None:
-        self._file: Any = filesystem.open(path, "wb", block_size=_BLOCK_BYTES, autocommit=False)
         self._filesystem, self._path = filesystem, path
+        self._beginning = bytearray()
+        self._file: Any = None
+        self._bytes = 0
 
     def write(self, data: bytes, /) -> None:
+        self._bytes += len(data)
+        if self._file is None:
+            self._beginning += data
+            if self._bytes <= _BLOCK_BYTES:
+                return
+            self._file = self._filesystem.open(self._path, "wb", block_size=_BLOCK_BYTES, autocommit=False)
+            data, self._beginning = bytes(self._beginning), bytearray()
         self._file.write(data)
 
     def publish(self) -> None:
-        # adlfs publishes when closed, s3fs and gcsfs when committed.
-        self._file.close()
-        self._file.commit()
-        written = self._file.tell()
+        if self._file is None:
+            self._filesystem.pipe_file(self._path, bytes(self._beginning))
+        else:
+            # adlfs publishes when closed, s3fs and gcsfs when committed.
+            self._file.close()
+            self._file.commit()
         stored = self._filesystem.info(self._path)["size"]
-        if stored != written:
-            raise OSError(f"{written} bytes were written and {stored} are there")
+        if stored != self._bytes:
+            raise OSError(f"{self._bytes} bytes were written and {stored} are there")
 
     def discard(self) -> None:
+        if self._file is None:
+            return
         with suppress(*driver_errors()):
             self._file.discard()
         # Or else the garbage collector closes it, which uploads what is left of it.
