@@ -31,6 +31,8 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
   make test         every test (some: make test ARGS="-k ledger")
   make soak         a thousand jobs under random faults and kills, then the count of what was charged twice or lost
                     (a certain seed or number: make soak SEED=7 JOBS=5000)
+  make bench        what Prefect and the promises cost: ours, a bare script and the official SDK side by side; about
+                    40 minutes, for the figures in the README (make bench QUICK=1: four minutes, writes nothing)
   make check        lint, formatting, types, and whether the installed packages fit together
   make constraints  resolve every dependency anew and pin it in constraints.txt
   make clean        remove .venv, caches and build products; never ./videos, which may have been paid for
@@ -41,7 +43,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test soak check constraints clean
+.PHONY: help demo serve test soak bench check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -59,6 +61,9 @@ test: $(READY)
 
 soak: $(READY)
 	@$(PY) tests/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+
+bench: $(READY)
+	@$(PY) -m tests.benchmarks $(if $(QUICK),--quick)
 
 check: $(READY)
 	@$(PY) -m ruff check --quiet . && echo "lint: fine"

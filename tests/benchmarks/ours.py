@@ -1,0 +1,38 @@
+"""Ours: ``fan_out_video`` on whatever Prefect server the environment names, with every promise kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from prefect import flow
+
+from flows import fan_out_video
+from openrouter_video.settings import VideoSettings
+from tests.benchmarks.measuring import resident_mib
+
+SMALL = VideoSettings(duration=1, resolution="480p")
+
+
+async def make_videos(jobs: int, base_url: str, api_key: str, folder: Path) -> None:
+    """Make the videos in one flow run; base URL and key are in the environment, as in a worker's."""
+    # No bound but the number of jobs, as for the scripts beside it.
+    await fan_out_video(
+        f"bench {uuid4().hex}",
+        ["x-ai/grok-imagine-video"],
+        settings=SMALL,
+        takes=jobs,
+        output=str(folder),
+        concurrency=jobs,
+        min_success=0,
+    )
+
+
+def idle_mib() -> float:
+    """Return the memory inside a flow that does nothing, with all that a fan-out needs imported."""
+
+    @flow
+    def idle() -> float:
+        return resident_mib()
+
+    return idle()
