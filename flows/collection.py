@@ -22,7 +22,7 @@ from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim, LedgerEntry
 from openrouter_video.resources import Resources
 from openrouter_video.store_urls import same_place
-from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report
+from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unsearched
 
 from .production import refused_state
 from .run_identity import identify_run
@@ -89,7 +89,7 @@ async def collect_videos(
     for group, members in groups.items():
         outcomes += await _collect(group, members, place, records, wait_minutes * 60)
     if outcomes:
-        await publish_report(outcomes)
+        await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 
@@ -158,7 +158,9 @@ async def _ask(entry: LedgerEntry, resources: Resources, deadline_seconds: float
     claim = cast(Claim, entry.claim)
     if origin(claim.base_url) != origin(resources.client.base_url):
         return Step("leave_open", reason=f"it belongs to {claim.base_url}; collect it with that base URL")
-    return await poll_job(claim, entry.job_id or "", resources.client, deadline_seconds=deadline_seconds, fresh=False)
+    return await poll_job(
+        unsearched(claim), entry.job_id or "", resources.client, deadline_seconds=deadline_seconds, fresh=False
+    )
 
 
 async def _finish(entry: LedgerEntry, step: Step, resources: Resources, wait_seconds: float) -> Outcome:

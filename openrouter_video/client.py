@@ -183,8 +183,8 @@ class VideoClient:
         url = f"{self.base_url}/videos/{quote(job_id, safe='')}"
         try:
             async with (
-                self._async.lend() as client,
                 asyncio.timeout(self.timeouts.poll),
+                self._async.lend() as client,
                 client.stream("GET", url, auth=self._with_key) as response,
             ):
                 body = bytearray()

@@ -28,7 +28,7 @@ class Connections:
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend a client for one request; the time spent waiting for one is not the request's.
+        """Lend a client for one request; one that was used in vain is not lent again.
 
         The one that was used last comes first, so that few connections stay busy rather than many half idle.
         """
@@ -36,8 +36,11 @@ class Connections:
             client = self._idle.pop() if self._idle else self._make(httpx.Limits(max_connections=1))
             try:
                 yield client
-            finally:
-                self._idle.append(client)
+            except BaseException:
+                # One that was cancelled may be neither usable nor closed in the eyes of its pool, for good.
+                await client.aclose()
+                raise
+            self._idle.append(client)
 
     async def aclose(self) -> None:
         """Close all connections, once no request is under way."""

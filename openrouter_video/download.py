@@ -21,7 +21,15 @@ from openrouter_video.job import Outcome, VideoJob
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcomes import completed, elapsed_since, started
 from openrouter_video.records import Claim
-from openrouter_video.storage import SavedFile, find_saved, read_sidecar, save_video, sidecar_path, write_sidecar
+from openrouter_video.storage import (
+    SavedFile,
+    Stopped,
+    find_saved,
+    read_sidecar,
+    save_video,
+    sidecar_path,
+    write_sidecar,
+)
 from openrouter_video.stores import Store, clear_leftovers
 from openrouter_video.threads import Threads
 from openrouter_video.video_paths import numbered_path
@@ -88,6 +96,8 @@ class Downloader:
         if outcome is None:
             paths = video_paths(claim, job.videos)
             for index in range(len(saved), len(paths)):
+                if stop.is_set():
+                    raise Stopped(f"The download of {claim.title} was stopped before its video {index + 1}.")
                 with self._client.content(job.id, index) as chunks:
                     saved.append(save_video(chunks, self._store, paths[index], stop=stop))
             outcome = self._describe(claim, job, saved)

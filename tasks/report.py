@@ -49,7 +49,7 @@ class ProgressBar:
         )
 
     async def advance(self) -> None:
-        """Count one more video that has ended; up to twenty each is shown, and the last one always."""
+        """Count one more video that has ended; of many, every twentieth part and the last one move the bar."""
         self._ended += 1
         is_step = self._ended % ceil(self._total / STEPS) == 0 or self._ended == self._total
         if self._artifact is not None and is_step:

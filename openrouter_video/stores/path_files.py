@@ -160,7 +160,8 @@ class _LocalPart:
         self._waiting += len(data)
         if sys.platform == "linux" and self._waiting >= _WAITING_BYTES:
             # The disk begins now, and not only when all has arrived and fsync waits for it.
-            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):
+                os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             self._waiting = 0
 
     def close(self) -> None:

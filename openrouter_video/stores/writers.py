@@ -38,7 +38,7 @@ def writing(store: Store, relative: str) -> Iterator[Writer]:
     """Lend a writer for a file; without ``publish``, or after an exception, nothing is left behind.
 
     Raises:
-        StorageError: The file cannot be begun.
+        StorageError: The file cannot be begun; an object store says so at its first request, which comes later.
     """
     path = store.path(relative)
     if store.kind in {"local", "sftp"}:
@@ -49,10 +49,7 @@ def writing(store: Store, relative: str) -> Iterator[Writer]:
                 yield writer
         return
     with store.errors("write", relative):
-        if store.kind in {"memory", "other"}:
-            writer = _SpoolWriter(store, path)
-        else:
-            writer = _ObjectWriter(store.filesystem, path)
+        writer = _SpoolWriter(store, path) if store.kind in {"memory", "other"} else _ObjectWriter(store, path)
     with _discarding(writer):
         yield writer
 
@@ -94,8 +91,8 @@ class _PathWriter:
 class _ObjectWriter:
     """One request for a small file, for a larger one an upload in parts, which the store shows when it is complete."""
 
-    def __init__(self, filesystem: AbstractFileSystem, path: str) -> None:
-        self._filesystem, self._path = filesystem, path
+    def __init__(self, store: Store, path: str) -> None:
+        self._filesystem, self._kind, self._path = store.filesystem, store.kind, path
         self._beginning = bytearray()
         self._file: Any = None
         self._bytes = 0
@@ -112,7 +109,9 @@ class _ObjectWriter:
 
     def publish(self) -> None:
         if self._file is None:
-            self._filesystem.pipe_file(self._path, bytes(self._beginning))
+            # Of the three, gcsfs alone guesses the type for a large file and not for a small one.
+            options = {"content_type": "video/mp4"} if self._kind == "gcs" else {}
+            self._filesystem.pipe_file(self._path, bytes(self._beginning), **options)
         else:
             # adlfs publishes when closed, s3fs and gcsfs when committed.
             self._file.close()
