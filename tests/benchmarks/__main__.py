@@ -33,6 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="once, up to 100 jobs and 128 MB: to see that it works")
     quick: bool = parser.parse_args().quick
+    if not quick:
+        # An hour's figures must find their place.
+        with_tables(README.read_text(), json.loads(RESULTS.read_text()))
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="openrouter-bench-"))
     # PostgreSQL runs as another user here where root starts it.

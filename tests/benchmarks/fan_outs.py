@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -82,10 +82,12 @@ def measure(series: tuple[Series, ...], folder: Path, say: Any) -> list[dict[str
             # The list of models is cached from here on, and the server has its first run behind it.
             _run(field, name, 1)
         for turn in range(max(one.times for one in present)):
-            for one in sorted(present):
-                if turn < one.times:
-                    measured.append(_run(field, one.contender, one.jobs))
-                    say(_line(measured[-1]))
+            due = [one for one in present if turn < one.times]
+            # Or else each would always find the servers as the same other one has left them.
+            random.Random(turn).shuffle(due)  # noqa: S311 (the same order in each run)
+            for one in due:
+                measured.append(_run(field, one.contender, one.jobs))
+                say(_line(measured[-1]))
     return measured
 
 
@@ -109,7 +111,7 @@ def _field(folder: Path, say: Any) -> Iterator[Field]:
 
 def _run(field: Field, contender: str, jobs: int) -> dict[str, Any]:
     """Run a contender once; one that does not come to its end is a figure too."""
-    settle(field.watched)
+    settling = settle(field.watched)
     field.sandbox.count()
     output, result = field.folder / "videos", field.folder / "result.json"
     result.unlink(missing_ok=True)
@@ -124,16 +126,19 @@ def _run(field: Field, contender: str, jobs: int) -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+    trouble = None
     try:
         process.wait(MOST_SECONDS)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    end_group(process)
+        trouble = f"not done after {MOST_SECONDS:g} s"
+    finally:
+        end_group(process)
     shutil.rmtree(output, ignore_errors=True)
     figures: dict[str, Any] = json.loads(result.read_text()) if result.exists() else {}
     if process.returncode:
-        figures["trouble"] = f"exit code {process.returncode}"
-    return {**figures, "contender": contender, "jobs": jobs, "requests": field.sandbox.count()}
+        figures["trouble"] = trouble or f"exit code {process.returncode}"
+    figures |= {"contender": contender, "jobs": jobs, "settling_s": settling}
+    return {**figures, "requests": field.sandbox.count()}
 
 
 def _line(figures: dict[str, Any]) -> str:
@@ -169,6 +174,8 @@ def _summary(jobs: int, contender: str, runs: list[dict[str, Any]]) -> dict[str,
     }
     if contender == "ours-idle":
         return {**summary, "failed": 0, "idle_mib": statistics.median(run["idle_mib"] for run in runs)}
+    if troubles := sorted({run["trouble"] for run in runs if "trouble" in run}):
+        summary["troubles"] = troubles
     if not whole:
         return summary
     requests, calls = Counter[str](), Counter[str]()

@@ -52,7 +52,11 @@ class Talker:
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """Return this process's environment without what would change a measurement."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "OPENROUTER_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "OPENROUTER_", "AWS_"))
+    }
+    # Some contenders would send what is for this machine through a proxy.
+    kept = {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")}
     return {**kept, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PYTHONPATH": str(ROOT), **extra}
 
 
