@@ -14,7 +14,7 @@ T = TypeVar("T")
 def unsearched(value: T) -> T:
     """Mark an argument of a task as a whole: it arrives as it is, and is linked to the task that made it.
 
-    Prefect walks twice through every field of every argument for futures that it might have to wait for. That took
-    longer than the rest of a task run, for values of ours that never hold any.
+    Prefect walks twice through every field of every argument for futures that it might have to wait for. That was a
+    quarter of a fan-out's processor time, for values of ours that never hold any.
     """
     return cast(T, opaque(value))

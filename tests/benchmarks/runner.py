@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.measuring import peak_mib, resident_mib, write_figures
+from tests.benchmarks.measuring import peak_mib, write_figures
 
 # ruff: noqa: PLC0415 (a script is not charged for what another one imports)
 
@@ -39,7 +39,7 @@ def main(name: str, jobs: str, folder: str, result: str) -> None:
         figures["idle_mib"] = ours.idle_mib()
         return
     make = _contender(name, calls, base_url)
-    figures |= {"imported_mib": resident_mib(), "cpu_before": time.process_time()}
+    figures["cpu_before"] = time.process_time()
     Path(folder).mkdir(parents=True)
     began = time.perf_counter()
     asyncio.run(make(int(jobs), base_url, key, Path(folder)))
