@@ -61,8 +61,8 @@ def exported(init: str) -> list[str]:
 
 
 def test_modules_and_functions_stay_small() -> None:
-    """A module has at most 250 lines, a function 40 of code, a task's body 15, a flow's 40."""
-    long = [f"{f}: {n} lines" for f in sources(*FOLDERS) if (n := len((ROOT / f).read_text().splitlines())) > 250]
+    """A module has at most 400 lines, a function 40 of code, a task's body 15, a flow's 40."""
+    long = [f"{f}: {n} lines" for f in sources(*FOLDERS) if (n := len((ROOT / f).read_text().splitlines())) > 400]
     for file in sources(*FOLDERS):
         for function in functions(file):
             limit = 15 if is_decorated(function, "task", "materialize") else 40

@@ -47,7 +47,7 @@ def count(calls: Counter[str], base_url: str) -> None:
         calls["event"] += 1
         await emit(self, event)
 
-    async def handle_and_count(self: APILogWorker, items: list[dict[str, Any]]) -> None:
+    async def handle_and_count(self: APILogWorker, items: list[bytes]) -> None:
         calls["log line"] += len(items)
         await logs(self, items)
 
