@@ -107,7 +107,7 @@ def local_deployment(definition: Mapping[str, Any]) -> RunnerDeployment:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415
     from prefect.deployments.runner import RunnerDeployment  # noqa: PLC0415
 
-    blocks = {"credentials", "store"}
+    blocks, limit = {"credentials", "store"}, definition.get("concurrency_limit")
     return RunnerDeployment.from_entrypoint(
         definition["entrypoint"],
         definition["name"],
@@ -115,7 +115,7 @@ def local_deployment(definition: Mapping[str, Any]) -> RunnerDeployment:
         tags=definition["tags"],
         parameters={name: value for name, value in definition["parameters"].items() if name not in blocks},
         schedules=[_schedule(entry) for entry in definition.get("schedules", ())],
-        concurrency_limit=ConcurrencyLimitConfig(**definition["concurrency_limit"]),
+        concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
         enforce_parameter_schema=definition["enforce_parameter_schema"],
         paused=False,
     )

@@ -95,7 +95,14 @@ def test_parameters_are_those_of_the_flow(name: str) -> None:
         assert set(parameters) <= set(signature(FLOWS[name].fn).parameters)
         FLOWS[name].validate_parameters({"prompt": "x"} | parameters if name != "collect-videos" else parameters)
     assert definition["enforce_parameter_schema"]
-    assert definition["concurrency_limit"]["limit"] > 0
+
+
+def test_runs_that_spend_money_are_limited_and_collections_are_not() -> None:
+    """With a limit of one, the slot of a dead worker's collection had every later one cancelled."""
+    assert {name for name, d in DEFINITIONS.items() if d.get("concurrency_limit", {}).get("limit", 0) > 0} == {
+        name for name in DEFINITIONS if name != "collect-videos"
+    }
+    assert "concurrency_limit" not in DEFINITIONS["collect-videos"]
 
 
 def test_no_key_stands_in_a_parameter() -> None:
