@@ -12,7 +12,7 @@ from typing import Any
 from openrouter_video.answers import clip
 from openrouter_video.job import LeftOut, Outcome, VideoJob
 from openrouter_video.plan import ModelPlan
-from openrouter_video.records import Claim, LedgerEntry
+from openrouter_video.records import IN_FLIGHT_SECONDS, Claim, LedgerEntry, age_of, in_flight
 from openrouter_video.storage import SavedFile
 from openrouter_video.submission import Submitted
 
@@ -80,8 +80,11 @@ def of_submission(submitted: Submitted) -> Outcome:
     return outcome.model_copy(update={"notes": (*outcome.notes, note)})
 
 
-def of_entry(entry: LedgerEntry) -> Outcome:
-    """Return the outcome that the records of a key tell by themselves."""
+def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
+    """Return the outcome that the records of a key tell by themselves.
+
+    With ``now``, a submission whose answer may still come is open: in flight, and not yet uncertain.
+    """
     if entry.outcome is not None:
         return entry.outcome.model_copy(update={"reused": True})
     if entry.claim is None:
@@ -89,11 +92,18 @@ def of_entry(entry: LedgerEntry) -> Outcome:
     else:
         base = started(entry.claim, job_id=entry.job_id, reused=True)
     base = _with_other_jobs(base, entry.other_job_ids)
+    if now is not None and in_flight(entry, now):
+        return base.model_copy(update={"status": "open", "error": _in_flight(entry, now)})
     if entry.state in {"uncertain", "claimed"}:
         return uncertain(base, entry.reason)
     if entry.state == "free":
         return base.model_copy(update={"status": "refused", "error": entry.reason})
     return base
+
+
+def _in_flight(entry: LedgerEntry, now: datetime) -> str:
+    begun = f"in flight: begun {max(0.0, age_of(entry, now) or 0.0):.0f} s ago"
+    return f"{begun}. Its answer may still come; {IN_FLIGHT_SECONDS / 60:.0f} min without one make it uncertain"
 
 
 def _with_other_jobs(outcome: Outcome, job_ids: Sequence[str]) -> Outcome:

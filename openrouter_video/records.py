@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,6 +19,8 @@ from openrouter_video.answers import clip
 from openrouter_video.job import Outcome
 
 __all__ = [
+    "BEGUN_NOT_ENDED",
+    "IN_FLIGHT_SECONDS",
     "SCHEMA_VERSION",
     "UNREADABLE_JOB",
     "Claim",
@@ -26,8 +29,10 @@ __all__ = [
     "OutcomeRecord",
     "Proof",
     "Scope",
+    "age_of",
     "differences",
     "digest",
+    "in_flight",
     "parse_entry",
     "scope_of_key",
     "scope_of_run",
@@ -35,6 +40,14 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 UNREADABLE_JOB = "a job was accepted, but its record cannot be read"
+BEGUN_NOT_ENDED = "a submission was begun and its end is not recorded: the process may have died in the middle"
+
+IN_FLIGHT_SECONDS = 600.0
+"""From its claim on, a POST and the record of its answer take no longer than this; the client keeps within it."""
+
+CLOCK_TOLERANCE_SECONDS = 60.0
+"""So far may the clock of another machine be ahead; a claim from further in the future has no age to go by."""
+
 ATTEMPT = re.compile(r"(claim|job|release|uncertain)-([1-9][0-9]{0,8})")
 
 _R = TypeVar("_R", bound="_Record")
@@ -194,6 +207,25 @@ def _without_job(entry: LedgerEntry, begun: Sequence[int], contents: Mapping[str
             return entry._replace(state="uncertain", attempt=attempt, reason=doubt.reason)
         return entry._replace(state="claimed", attempt=attempt, reason=None)
     return entry
+
+
+def age_of(entry: LedgerEntry, now: datetime) -> float | None:
+    """Return the seconds since an entry's claim, negative if its clock was ahead; None if the claim cannot be read."""
+    try:
+        begun = datetime.fromisoformat(entry.since or "")
+    except ValueError:
+        return None
+    return (now - (begun if begun.tzinfo else begun.replace(tzinfo=UTC))).total_seconds()
+
+
+def in_flight(entry: LedgerEntry, now: datetime) -> bool:
+    """Tell whether the POST of an entry may be on its way, so that what becomes of it may still be recorded.
+
+    A claim from the future would be in flight until its clock is reached, which may be years; it is taken as over.
+    """
+    unended = entry.state == "claimed" or (entry.state == "uncertain" and entry.reason == BEGUN_NOT_ENDED)
+    age = age_of(entry, now)
+    return unended and age is not None and -CLOCK_TOLERANCE_SECONDS <= age < IN_FLIGHT_SECONDS
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -21,15 +21,14 @@ from openrouter_video.client import VideoClient
 from openrouter_video.errors import KeyConflict, LedgerError
 from openrouter_video.job import Outcome
 from openrouter_video.ledger import Ledger
-from openrouter_video.records import Claim, LedgerEntry, differences
+from openrouter_video.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, differences
 from openrouter_video.threads import Threads
 
-__all__ = ["BEGUN_NOT_ENDED", "SubmitPolicy", "Submitted", "Submitter", "check_conflict", "retry_wait"]
+__all__ = ["SubmitPolicy", "Submitted", "Submitter", "check_conflict", "retry_wait"]
 
 RECORD_TRIES = 3
 LOOK_EVERY_SECONDS = 2.0
 IMAGES = ("frame_images", "input_references")
-BEGUN_NOT_ENDED = "a submission was begun and its end is not recorded: the process may have died in the middle"
 
 
 class SubmitPolicy(NamedTuple):

@@ -437,8 +437,25 @@ def test_a_claim_that_may_be_on_its_way_is_not_freed(command: Command, claimed: 
     ledger = claimed(A, hours=0, doubt=False)
     said = command("ledger", "settle", A, "--abandon")
     assert said.code == 2
-    assert "may be on its way" in said.err
+    assert "may be on its way; try again in 10 min" in said.err
     assert ledger.entry(A).state == "claimed"
+    assert [row["state"] for row in command("ledger", "list", "--json").document["entries"]] == ["in flight"]
+
+
+def test_the_id_of_a_job_can_be_recorded_at_any_time(command: Command, claimed: Callable[..., Ledger]) -> None:
+    """It never frees a key, so there is nothing to wait for."""
+    ledger = claimed(A, hours=0, doubt=False)
+    assert command("ledger", "settle", A, "--job", "gen-vid-1").code == 0
+    assert (ledger.entry(A).state, ledger.entry(A).job_id) == ("accepted", "gen-vid-1")
+
+
+def test_a_claim_of_a_host_whose_clock_is_ahead_can_be_settled(
+    command: Command, claimed: Callable[..., Ledger]
+) -> None:
+    """It is not in flight until that clock is reached."""
+    ledger = claimed(A, hours=-2.0, doubt=False)
+    assert command("ledger", "settle", A, "--abandon").code == 0
+    assert ledger.entry(A).state == "free"
 
 
 @pytest.mark.parametrize(

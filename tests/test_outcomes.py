@@ -137,6 +137,18 @@ def test_what_the_records_tell(entry: LedgerEntry, expected: dict[str, Any]) -> 
     assert changed(of_entry(entry)) == expected
 
 
+def test_a_young_claim_is_in_flight() -> None:
+    """Its answer may still come: nobody is asked to settle it, and nothing is said of a bill."""
+    young = LedgerEntry("k1", "claimed", 1, CLAIM, since=CLAIM.at)
+    outcome = of_entry(young, datetime(2026, 11, 22, 12, 0, 12, tzinfo=UTC))
+    assert (outcome.status, outcome.job_id) == ("open", None)
+    assert outcome.error == (
+        "in flight: begun 12 s ago. Its answer may still come; 10 min without one make it uncertain"
+    )
+    assert of_entry(young, datetime(2026, 11, 22, 12, 10, tzinfo=UTC)) == of_entry(young)
+    assert of_entry(young).status == "uncertain"
+
+
 def test_a_job_whose_claim_cannot_be_read_is_not_lost() -> None:
     """The id is all that is known, and all that is needed to find the video."""
     outcome = of_entry(LedgerEntry("k1", "accepted", 1, None, "j1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,13 +11,17 @@ from hypothesis import strategies as st
 
 from openrouter_video.job import Outcome
 from openrouter_video.records import (
+    BEGUN_NOT_ENDED,
+    IN_FLIGHT_SECONDS,
     Claim,
     JobRecord,
     LedgerEntry,
     OutcomeRecord,
     Proof,
+    age_of,
     differences,
     digest,
+    in_flight,
     parse_entry,
     scope_of_key,
     scope_of_run,
@@ -197,6 +202,45 @@ def test_a_claim_that_cannot_be_read_blocks_like_any_other(found: Records) -> No
     torn: Records = {name: b"" if name.startswith("claim") else content for name, content in found.items()}
     before, after = parse_entry("k", found), parse_entry("k", torn)
     assert before._replace(claim=None, since=None) == after._replace(claim=None, since=None)
+
+
+# ---- In flight -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "flies"),
+    [
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T11:59:48+00:00"), True),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T11:59:48"), True),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T14:59:48+03:00"), True),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T11:50:01+00:00"), True),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T11:50:00+00:00"), False),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-20T12:00:00+00:00"), False),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T12:00:59+00:00"), True),
+        (LedgerEntry("k", "claimed", 1, since="2026-11-22T12:01:01+00:00"), False),
+        (LedgerEntry("k", "claimed", 1, since="2031-11-22T12:00:00+00:00"), False),
+        (LedgerEntry("k", "claimed", 1, since="yesterday"), False),
+        (LedgerEntry("k", "claimed", 1), False),
+        (LedgerEntry("k", "uncertain", 1, reason=BEGUN_NOT_ENDED, since="2026-11-22T11:59:00+00:00"), True),
+        (LedgerEntry("k", "uncertain", 1, reason=BEGUN_NOT_ENDED, since="2026-11-22T11:00:00+00:00"), False),
+        (LedgerEntry("k", "uncertain", 1, reason="HTTP 502", since="2026-11-22T11:59:00+00:00"), False),
+        (LedgerEntry("k", "accepted", 1, job_id="j", since="2026-11-22T11:59:00+00:00"), False),
+        (LedgerEntry("k", "free", 1, since="2026-11-22T11:59:00+00:00"), False),
+        (LedgerEntry("k", "settled", 1, since="2026-11-22T11:59:00+00:00"), False),
+    ],
+)
+def test_a_claim_is_in_flight_as_long_as_its_post_may_take(entry: LedgerEntry, flies: bool) -> None:
+    """By its own clock, unless that is far ahead: such a claim could never be settled otherwise."""
+    assert in_flight(entry, datetime(2026, 11, 22, 12, tzinfo=UTC)) is flies
+
+
+def test_the_age_of_a_claim() -> None:
+    """Signed, so that a clock that is ahead can be told."""
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    entry = LedgerEntry("k", "claimed", 1, since="2026-11-22T11:50:00+00:00")
+    assert age_of(entry, now) == IN_FLIGHT_SECONDS == 600
+    assert age_of(entry._replace(since="2026-11-22T13:00:00+00:00"), now) == -3600
+    assert age_of(entry._replace(since=None), now) is None
 
 
 # ---- Identity --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from rich.text import Text
 
 from openrouter_video.command_line.ledger_desk import (
-    age_of,
     entry_row,
     find_entry,
     print_entries,
@@ -21,7 +20,7 @@ from openrouter_video.command_line.terminal import Terminal, print_json
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import Ledger
 from openrouter_video.plain_text import printable
-from openrouter_video.records import LedgerEntry
+from openrouter_video.records import LedgerEntry, age_of
 
 __all__ = ["Settlement", "list_entries", "run_settle"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
@@ -18,18 +18,17 @@ from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.job import dollars
 from openrouter_video.ledger import Ledger
-from openrouter_video.records import UNREADABLE_JOB, LedgerEntry
-from openrouter_video.submission import BEGUN_NOT_ENDED
+from openrouter_video.records import IN_FLIGHT_SECONDS, UNREADABLE_JOB, LedgerEntry, age_of, in_flight
 
-__all__ = ["age_of", "entry_row", "find_entry", "print_entries", "read_entries", "settle_entry", "why_not", "words_for"]
+__all__ = ["entry_row", "find_entry", "print_entries", "read_entries", "settle_entry", "why_not", "words_for"]
 
 READERS = 16
-IN_FLIGHT_SECONDS = 120.0
-"""A claim younger than this may be a request on its way: the submit time-outs and their margin, and some more."""
-
 SHORT_KEY = 12
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"))
-STATE_STYLES = {"open": "cyan", "uncertain": "magenta", "begun": "magenta", "completed": "green", "failed": "red"}
+STATE_STYLES = {"open": "cyan", "in flight": "cyan", "uncertain": "magenta", "begun": "magenta"} | {
+    "completed": "green",
+    "failed": "red",
+}
 
 
 def read_entries(ledger: Ledger, wanted: Callable[[LedgerEntry], bool]) -> list[LedgerEntry]:
@@ -58,22 +57,13 @@ def find_entry(ledger: Ledger, key: str) -> LedgerEntry:
     raise RequestRefused([Problem("key", f"{what}; `openrouter-video ledger list --all` shows them")])
 
 
-def words_for(entry: LedgerEntry) -> str:
+def words_for(entry: LedgerEntry, now: datetime) -> str:
     """Return the state of an entry in the words of a report."""
     if entry.outcome is not None:
         return entry.outcome.status
+    if in_flight(entry, now):
+        return "in flight"
     return {"accepted": "open", "claimed": "begun"}.get(entry.state, entry.state)
-
-
-def age_of(entry: LedgerEntry, now: datetime) -> float | None:
-    """Return the seconds since an entry's claim; None if the claim cannot be read."""
-    if entry.since is None:
-        return None
-    try:
-        begun = datetime.fromisoformat(entry.since)
-    except ValueError:
-        return None
-    return max(0.0, (now - (begun if begun.tzinfo else begun.replace(tzinfo=UTC))).total_seconds())
 
 
 def entry_row(entry: LedgerEntry, now: datetime) -> dict[str, Any]:
@@ -81,12 +71,12 @@ def entry_row(entry: LedgerEntry, now: datetime) -> dict[str, Any]:
     claim, outcome, age = entry.claim, entry.outcome, age_of(entry, now)
     return {
         "key": entry.key,
-        "state": words_for(entry),
+        "state": words_for(entry, now),
         "model": claim.model if claim else outcome.model if outcome else None,
         "take": claim.take if claim else outcome.take if outcome else None,
         "job_id": entry.job_id,
         "cost_usd": outcome.cost_usd if outcome else None,
-        "age_seconds": round(age, 1) if age is not None else None,
+        "age_seconds": round(max(0.0, age), 1) if age is not None else None,
         "since": entry.since,
         "url": outcome.url if outcome else None,
         "base_url": claim.base_url if claim else None,
@@ -94,18 +84,21 @@ def entry_row(entry: LedgerEntry, now: datetime) -> dict[str, Any]:
     }
 
 
-def why_not(entry: LedgerEntry, now: datetime) -> str | None:
-    """Return why a person may not settle an entry; None if he may."""
+def why_not(entry: LedgerEntry, now: datetime, *, abandon: bool) -> str | None:
+    """Return why a person may not settle an entry; None if he may.
+
+    To give a job's id is safe at any time; to ``abandon`` it frees the key, so no POST may be on its way.
+    """
     if entry.state == "settled":
-        return f"it is over: {words_for(entry)}"
+        return f"it is over: {words_for(entry, now)}"
     if entry.state == "accepted":
         return f"job {entry.job_id} was accepted and is billed; `openrouter-video collect` finishes it"
     if entry.state == "free":
         return "nothing was accepted under it, so it is free already"
-    age = age_of(entry, now)
-    unended = entry.state == "claimed" or entry.reason == BEGUN_NOT_ENDED
-    if unended and age is not None and age < IN_FLIGHT_SECONDS:
-        return f"it was begun {_age(age)} ago and may be on its way; try again in two minutes"
+    if abandon and in_flight(entry, now):
+        age = age_of(entry, now) or 0.0
+        rest = max(1, round((IN_FLIGHT_SECONDS - age) / 60))
+        return f"it was begun {_age(max(0.0, age))} ago and may be on its way; try again in {rest} min"
     return None
 
 
@@ -116,7 +109,7 @@ def settle_entry(ledger: Ledger, entry: LedgerEntry, job_id: str | None, now: da
         ConfigurationError: if the entry is not uncertain.
         LedgerError: if the record could not be written, or somebody else was quicker.
     """
-    reason = why_not(entry, now)
+    reason = why_not(entry, now, abandon=job_id is None)
     if reason is None and job_id is None and entry.reason == UNREADABLE_JOB:
         reason = f"{UNREADABLE_JOB}; look for the session {entry.key} in OpenRouter's activity and give --job ID"
     if reason is not None:
