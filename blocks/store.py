@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import PurePath
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -81,13 +81,13 @@ class VideoStore(Block):
         Raises:
             ConfigurationError: if the store cannot be used, or cannot hold a ledger.
         """
-        with closing(Threads()) as threads:
-            async with client:
-                store = await threads.run(self.open_store)
-                records = ledger if ledger is not None else await threads.run(self.open_ledger)
-                await threads.run(check_writable, store)
-                await threads.run(records.check)
-                yield Resources(client, store, records, threads, _revealed(self.storage_options))
+        threads = Threads()
+        async with client:
+            store = await threads.run(self.open_store)
+            records = ledger if ledger is not None else await threads.run(self.open_ledger)
+            await threads.run(check_writable, store)
+            await threads.run(records.check)
+            yield Resources(client, store, records, threads, _revealed(self.storage_options))
 
 
 def _revealed(options: SecretDict | None) -> dict[str, Any] | None:

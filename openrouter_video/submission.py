@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -22,12 +23,13 @@ from openrouter_video.errors import KeyConflict, LedgerError
 from openrouter_video.job import Outcome
 from openrouter_video.ledger import Ledger
 from openrouter_video.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, differences
-from openrouter_video.threads import Threads
+from openrouter_video.threads import Departure, Threads
 
 __all__ = ["SubmitPolicy", "Submitted", "Submitter", "check_conflict", "retry_wait"]
 
 RECORD_TRIES = 3
 LOOK_EVERY_SECONDS = 2.0
+CALLED_OFF = "interrupted before it was sent; nothing was charged"
 IMAGES = ("frame_images", "input_references")
 
 
@@ -93,7 +95,7 @@ class Submitter:
         content = json.dumps(body, ensure_ascii=False).encode()
         began, attempt, tries = self._clock(), 1, 0
         while True:
-            answer = await self._threads.run(self._attempt, attempt, claim, content)
+            answer = await self._threads.run_to_end(partial(self._attempt, attempt, claim, content))
             if answer is None:
                 entry = await self._wait_for_owner(claim)
                 if entry.state != "free":
@@ -107,13 +109,16 @@ class Submitter:
             await self._sleep(wait)
             attempt, tries = attempt + 1, tries + 1
 
-    def _attempt(self, attempt: int, claim: Claim, content: bytes) -> SubmitAnswer | None:
+    def _attempt(self, attempt: int, claim: Claim, content: bytes, departure: Departure) -> SubmitAnswer | None:
         """Claim, POST and record, once. None: the attempt is somebody else's."""
         if not self._ledger.claim(attempt, claim):
             return None
-        answer = self._client.submit(
-            content, session_id=claim.key, late=lambda late: self._record_late(claim.key, attempt, late)
-        )
+        if departure.leave(self._client.timeouts.submit):
+            answer = self._client.submit(
+                content, session_id=claim.key, late=lambda late: self._record_late(claim.key, attempt, late)
+            )
+        else:
+            answer = SubmitAnswer("again", CALLED_OFF)
         for remaining in reversed(range(RECORD_TRIES)):
             try:
                 self._record(claim.key, attempt, answer)

@@ -1,55 +1,158 @@
-"""Blocking work off the event loop, waited for even when the caller is cancelled.
+"""Blocking work off the event loop, and what becomes of it when its caller is cancelled.
 
 A merely shielded coroutine dies with its event loop: a SIGTERM killed such a POST after the API had accepted it. So the
-work runs in a thread, and whoever is cancelled waits for it to end before passing the cancellation on.
+work runs in a thread, and whoever is cancelled waits for it before passing the cancellation on: for what cannot be
+taken back to its end, for all else some seconds, since a store that never answers must not keep a process alive. For
+the same reason the threads are daemons, which Python does not wait for at its exit.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from functools import partial
 from typing import ParamSpec, TypeVar
 
-__all__ = ["Threads"]
+__all__ = ["Departure", "Threads", "start", "wait_for_departures"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 4.0
+"""How long the cancelled wait for what can be abandoned: a record that is being written, a download that tidies up."""
+RECORD_SECONDS = 30.0
+"""How long the record of what could not be taken back may take, beyond the thing itself."""
+
+_away: set[Departure] = set()
+
+
+class Departure:
+    """The moment from which on work cannot be taken back: before it, it is called off; after it, it is waited for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._called_off = False
+        self._until: float | None = None
+        self._ended = threading.Event()
+
+    def leave(self, seconds: float) -> bool:
+        """Say that it happens now and takes no longer than ``seconds``; False if it was called off and must not."""
+        with self._lock:
+            if not self._called_off:
+                self._until = time.monotonic() + seconds + RECORD_SECONDS
+                _away.add(self)
+            return not self._called_off
+
+    def call_off(self) -> float:
+        """Let it not happen any more; if it has happened, return by when (of the monotonic clock) all is recorded."""
+        with self._lock:
+            self._called_off = self._until is None
+            return self._until or 0.0
+
+    def end(self) -> None:
+        """Say that all is done and recorded."""
+        _away.discard(self)
+        self._ended.set()
+
+    def outlast(self) -> None:
+        """Wait for its end, or for the time by which it should have come."""
+        self._ended.wait(max(0.0, (self._until or 0.0) - time.monotonic()))
+
+
+def wait_for_departures() -> None:
+    """Wait for all that cannot be taken back any more and is not yet recorded."""
+    for departure in list(_away):
+        departure.outlast()
+
+
+# Daemons end with the process, so whatever made the loop go away without waiting is made good here.
+atexit.register(wait_for_departures)
+
 
 class Threads:
-    """Two pools: short ledger and submit work, and the long downloads that must not hold it up.
+    """Places for two kinds of work: short ledger and submit work, and the long downloads that must not hold it up.
 
     Neither is the event loop's default pool, in which host names are resolved: a poll never waits for a download.
     """
 
     def __init__(self, submissions: int = 32, downloads: int = 4) -> None:
-        self._short = ThreadPoolExecutor(submissions, thread_name_prefix="openrouter-video-submit")
-        self._long = ThreadPoolExecutor(downloads, thread_name_prefix="openrouter-video-download")
+        self._short = asyncio.Semaphore(submissions)
+        self._long = asyncio.Semaphore(downloads)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run short work to its end; a cancelled caller waits for it, unless it has not begun."""
-        return await _finish(self._short.submit(work, *args, **kwargs))
+        """Run short work; a cancelled caller waits for it a few seconds, unless it has not begun."""
+        async with self._short:
+            return await _finish(partial(work, *args, **kwargs), _by_patience)
+
+    async def run_to_end(self, work: Callable[[Departure], T]) -> T:
+        """Run work that cannot be taken back from the moment of its departure on.
+
+        A cancelled caller calls it off before that moment, and after it waits for its end.
+        """
+        departure = Departure()
+
+        def depart() -> T:
+            try:
+                return work(departure)
+            finally:
+                departure.end()
+
+        async with self._short:
+            return await _finish(depart, lambda: max(departure.call_off(), _by_patience()))
 
     async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
         """Run long work that looks at the flag it is given; a cancelled caller sets it and waits for the clean-up."""
         stop = threading.Event()
-        return await _finish(self._long.submit(work, stop), stop)
 
-    def close(self) -> None:
-        """Release the threads; what still runs goes on to its end."""
-        self._short.shutdown(wait=False)
-        self._long.shutdown(wait=False)
-
-
-async def _finish(future: Future[T], stop: threading.Event | None = None) -> T:
-    try:
-        return await asyncio.shield(asyncio.wrap_future(future))
-    except asyncio.CancelledError:
-        if stop is not None:
+        def until() -> float:
             stop.set()
-        if not future.cancel():
-            # Blocking the loop is meant: after a signal nothing else is sure to be waited for.
-            wait([future])
+            return _by_patience()
+
+        async with self._long:
+            return await _finish(partial(work, stop), until)
+
+
+def _by_patience() -> float:
+    return time.monotonic() + PATIENCE_SECONDS
+
+
+def start(work: Callable[[], T]) -> Future[T]:
+    """Run work in a thread of its own, for which nobody has to wait."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
+
+    def do() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=do, name="openrouter-video", daemon=True).start()
+    return future
+
+
+async def _finish(work: Callable[[], T], until: Callable[[], float]) -> T:
+    """Run work in a thread of its own; ``until`` says how long the cancelled wait for it."""
+    future = start(work)
+    try:
+        return await asyncio.shield(ended := asyncio.wrap_future(future))
+    except asyncio.CancelledError:
+        await _outlast(future, ended, until())
         raise
+
+
+async def _outlast(future: Future[T], ended: asyncio.Future[T], until: float) -> None:
+    """Wait for the end until then, whatever cancels meanwhile."""
+    while not ended.done() and (seconds := until - time.monotonic()) > 0:
+        try:
+            await asyncio.wait({ended}, timeout=seconds)
+        except asyncio.CancelledError:
+            # Some cancel again and again, and must not make this loop spin.
+            wait([future], 0.05)
+    ended.cancel()

@@ -66,7 +66,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             while not ((answer := await client.get_job(one.job.id)).job and answer.job.completed):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             yield one
-            one.threads.close()
 
 
 async def test_the_file_the_sidecar_and_the_ledger_agree(bench: Bench) -> None:

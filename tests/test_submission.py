@@ -86,11 +86,9 @@ async def client(sandbox: Sandbox) -> AsyncIterator[VideoClient]:
 
 async def _submit(client: VideoClient, ledger: Ledger, claim: Claim, time: Time | None = None) -> Submitted:
     time, threads = time or Time(), Threads()
-    submitter = Submitter(client, ledger, threads, SubmitPolicy(), sleep=time.sleep, clock=time.clock)
-    try:
-        return await submitter.submit(claim, BODY)
-    finally:
-        threads.close()
+    return await Submitter(client, ledger, threads, SubmitPolicy(), sleep=time.sleep, clock=time.clock).submit(
+        claim, BODY
+    )
 
 
 async def test_an_accepted_job_is_recorded_and_found_again(
@@ -192,7 +190,6 @@ async def test_a_claim_whose_owner_finishes_is_reused(sandbox: Sandbox, ledger: 
     threads = Threads()
     submitter = Submitter(client, ledger, threads, sleep=owner_finishes, clock=time.clock)
     submitted = await submitter.submit(make_claim(sandbox, "mine"), BODY)
-    threads.close()
     assert (submitted.state, submitted.job_id, submitted.reused) == ("accepted", "gen-vid-other", True)
 
 
@@ -210,14 +207,37 @@ async def test_a_cancelled_submission_is_finished_and_recorded_first(
     """Cancelling in the middle of the POST waits for its end: the job is in the ledger when the caller hears of it."""
     sandbox.add_fault(Fault(on="submit", delay_seconds=0.3))
     running = asyncio.create_task(_submit(client, ledger, make_claim(sandbox)))
-    while not ledger.keys():  # noqa: ASYNC110 (the ledger is a folder, which sends no event)
+    while not sandbox.charges:  # noqa: ASYNC110 (the sandbox is another loop's)
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     entry = ledger.entry(KEY)
     assert (entry.state, entry.job_id) == ("accepted", sandbox.charges[0].job_id)
+
+
+async def test_a_submission_that_is_cancelled_before_its_post_is_called_off(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the claim is still being written: nothing is sent, and the key is free again."""
+    claiming, go_on, real_claim = threading.Event(), threading.Event(), ledger.claim
+
+    def slow_claim(attempt: int, claim: Claim) -> bool:
+        claiming.set()
+        go_on.wait()
+        return real_claim(attempt, claim)
+
+    monkeypatch.setattr(ledger, "claim", slow_claim)
+    running = asyncio.create_task(_submit(client, ledger, make_claim(sandbox)))
+    await asyncio.to_thread(claiming.wait)
+    running.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    entry = ledger.entry(KEY)
+    assert (entry.state, entry.reason) == ("free", "interrupted before it was sent; nothing was charged")
+    assert (sandbox.requests, sandbox.charges) == ((), ())
 
 
 async def test_a_ledger_that_fails_after_the_answer_does_not_hide_the_job(

@@ -1,22 +1,32 @@
-"""Blocking work off the loop: waited for, whatever is cancelled around it."""
+"""Blocking work off the loop: waited for, whatever is cancelled around it, unless it hangs and can be abandoned."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from openrouter_video.threads import Threads
+from openrouter_video import threads as module
+from openrouter_video.threads import Departure, Threads
 
 
 @pytest.fixture
-def threads() -> Iterator[Threads]:
+def threads() -> Threads:
     """One thread of each kind."""
-    pool = Threads(submissions=1, downloads=1)
-    yield pool
-    pool.close()
+    return Threads(submissions=1, downloads=1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """No patience with what can be abandoned; the event lets go what a test has left hanging."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    let_go = threading.Event()
+    yield let_go
+    let_go.set()
 
 
 async def test_work_returns_its_value_and_its_error(threads: Threads) -> None:
@@ -73,3 +83,90 @@ async def test_stoppable_work_sees_the_flag(threads: Threads) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert cleaned == [True]
+
+
+async def test_work_that_hangs_is_abandoned(threads: Threads, impatient: threading.Event) -> None:
+    """A store that never answers keeps no interrupted run alive, neither here nor at the end of the process."""
+    begun = threading.Event()
+
+    def hang(_: object = None) -> None:
+        begun.set()
+        impatient.wait()
+
+    for running in (threads.run(hang), threads.run_stoppable(hang), threads.run_to_end(hang)):
+        begun.clear()
+        task = asyncio.create_task(running)
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_has_left_is_waited_for(threads: Threads) -> None:
+    """A POST on its way ends, and is recorded, however often its caller is cancelled meanwhile."""
+    left, go_on, done = threading.Event(), threading.Event(), list[str]()
+
+    def post(departure: Departure) -> None:
+        assert departure.leave(60)
+        left.set()
+        go_on.wait()
+        done.append("recorded")
+
+    running = asyncio.create_task(threads.run_to_end(post))
+    await asyncio.to_thread(left.wait)
+    for _ in range(3):
+        running.cancel()
+        await asyncio.sleep(0.01)
+    assert not running.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert done == ["recorded"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_has_not_left_stays(threads: Threads) -> None:
+    """A POST whose caller is cancelled before it is never sent."""
+    begun, go_on, answers = threading.Event(), threading.Event(), list[bool]()
+    gone = threading.Event()
+
+    def post(departure: Departure) -> None:
+        begun.set()
+        go_on.wait()
+        answers.append(departure.leave(60))
+        gone.set()
+
+    running = asyncio.create_task(threads.run_to_end(post))
+    await asyncio.to_thread(begun.wait)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    go_on.set()
+    await asyncio.to_thread(gone.wait)
+    assert answers == [False]
+
+
+AT_EXIT = """if True:
+    import threading, time
+    from openrouter_video.threads import Departure, start
+
+    def post():
+        departure = Departure()
+        assert departure.leave(60)
+        left.set()
+        time.sleep(0.5)
+        print("recorded", flush=True)
+        departure.end()
+
+    left = threading.Event()
+    start(threading.Event().wait)
+    start(post)
+    left.wait()
+"""
+
+
+def test_a_process_waits_at_its_end_for_what_has_left_and_for_nothing_else() -> None:
+    """Whatever became of the event loop: the POST is recorded, and a store that hangs holds nobody up."""
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "recorded\n", "")

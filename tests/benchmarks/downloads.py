@@ -46,7 +46,6 @@ async def main(port: str, times: str, folder: str, result: str) -> None:
         }
         if len(saved) == 1:
             figures["httpx_alone_seconds"] = await threads.run(_throw_away, client)
-    threads.close()
     shutil.rmtree(folder)
     write_figures(result, figures)
 
