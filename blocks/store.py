@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import PurePath
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Self
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, PrivateAttr, WithJsonSchema
 
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Ledger
 from openrouter_video.places import LEDGER_FOLDER, find_place
 from openrouter_video.resources import Resources
-from openrouter_video.stores import Store, check_writable, open_store
+from openrouter_video.store_urls import safe_url, same_place
+from openrouter_video.stores import Store, check_writable, open_store, passing_place
 from openrouter_video.threads import Threads
 
 from .block_names import block_name
@@ -64,15 +63,61 @@ class VideoStore(Block):
         description="Options of the ledger's file system as JSON, if it has a URL of its own.",
     )
 
+    # The block as it was saved, where an output or a ledger of a run wins over its URLs.
+    _saved: VideoStore | None = PrivateAttr(default=None)
+
+    def at(self, output: str | None = None, ledger: str | None = None) -> Self:
+        """Return this store with another output or ledger.
+
+        Its secrets go with the places they were given for: to another host they are not sent. Another output does not
+        move the ledger, for a key is paid once per ledger.
+        """
+        changed: dict[str, Any] = {}
+        if output:
+            changed |= {"base_url": output, "storage_options": self._options_for(output)}
+        if ledger:
+            changed |= {"ledger_url": ledger, "ledger_storage_options": self._ledger_options_for(ledger)}
+        moved = self.model_copy(update=changed)
+        moved._saved = self._saved or self  # noqa: SLF001 (its own class)
+        return moved
+
+    def _options_for(self, url: str) -> SecretDict | None:
+        saved = self._saved or self
+        return saved.storage_options if same_place(url, saved.base_url) else None
+
+    def _ledger_options_for(self, url: str) -> SecretDict | None:
+        saved = self._saved or self
+        if saved.ledger_url and same_place(url, saved.ledger_url):
+            return saved.ledger_storage_options
+        return self._options_for(url)
+
+    def options_for(self, url: str) -> dict[str, Any] | None:
+        """Return the options to read something else with, such as an image: those that were given for its place."""
+        return _revealed(self._options_for(url))
+
     def open_store(self) -> Store:
         """Open the folder of the videos; blocks."""
         return open_store(self.base_url, _revealed(self.storage_options))
 
     def open_ledger(self) -> Ledger:
-        """Open the ledger at its own URL, or in the folder ``_jobs`` of the videos; blocks."""
+        """Open the ledger at its own URL, or in the folder ``_jobs`` of the block's videos; blocks."""
         if self.ledger_url:
             return Ledger(open_store(self.ledger_url, _revealed(self.ledger_storage_options)))
-        return Ledger(self.open_store().child(LEDGER_FOLDER))
+        return Ledger((self._saved or self).open_store().child(LEDGER_FOLDER))
+
+    def check_lasting(self) -> None:
+        """Refuse places that end with a worker's process, or depend on its current folder.
+
+        Raises:
+            ConfigurationError: The videos or the ledger would be there.
+        """
+        for url in (self.base_url, self.ledger_url or (self._saved or self).base_url):
+            if passing_place(url):
+                raise ConfigurationError(
+                    "a deployment needs a lasting place for its videos and ledger; "
+                    f"{safe_url(url)!r} ends with the worker: name a store block, give an absolute output or URL, or "
+                    "set OPENROUTER_VIDEO_OUTPUT"
+                )
 
     @asynccontextmanager
     async def open(self, client: VideoClient, ledger: Ledger | None = None) -> AsyncIterator[Resources]:
@@ -87,7 +132,7 @@ class VideoStore(Block):
             records = ledger if ledger is not None else await threads.run(self.open_ledger)
             await threads.run(check_writable, store)
             await threads.run(records.check)
-            yield Resources(client, store, records, threads, _revealed(self.storage_options))
+            yield Resources(client, store, records, threads, self.options_for)
 
 
 def _revealed(options: SecretDict | None) -> dict[str, Any] | None:
@@ -99,8 +144,8 @@ async def load_store(
 ) -> VideoStore:
     """Return the block of that name; without a name, the output and ledger given, or those of the environment.
 
-    ``output`` and ``ledger`` win over the block's URLs. ``deployed`` refuses a place that depends on a worker's current
-    folder, since it may vanish with the worker, and the ledger with it.
+    ``output`` and ``ledger`` win over the block's URLs, as ``VideoStore.at`` says. ``deployed`` refuses a place that
+    depends on a worker's current folder, since it may vanish with the worker, and the ledger with it.
 
     Raises:
         ConfigurationError: if there is no such block, or no lasting place in a deployment.
@@ -113,20 +158,10 @@ async def load_store(
                 f"there is no OpenRouter Video Store block {name[:100]!r}; make one in Prefect's UI under Blocks, or "
                 "leave the name out and give an output"
             ) from None
-        changed = {"base_url": output, "ledger_url": ledger}
-        store = store.model_copy(update={field: value for field, value in changed.items() if value})
+        store = store.at(output, ledger)
     else:
         place = find_place(output, ledger, os.environ)
         store = VideoStore(base_url=place.output, ledger_url=place.ledger)
     if deployed:
-        for url in filter(None, (store.base_url, store.ledger_url)):
-            _check_lasting(url)
+        store.check_lasting()
     return store
-
-
-def _check_lasting(url: str) -> None:
-    if url.startswith("memory:") or not (PurePath(url).is_absolute() or url.startswith("~") or urlsplit(url).scheme):
-        raise ConfigurationError(
-            f"a deployment needs a lasting place for its videos and ledger; {url!r} ends with the worker: "
-            "name a store block, give an absolute output or URL, or set OPENROUTER_VIDEO_OUTPUT"
-        )

@@ -57,7 +57,7 @@ async def collect_videos(
 
     Args:
         store: Name of the OpenRouter Video Store block whose ledger is read.
-        output: Folder of the videos, if its ledger is inside it. Wins over the store's.
+        output: Folder of the videos, if its ledger is inside it. The ledger of a store is where the store says.
         ledger: Folder of the submission records, if not inside the output. Wins over the store's.
         credentials: Name of an OpenRouter Credentials block. Without it each job's own, or OPENROUTER_API_KEY.
         limit: How many jobs to look at. None means all.

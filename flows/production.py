@@ -48,9 +48,9 @@ class Order(NamedTuple):
 
     def collect_command(self, resources: Resources) -> str:
         """Return the command by which anybody, anywhere, finishes what this order leaves open."""
-        output, ledger = self.output, self.ledger
-        if not self.store:
-            output, ledger = resources.store.url, resources.ledger.url
+        # A block says where its ledger is, and each claim where its video goes.
+        output = None if self.store else resources.store.url
+        ledger = resources.ledger.url if self.ledger or not self.store else None
         options = {"store": self.store, "output": output, "ledger": ledger, "credentials": self.credentials}
         words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
         return printable(shlex.join(["openrouter-video", "collect", *words]))

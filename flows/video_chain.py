@@ -149,9 +149,11 @@ async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
 
 def _is_there(outcome: Outcome, claim: Claim, resources: Resources) -> bool:
     """Look where the earlier run has saved a video: in this store, or in another folder of this machine."""
-    if claim.output == resources.store.url:
+    # Older versions wrote the URL of a folder without its escapes.
+    home = resources.store if claim.output == resources.store.url else open_store(claim.output)
+    if home.url == resources.store.url:
         return resources.downloader.find(claim) is not None
-    return find_saved(open_store(claim.output), claim.path, size=outcome.bytes)
+    return find_saved(home, claim.path, size=outcome.bytes)
 
 
 def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:

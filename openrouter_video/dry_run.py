@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openrouter_video.catalog import Catalog
@@ -10,9 +10,15 @@ from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.images import load_image
 from openrouter_video.plan import Plan, plan_videos
 from openrouter_video.request import VideoRequest
-from openrouter_video.store_urls import same_place
 
-__all__ = ["dry_run", "read_images"]
+__all__ = ["dry_run", "no_options", "read_images"]
+
+OptionsFor = Callable[[str], Mapping[str, Any] | None]
+"""Tells the storage options that an image's URL may be opened with."""
+
+
+def no_options(_url: str) -> None:
+    """Say that nothing is to be opened with options."""
 
 
 def dry_run(
@@ -22,28 +28,23 @@ def dry_run(
     *,
     takes: int = 1,
     min_success: int | None = None,
-    output: str | None = None,
-    storage_options: Mapping[str, Any] | None = None,
+    options_for: OptionsFor = no_options,
 ) -> Plan:
     """Read the images of a request and plan it for several models.
 
-    An image in the same place as ``output`` is read with the same storage options. What is wrong with an image
-    is a problem of the plan, beside all others.
+    What is wrong with an image is a problem of the plan, beside all others.
     """
-    images, problems = read_images(request, output, storage_options)
+    images, problems = read_images(request, options_for)
     return plan_videos(request, models, catalog, takes=takes, min_success=min_success, images=images, problems=problems)
 
 
-def read_images(
-    request: VideoRequest, output: str | None = None, storage_options: Mapping[str, Any] | None = None
-) -> tuple[dict[str, str], list[Problem]]:
+def read_images(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[dict[str, str], list[Problem]]:
     """Return the URL to send for each image of a request, and what is wrong with those that cannot be sent."""
     images: dict[str, str] = {}
     problems: list[Problem] = []
     for field, source in request.settings.image_sources().items():
-        same_store = output is not None and same_place(source, output)
         try:
-            images[source] = load_image(source, field=field, storage_options=storage_options if same_store else None)
+            images[source] = load_image(source, field=field, storage_options=options_for(source))
         except RequestRefused as refused:
             problems += refused.problems
     return images, problems

@@ -6,13 +6,13 @@ Opened and checked once per flow run, before anything is spent, and handed to th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.download import Downloader
-from openrouter_video.dry_run import dry_run
+from openrouter_video.dry_run import dry_run, no_options
 from openrouter_video.errors import KeyConflict, Problem
 from openrouter_video.ledger import Ledger
 from openrouter_video.limits import current_limits
@@ -37,13 +37,13 @@ class Resources:
         store: Store,
         ledger: Ledger,
         threads: Threads,
-        storage_options: Mapping[str, Any] | None = None,
+        options_for: Callable[[str], Mapping[str, Any] | None] = no_options,
     ) -> None:
         self.client = client
         self.store = store
         self.ledger = ledger
         self.threads = threads
-        self.storage_options = storage_options
+        self.options_for = options_for
         limits = current_limits()
         self.submitter = Submitter(client, ledger, threads, limits.submit, sleep=limits.sleep, clock=limits.clock)
         self.downloader = Downloader(
@@ -59,7 +59,7 @@ class Resources:
         takes: int = 1,
         min_success: int | None = None,
     ) -> Plan:
-        """Plan a request; images in the same kind of store as the videos are read with the same options."""
+        """Plan a request; images in the place that the block's options were given for are read with them."""
         return await self.threads.run(
             dry_run,
             request,
@@ -67,8 +67,7 @@ class Resources:
             catalog,
             takes=takes,
             min_success=min_success,
-            output=self.store.url,
-            storage_options=self.storage_options,
+            options_for=self.options_for,
         )
 
     async def find_conflicts(self, bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any]) -> list[Problem]:

@@ -6,10 +6,22 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
+from urllib.parse import quote, unquote
 
 from openrouter_video.errors import ConfigurationError
 
-__all__ = ["StoreKind", "StoreUrl", "nearest_schemes", "parse_store_url", "safe_url", "same_place", "secret_values"]
+__all__ = [
+    "StoreKind",
+    "StoreUrl",
+    "ends_with_the_process",
+    "file_url",
+    "nearest_schemes",
+    "parse_store_url",
+    "path_of_file_url",
+    "safe_url",
+    "same_place",
+    "secret_values",
+]
 
 StoreKind = Literal["local", "memory", "sftp", "s3", "gcs", "azure", "other"]
 
@@ -33,9 +45,18 @@ EXAMPLES = "./videos, s3://bucket/videos, gs://bucket/videos, az://container/vid
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>.*)", re.DOTALL)
 # Of the other characters that no terminal shows some are good in names; half a surrogate pair is no text at all.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_ONLY = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _USERINFO = re.compile(r"(://)[^/\s]*@")
 _QUERY = re.compile(r"\?[^\s'\")]*")
 _SECRET_NAME = re.compile(r"key|secret|token|pass|credential|sas|connection_string", re.IGNORECASE)
+# What a file URL may hold without an escape (RFC 3986); what has anything else in it was written by an older version.
+_UNESCAPED = "/!$&'()*+,;=:@"
+_PROPER_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+# Of fsspec's own drivers those that keep files in this process, in a worker's folder, or in a file of one.
+_PASSING = frozenset(
+    {"async_wrapper", "asynclocal", "asyncwrapper", "blockcache", "cached", "dask", "data", "dir", "filecache"}
+    | {"generic", "libarchive", "pyscript", "reference", "simplecache", "tar", "zip"}
+)
 _SHORTEST_SECRET = 4  # shorter values would blot out half of a message
 
 
@@ -43,6 +64,8 @@ class StoreUrl(NamedTuple):
     """The parts of a store's URL; ``shown`` holds no secret and opens the same place, given the same options.
 
     ``path`` starts with a slash, or is empty; for a plain path ``scheme`` is empty and ``path`` is the text as given.
+    ``other_path`` is what a file URL says if it is read the other way: literally, or with its escapes decoded. Where
+    only that one exists it is meant, for older versions of this package escaped nothing.
     """
 
     scheme: str
@@ -50,6 +73,7 @@ class StoreUrl(NamedTuple):
     path: str
     kind: StoreKind
     shown: str
+    other_path: str | None = None
 
 
 def safe_url(text: str) -> str:
@@ -129,7 +153,29 @@ def _without_host(scheme: str, authority: str, path: str, kind: StoreKind) -> St
             f"The URL {scheme}://{safe_url(authority)}{path} names a host. "
             "A file URL has three slashes, file:///folder; for a relative folder give the plain path."
         )
-    return StoreUrl(scheme, "", path or "/", kind, f"file://{path or '/'}")
+    return _parse_file_path(scheme, path or "/")
+
+
+def _parse_file_path(scheme: str, path: str) -> StoreUrl:
+    """Read a file URL as its standard says, unless it holds what the standard would have escaped."""
+    decoded = unquote(path, errors="surrogateescape")
+    if _CONTROL_ONLY.search(decoded):
+        raise ConfigurationError(f"The URL {scheme}://{path} stands for a control character. Remove its escape.")
+    first, second = (decoded, path) if _PROPER_PATH.fullmatch(path) else (path, decoded)
+    return StoreUrl(scheme, "", first, "local", file_url(first), second if second != first else None)
+
+
+def file_url(path: str) -> str:
+    """Return the URL of an absolute path of this machine, percent-encoded as its standard says."""
+    return f"file://{quote(path.encode('utf-8', 'surrogateescape'), safe=_UNESCAPED)}"
+
+
+def path_of_file_url(url: str) -> str | None:
+    """Return the path in a file URL that this package has written; None for any other text."""
+    if not url.startswith("file://"):
+        return None
+    path = url.removeprefix("file://")
+    return unquote(path, errors="surrogateescape") if _PROPER_PATH.fullmatch(path) else path
 
 
 def _refuse_lost_slashes(url: str) -> None:
@@ -144,12 +190,29 @@ def _refuse_lost_slashes(url: str) -> None:
 def same_place(one: str, other: str) -> bool:
     """Whether the storage options of one URL may be used for another.
 
-    An object store's options say themselves to whom they speak, so another bucket is fine; an SFTP password would go to
-    whatever host the URL names. What is no URL of a store is no place at all.
+    The options of S3 and Google say themselves to whom they speak, so another bucket is fine. An SFTP password would go
+    to whatever host, port and user the URL names, and an Azure URL may name an account of its own. What is no URL of a
+    store is no place at all.
     """
     try:
         first, second = parse_store_url(one), parse_store_url(other)
     except ConfigurationError:
         return False
-    chosen_by_options = first.kind in {"local", "memory", "s3", "gcs", "azure"}
-    return first.kind == second.kind and (chosen_by_options or first.authority == second.authority)
+    return first.kind == second.kind and _listener(first) == _listener(second)
+
+
+def _listener(url: StoreUrl) -> tuple[str, str]:
+    """Return what in a URL decides who is spoken to."""
+    if url.kind in {"local", "memory", "s3", "gcs"}:
+        return "", ""
+    if url.kind == "azure":
+        return "", url.authority.rpartition("@")[2].lower() if "@" in url.authority else ""
+    if url.kind == "sftp":
+        user, at, host = url.authority.rpartition("@")
+        return "", f"{user}{at}{host.lower().removesuffix(':22')}"
+    return url.scheme, url.authority
+
+
+def ends_with_the_process(url: StoreUrl) -> bool:
+    """Whether a store other than a folder is gone when its process is, or is kept in a folder of its worker."""
+    return url.kind == "memory" or (url.kind == "other" and url.scheme in _PASSING)

@@ -6,6 +6,8 @@ import hashlib
 import re
 import unicodedata
 
+from slugify import slugify
+
 __all__ = ["numbered_path", "sidecar_path", "video_path"]
 
 _LONGEST_SLUG = 48
@@ -46,8 +48,15 @@ def sidecar_path(video: str) -> str:
 
 
 def _prompt_slug(prompt: str) -> str:
-    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
+    decomposed = unicodedata.normalize("NFKD", prompt)
+    if any(map(_of_another_script, decomposed)):
+        return slugify(prompt, entities=False, decimal=False, hexadecimal=False, max_length=_LONGEST_SLUG) or "video"
+    plain = decomposed.encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "video"
+
+
+def _of_another_script(character: str) -> bool:
+    return not character.isascii() and character.isalpha() and "LATIN" not in unicodedata.name(character, "LATIN")
 
 
 def _model_slug(model: str) -> str:

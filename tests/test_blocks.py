@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import paramiko
 import pytest
 from prefect import get_client
 from prefect.blocks.core import Block
@@ -14,8 +21,16 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+from flows.production import Order
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore, load_credentials, load_store
+from openrouter_video.dry_run import read_images
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.request import parse_request
+from openrouter_video.sandbox import Fault
+from openrouter_video.settings import VideoSettings
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyRuns
 
 CANARY = "canary-secret-8431"
 OPENROUTER = "https://openrouter.ai/api/v1"
@@ -175,7 +190,54 @@ async def test_a_deployment_refuses_a_block_with_a_passing_folder() -> None:
     assert (await load_store("lasting", deployed=True)).base_url == "/lasting"
 
 
-@pytest.mark.parametrize("output", ["/videos", "~/videos", "s3://bucket/videos", "file:///videos"])
+PASSING = [
+    *("C:\\videos", "C:/videos", "c:videos", "\\\\server\\share", "a:b", "Memory://videos", "MEMORY://", "memory:///x"),
+    *("asynclocal://videos", "simplecache://videos", "dir://videos", "zip://videos.zip", " /videos"),
+]
+
+
+@pytest.mark.parametrize("place", PASSING)
+@pytest.mark.parametrize("given_as", ["output", "ledger", "environment", "ledger in the environment", "block"])
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_deployment_refuses_whatever_ends_with_its_worker(
+    place: str, given_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drive of another system is a relative folder here; and a scheme may be written in any case."""
+    in_environment = {"environment": "OUTPUT", "ledger in the environment": "LEDGER"}
+    monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", "/videos")
+    monkeypatch.setenv("OPENROUTER_VIDEO_LEDGER", "")
+    if given_as in in_environment:
+        monkeypatch.setenv(f"OPENROUTER_VIDEO_{in_environment[given_as]}", place)
+    if given_as == "block":
+        await VideoStore(base_url=place).save("passing-kind", overwrite=True)
+    given = {
+        "output": {"output": place},
+        "ledger": {"output": "/videos", "ledger": place},
+        # Its ledger stays in the place that passes.
+        "block": {"name": "passing-kind", "output": "/videos"},
+    }.get(given_as, {})
+    with pytest.raises(ConfigurationError, match="lasting place"):
+        await load_store(**given, deployed=True)
+
+
+@pytest.mark.parametrize("place", ["file:videos", "local:videos", "file://videos", "local://videos", "memory:videos"])
+async def test_a_relative_file_url_is_refused_everywhere(place: str) -> None:
+    """There is no such thing; a plain path is relative."""
+    for given in ({"output": place}, {"output": "/videos", "ledger": place}):
+        with pytest.raises(ConfigurationError, match=r"two slashes|three slashes"):
+            await load_store(**given, deployed=True)
+
+
+async def test_a_home_is_lasting_only_where_it_is_known_and_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ~ stands for decides, not the text."""
+    with pytest.raises(ConfigurationError, match="which home"):
+        await load_store(None, "~nobody_here/videos", deployed=True)
+    monkeypatch.setenv("HOME", "somewhere")
+    with pytest.raises(ConfigurationError, match="lasting place"):
+        await load_store(None, "~/videos", deployed=True)
+
+
+@pytest.mark.parametrize("output", ["/videos", "~/videos", "s3://bucket/videos", "file:///videos", "LOCAL:///videos"])
 async def test_a_deployment_takes_a_lasting_output(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the argument or from the environment."""
     monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
@@ -222,3 +284,179 @@ def test_the_ledger_is_inside_unless_it_has_its_own_place(tmp_path: Path) -> Non
     apart = VideoStore(base_url=str(tmp_path / "videos"), ledger_url=str(tmp_path / "jobs")).open_ledger()
     assert inside.url.endswith("/videos/_jobs")
     assert apart.url.endswith("/jobs")
+
+
+# ---- A ledger that stays, and secrets that stay with it --------------------------------------------------------------
+
+SECRETS = SecretDict({"password": CANARY})
+LEDGER_SECRETS = SecretDict({"password": "of-the-ledger"})
+
+
+def revealed(options: SecretDict | None) -> str | None:
+    """The password in some options."""
+    return options.get_secret_value()["password"] if options else None
+
+
+@pytest.mark.parametrize(
+    ("output", "gets"),
+    [
+        ("sftp://me@host/elsewhere", CANARY),
+        ("sftp://me@HOST:22/elsewhere", CANARY),
+        ("ssh://me@host/elsewhere", CANARY),
+        ("sftp://me@partner.example/v", None),
+        ("sftp://me@host.partner.example/v", None),
+        ("sftp://me@host:2222/v", None),
+        ("sftp://root@host/v", None),
+        ("sftp://host/v", None),
+        ("sftp://me@host@partner.example/v", None),
+        ("s3://host/v", None),
+        ("ftp://me@host/v", None),
+        ("/v", None),
+    ],
+)
+def test_secrets_go_with_the_place_that_they_were_given_for(output: str, gets: str | None) -> None:
+    """Another host, port or user in a parameter gets none of a block's options, as output, ledger or image."""
+    block = VideoStore(base_url="sftp://me@host/videos", storage_options=SECRETS)
+    assert revealed(block.at(output).storage_options) == gets
+    assert revealed(block.at(ledger=output).ledger_storage_options) == gets
+    assert (block.options_for(output) or {}).get("password") == gets
+    # Nor by a detour over another place.
+    assert revealed(block.at("sftp://me@partner.example/v").at(output).storage_options) == gets
+
+
+@pytest.mark.parametrize(
+    ("base", "output", "goes"),
+    [
+        ("s3://bucket/v", "s3://other/v", True),
+        ("gs://bucket/v", "gcs://other/v", True),
+        ("az://container/v", "abfs://other/v", True),
+        ("az://container/v", "abfs://other@stranger.dfs.core.windows.net/v", False),
+        ("abfs://c@mine.dfs.core.windows.net/v", "abfs://d@mine.dfs.core.windows.net/v", True),
+        ("abfs://c@mine.dfs.core.windows.net/v", "abfs://c@stranger.dfs.core.windows.net/v", False),
+        ("ftp://host/v", "ftp://host/w", True),
+        ("ftp://host/v", "smb://host/w", False),
+        ("ftp://host/v", "ftp://stranger/w", False),
+    ],
+)
+def test_what_a_url_can_redirect(base: str, output: str, goes: bool) -> None:
+    """A bucket is spoken to where the options say; an Azure URL may name an account, others a host."""
+    block = VideoStore(base_url=base, storage_options=SECRETS)
+    assert revealed(block.at(output).storage_options) == (CANARY if goes else None)
+
+
+def test_a_ledgers_secrets_stay_with_the_ledger() -> None:
+    """Its options are for its URL, and the videos' options for theirs."""
+    block = VideoStore(
+        base_url="s3://bucket/v",
+        storage_options=SECRETS,
+        ledger_url="sftp://me@host/jobs",
+        ledger_storage_options=LEDGER_SECRETS,
+    )
+    assert revealed(block.at(ledger="sftp://me@host/other").ledger_storage_options) == "of-the-ledger"
+    assert revealed(block.at(ledger="sftp://me@partner.example/other").ledger_storage_options) is None
+    assert revealed(block.at(ledger="s3://bucket/jobs").ledger_storage_options) == CANARY
+    assert revealed(block.at(output="sftp://me@host/videos").storage_options) is None
+    assert revealed(block.at(output="sftp://me@partner.example/v").ledger_storage_options) == "of-the-ledger"
+    nowhere = VideoStore(base_url="/v", ledger_storage_options=LEDGER_SECRETS)
+    assert revealed(nowhere.at(ledger="sftp://me@partner.example/jobs").ledger_storage_options) is None
+
+
+class PasswordCollector(paramiko.ServerInterface):
+    """An SSH server that lets nobody in and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        """Keep the password."""
+        self.told.append(password)
+        return paramiko.common.AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:
+        """Ask for passwords only."""
+        return "password"
+
+
+@pytest.fixture
+def strangers_host() -> Iterator[tuple[str, list[str]]]:
+    """The URL of somebody else's SSH server, and the passwords that it was sent."""
+    collector, key = PasswordCollector(), paramiko.RSAKey.generate(2048)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                transport = paramiko.Transport(connection)
+                transport.add_server_key(key)
+                with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+                    transport.start_server(server=collector)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"sftp://me@127.0.0.1:{listener.getsockname()[1]}/videos", collector.told
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_no_password_reaches_a_strangers_host(strangers_host: tuple[str, list[str]]) -> None:
+    """Whoever may start a run names any host: as output, ledger and image it is not sent the block's password."""
+    url, told = strangers_host
+    options = SecretDict({"password": CANARY, "look_for_keys": False, "allow_agent": False})
+    await VideoStore(base_url="sftp://me@127.0.0.1:9/videos", storage_options=options).save("by-ssh", overwrite=True)
+    asked: list[dict[str, Any]] = [{"output": url}, {"ledger": url}]
+    for given in asked:
+        store = await load_store("by-ssh", **given)
+        with pytest.raises(ConfigurationError, match="Could not open the store"):
+            store.open_store() if "output" in given else store.open_ledger()
+    picture = VideoSettings(first_frame=f"{url}/a.png")
+    _, problems = read_images(parse_request("An orchid", picture), store.options_for)
+    assert "cannot be read" in problems[0].message
+    assert told == []
+    with pytest.raises(ConfigurationError, match="Check the credentials"):
+        VideoStore(base_url=url, storage_options=options).open_store()
+    assert told == [CANARY]
+
+
+@pytest.mark.parametrize("output", [None, "inside", "beside", "file URL"])
+async def test_a_blocks_ledger_stays_where_the_block_says(output: str | None, tmp_path: Path) -> None:
+    """Another output does not move it; a ledger that is named does."""
+    base = tmp_path / "vi deos"
+    outputs = {"inside": f"{base}/b", "beside": f"{tmp_path}/beside", "file URL": (base / "c").as_uri()}
+    block = VideoStore(base_url=str(base)).at(outputs.get(output or ""))
+    assert block.open_ledger().url == (base / "_jobs").as_uri()
+    named = VideoStore(base_url=str(base), ledger_url=f"{tmp_path}/jobs").at(outputs.get(output or ""))
+    assert named.open_ledger().url == (tmp_path / "jobs").as_uri()
+    assert block.at(ledger=f"{tmp_path}/mine").open_ledger().url == (tmp_path / "mine").as_uri()
+
+
+async def test_one_key_is_paid_once_in_a_block_whatever_the_output(runs: FaultyRuns, tmp_path: Path) -> None:
+    """Inside the block's folder and beside it; and the command that a broken run prints finds its ledger."""
+    await VideoStore(base_url=str(tmp_path / "block")).save("one-ledger", overwrite=True)
+    given = {"store": "one-ledger", "idempotency_key": "daily"}
+    first = await runs.generate(**given)
+    for output in (tmp_path / "block" / "inside", tmp_path / "beside"):
+        again = await runs.generate(**given, output=str(output))
+        assert (again.status, again.reused, again.url) == ("completed", True, first.url)
+    assert runs.jobs == 1
+
+
+async def test_the_collect_command_of_a_block_finds_its_ledger(runs: FaultyRuns, tmp_path: Path) -> None:
+    """What a run prints when it is interrupted is true, with an output and a ledger of its own as well."""
+    await VideoStore(base_url=str(tmp_path / "block")).save("commanded", overwrite=True)
+    runs.sandbox.add_fault(Fault(on="content", status=404, times=None))
+    for number, changed in enumerate(({}, {"output": str(tmp_path / "beside")}, {"ledger": str(tmp_path / "mine")})):
+        assert (await runs.generate(store="commanded", idempotency_key=f"k{number}", **changed)).status == "open"
+    runs.sandbox.clear_faults()
+    cases: list[tuple[dict[str, Any], int]] = [
+        ({"output": str(tmp_path / "beside")}, 2),
+        ({"ledger": str(tmp_path / "mine")}, 1),
+    ]
+    for changes, jobs in cases:
+        store = await load_store("commanded", **changes)
+        async with store.open((await load_credentials()).get_client()) as resources:
+            command = Order(models=[], store="commanded", **changes).collect_command(resources)
+        words = shlex.split(command.partition(" collect ")[2])
+        outcomes = await runs.collect(**{words[n][2:]: words[n + 1] for n in range(0, len(words), 2)})
+        assert [outcome.status for outcome in outcomes] == ["completed"] * jobs

@@ -301,7 +301,7 @@ PATHS = [
     ("A cat", "google/veo-3", 1, 1, "a-cat-0123abcd/google--veo-3.take-1.1.mp4"),
     ("A cat", "google/veo-3", 2, 1, "a-cat-0123abcd/google--veo-3.take-2.1.mp4"),
     ("Füße über Öl", "openai/sora-2", 1, None, "fue-uber-ol-0123abcd/openai--sora-2.mp4"),
-    ("猫が寝る", "openai/sora-2", 1, None, "video-0123abcd/openai--sora-2.mp4"),
+    ("猫が寝る", "openai/sora-2", 1, None, "mao-kaqin-ru-0123abcd/openai--sora-2.mp4"),
     ("", "openai/sora-2", 1, None, "video-0123abcd/openai--sora-2.mp4"),
     ("../../etc/passwd\0\n", "openai/sora-2", 1, None, "etc-passwd-0123abcd/openai--sora-2.mp4"),
     ("x" * 300, "openai/sora-2", 1, None, f"{'x' * 48}-0123abcd/openai--sora-2.mp4"),
@@ -314,6 +314,29 @@ def test_the_path_of_a_video(prompt: str, model: str, take: int, index: int | No
     """The path is readable, and follows from the request alone."""
     assert video_path(prompt, "0123abcd", model, take, index) == path
     assert sidecar_path(path) == path[:-4] + ".json"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "slug"),
+    [
+        ("一只白色的兰花在绽放", "yi-zhi-bai-se-de-lan-hua-zai-zhan-fang"),
+        ("Большой белый кот", "bolshoi-belyi-kot"),
+        ("زهرة بيضاء", "zhr-byd"),
+        ("하얀 고양이", "hayan-goyangi"),
+        ("Λευκή γάτα", "leuke-gata"),
+        ("Ein Кот, 4 s", "ein-kot-4-s"),
+        ("白" * 100, "bai-" * 11 + "bai"),
+        ("\U00012000", "video"),
+        # What is in Latin letters keeps the folder that it always had.
+        ("A white orchid, 4K!", "a-white-orchid-4k"),
+        ("Rødgrød — “mit” Größe", "rdgrd-mit-groe"),
+        ("Tiếng Việt: ﬁn", "tieng-viet-fin"),
+        ("🎬 & &amp; &#1078;", "amp-1078"),
+    ],
+)
+def test_a_prompt_in_any_script_has_a_slug_that_says_something(prompt: str, slug: str) -> None:
+    """Prompts in other scripts are written in Latin letters."""
+    assert video_path(prompt, "0123abcd", "a/b") == f"{slug}-0123abcd/a--b.mp4"
 
 
 @pytest.mark.parametrize(

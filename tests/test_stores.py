@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import errno
+import os
 import socket
+import stat
 import subprocess
 import sys
 import uuid
@@ -46,6 +49,18 @@ def everything_in(store: Store) -> list[str]:
     with store.session() as filesystem:
         filesystem.invalidate_cache()
         return sorted(filesystem.find(store.root)) if filesystem.exists(store.root) else []
+
+
+def fail_syncs(monkeypatch: pytest.MonkeyPatch, number: int, *, files: bool) -> None:
+    """Let the system refuse to sync folders, or files, as some mounts do."""
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode) != files:
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
 
 
 def race(url: str, rounds: int) -> list[tuple[str, str]]:
@@ -201,6 +216,31 @@ class TestLocalStore(FolderContract):
         )
         assert done.stdout.count("File too large. Free some space or choose another place.") == 2
         assert everything_in(open_store(str(tmp_path))) == []
+
+    @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF])
+    def test_a_mount_that_cannot_sync_a_folder(
+        self, store: Store, number: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is a property of the mount and no failure: the file itself is on the disk."""
+        fail_syncs(monkeypatch, number, files=False)
+        write_bytes(store, "k/one", b"x")
+        assert create_exclusive(store, "k/claim-1", b"x")
+        check_ledger(store)
+
+    @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EROFS])
+    def test_a_folder_whose_sync_fails(self, store: Store, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What may be lost is not taken for safe."""
+        fail_syncs(monkeypatch, number, files=False)
+        with pytest.raises(StorageError, match="Could not write"):
+            write_bytes(store, "k/one", b"x")
+
+    @pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+    def test_a_file_whose_sync_fails(self, store: Store, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file must be on the disk before it bears its name."""
+        fail_syncs(monkeypatch, number, files=True)
+        with pytest.raises(StorageError, match="Could not create"):
+            create_exclusive(store, "k/claim-1", b"x")
+        assert everything_in(store) == []
 
     def test_a_place_that_takes_nothing(self, tmp_path: Path) -> None:
         """A folder that cannot be made is a configuration error that names it."""

@@ -18,12 +18,12 @@ from openrouter_video.command_line.live_view import STATUS_STYLES
 from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.job import FanOut, LeftOut, Outcome, count_completed, dollars, summary
 from openrouter_video.plain_text import printable
+from openrouter_video.store_urls import path_of_file_url
 
 __all__ = ["Detail", "asked_line", "details", "facts", "folder_of", "group_left_out", "print_report", "shown_path"]
 
 FOREIGN = "meant for "
 FOR_OTHERS = "meant for another provider"
-FILE = "file://"
 
 
 class Detail(NamedTuple):
@@ -102,9 +102,10 @@ def details(outcome: Outcome) -> list[Detail]:
 
 def shown_path(url: str) -> str:
     """Return where a file is: a plain path on this machine, short inside the current folder; otherwise its URL."""
-    if not url.startswith(FILE):
+    text = path_of_file_url(url)
+    if text is None:
         return printable(url)
-    path = Path(url.removeprefix(FILE))
+    path = Path(text)
     here = Path.cwd()
     return printable(str(path.relative_to(here) if path.is_relative_to(here) else path))
 

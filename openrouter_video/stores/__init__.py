@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.stores.exclusive import create_exclusive
 from openrouter_video.stores.leftovers import clear_leftovers
-from openrouter_video.stores.opening import Store, open_store
+from openrouter_video.stores.opening import Store, local_path, open_store, passing_place
 from openrouter_video.stores.path_files import is_part
 from openrouter_video.stores.small_files import (
     check_ledger,
@@ -27,7 +27,9 @@ __all__ = [
     "create_exclusive",
     "is_part",
     "list_names",
+    "local_path",
     "open_store",
+    "passing_place",
     "read_bytes",
     "remove",
     "size_of",

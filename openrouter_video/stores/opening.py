@@ -12,12 +12,20 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from openrouter_video.errors import ConfigurationError, StorageError
-from openrouter_video.store_urls import StoreKind, StoreUrl, nearest_schemes, parse_store_url, secret_values
+from openrouter_video.store_urls import (
+    StoreKind,
+    StoreUrl,
+    ends_with_the_process,
+    file_url,
+    nearest_schemes,
+    parse_store_url,
+    secret_values,
+)
 from openrouter_video.stores.errors import driver_errors, explain, storage_errors
 from openrouter_video.stores.path_files import LocalFiles, PathFiles
 from openrouter_video.stores.sftp import SftpFiles, SftpSessions, connect
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "local_path", "open_store", "passing_place"]
 
 _EXTRAS: Mapping[StoreKind, str] = {"s3": "s3", "gcs": "gcs", "azure": "azure", "sftp": "sftp"}
 
@@ -45,6 +53,8 @@ class Store:
     def url_of(self, *parts: str) -> str:
         """Return the URL of something in the store."""
         relative = _relative(parts)
+        if self.kind == "local":
+            return file_url(self.path(*parts))
         separator = "" if self.url.endswith("/") else "/"
         return f"{self.url}{separator}{relative}" if relative else self.url
 
@@ -97,9 +107,8 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
     options = dict(storage_options or {})
     driver = _driver(parsed)
     if parsed.kind == "local":
-        root = str(Path(parsed.path).expanduser().absolute()) if not parsed.scheme else parsed.path
-        root = str(Path(root).resolve()) if ".." in Path(root).parts else root.rstrip("/") or "/"
-        return Store(f"file://{root}", driver(), root, "local")
+        root = local_path(parsed)
+        return Store(file_url(root), driver(), root, "local")
     if parsed.kind == "memory":
         return Store(parsed.shown, driver(**options), parsed.path, "memory")
     secrets = secret_values(options)
@@ -115,6 +124,45 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
     except driver_errors(TypeError, KeyError) as error:
         raise ConfigurationError(f"Could not open the store {parsed.shown}: {explain(error, secrets)}") from None
     return Store(parsed.shown, first, root, "sftp", secrets, SftpSessions(first, lambda: connect(driver, options)))
+
+
+def local_path(parsed: StoreUrl) -> str:
+    """Return the absolute path that a local URL or a plain path means on this machine.
+
+    Raises:
+        ConfigurationError: Nobody can tell, as where the home of a user, or the current folder, is unknown.
+    """
+    try:
+        path = Path(parsed.path) if parsed.scheme else Path(parsed.path).expanduser()
+        if parsed.other_path is not None and not path.exists() and Path(parsed.other_path).exists():
+            path = Path(parsed.other_path)
+        return str(path.resolve() if ".." in path.parts else path.absolute())
+    except RuntimeError:
+        raise _unknown_home(parsed.path) from None
+    except OSError as error:
+        raise ConfigurationError(f"The folder {parsed.path!r} cannot be found: {explain(error)}") from None
+
+
+def _unknown_home(path: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Nobody knows on this machine which home {path!r} means. Give the whole path, or write ./{path} for a folder "
+        "of that name."
+    )
+
+
+def passing_place(url: str) -> bool:
+    """Whether what is kept there ends with a worker's process, or with the folder that it happens to work in.
+
+    Raises:
+        ConfigurationError: The URL cannot be used.
+    """
+    parsed = parse_store_url(url)
+    if parsed.kind != "local" or parsed.scheme:
+        return ends_with_the_process(parsed)
+    try:
+        return not Path(parsed.path).expanduser().is_absolute()
+    except RuntimeError:
+        raise _unknown_home(parsed.path) from None
 
 
 def _driver(parsed: StoreUrl) -> type[AbstractFileSystem]:

@@ -24,6 +24,11 @@ __all__ = [
 ]
 
 _WAITING_BYTES = 32 * 2**20
+# By these a mount says that it syncs no folders (CIFS, vboxsf, FUSE); nothing is lost by it, unlike by EIO or ENOSPC.
+_CANNOT_SYNC = frozenset(
+    {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
+    | {errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM}
+)
 _LONGEST_STEM = 200  # leaves room for the rest of the name: file systems take 255 bytes
 
 
@@ -176,8 +181,17 @@ class _LocalPart:
 
 
 def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        # Where a folder may be written and not read, nobody can sync it.
+        if error.errno not in _CANNOT_SYNC:
+            raise
+        return
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
     finally:
         os.close(handle)
