@@ -68,7 +68,7 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
     key = order.idempotency_key or None
     if problems := [*limit_problems(order.concurrency, order.deadline_minutes), *key_problems(key)]:
         raise RequestRefused(problems)
-    identity = await identify_run()
+    identity = await identify_run(key)
     credentials = await load_credentials(order.credentials)
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
     async with store.open(credentials.get_client()) as resources:

@@ -174,6 +174,24 @@ async def test_a_retried_parent_without_any_persistence_sends_no_second_post(
     assert len({result.run_id for result in attempts}) == 3
 
 
+@pytest.mark.filterwarnings("ignore:Logger 'prefect.task_runs' attempted to send logs")
+async def test_a_retried_task_without_a_flow_sends_no_second_post(sandbox: Sandbox) -> None:
+    """Each attempt has a flow run of its own; the task run around them stays. Another task run is another job."""
+    attempts: list[Outcome] = []
+
+    @task(retries=1)
+    async def clip_and_publish() -> None:
+        attempts.extend(await _generate())
+        if len(attempts) == 1:
+            raise RuntimeError("the upload afterwards failed")
+
+    await clip_and_publish()
+    assert [outcome.reused for outcome in attempts] == [False, True]
+    assert {outcome.job_id for outcome in attempts} == {charge.job_id for charge in sandbox.charges}
+    await clip_and_publish()
+    assert len(sandbox.charges) == 2
+
+
 async def test_two_equal_calls_in_one_run_are_one_job(sandbox: Sandbox) -> None:
     """The second call is reported as reused; another take is another video."""
 
