@@ -14,6 +14,8 @@ from prefect.states import Completed, Failed
 
 from openrouter_video.answers import clip
 from openrouter_video.blocks import load_credentials, load_store
+from openrouter_video.catalog import Catalog
+from openrouter_video.client import VideoClient
 from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.outcomes import left_open, of_entry, started
@@ -73,7 +75,7 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
     async with store.open(credentials.get_client()) as resources:
         scope = identity.scope(key, request.asked(), resources.client.base_url)
-        catalog = unsearched(await fetch_catalog(resources.client.base_url, resources.client))
+        catalog = unsearched(await _list_models(order.models, resources.client))
         plan = await make_plan(
             request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
         )
@@ -100,6 +102,14 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
         problems=plan.warnings,
         outcomes=tuple(outcomes),
     )
+
+
+async def _list_models(wanted: Sequence[str], client: VideoClient) -> Catalog:
+    """List the models; afresh if one that is wanted is missing, since the list at hand may be old, or was cut short."""
+    catalog = await fetch_catalog(client.base_url, client)
+    if catalog.lacks(wanted):
+        catalog = await fetch_catalog.with_options(refresh_cache=True)(client.base_url, client)
+    return catalog
 
 
 async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:

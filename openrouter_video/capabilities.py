@@ -14,6 +14,8 @@ from openrouter_video.settings import VideoSettings
 
 __all__ = ["model_problems", "spans", "unchecked_notes"]
 
+MOST_SHOWN = 5
+
 
 def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
     """Return one problem per value that the model cannot take, each with what is allowed and the nearest spelling."""
@@ -50,29 +52,42 @@ def unchecked_notes(settings: VideoSettings, model: VideoModel) -> tuple[str, ..
 def _duration(asked: int | None, model: VideoModel) -> Problem | None:
     if asked is None or asked in model.durations:
         return None
+    unread = _unread("supported_durations", model)
     if not model.durations:
-        return Problem("duration", f"duration {asked} s cannot be chosen: it lists none; leave it out", model.id)
+        none = f"cannot be chosen: it {unread or 'lists none'}; leave it out"
+        return Problem("duration", f"duration {asked} s {none}", model.id)
     closest = min(model.durations, key=lambda seconds: (abs(seconds - asked), seconds))
-    message = f"duration {asked} s is not supported; it supports {spans(model.durations)} s; the nearest is {closest}"
+    listed = f"{spans(model.durations)} s{f' (and {unread})' if unread else ''}"
+    message = f"duration {asked} s is not supported; it supports {listed}; the nearest is {closest}"
     return Problem("duration", message, model.id)
 
 
 def _choice(field: str, asked: str | None, allowed: Sequence[str] | None, model: VideoModel) -> Problem | None:
     if asked is None or asked in (allowed or ()):
         return None
+    unread = _unread(f"supported_{field}s", model)
     if not allowed:
         instead = "; use resolution and aspect_ratio instead" if field == "size" else "; leave it out"
-        return Problem(field, f"{field} {asked!r} cannot be chosen: it lists none{instead}", model.id)
+        return Problem(field, f"{field} {asked!r} cannot be chosen: it {unread or 'lists none'}{instead}", model.id)
     near = nearest(asked, allowed)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return Problem(field, f"{field} {asked!r} is not supported; it supports {', '.join(allowed)}{hint}", model.id)
+    listed = f"{', '.join(allowed)}{f' (and {unread})' if unread else ''}"
+    return Problem(field, f"{field} {asked!r} is not supported; it supports {listed}{hint}", model.id)
 
 
 def _frame(frame_type: str, asked: str | None, model: VideoModel) -> Problem | None:
     if asked is None or frame_type in (model.supported_frame_images or ()):
         return None
     listed = ", ".join(model.supported_frame_images or ()) or "none"
+    if unread := _unread("supported_frame_images", model):
+        listed = f"{listed} (and it {unread})"
     return Problem(frame_type, f"{frame_type} is not supported; frames that it takes: {listed}", model.id)
+
+
+def _unread(field: str, model: VideoModel) -> str:
+    """Say what a list of the catalog holds that nobody can read; nothing if there is no such thing."""
+    values = model.unreadable.get(field)
+    return f"lists {', '.join(values[:MOST_SHOWN])}, which cannot be read" if values else ""
 
 
 def spans(numbers: Sequence[int]) -> str:

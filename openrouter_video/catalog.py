@@ -7,36 +7,48 @@ ignored, and only an answer that is no list of models at all is an error.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Annotated, Any
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
-from openrouter_video.errors import ConfigurationError
+from openrouter_video.errors import ApiUnavailable, ConfigurationError
 
 __all__ = ["Catalog", "VideoModel", "nearest", "parse_catalog"]
 
 
-def _only(kind: type) -> BeforeValidator:
-    """Keep the items of a list that are of this kind: an item of a new kind must not hide those that are known."""
-    return BeforeValidator(
-        lambda value: [item for item in value if type(item) is kind] if isinstance(value, list) else value
-    )
+WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
+LONGEST_VALUE_SHOWN = 40
 
 
-Texts = Annotated[tuple[str, ...], _only(str)]
-Seconds = Annotated[tuple[int, ...], _only(int)]
+def _text(item: Any) -> str | None:
+    return item if isinstance(item, str) else None
+
+
+def _seconds(item: Any) -> int | None:
+    """Read a whole number above zero in any form: 4, 4.0 (an integer by JSON Schema), "4"."""
+    written = re.fullmatch(WHOLE_NUMBER, str(item).strip()) if type(item) in {int, float, str} else None
+    return int(written[1]) or None if written else None
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "supported_resolutions": _text,
+    "supported_aspect_ratios": _text,
+    "supported_sizes": _text,
+    "supported_durations": _seconds,
+    "supported_frame_images": _text,
+    "allowed_passthrough_parameters": _text,
+}
 
 
 class VideoModel(BaseModel):
-    """One entry of ``GET /videos/models``; None means that the entry does not say."""
+    """One entry of ``GET /videos/models``; None means that the entry does not say.
+
+    ``unreadable`` holds by field what a list has besides, in a form that nobody here knows: it must not hide what is
+    known, and it is not nothing either.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -44,15 +56,16 @@ class VideoModel(BaseModel):
     canonical_slug: str | None = None
     name: str | None = None
     created: int | None = None
-    supported_resolutions: Texts | None = None
-    supported_aspect_ratios: Texts | None = None
-    supported_sizes: Texts | None = None
-    supported_durations: Seconds | None = None
-    supported_frame_images: Texts | None = None
+    supported_resolutions: tuple[str, ...] | None = None
+    supported_aspect_ratios: tuple[str, ...] | None = None
+    supported_sizes: tuple[str, ...] | None = None
+    supported_durations: tuple[int, ...] | None = None
+    supported_frame_images: tuple[str, ...] | None = None
     generate_audio: bool | None = None
     seed: bool | None = None
-    allowed_passthrough_parameters: Texts | None = None
+    allowed_passthrough_parameters: tuple[str, ...] | None = None
     pricing_skus: dict[str, str] | None = None
+    unreadable: dict[str, tuple[str, ...]] = {}
 
     @field_validator("canonical_slug", "name", "created", "generate_audio", "seed", "pricing_skus", mode="wrap")
     @classmethod
@@ -70,6 +83,24 @@ class VideoModel(BaseModel):
         if not value.isprintable() or not value.strip():
             raise ValueError("a model id must be printable")
         return value
+
+    @classmethod
+    def read(cls, entry: Any) -> Self:
+        """Read an entry as the API sends it.
+
+        Raises:
+            ValidationError: if it is none, or has no id.
+        """
+        if not isinstance(entry, dict):
+            return cls.model_validate(entry)
+        fields, unreadable = {key: value for key, value in entry.items() if key != "unreadable"}, {}
+        for name, read in READERS.items():
+            if isinstance(items := fields.get(name), list):
+                read_items = [(item, read(item)) for item in items]
+                fields[name] = list(dict.fromkeys(value for _, value in read_items if value is not None))
+                if unread := [_written(item) for item, value in read_items if value is None]:
+                    unreadable[name] = unread
+        return cls.model_validate({**fields, "unreadable": unreadable})
 
     @property
     def durations(self) -> tuple[int, ...]:
@@ -103,6 +134,10 @@ class Catalog(BaseModel):
         """Return the model of that id, or None."""
         return next((model for model in self.models if model.id == model_id), None)
 
+    def lacks(self, model_ids: Iterable[str]) -> bool:
+        """Whether one of these models is not in the list, or not readably: reason enough to fetch it afresh."""
+        return any(self.get(model_id) is None for model_id in model_ids)
+
     def nearest_ids(self, model_id: str, count: int = 3) -> list[str]:
         """Return up to ``count`` ids that look like the one given, or contain it.
 
@@ -121,6 +156,7 @@ def parse_catalog(payload: Any) -> Catalog:
 
     Raises:
         ConfigurationError: if this is no list of video models.
+        ApiUnavailable: if it is one without any model that can be read, which is trouble of the API, not a catalog.
     """
     entries = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(entries, list):
@@ -131,11 +167,15 @@ def parse_catalog(payload: Any) -> Catalog:
     models, unreadable = [], []
     for entry in entries:
         try:
-            models.append(VideoModel.model_validate(entry))
+            models.append(VideoModel.read(entry))
         except ValidationError:
             unreadable.append(str(entry.get("id") if isinstance(entry, dict) else entry)[:100])
-    if entries and not models:
-        raise ConfigurationError(f"none of the {len(entries)} entries in the list of video models could be read")
+    if not models:
+        what = f"none of its {len(entries)} entries can be read" if entries else "it is empty"
+        raise ApiUnavailable(
+            f"the API's list of video models is of no use at this moment: {what}. Try again later; if it stays so, "
+            "upgrade prefect-openrouter-video"
+        )
     return Catalog(models=tuple(models), unreadable=tuple(unreadable))
 
 
@@ -152,6 +192,11 @@ def nearest(word: str, allowed: Iterable[str], count: int = 1) -> list[str]:
 
 def _plain(word: str) -> str:
     return "".join(character for character in word.casefold() if character not in "-_. ")
+
+
+def _written(item: Any) -> str:
+    text = json.dumps(item)
+    return text if len(text) <= LONGEST_VALUE_SHOWN else text[: LONGEST_VALUE_SHOWN - 1] + "…"
 
 
 def _shape(payload: Any) -> str:

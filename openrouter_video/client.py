@@ -8,7 +8,6 @@ this module holds a request, a response or a header.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +33,10 @@ from openrouter_video.answers import (
 )
 from openrouter_video.catalog import Catalog, parse_catalog
 from openrouter_video.connections import Connections
-from openrouter_video.endpoint import is_loopback, parse_api_key, parse_base_url
+from openrouter_video.endpoint import parse_api_key, parse_base_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded
+from openrouter_video.network import way_to
 
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient"]
 
@@ -85,15 +85,10 @@ class VideoClient:
         self._now = now
         # Without a key only the list of models can be read, which is all that a dry run needs.
         self._key = parse_api_key(api_key) if api_key is not None else None
-        # A proxy from the environment would read the key that goes to this machine unencrypted.
-        local = is_loopback(self.base_url)
-        # One context for both clients, since making one is slow; plain http to this machine needs none.
-        verify: ssl.SSLContext | bool = False if self.base_url.startswith("http://") else ssl.create_default_context()
         shared: dict[str, Any] = {
             "headers": {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"},
             "follow_redirects": False,
-            "trust_env": not local,
-            "verify": verify,
+            **way_to(self.base_url),
         }
         timeout = httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
         self._async = Connections(lambda limits: httpx.AsyncClient(**shared, timeout=timeout, limits=limits))

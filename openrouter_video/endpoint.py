@@ -8,15 +8,18 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import SecretStr
 
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.web_urls import is_host
 
 __all__ = ["DEFAULT_BASE_URL", "is_loopback", "origin", "parse_api_key", "parse_base_url"]
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 HOW_TO_GET_A_KEY = "set OPENROUTER_API_KEY, or use --sandbox to try everything without a key"
 DEFAULT_PORTS = {"https": 443, "http": 80}
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def parse_base_url(url: str) -> str:
@@ -35,8 +38,13 @@ def parse_base_url(url: str) -> str:
         raise ConfigurationError(f"the base URL {_shown(text)!r} is no http(s) URL; the default is {DEFAULT_BASE_URL}")
     if any(mark in text for mark in "@?#") or not text.isprintable() or " " in text:
         raise ConfigurationError(
-            f"the base URL of {host} must hold no user name, password, query, fragment or space; the default is "
-            f"{DEFAULT_BASE_URL}"
+            f"the base URL of {_shown(host)} must hold no user name, password, query, fragment or space; the default "
+            f"is {DEFAULT_BASE_URL}"
+        )
+    if not is_host(host) or not _httpx_takes(text):
+        raise ConfigurationError(
+            f"the base URL {_shown(text)!r} names a host that there cannot be; mend OPENROUTER_BASE_URL or the block's "
+            f"base URL; the default is {DEFAULT_BASE_URL}"
         )
     if parts.scheme == "http" and not is_loopback(text):
         raise ConfigurationError(
@@ -46,6 +54,14 @@ def parse_base_url(url: str) -> str:
     return text
 
 
+def _httpx_takes(url: str) -> bool:
+    """Whether httpx, which has its own idea of international names, can send requests there."""
+    try:
+        return bool(httpx.URL(url).host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+
+
 def parse_api_key(key: SecretStr | str | None) -> SecretStr:
     """Return a key that can be sent in a header; the message of an error never shows it.
 
@@ -53,11 +69,13 @@ def parse_api_key(key: SecretStr | str | None) -> SecretStr:
         ConfigurationError: if there is none, or if it holds a line break, a space or a character outside ASCII.
     """
     text = key.get_secret_value() if isinstance(key, SecretStr) else key or ""
-    stripped = text.strip(" \t")
+    # What editors, secret stores and clipboards leave around a key is no part of it.
+    stripped = text.strip().strip(BYTE_ORDER_MARK).strip()
     if not stripped:
         raise ConfigurationError(f"there is no API key; {HOW_TO_GET_A_KEY}")
     if not stripped.isascii() or not stripped.isprintable() or " " in stripped:
-        what = "a line break" if "\n" in text or "\r" in text else "a space or a character that no key has"
+        broken = len(stripped.splitlines()) > 1
+        what = "a line break" if broken else "a space or a character that no key has"
         raise ConfigurationError(f"the API key holds {what}; copy it again, without anything around it")
     return SecretStr(stripped)
 
@@ -74,11 +92,9 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 def is_loopback(url: str) -> bool:
     """Whether a URL names this machine, by name or by address."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -51,6 +51,8 @@ accepted, billed and ignored (recorded), so everything else stays flat, unless `
 
 NESTED_SUFFIX = f".{WRAPPER}"
 
+MOST_SHOWN = 5
+
 ALSO_CALLED = {"byteplus": "seed", "bytedance": "seed", "google": "google-vertex", "vertex": "google-vertex"}
 ALSO_CALLED |= {"kwaivgi": "atlas-cloud", "kling": "atlas-cloud", "x-ai": "xai", "grok": "xai", "veo": "google-vertex"}
 
@@ -162,6 +164,8 @@ def _unsupported(key: str, model: VideoModel, slug: str | None, rejected: frozen
         return LeftOut(key=key, reason=f"{model.id} lists it, but the API refused it")
     near = next(iter(nearest(key, allowed)), None)
     listed = "allows no passthrough options" if not allowed else f"allows {', '.join(allowed)}"
+    if unread := model.unreadable.get("allowed_passthrough_parameters"):
+        listed = f"{listed}, and lists what cannot be read: {', '.join(unread[:MOST_SHOWN])}"
     return LeftOut(key=key, reason=f"not allowed: {model.id} {listed}", suggestion=near)
 
 

@@ -13,7 +13,7 @@ from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.download import Downloader
 from openrouter_video.dry_run import dry_run, no_options
-from openrouter_video.errors import KeyConflict, Problem
+from openrouter_video.errors import KeyConflict, LedgerError, Problem
 from openrouter_video.ledger import Ledger
 from openrouter_video.limits import current_limits
 from openrouter_video.plan import Plan
@@ -71,11 +71,15 @@ class Resources:
         )
 
     async def find_conflicts(self, bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any]) -> list[Problem]:
-        """Return a problem if one of the keys was used for a different request, before anything is sent.
+        """Return a problem if a key was used for a different request, or if the ledger does not say.
 
         ``bodies`` holds what would be sent under each key.
         """
-        for entry in await asyncio.gather(*(self.threads.run(self.ledger.entry, key) for key in bodies)):
+        try:
+            entries = await asyncio.gather(*(self.threads.run(self.ledger.entry, key) for key in bodies))
+        except LedgerError as error:
+            return [Problem("ledger", f"{error} Nobody knows what was submitted under this key; mend the ledger first")]
+        for entry in entries:
             try:
                 check_conflict(entry, asked, bodies[entry.key])
             except KeyConflict as conflict:

@@ -59,7 +59,7 @@ async def fetch_catalog(base_url: str, client: VideoClient) -> Catalog:  # noqa:
     """Fetch the models that the API offers.
 
     Raises:
-        ApiUnavailable: if the API stayed in trouble.
+        ApiUnavailable: if the API stayed in trouble, or went on listing nothing that can be read.
         ConfigurationError: if what answers is not OpenRouter's video API.
     """
     return await client.list_models()

@@ -23,6 +23,9 @@ FULL = VideoModel(
 )
 MUTE = FULL.model_copy(update={"id": "a/mute", "generate_audio": False, "seed": False})
 BARE = VideoModel(id="a/bare", supported_durations=())
+ODD = VideoModel.read(
+    {"id": "a/odd", "supported_durations": ["4s"], "supported_sizes": ["1x1", 5], "supported_frame_images": [{}]}
+)
 SILENT = VideoModel(id="a/silent", supported_durations=(4,))
 EDITOR = VideoModel(id="a/editor", supported_resolutions=("720p",))
 SOUND = {"type": "audio_url", "url": "https://x.example/a.mp3"}
@@ -63,6 +66,13 @@ def test_what_a_full_model_takes(values: dict[str, Any]) -> None:
             "resolution '1080P' is not supported; it supports 720p, 1080p; did you mean 1080p?",
         ),
         (FULL, {"resolution": "tiny"}, "resolution 'tiny' is not supported; it supports 720p, 1080p"),
+        (ODD, {"duration": 4}, 'duration 4 s cannot be chosen: it lists "4s", which cannot be read; leave it out'),
+        (ODD, {"size": "9x9"}, "size '9x9' is not supported; it supports 1x1 (and lists 5, which cannot be read)"),
+        (
+            ODD,
+            {"first_frame": "a.png"},
+            "first_frame is not supported; frames that it takes: none (and it lists {}, which cannot be read)",
+        ),
         (BARE, {"resolution": "720p"}, "resolution '720p' cannot be chosen: it lists none; leave it out"),
         (FULL, {"aspect_ratio": "1:1"}, "aspect_ratio '1:1' is not supported; it supports 16:9, 9:16"),
         (BARE, {"aspect_ratio": "1:1"}, "aspect_ratio '1:1' cannot be chosen: it lists none; leave it out"),

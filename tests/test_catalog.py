@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_video.catalog import Catalog, VideoModel, nearest, parse_catalog
-from openrouter_video.errors import ConfigurationError
+from openrouter_video.catalog import VideoModel, nearest, parse_catalog
+from openrouter_video.errors import ApiUnavailable, ConfigurationError
 
 WIRE: dict[str, Any] = json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text())
 REAL = parse_catalog(WIRE)
@@ -33,6 +33,7 @@ def differing_fields() -> Iterator[tuple[str, str]]:
     """Every field of the real list in which what was read is not what the API wrote."""
     for wire, model in zip(WIRE["data"], REAL.models, strict=True):
         read = model.model_dump(mode="json")
+        assert read.pop("unreadable") == {}
         yield from ((wire["id"], field) for field in read if read[field] != wire[field])
 
 
@@ -60,7 +61,11 @@ def test_the_real_lists_peculiarities() -> None:
     [
         ({"brand_new": {"x": 1}}, {}),
         ({"supported_resolutions": ["720p", {"name": "16K"}, None]}, {"supported_resolutions": ("720p",)}),
-        ({"supported_durations": [4, "auto", 6.5, True, 6]}, {"supported_durations": (4, 6)}),
+        (
+            {"supported_durations": [4, "auto", 6.5, True, 6]},
+            {"supported_durations": (4, 6), "unreadable": {"supported_durations": ('"auto"', "6.5", "true")}},
+        ),
+        ({"unreadable": "by the API itself"}, {"unreadable": {}}),
         ({"supported_durations": None}, {"supported_durations": None, "durations": (), "takes_plain_prompt": False}),
         ({"supported_durations": []}, {"durations": (), "takes_plain_prompt": True}),
         ({"allowed_passthrough_parameters": None}, {"passthrough_options": ()}),
@@ -73,6 +78,45 @@ def test_what_is_new_does_not_hide_a_model(fields: dict[str, Any], read: dict[st
     """An unknown field or value is left aside; what is known of the model stays."""
     model = only_model(**fields)
     assert {name: getattr(model, name) for name in read} == read
+
+
+@pytest.mark.parametrize(
+    "numbers", [[4.0, 6.0, 8.0], ["4", "6", "8"], ["4.0", " 6 ", "+8"], [4, "6", 8.0, "8"]], ids=str
+)
+def test_whole_numbers_in_any_form(numbers: list[Any]) -> None:
+    """4.0 is an integer by JSON Schema, and "4" is what some write; each length once."""
+    model = only_model(supported_durations=numbers)
+    assert (model.durations, model.unreadable) == ((4, 6, 8), {})
+
+
+@pytest.mark.parametrize(
+    "item", ["4s", "", 0, -4, 4.5, True, None, [4], {"s": 4}, float("inf"), 1e22, "4_0", "٤"], ids=str
+)
+def test_what_is_no_whole_number_is_unreadable(item: Any) -> None:
+    """It is neither a length nor nothing: it is kept, to be told."""
+    model = only_model(supported_durations=[item, 6])
+    assert model.durations == (6,)
+    assert len(model.unreadable["supported_durations"]) == 1
+    assert VideoModel.model_validate(model.model_dump(mode="json")) == model
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [({"data": []}, "it is empty"), ({"data": [1, {"name": "x"}]}, "none of its 2 entries can be read")],
+)
+def test_a_list_without_a_model_is_trouble(payload: Any, said: str) -> None:
+    """It passes, so that nobody keeps it as the catalog."""
+    with pytest.raises(ApiUnavailable, match=said):
+        parse_catalog(payload)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lacking"), [([], False), (["c/d"], False), (["c/d", "e/f"], True), (["a/b"], True)]
+)
+def test_a_list_lacks_what_it_has_not_or_what_nobody_can_read(wanted: list[str], lacking: bool) -> None:
+    """Either is a reason to fetch it afresh before a run is refused."""
+    catalog = parse_catalog({"data": [entry(id="c/d"), entry(supported_resolutions="720p")]})
+    assert catalog.lacks(wanted) is lacking
 
 
 @pytest.mark.parametrize(
@@ -104,7 +148,6 @@ def test_an_unreadable_entry_does_not_hide_the_others(broken: Any, name: str) ->
         ({}, "got an object with no keys"),
         ({"object": "list", "models": []}, "got an object with 'object', 'models'"),
         ({"data": {"a/b": {}}}, "got an object with 'data'"),
-        ({"data": [1, 2]}, "none of the 2 entries in the list of video models could be read"),
     ],
 )
 def test_what_is_no_list_of_models(payload: Any, message: str) -> None:
@@ -112,11 +155,6 @@ def test_what_is_no_list_of_models(payload: Any, message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         parse_catalog(payload)
     assert message in str(refused.value)
-
-
-def test_an_empty_list_is_a_list() -> None:
-    """No model is offered at this moment."""
-    assert parse_catalog({"data": []}) == Catalog(models=())
 
 
 @pytest.mark.parametrize(

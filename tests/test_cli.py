@@ -207,6 +207,25 @@ def test_no_prompt_is_a_usage_error(command: Command, sandbox: Sandbox) -> None:
     refused(command("fan-out", "--json", "--model", VEO), sandbox, "PROMPT", "--help")
 
 
+def test_a_short_list_of_models_is_fetched_again(command: Command, sandbox: Sandbox) -> None:
+    """Before a model is called unknown; one that stays unknown is refused with the nearest, if there is one."""
+    sandbox.add_fault(Fault(on="models", body={"data": [{"id": WAN, "supported_durations": [4]}]}))
+    assert command("plan", PROMPT, "--model", VEO).code == 0
+    assert len(sandbox.requests) == 2
+    refused(command("fan-out", PROMPT, "--model", "qqqq", "--json"), sandbox, "`openrouter-video models` lists them")
+    assert len(sandbox.requests) == 4
+    sandbox.add_fault(Fault(on="models", body={"data": []}))
+    refused(command("plan", PROMPT, "--model", VEO, "--json"), sandbox, "it is empty. Try again later")
+
+
+def test_no_nearest_model_is_not_called_none(command: Command, sandbox: Sandbox) -> None:
+    """Where nothing is like it there is another way to find the name."""
+    said = command("models", "qqqq")
+    assert said.code == 2
+    assert "`openrouter-video models` lists them all" in said.err
+    assert "none." not in said.err
+
+
 def test_words_that_are_no_text_are_refused(command: Command, sandbox: Sandbox) -> None:
     """Bytes that are not UTF-8 could neither be sent nor recorded."""
     refused(command("fan-out", "caf\udce9", "--model", VEO, "--json"), sandbox, "no text in UTF-8")
@@ -214,7 +233,16 @@ def test_words_that_are_no_text_are_refused(command: Command, sandbox: Sandbox) 
 
 BAD_SURROUNDINGS = {
     "no key": ({"OPENROUTER_API_KEY": ""}, "--sandbox"),
-    "a key with a line break": ({"OPENROUTER_API_KEY": "sk-canary\n"}, "a line break"),
+    "a key with a line break": ({"OPENROUTER_API_KEY": "sk-\ncanary\n"}, "a line break"),
+    "a host that there cannot be": ({"OPENROUTER_BASE_URL": "https://a..b/v1"}, "host that there cannot be"),
+    "a proxy that is none": (
+        {"OPENROUTER_BASE_URL": "https://openrouter.invalid/v1", "HTTPS_PROXY": "http://u:canary@[::1"},
+        "HTTPS_PROXY is",
+    ),
+    "no certificates where a variable says": (
+        {"OPENROUTER_BASE_URL": "https://openrouter.invalid/v1", "SSL_CERT_FILE": "none.pem"},
+        "SSL_CERT_FILE is 'none.pem'",
+    ),
     "plain http to another machine": ({"OPENROUTER_BASE_URL": "http://192.0.2.1/api/v1"}, "unencrypted"),
     "a base URL that is none": ({"OPENROUTER_BASE_URL": "openrouter.ai"}, "is no http(s) URL"),
     "a base URL where nobody answers": ({"OPENROUTER_BASE_URL": "http://127.0.0.1:9/api/v1"}, "could not reach"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from openrouter_video.endpoint import DEFAULT_BASE_URL, is_loopback, origin, parse_api_key, parse_base_url
@@ -59,10 +62,71 @@ def test_a_bad_base_url(url: str, message: str) -> None:
     assert "canary" not in str(refused.value)
 
 
-@pytest.mark.parametrize("given", ["sk-canary", " sk-canary\t", SecretStr("sk-canary")])
-def test_a_good_key(given: str | SecretStr) -> None:
-    """Blanks around it are a slip of the clipboard."""
-    assert parse_api_key(given).get_secret_value() == "sk-canary"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://exa mple/v1",
+        "https://a..b",
+        "https://.a",
+        f"https://{'a' * 64}.example",
+        f"https://{'a.' * 127}b",
+        "https://xn--…",
+        "https://xn--zzzzzzz99999",
+        "https://xn--ls8h.la",
+        "https://☃.net",
+        "https://300.1.1.1",
+        "https://1.2.3.4.5/v1",
+        "https://-a",
+        "https://%41.example",
+        "https://ex,ample",
+        "https://ex\x00ample",
+        "https://\ud800.example",
+        f"https://host/{'a' * 70000}",
+    ],
+)
+def test_an_impossible_base_url(url: str) -> None:
+    """It is refused as such, where a resolver or httpx would raise what nobody catches."""
+    with pytest.raises(ConfigurationError, match="the base URL") as refused:
+        parse_base_url(url)
+    assert "the default is https://openrouter.ai/api/v1" in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "url", ["https://münchen.example/v1", "https://xn--mnchen-3ya.example", "https://a_b.example."]
+)
+def test_unusual_hosts_that_exist(url: str) -> None:
+    """International names in either form, an underscore, and a full stop at the end."""
+    assert parse_base_url(url) == url
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_base_url_is_a_traceback(host: str, path: str) -> None:
+    """Whatever stands there: a URL that httpx and the resolver take, or a refusal on one line."""
+    for url in (host, f"https://{host}", f"https://{host}/{path}", f"http://[{host}]:{path}"):
+        try:
+            good = parse_base_url(url)
+        except ConfigurationError:
+            continue
+        else:
+            httpx.URL(f"{good}/videos").host.encode("idna")
+
+
+@pytest.mark.parametrize(
+    "given_key",
+    [
+        "sk-canary",
+        " sk-canary\t",
+        SecretStr("sk-canary"),
+        "sk-canary\n",
+        "\r\nsk-canary\r\n",
+        "\ufeffsk-canary\n",
+        "\xa0sk-canary",
+    ],
+)
+def test_a_good_key(given_key: str | SecretStr) -> None:
+    """What clipboards, editors and secret stores leave around it is no part of it."""
+    assert parse_api_key(given_key).get_secret_value() == "sk-canary"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +135,9 @@ def test_a_good_key(given: str | SecretStr) -> None:
         (None, "there is no API key; set OPENROUTER_API_KEY, or use --sandbox"),
         ("  ", "there is no API key"),
         (SecretStr(""), "there is no API key"),
-        ("sk-canary\n", "a line break"),
+        ("\r\n", "there is no API key"),
+        ("sk-\ncanary\n", "a line break"),
+        ("sk-\u2028canary", "a line break"),
         ("sk-\r\ncanary", "a line break"),
         ("Bearer sk-canary", "a space"),
         ("sk-canary\x7f", "a character that no key has"),

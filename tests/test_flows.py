@@ -36,6 +36,7 @@ from openrouter_video.errors import (
 from openrouter_video.job import FanOut, Outcome
 from openrouter_video.limits import Limits, using_limits
 from openrouter_video.media import probe
+from openrouter_video.records import scope_of_key
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.settings import VideoSettings
 from tasks import poll_job, unsearched
@@ -338,6 +339,52 @@ async def test_the_catalog_is_fetched_once_for_many_runs(sandbox: Sandbox) -> No
     for _ in range(3):
         await fan_out_video(PROMPT, [VEO, WAN], settings=SMALL)
     assert sum(seen.kind == "models" for seen in sandbox.requests) == 1
+
+
+def _listed(*model_ids: str) -> Fault:
+    """A list of models with these only, once."""
+    return Fault(on="models", body={"data": [{"id": one, "supported_durations": [4]} for one in model_ids]})
+
+
+async def test_an_empty_list_of_models_is_not_kept(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is trouble of the API: asked again, refused if it stays so, and forgotten once the API is well again."""
+    monkeypatch.setattr("tasks.catalog.fetch_catalog.retry_delay_seconds", [0, 0, 0], raising=False)
+    sandbox.add_fault(Fault(on="models", body={"data": []}, times=4))
+    with pytest.raises(ApiUnavailable, match="list of video models is of no use at this moment: it is empty"):
+        await _generate()
+    (outcome,) = await _generate()
+    assert outcome.status == "completed"
+    assert sum(seen.kind == "models" for seen in sandbox.requests) == 5
+
+
+async def test_a_short_list_of_models_refuses_no_other_run(sandbox: Sandbox) -> None:
+    """A list that has just lost the model is fetched afresh before the model is refused, once in a run."""
+    sandbox.add_fault(_listed(WAN))
+    (outcome,) = await _generate()
+    assert outcome.status == "completed"
+    assert sum(seen.kind == "models" for seen in sandbox.requests) == 2
+    await _generate()
+    assert sum(seen.kind == "models" for seen in sandbox.requests) == 2
+    with pytest.raises(RequestRefused, match="there is no video model 'a/b'"):
+        await _generate("a/b")
+    assert sum(seen.kind == "models" for seen in sandbox.requests) == 3
+
+
+async def test_a_ledger_that_cannot_be_read_refuses_the_run(sandbox: Sandbox, tmp_path: Path) -> None:
+    """In the plan, in words: nobody knows what was submitted under the key."""
+    key = scope_of_key("k", "loopback").key(VEO, 1)
+    (tmp_path / "videos/_jobs" / key / "claim-1.json").mkdir(parents=True)
+    with pytest.raises(RequestRefused, match="mend the ledger first"):
+        await _generate(idempotency_key="k")
+    assert not sandbox.charges
+
+
+async def test_a_proxy_that_is_none_refuses_the_run(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a flow too: a sentence that names the variable."""
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "https://openrouter.invalid/api/v1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://pro..xy:8080")  # which Prefect itself takes
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY is"):
+        await _generate()
 
 
 async def test_the_run_leaves_a_table_with_flat_columns(sandbox: Sandbox) -> None:

@@ -55,16 +55,21 @@ def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
         catalog = read_catalog(os.environ)
     models = select_models(catalog, pattern)
     if pattern and not models:
-        near = ", ".join(catalog.nearest_ids(pattern)) or "none"
-        message = f"none of the {len(catalog.models)} video models is called like {pattern!r}; nearest: {near}"
+        near = " or ".join(catalog.nearest_ids(pattern))
+        hint = f"did you mean {near}?" if near else "`openrouter-video models` lists them all"
+        message = f"none of the {len(catalog.models)} video models is called like {pattern!r}; {hint}"
         raise RequestRefused([Problem("model", message)])
     if as_json:
         print_json({"models": [model.model_dump(mode="json") for model in models]})
     else:
         _print_models(terminal, models)
-    if catalog.unreadable:
-        names = clip(", ".join(catalog.unreadable))
-        Terminal(stderr=True).print(Text(f"note: these entries could not be read: {names}", "yellow"))
+    notes = [f"these entries could not be read: {', '.join(catalog.unreadable)}"] if catalog.unreadable else []
+    for model in models:
+        notes += [
+            f"{model.id}: {field} has {', '.join(items)}: unreadable" for field, items in model.unreadable.items()
+        ]
+    for note in notes:
+        Terminal(stderr=True).print(Text(f"note: {clip(note)}", "yellow"))
     return 0
 
 

@@ -14,9 +14,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import copy_context
 from typing import Any
+from urllib.request import getproxies
 
 from openrouter_video.command_line.video_run import Announce, Finished
+from openrouter_video.endpoint import is_loopback
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.network import changes_for_httpx, choose_proxy
 
 # ruff: noqa: PLC0415 (Prefect takes a second or more to import, and is told first how to behave)
 
@@ -50,6 +53,9 @@ def start_prefect(announce: Announce, *, verbose: bool, meanwhile: Callable[[], 
     from prefect.settings import PREFECT_API_URL
 
     url = PREFECT_API_URL.value()
+    if url and not is_loopback(url):
+        choose_proxy(url, getproxies())
+    os.environ.update(changes_for_httpx(os.environ))
     if not url:
         announce(STARTING)
     with nullcontext() if url else _stdout_to_stderr():
@@ -69,7 +75,7 @@ def _ask_server() -> Exception | None:
     try:
         with get_client(sync_client=True) as client:
             return client.api_healthcheck()
-    except (httpx.HTTPError, PrefectException, RuntimeError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, PrefectException, RuntimeError, ValueError) as error:
         return error
 
 

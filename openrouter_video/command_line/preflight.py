@@ -68,6 +68,9 @@ def dry_plan(asked: Asked, environ: Mapping[str, str]) -> Plan:
         message = "no model was chosen; give --model, and see `openrouter-video models` for what there is"
         raise RequestRefused([Problem("models", message)])
     catalog = read_catalog(environ)
+    if catalog.lacks(asked.models):
+        # The API itself lists less for a moment now and then.
+        catalog = read_catalog(environ)
     return dry_run(asked.request, asked.models, catalog, takes=asked.takes, min_success=asked.min_success)
 
 

@@ -1,0 +1,48 @@
+"""Which texts are https URLs that somebody can be reached by; pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+__all__ = ["https_problem", "is_host"]
+
+LONGEST_HOST = 253
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+def is_host(host: str) -> bool:
+    """Whether a text is a host name or an address: what a resolver takes without an exception of its own."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return True
+    try:
+        plain = host.encode("idna").decode() if not host.isascii() else host
+        labels = plain.removesuffix(".").split(".")
+        for label in labels:
+            if label.lower().startswith("xn--"):
+                label.encode().decode("idna")
+    except UnicodeError:
+        return False
+    numeric = labels[-1].isdecimal()  # which is an address for resolvers, but was none above
+    return len(plain) <= LONGEST_HOST and not numeric and all(map(_LABEL.fullmatch, labels))
+
+
+def https_problem(text: str) -> str | None:
+    """Return why a text is no https URL, to be put after its name; None if it is one."""
+    if not re.match("https://", text, re.IGNORECASE):
+        return "must begin with https://"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not is_host(host):
+        return "names no host that there can be"
+    if not text.isprintable() or " " in text:
+        return "holds a space or a character that no URL has"
+    return None
