@@ -8,6 +8,9 @@ PY := .venv/bin/python
 READY := .venv/ready
 PIP := -m pip --disable-pip-version-check
 JOBS ?= 1000
+# Stores that only npm has: Azure's, and one that lies. Another version here is another stamp, and is fetched.
+NODE_PARTS := azurite@3.37.0 s3rver@3.7.1
+NODE_READY := .node/$(subst $() ,+,$(NODE_PARTS))
 EVERYTHING := -e ".[s3,gcs,azure,sftp]" --group dev
 SANDBOX := $(if $(strip $(OPENROUTER_API_KEY)),,--sandbox)
 
@@ -29,13 +32,14 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
                     With OPENROUTER_API_KEY set, the same request goes to OpenRouter and is billed.
   make serve        Prefect's own page with the flows ready to run, in the sandbox unless a key is set
   make test         every test (some: make test ARGS="-k ledger")
+  make real-parts   what the tests of Azure need besides, from npm, in .node; without it they are skipped, by name
   make soak         a thousand jobs under random faults and kills, then the count of what was charged twice or lost
                     (a certain seed or number: make soak SEED=7 JOBS=5000)
   make bench        what Prefect and the promises cost: ours, a bare script and the official SDK side by side; about
                     40 minutes, for the figures in the README (make bench QUICK=1: four minutes, writes nothing)
   make check        lint, formatting, types, and whether the installed packages fit together
   make constraints  resolve every dependency anew and pin it in constraints.txt
-  make clean        remove .venv, caches and build products; never ./videos, which may have been paid for
+  make clean        remove .venv, .node, caches and build products; never ./videos, which may have been paid for
 
 The first of them sets up .venv (about a minute); later ones start at once. To use the command yourself:
   .venv/bin/openrouter-video --help
@@ -43,7 +47,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test soak bench check constraints clean
+.PHONY: help demo serve test real-parts soak bench check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -58,6 +62,16 @@ serve: $(READY)
 
 test: $(READY)
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+
+real-parts: $(READY) $(NODE_READY)
+
+# No script of a package is run: none of these needs one.
+$(NODE_READY):
+	@command -v npm >/dev/null || { echo 'npm is needed for them. On Debian and Ubuntu: apt-get install nodejs npm' >&2; exit 1; }
+	@echo "Fetching $(NODE_PARTS) into .node (about a minute) ..."
+	@rm -rf .node
+	@npm install --prefix .node --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error $(NODE_PARTS)
+	@touch $@
 
 soak: $(READY)
 	@$(PY) tests/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
@@ -99,5 +113,5 @@ constraints:
 	@echo "constraints.txt: $$(grep -c == constraints.txt) pins. Now: make check test"
 
 clean:
-	@rm -rf .venv build dist .coverage htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .node build dist .coverage htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

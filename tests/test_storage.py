@@ -241,6 +241,33 @@ class TestSavingOnS3(SavingContract):
                 save(open_store("s3://no-such-bucket/out"), pieces(body, 2**20))
 
 
+class TestSavingOnSeaweed(SavingContract):
+    """The contract on an S3 server that serves requests side by side."""
+
+    @pytest.fixture
+    def store(self, seaweed_store_url: str) -> Store:
+        """A prefix of its own."""
+        return open_store(seaweed_store_url)
+
+
+class TestSavingOnGcs(SavingContract):
+    """The contract on Google Cloud Storage."""
+
+    @pytest.fixture
+    def store(self, gcs_store_url: str) -> Store:
+        """A prefix of its own."""
+        return open_store(gcs_store_url)
+
+
+class TestSavingOnAzure(SavingContract):
+    """The contract on Azure's blobs."""
+
+    @pytest.fixture
+    def store(self, azure_store_url: str) -> Store:
+        """A prefix of its own."""
+        return open_store(azure_store_url)
+
+
 class TestSavingOverSftp(SavingContract):
     """The contract on OpenSSH's server."""
 

@@ -27,6 +27,17 @@ _BY_MODULE: Sequence[tuple[str, str]] = (
 _SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _RIGHTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _LONGEST = 300
+# Azure's sentence is followed by the request's number, its time, and the same once more in XML.
+_AZURE_DETAILS = re.compile(r"\s*RequestId:.*", re.DOTALL)
+# What S3 and Azure say to a key that is not theirs, with the status of a right that is missing.
+_WRONG_KEY = re.compile("access key id|signature|failed to authenticate", re.IGNORECASE)
+# The status of an answer over HTTP, as Azure's library and gcsfs carry it.
+_STATUSES: Mapping[object, str] = {
+    401: "credentials",
+    403: "rights",
+    404: "absent",
+    **dict.fromkeys((429, 500, 502, 503, 504), "connection"),
+}
 _ADVICE: Mapping[str, str] = {
     "space": "Free some space or choose another place.",
     "rights": "Grant access there, or choose another place.",
@@ -46,28 +57,32 @@ def explain(error: BaseException, secrets: Sequence[str] = ()) -> str:
     """Return the reason in a driver's exception and what to do about it, without ``secrets``."""
     # The text of an OSError repeats the path, which the sentence around it already names.
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    text = _AZURE_DETAILS.sub("", text)
     for secret in secrets:
         text = text.replace(secret, "***")
     text = safe_url(" ".join(text.split()))[:_LONGEST].rstrip(".") or "no reason given"
     name = type(error).__name__
     reason = text if isinstance(error, OSError) and error.errno else f"{text} ({name})"
-    advice = _ADVICE.get(_sort(error, name), "")
+    advice = _ADVICE.get(_sort(error), "")
     return f"{reason}. {advice}".rstrip()
 
 
-def _sort(error: BaseException, name: str) -> str:
+def _sort(error: BaseException) -> str:
+    # adlfs wraps what went wrong with a part of a large file.
+    chain = [one for one in (error, error.__cause__) if one is not None]
+    names = " ".join(type(one).__name__ for one in chain)
     number = error.errno if isinstance(error, OSError) else None
-    if number in _SPACE:
-        return "space"
-    if "Credential" in name or "Auth" in name:
-        return "credentials"
-    if number in _RIGHTS or isinstance(error, PermissionError):
-        return "rights"
-    if isinstance(error, FileNotFoundError):
-        return "absent"
-    if isinstance(error, ConnectionError | TimeoutError | EOFError) or re.search("Connect|SSH|gaierror", name):
-        return "connection"
-    return ""
+    signs = {
+        "space": number in _SPACE,
+        "credentials": re.search("Credential|Auth", names) or _WRONG_KEY.search(str(error)),
+        "rights": number in _RIGHTS or isinstance(error, PermissionError),
+        "absent": isinstance(error, FileNotFoundError),
+        "connection": isinstance(error, ConnectionError | TimeoutError | EOFError)
+        or re.search("Connect|SSH|gaierror|ServiceRe(quest|sponse)", names),
+    }
+    statuses = (getattr(one, name, None) for one in chain for name in ("status_code", "code"))
+    by_status = next((_STATUSES[status] for status in statuses if status in _STATUSES), "")
+    return next((sort for sort, holds in signs.items() if holds), by_status)
 
 
 @contextmanager

@@ -173,6 +173,12 @@ def _driver(parsed: StoreUrl) -> type[AbstractFileSystem]:
             from fsspec.implementations.sftp import SFTPFileSystem  # noqa: PLC0415 - it needs paramiko, an extra
 
             return SFTPFileSystem  # type: ignore[no-any-return]
+        if parsed.kind == "gcs":
+            # Not the one that gcsfs registers: before its operations that asks for the bucket's type by gRPC, for up to
+            # a minute where only HTTP gets through, and all that we do needs HTTP alone.
+            from gcsfs.core import GCSFileSystem  # noqa: PLC0415 - an extra
+
+            return GCSFileSystem  # type: ignore[no-any-return]
         return fsspec.get_filesystem_class(scheme)  # type: ignore[no-any-return]
     except ValueError:
         near = nearest_schemes(scheme, fsspec.available_protocols())

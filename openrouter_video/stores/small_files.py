@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from openrouter_video.errors import ConfigurationError, StorageError
+from openrouter_video.stores.azure import azure_paths
 from openrouter_video.stores.exclusive import UNKNOWN_KIND, create_exclusive, ledger_refusal, memory_lock
 from openrouter_video.stores.opening import Store
 from openrouter_video.stores.path_files import is_part, remove_quietly, write_part
@@ -99,7 +100,9 @@ def list_names(store: Store, relative: str = "", *, temporaries: bool = False) -
     with store.errors("list", *parts), store.session() as filesystem:
         _forget_listings(store)
         try:
-            found: list[str] = filesystem.ls(path, detail=False)
+            found: list[str] = (
+                azure_paths(filesystem, path) if store.kind == "azure" else filesystem.ls(path, detail=False)
+            )
         except (FileNotFoundError, NotADirectoryError):
             return []
         # An object store lists a marker of the folder itself, and a file lists as itself.
