@@ -22,6 +22,7 @@ from openrouter_video.storage import find_saved, video_path
 from openrouter_video.stores import open_store
 from openrouter_video.submission import Submitted
 from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
+from openrouter_video.video_paths import output_count, written_path
 
 __all__ = ["VideoRun", "conclude_job", "make_video"]
 
@@ -138,7 +139,8 @@ async def _restore(submitted: Submitted, resources: Resources) -> Outcome:
         return outcome.model_copy(update={"notes": (*outcome.notes, note)})
     if await resources.threads.run(_is_there, outcome, claim, resources):
         return outcome
-    job = VideoJob(id=outcome.job_id, status="completed", videos=1 + len(outcome.extra_urls))
+    outputs = output_count((outcome.url, *outcome.extra_urls))
+    job = VideoJob(id=outcome.job_id, status="completed", videos=outputs)
     try:
         again = await download_video(unsearched(claim), unsearched(job), resources, reused=True)
     except (ContentUnavailable, StorageError) as error:
@@ -153,7 +155,7 @@ def _is_there(outcome: Outcome, claim: Claim, resources: Resources) -> bool:
     home = resources.store if claim.output == resources.store.url else open_store(claim.output)
     if home.url == resources.store.url:
         return resources.downloader.find(claim) is not None
-    return find_saved(home, claim.path, size=outcome.bytes)
+    return find_saved(home, written_path(claim.path, outcome.url), size=outcome.bytes)
 
 
 def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:

@@ -20,7 +20,7 @@ __all__ = ["ContentAnswer", "PollAnswer", "SubmitAnswer", "read_content", "read_
 
 LONGEST_MESSAGE = 600
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
-PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 402, 429
+UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
 LARGEST_COST_USD = 1e6
 URL_WITH_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s?#\"'<>]+)\?[^\s\"'<>]*", re.IGNORECASE)
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
@@ -64,11 +64,15 @@ class PollAnswer(NamedTuple):
 
 
 class ContentAnswer(NamedTuple):
-    """Why ``GET /videos/{id}/content`` gave no video, and whether trying again may help."""
+    """Why ``GET /videos/{id}/content`` gave no video, and whether trying again may help.
+
+    ``again``: in a moment. ``final``: not even later, by the API's own word.
+    """
 
     reason: str
     again: bool
     retry_after: float | None = None
+    final: bool = False
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -133,8 +137,9 @@ POLL_ADVICE = {
 def read_content(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> ContentAnswer:
     """Say why no video came with this answer, from a bounded beginning of its body."""
     message = error_message(_json(body)) or _excerpt(body)
-    again = status not in {401, 403, 404, 410}
-    return ContentAnswer(f"HTTP {status}: {message}", again=again, retry_after=retry_after(headers, now))
+    final = status in {400, 403, 404, 410}
+    again = not final and status != UNAUTHORIZED
+    return ContentAnswer(f"HTTP {status}: {message}", again=again, retry_after=retry_after(headers, now), final=final)
 
 
 def error_message(payload: Any) -> str | None:

@@ -1,19 +1,21 @@
 """The four operations of the API over HTTP: list, submit, get, content.
 
 An edge: it sends one request and returns what the answer proves, decided in ``answers``. The key goes to the configured
-origin only: every URL is built from the base URL and the job's id, redirects are not followed, and no error that leaves
-this module holds a request, a response or a header.
+origin only: every URL is built from the base URL and the job's id, no redirect is followed with it, and no error that
+leaves this module holds a request, a response or a header.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
@@ -22,7 +24,6 @@ import httpx
 from pydantic import SecretStr
 
 from openrouter_video.answers import (
-    ContentAnswer,
     PollAnswer,
     SubmitAnswer,
     clip,
@@ -33,10 +34,12 @@ from openrouter_video.answers import (
 )
 from openrouter_video.catalog import Catalog, parse_catalog
 from openrouter_video.connections import Connections
+from openrouter_video.content import ContentUnavailable, Download, DownloadLimits, beginning_of, video_body
 from openrouter_video.endpoint import parse_api_key, parse_base_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
-from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded
+from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded, read_bounded_async
 from openrouter_video.network import way_to
+from openrouter_video.redirects import REDIRECTS, Redirects, redirect_target
 
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient"]
 
@@ -54,17 +57,6 @@ class Timeouts(NamedTuple):
     content: float = 60.0
 
 
-class ContentUnavailable(ApiUnavailable):
-    """No video came, or it stopped coming; ``answer`` says whether trying again may help."""
-
-    def __init__(self, answer: ContentAnswer) -> None:
-        self.answer = answer
-        super().__init__(answer.reason)
-
-    def __reduce__(self) -> tuple[type[ContentUnavailable], tuple[ContentAnswer]]:
-        return type(self), (self.answer,)
-
-
 class VideoClient:
     """OpenRouter's video API at one base URL with one key.
 
@@ -79,10 +71,12 @@ class VideoClient:
         *,
         timeouts: Timeouts | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        redirects: Redirects | None = None,
     ) -> None:
         self.base_url = parse_base_url(base_url)
         self.timeouts = timeouts or Timeouts()
         self._now = now
+        self._redirects = redirects or Redirects()
         # Without a key only the list of models can be read, which is all that a dry run needs.
         self._key = parse_api_key(api_key) if api_key is not None else None
         shared: dict[str, Any] = {
@@ -118,15 +112,23 @@ class VideoClient:
         """
         url = f"{self.base_url}/videos/models"
         try:
-            async with self._async.lend() as client:
-                response = await client.get(url)
+            async with (
+                asyncio.timeout(self.timeouts.poll),
+                self._async.lend() as client,
+                client.stream("GET", url) as response,
+            ):
+                body = await read_bounded_async(response)
+        except TimeoutError:
+            raise ApiUnavailable(f"{url} gave no whole answer in {self.timeouts.poll:g} s") from None
         except httpx.HTTPError as error:
             raise ApiUnavailable(f"could not reach {url}: {cause_of(error)}") from None
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
             raise ApiUnavailable(f"{url} answered HTTP {response.status_code}; try again later")
-        payload = _json(response)
+        payload = _json(body)
         if not response.is_success or payload is None:
-            said = error_message(payload) or clip(response.headers.get("content-type", "no content type"))
+            label = clip(response.headers.get("content-type", "no content type"))
+            too_large = f"more than {LARGEST_ANSWER_BYTES} bytes of {label}" if body is None else None
+            said = error_message(payload) or too_large or label
             raise ConfigurationError(
                 f"{self.base_url} does not look like OpenRouter's API: {url} answered HTTP {response.status_code} "
                 f"({said}); the usual base URL is https://openrouter.ai/api/v1"
@@ -182,12 +184,10 @@ class VideoClient:
                 self._async.lend() as client,
                 client.stream("GET", url, auth=self._with_key) as response,
             ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > LARGEST_ANSWER_BYTES:
-                        return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
-                answer = self._without_key(bytes(body))
+                body = await read_bounded_async(response)
+                if body is None:
+                    return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+                answer = self._without_key(body)
                 return read_poll(response.status_code, response.headers, answer, self._now(), job_id)
         except TimeoutError:
             return PollAnswer(reason=f"no whole answer in {self.timeouts.poll:g} s")
@@ -195,29 +195,36 @@ class VideoClient:
             return PollAnswer(reason=f"no answer: {cause_of(error)}")
 
     @contextmanager
-    def content(self, job_id: str, index: int = 0) -> Iterator[Iterator[bytes]]:
-        """Open the video of a finished job as an iterator of bytes; only ``video/mp4`` is one.
+    def content(
+        self, job_id: str, index: int = 0, *, limits: DownloadLimits | None = None, stop: threading.Event | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Open the video of a finished job as an iterator of bytes, which are not an error page.
+
+        Whether they are a video is for the taker to see: labels are wrong too often. ``stop`` ends it within a second,
+        whatever the network does. A redirect is followed once, without the key.
 
         Raises:
             ContentUnavailable: if no video comes, also in the middle of the iteration.
         """
+        limits, stop = limits or DownloadLimits(), stop or threading.Event()
         url = f"{self.base_url}/videos/{quote(job_id, safe='')}/content"
         timeout = httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
         headers = {"Accept": "video/mp4", "Accept-Encoding": "identity"}
         request: dict[str, Any] = {"params": {"index": index}, "headers": headers, "auth": self._with_key}
-        try:
-            with self._sync.stream("GET", url, **request, timeout=timeout) as got:
-                media_type = got.headers.get("content-type", "").split(";")[0].strip().lower()
-                if got.status_code != httpx.codes.OK:
-                    beginning = read_bounded(got, time.monotonic() + self.timeouts.poll, limit=64 * 1024)
-                    answer = self._without_key(beginning)
-                    raise ContentUnavailable(read_content(got.status_code, got.headers, answer, self._now()))
-                if media_type != "video/mp4":
-                    reason = f"the content is {clip(media_type) or 'of no stated type'}, not video/mp4"
-                    raise ContentUnavailable(ContentAnswer(reason, again=True))
-                yield got.iter_raw()
-        except httpx.HTTPError as error:
-            raise ContentUnavailable(ContentAnswer(f"the download broke off: {cause_of(error)}", again=True)) from None
+        with ExitStack() as stack:
+            send = partial(self._sync.stream, "GET", url, **request, timeout=timeout)
+            download = stack.enter_context(Download(send, limits, stop))
+            head, by_way_of = download.head(), ""
+            if head.status in REDIRECTS:
+                target = redirect_target(url, head.headers.get("location"))
+                signed = partial(self._redirects.open, target, timeout)
+                download = stack.enter_context(Download(signed, limits, stop))
+                head, by_way_of = download.head(), f"the redirect to {clip(target.host)} ends in "
+            if head.status != httpx.codes.OK:
+                beginning = self._without_key(beginning_of(download, head.headers, limits))
+                answer = read_content(head.status, head.headers, beginning, self._now())
+                raise ContentUnavailable(answer._replace(reason=by_way_of + answer.reason))
+            yield video_body(download, head.headers, limits)
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         if self._key is not None:
@@ -230,9 +237,9 @@ class VideoClient:
         return answer.replace(key, b"***") if len(key) >= SHORTEST_KEY else answer
 
 
-def _json(response: httpx.Response) -> Any:
+def _json(body: bytes | None) -> Any:
     try:
-        return response.json()
+        return json.loads(body) if body is not None else None
     except (ValueError, RecursionError):
         return None
 

@@ -8,36 +8,42 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from openrouter_video.client import ContentUnavailable, VideoClient
+from openrouter_video.client import VideoClient
+from openrouter_video.content import ContentUnavailable, DownloadLimits
 from openrouter_video.errors import BrokenVideo, LedgerError, StorageError
+from openrouter_video.haul import Haul, is_of_one_output
 from openrouter_video.job import Outcome, VideoJob
 from openrouter_video.ledger import Ledger
-from openrouter_video.outcomes import completed, elapsed_since, started
+from openrouter_video.outcomes import COLLECT, completed, elapsed_since, left_open, started
 from openrouter_video.records import Claim
 from openrouter_video.storage import (
-    SavedFile,
     Stopped,
     find_saved,
     read_sidecar,
+    save_damaged,
     save_video,
     sidecar_path,
     write_sidecar,
 )
-from openrouter_video.stores import Store, clear_leftovers
+from openrouter_video.stores import Store, clear_leftovers, remove
 from openrouter_video.threads import Threads
-from openrouter_video.video_paths import numbered_path
+from openrouter_video.video_paths import kept_path, numbered_path, output_count, possible_names, written_path
 
 __all__ = ["Downloader", "download_wait", "video_paths"]
 
 DOWNLOAD_ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 300.0
+MOST_OUTPUTS = 16
+NO_VIDEO = {"status": "failed", "error": "none of the job's outputs is a video; what came is kept"}
+STAYS_OPEN = f"Nothing was published. The job stays open: {COLLECT} downloads it once more."
 
 
 class Downloader:
@@ -51,6 +57,7 @@ class Downloader:
         threads: Threads,
         *,
         attempts: int = DOWNLOAD_ATTEMPTS,
+        limits: DownloadLimits | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
@@ -58,6 +65,7 @@ class Downloader:
         self._ledger = ledger
         self._threads = threads
         self._attempts = attempts
+        self._limits = limits or DownloadLimits()
         self._sleep = sleep
 
     async def keep(self, claim: Claim, job: VideoJob, *, reused: bool = False) -> Outcome:
@@ -66,47 +74,100 @@ class Downloader:
         What an earlier run has already brought there is not downloaded again. Nobody looks for it where the job is this
         run's own (not ``reused``), which spares each new video a question to its store.
 
+        Each output of the job counts for itself. With one video safe, an output that can never be had is a note; one
+        that may still come leaves the job open, and is given up by the next collection that tries in vain.
+
         Raises:
-            ContentUnavailable, StorageError: the last reason, once no further attempt can help. Nothing was published
-                of the video that failed, and the job stays collectable.
+            ContentUnavailable, StorageError: the last reason, if there is no video and no further attempt can help.
         """
-        saved: list[SavedFile] = []
-        tries = 0
+        haul, tries = Haul(), 0
         while True:
-            before = len(saved)
+            done = haul.done
             try:
-                return await self._threads.run_stoppable(partial(self._keep, claim, job, reused, saved))
+                return await self._threads.run_stoppable(partial(self._keep, claim, job, reused, haul))
             except (ContentUnavailable, StorageError) as error:
-                tries = 0 if len(saved) > before else tries
+                if haul.ended:
+                    raise
+                haul.failed(error)
+                tries = 0 if haul.done > done else tries
                 wait = download_wait(error, tries, self._attempts, random.random())  # noqa: S311 (spreads load)
                 if wait is None:
                     # Another process may have been quicker, and have cleared our temporary away.
                     outcome = await self._threads.run(self._find_after_all, claim, job.id)
-                    if outcome is None:
+                    if outcome is not None:
+                        return await self._threads.run(self._settle, claim, outcome, reused)
+                    if not is_of_one_output(error):
                         raise
-                    return await self._threads.run(self._settle, claim, outcome, reused)
+                    haul.give_up(error)
+                    tries = 0
+                    continue
             await self._sleep(wait)
             tries += 1
 
-    def _keep(
-        self, claim: Claim, job: VideoJob, reused: bool, saved: list[SavedFile], stop: threading.Event
-    ) -> Outcome:
-        """Do all of it in one thread; ``saved`` holds what earlier attempts have brought to safety, and grows."""
-        outcome = self.find(claim, job.id) if reused and not saved else None
-        if outcome is None:
-            paths = video_paths(claim, job.videos)
-            for index in range(len(saved), len(paths)):
-                if stop.is_set():
-                    raise Stopped(f"The download of {claim.title} was stopped before its video {index + 1}.")
-                with self._client.content(job.id, index) as chunks:
-                    saved.append(save_video(chunks, self._store, paths[index], stop=stop))
-            outcome = self._describe(claim, job, saved)
-        return self._settle(claim, outcome, reused)
+    def _keep(self, claim: Claim, job: VideoJob, reused: bool, haul: Haul, stop: threading.Event) -> Outcome:
+        """Do all of it in one thread; ``haul`` holds what earlier attempts have brought to safety, and grows."""
+        outcome = self.find(claim, job.id) if reused and not haul.done else None
+        if outcome is not None:
+            return self._settle(claim, outcome, reused)
+        paths = video_paths(claim, min(job.videos, MOST_OUTPUTS))
+        for index in range(haul.done, len(paths)):
+            if stop.is_set():
+                raise Stopped(f"The download of {claim.title} was stopped before its video {index + 1}.")
+            with self._client.content(job.id, index, limits=self._limits, stop=stop) as chunks:
+                haul.keep(save_video(chunks, self._store, paths[index], stop=stop, companion=len(paths) > 1))
+        haul.ended = True
+        known = started(claim, job_id=job.id)
+        if not haul.has_video:
+            return self._without_video(claim, job, known, haul, reused, stop)
+        outcome = completed(known, job, haul.files, None, haul.notes(job.videos))
+        if haul.waits and not reused:
+            return left_open(outcome, "; ".join(haul.notes(job.videos)), job)
+        outcome = self._settle(claim, self._describe(claim, job, outcome), reused)
+        if reused:
+            self._forget_damaged(claim, outcome)
+        return outcome
 
-    def _describe(self, claim: Claim, job: VideoJob, saved: Sequence[SavedFile]) -> Outcome:
+    def _without_video(
+        self, claim: Claim, job: VideoJob, known: Outcome, haul: Haul, reused: bool, stop: threading.Event
+    ) -> Outcome:
+        """Keep what came more than once the same and is no whole video, rather than lose it or fetch it for ever.
+
+        What plays all the same completes the job. Of what does not, the provider may still have the whole: the job
+        stays open until a later run has got the same once more.
+        """
+        if (again := haul.same_again()) is None:
+            error = haul.error()
+            if error is None:
+                outcome = completed(known, job, haul.files, None).model_copy(update=NO_VIDEO)
+                return self._settle(claim, self._describe(claim, job, outcome), reused)
+            raise error
+        index, sha256, fault = again
+        path = video_paths(claim, min(job.videos, MOST_OUTPUTS))[index]
+        with self._client.content(job.id, index, limits=self._limits, stop=stop) as chunks:
+            kept = save_damaged(chunks, self._store, path, sha256, stop=stop)
+        if kept is None:
+            raise BrokenVideo(f"It is no whole video, and came differently each time: {fault} {STAYS_OPEN}")
+        file, seen_before = kept
+        damage = f"damaged: it came like this each time, and is kept at {file.url}. {fault}".rstrip(".")
+        outcome = completed(known, job, [file, *haul.files], None)
+        if file.kind == "playable":
+            outcome = outcome.model_copy(update={"notes": (*outcome.notes, damage)})
+        elif seen_before:
+            outcome = outcome.model_copy(update={"status": "failed", "error": damage})
+        else:
+            return left_open(outcome, f"{damage}. {COLLECT} looks for a whole one, and ends the job without", job)
+        return self._settle(claim, self._describe(claim, job, outcome), reused)
+
+    def _forget_damaged(self, claim: Claim, outcome: Outcome) -> None:
+        """Remove what an earlier run had kept damaged, now that the whole is here; best effort."""
+        path = written_path(claim.path, outcome.url)
+        with suppress(StorageError):
+            remove(self._store, kept_path(claim.path, PurePosixPath(path).suffix))
+
+    def _describe(self, claim: Claim, job: VideoJob, outcome: Outcome) -> Outcome:
         path = sidecar_path(claim.path)
-        outcome = completed(started(claim, job_id=job.id), job, saved, self._store.url_of(path))
-        outcome = outcome.model_copy(update={"elapsed_seconds": elapsed_since(claim, datetime.now(UTC))})
+        ended = {"elapsed_seconds": elapsed_since(claim, datetime.now(UTC)), "sidecar_url": self._store.url_of(path)}
+        outcome = outcome.model_copy(update=ended)
         write_sidecar(self._store, path, {"asked": claim.asked, **outcome.model_dump(mode="json")})
         self.clear(claim, job.videos)
         return outcome
@@ -127,7 +188,7 @@ class Downloader:
     def clear(self, claim: Claim, videos: int = 1) -> None:
         """Remove what processes that died have left of a job's files, once they are complete or will never be."""
         folder, _, sidecar = sidecar_path(claim.path).rpartition("/")
-        names = {path.rpartition("/")[2] for path in video_paths(claim, videos)}
+        names = {name for path in video_paths(claim, min(videos, MOST_OUTPUTS)) for name in possible_names(path)}
         clear_leftovers(self._store, folder, names | {sidecar})
 
     def find(self, claim: Claim, job_id: str | None = None) -> Outcome | None:
@@ -139,13 +200,13 @@ class Downloader:
             outcome = Outcome.model_validate({key: content[key] for key in Outcome.model_fields if key in content})
         except ValidationError:
             return None
-        paths = video_paths(claim, 1 + len(outcome.extra_urls))
+        paths = [written_path(claim.path, url) for url in (outcome.url, *outcome.extra_urls)]
         sizes = [outcome.bytes, *[None] * len(outcome.extra_urls)]
         whole = all(find_saved(self._store, path, size=size) for path, size in zip(paths, sizes, strict=True))
         if not whole:
             return None
         # Another process may have died while it was bringing the same videos here.
-        self.clear(claim, len(paths))
+        self.clear(claim, output_count((outcome.url, *outcome.extra_urls)))
         return outcome
 
 

@@ -10,7 +10,7 @@
     ├── ApiUnavailable          the API could not be reached, or answered with something else; safe to try again
     ├── LedgerError             a submission record could not be read or written
     ├── StorageError            a file could not be read or written
-    │   └── BrokenVideo         the bytes that arrived are not a whole MP4 video
+    │   └── BrokenVideo         the bytes that arrived are not a whole video
     └── TooFewVideos            the run ended with fewer videos than asked; carries every outcome
 
 An error holds plain values only: Prefect may persist it, so no request, response, header or key is ever attached.
@@ -103,7 +103,16 @@ class StorageError(VideoError):
 
 
 class BrokenVideo(StorageError):
-    """The bytes that arrived are not one whole MP4 video; nothing was published."""
+    """The bytes that arrived are not one whole MP4 or QuickTime video; nothing was published.
+
+    ``fault`` says what is wrong with them, without what becomes of it. ``sha256`` is their digest, None for an error
+    page or an empty body.
+    """
+
+    def __init__(self, message: str, *, fault: str = "", sha256: str | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault or message
+        self.sha256 = sha256
 
 
 class TooFewVideos(VideoError):

@@ -8,7 +8,7 @@ import httpx
 
 from openrouter_video.answers import clip
 
-__all__ = ["LARGEST_ANSWER_BYTES", "cause_of", "read_bounded"]
+__all__ = ["LARGEST_ANSWER_BYTES", "cause_of", "read_bounded", "read_bounded_async"]
 
 LARGEST_ANSWER_BYTES = 8 * 2**20
 
@@ -21,6 +21,16 @@ def read_bounded(response: httpx.Response, until: float, limit: int = LARGEST_AN
         if len(body) > limit or time.monotonic() > until:
             break
     return bytes(body[:limit])
+
+
+async def read_bounded_async(response: httpx.Response) -> bytes | None:
+    """Read a whole body, None if it is too long to be an answer; the time is for the caller to bound."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > LARGEST_ANSWER_BYTES:
+            return None
+    return bytes(body)
 
 
 def cause_of(error: httpx.HTTPError) -> str:

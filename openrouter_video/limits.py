@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from openrouter_video.client import Timeouts
+from openrouter_video.content import DownloadLimits
 from openrouter_video.download import DOWNLOAD_ATTEMPTS
 from openrouter_video.submission import SubmitPolicy
 
@@ -24,16 +25,18 @@ __all__ = ["Limits", "current_limits", "using_limits"]
 
 
 class Limits(NamedTuple):
-    """The limits of one run; all times in seconds.
+    """The limits of one run; all times in seconds, sizes in bytes.
 
     ``timeouts``: of single requests. ``submit``: how long to wait for a 429, a passing 402, a connection, or another
-    process. ``download_attempts``: per video. ``sleep`` and ``clock``: how the waits between requests pass, and a
-    monotonic clock that agrees with it. How long to wait for a job is the flow's own ``deadline_minutes``.
+    process. ``download_attempts``: per video. ``download``: how long, slow and large one download may be. ``sleep`` and
+    ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. How long to wait for a
+    job is the flow's own ``deadline_minutes``.
     """
 
     timeouts: Timeouts = Timeouts()
     submit: SubmitPolicy = SubmitPolicy()
     download_attempts: int = DOWNLOAD_ATTEMPTS
+    download: DownloadLimits = DownloadLimits()
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
 

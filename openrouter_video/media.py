@@ -1,25 +1,35 @@
-"""MP4 files: whether a stream of bytes is a whole one, and what PyAV reads in it.
+"""MP4 and QuickTime files: whether a stream of bytes is a whole one. Pure.
 
 The structure is that of ISO/IEC 14496-12: boxes of a size, a type of four letters, and content, one after the other.
+QuickTime's older files have no ``ftyp``, and begin with any of a few other boxes.
 """
 
 from __future__ import annotations
 
 import struct
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from openrouter_video.errors import BrokenVideo
 
-__all__ = ["MediaInfo", "Mp4Walk", "probe", "sniff"]
+__all__ = ["SNIFFED_BYTES", "Mp4Walk", "Whole", "is_page", "sniff", "suffix_of"]
 
-_SNIFFED_BYTES = 64
+SNIFFED_BYTES = 64
+_EBML = "a WebM or Matroska video"
 _UNKNOWN = "data of an unknown kind"
 _SHORT_HEADER = 8
 _LONG_HEADER = 16
+_LARGEST_MOVIE_HEADER = 32 * 2**20  # an hour of video has some 5 MiB
+_LONGEST_LABEL = 64 * 2**10
+_LONGEST_ZEROS_OF_MEDIA = 32
+_FIRST_BOXES = {
+    **dict.fromkeys((b"free", b"skip", b"uuid"), "an MP4 video"),
+    **dict.fromkeys((b"wide", b"mdat", b"moov", b"pnot"), "a QuickTime video"),
+}
+_FRAGMENTS = frozenset({"moof", "styp", "sidx", "emsg", "prft"})  # each comes before more of the video
+_NEEDED = frozenset({"ftyp", "moov", "mdat"}) | _FRAGMENTS
 _PRINTABLE = frozenset(range(0x20, 0x7F)) | {0xA9}  # © starts some of QuickTime's types
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"\x1aE\xdf\xa3", "a WebM or Matroska video"),
+    (b"\x1aE\xdf\xa3", _EBML),
     (b"RIFF", "a RIFF file, such as AVI or WAV"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -31,6 +41,7 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "gzip-compressed data"),
 )
+_RIFF = {b"AVI ": "an AVI video", b"WEBP": "a WebP image"}
 _BRANDS: tuple[tuple[bytes, str], ...] = (
     (b"heic", "a HEIC image"),
     (b"heix", "a HEIC image"),
@@ -39,53 +50,107 @@ _BRANDS: tuple[tuple[bytes, str], ...] = (
     (b"avis", "an AVIF image"),
     (b"qt  ", "a QuickTime video"),
 )
+_PAGES = frozenset({"empty", "an HTML page", "an XML document", "an SVG image", "JSON", "plain text"})
+_TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
+_SUFFIXES = {
+    "an MP4 video": ".mp4",
+    "a QuickTime video": ".mov",
+    "a JPEG image": ".jpg",
+    "a PNG image": ".png",
+    "a WebP image": ".webp",
+    "a HEIC image": ".heic",
+    "an AVIF image": ".avif",
+    "an AVI video": ".avi",
+}
+
+
+def is_page(head: bytes) -> bool:
+    """Whether a body is an error page or nothing at all, which no label makes a video, from its first 64 bytes."""
+    return sniff(head) in _PAGES
+
+
+def suffix_of(head: bytes) -> str:
+    """Return the suffix that a file deserves by its first 64 bytes; ``.bin`` where they say nothing."""
+    found = sniff(head)
+    if found == _EBML:
+        return ".webm" if b"webm" in head else ".mkv"
+    return _SUFFIXES.get(found, ".bin")
 
 
 def sniff(head: bytes) -> str:
     """Return what some bytes look like, in words that follow "it is", from the first 64 of them."""
     if not head:
         return "empty"
+    return _sniff_box(head) or _sniff_text(head) or _sniff_magic(head)
+
+
+def _sniff_box(head: bytes) -> str | None:
+    if head[4:8] == b"ftyp":
+        return next((name for brand, name in _BRANDS if head[8:12] == brand), "an MP4 video")
+    return _FIRST_BOXES.get(head[4:8])
+
+
+def _sniff_text(head: bytes) -> str | None:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):
         return "an HTML page"
     if text.startswith(b"<"):
         return "an SVG image" if b"<svg" in text else "an XML document"
-    if text.startswith((b"{", b"[")):
-        return "JSON"
-    if head[4:8] == b"ftyp":
-        return next((name for brand, name in _BRANDS if head[8:12] == brand), "an MP4 video")
-    return next((name for magic, name in _SIGNATURES if head.startswith(magic)), _UNKNOWN)
+    return "JSON" if text.startswith((b"{", b"[")) else None
+
+
+def _sniff_magic(head: bytes) -> str:
+    if head.startswith(b"RIFF") and head[8:12] in _RIFF:
+        return _RIFF[head[8:12]]
+    found = next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
+    return found or ("plain text" if _TEXT.issuperset(head) else _UNKNOWN)
+
+
+class Whole(NamedTuple):
+    """The verdict on a whole video: what is odd about it all the same, and its box ``moov``.
+
+    ``movie`` is that box's content, which tells length and size; empty where it is too large to be held.
+    """
+
+    notes: tuple[str, ...] = ()
+    movie: bytes = b""
 
 
 class Mp4Walk:
-    """Follows the boxes of an MP4 while its bytes pass by, in chunks of any size.
+    """Follows the boxes of a video while its bytes pass by, in chunks of any size.
 
-    It keeps no more than a header of 16 bytes and the first 64 bytes of the stream, for the words of an error. What it
-    cannot see is a cut between two whole boxes after ``moov`` and ``mdat``, and one inside a last box of unknown size.
+    It keeps the first 64 bytes, a header of 16, and the box ``moov``. What it cannot see is a cut between two whole
+    fragments, and one inside a last box of unknown size.
     """
 
     def __init__(self) -> None:
-        self._head = b""
+        self.head = b""
         self._header = b""
         self._left = 0  # bytes of the present box still to come; -1: it goes on to the end
         self._box = ""
         self._size = 0
+        self._start = 0
         self._offset = 0
+        self._zeros = 0  # how many bytes of zero the stream ends with, so far
         self._seen: set[str] = set()
+        self._movie = bytearray()
         self._fault = ""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes; the verdict is ``finish``'s."""
-        if len(self._head) < _SNIFFED_BYTES:
-            self._head += chunk[: _SNIFFED_BYTES - len(self._head)]
+        if len(self.head) < SNIFFED_BYTES:
+            self.head += chunk[: SNIFFED_BYTES - len(self.head)]
         length = len(chunk)
         self._offset += length
+        self._count_zeros(chunk)
         position = 0
         while position < length and not self._fault:
             if self._left < 0:
                 return
             if self._left:
                 step = min(self._left, length - position)
+                if self._box == "moov" and self._size <= _LARGEST_MOVIE_HEADER:
+                    self._movie += chunk[position : position + step]
                 self._left -= step
                 position += step
                 continue
@@ -95,34 +160,77 @@ class Mp4Walk:
             if len(self._header) == self._header_size():
                 self._open_box(self._offset - length + position - len(self._header))
 
-    def finish(self) -> None:
+    @property
+    def cut(self) -> bool:
+        """Whether a refused video began as one and came to a bad end, rather than being something else or garbled."""
+        return bool(self._seen) and not self._fault
+
+    def finish(self) -> Whole:
         """Give the verdict on all bytes so far.
 
         Raises:
-            BrokenVideo: They are not one whole MP4; the message says what is wrong, and where.
+            BrokenVideo: They are not one whole video; the message says what is wrong, and where.
         """
         if not self._offset:
             raise BrokenVideo("The body is empty.")
-        if "ftyp" not in self._seen:
+        if not self._seen:
             raise BrokenVideo(self._first_box_fault())
-        if self._fault:
-            raise BrokenVideo(self._fault)
-        if self._header:
-            raise BrokenVideo(f"It ended inside the header of a box, after {self._offset} bytes.")
-        if self._left > 0:
-            inside = self._size - self._left
-            raise BrokenVideo(f"It ended {inside} bytes into its box '{self._box}' of {self._size} bytes.")
+        after, what = self._unfinished()
         missing = [box for box in ("moov", "mdat") if box not in self._seen]
+        if what and (missing or not self._may_be_left_over(after)):
+            raise BrokenVideo(what)
         if missing:
             raise BrokenVideo(f"It ended after {self._offset} bytes without its box '{missing[0]}'.")
         if self._box == "moof":
             raise BrokenVideo("It ended after the header of a fragment, without the fragment's data.")
+        return Whole(self._notes(after), bytes(self._movie))
+
+    def _notes(self, after: int) -> tuple[str, ...]:
+        """Say what is odd about a whole video; its end in zeros is a cut where they go on behind its last box."""
+        zeros = self._zeros - after
+        blank = self._box == "mdat" and zeros >= _LONGEST_ZEROS_OF_MEDIA
+        if blank and after:
+            first = self._offset - self._zeros
+            raise BrokenVideo(f"From byte {first} on it holds nothing but zeros, from within its box '{self._box}'.")
+        if blank and zeros > _LONGEST_LABEL:
+            return (f"the last {zeros} bytes of the video are zeros: its end may be missing",)
+        return (f"{after} bytes that belong to no box stand behind the end of the video",) if after else ()
+
+    def _unfinished(self) -> tuple[int, str]:
+        """Return how many bytes at the end are no whole box, and what that means if they are not just left over."""
+        if self._fault:
+            return self._offset - self._start, self._fault
+        if self._header:
+            return len(self._header), f"It ended inside the header of a box, after {self._offset} bytes."
+        if self._left > 0:
+            inside = self._size - self._left
+            return inside, f"It ended {inside} bytes into its box '{self._box}' of {self._size} bytes."
+        return 0, ""
+
+    def _may_be_left_over(self, after: int) -> bool:
+        """Whether bytes behind the last whole box of a video with all that it needs can be padding or a label.
+
+        A video in fragments may go on with any of their boxes, so that there only little may be left over.
+        """
+        cut = self._left > 0 and not self._fault
+        if cut and self._box in _NEEDED:
+            return False
+        if not _FRAGMENTS & self._seen:
+            return True
+        return not self._header and (after <= _LONGEST_LABEL or self._zeros >= after)
+
+    def _count_zeros(self, chunk: bytes) -> None:
+        if chunk and not chunk[-1]:
+            zeros = len(chunk) - len(chunk.rstrip(b"\0"))
+            self._zeros = zeros if zeros < len(chunk) else self._zeros + zeros
+        elif chunk:
+            self._zeros = 0
 
     def _first_box_fault(self) -> str:
-        found = sniff(self._head)
-        if self._head[4:8] == b"ftyp":
+        found = sniff(self.head)
+        if self.head[4:8] == b"ftyp":
             return self._fault or f"It ended after {self._offset} bytes, inside the header of its first box."
-        if self._offset < _SHORT_HEADER and found == _UNKNOWN:
+        if self._offset < _SHORT_HEADER and found in {_UNKNOWN, "plain text"}:
             return f"It ended after {self._offset} bytes, which are too few to tell what it is."
         return f"It is not an MP4 video but {found}: its first box is not 'ftyp'."
 
@@ -134,43 +242,18 @@ class Mp4Walk:
         kind = header[4:8]
         size = struct.unpack(">Q", header[8:])[0] if len(header) == _LONG_HEADER else int.from_bytes(header[:4])
         to_the_end = header[:4] == bytes(4)
+        self._start = start
         if not _PRINTABLE.issuperset(kind) or (not to_the_end and size < len(header)):
             self._fault = (
                 f"At byte {start} stands {header[:8].hex(' ')}, which is no MP4 box: garbage or a damaged body."
             )
             return
-        self._box, self._size = kind.decode("latin-1"), size
-        if not self._seen and self._box != "ftyp":
+        box = kind.decode("latin-1")
+        if not self._seen and kind != b"ftyp" and kind not in _FIRST_BOXES:
             self._fault = "its first box is not 'ftyp'"
             return
-        self._seen.add(self._box)
+        self._box, self._size = box, size
+        self._seen.add(box)
+        if box == "moov":
+            self._movie.clear()
         self._left = -1 if to_the_end else size - len(header)
-
-
-class MediaInfo(NamedTuple):
-    """What a video file holds; the size in pixels, the codec by FFmpeg's name."""
-
-    duration_seconds: float | None
-    width: int
-    height: int
-    has_audio: bool
-    codec: str
-
-
-def probe(file: str | Path | BinaryIO) -> MediaInfo:
-    """Read a video's duration, size and codec with PyAV, from a path of this machine or a seekable file.
-
-    Raises:
-        BrokenVideo: PyAV cannot open it, or finds no video in it.
-    """
-    import av  # noqa: PLC0415 - its libraries take their time, and most runs never probe
-
-    try:
-        with av.open(str(file) if isinstance(file, Path) else file, "r", timeout=None) as container:
-            if not container.streams.video:
-                raise BrokenVideo("It holds no video stream.")
-            context = container.streams.video[0].codec_context
-            duration = container.duration / av.time_base if container.duration else None
-            return MediaInfo(duration, context.width, context.height, bool(container.streams.audio), context.name)
-    except av.FFmpegError as error:
-        raise BrokenVideo(f"FFmpeg cannot open it: {error.strerror}.") from None

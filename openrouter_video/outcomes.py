@@ -141,8 +141,10 @@ def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None)
     return outcome.model_copy(update={"status": "open", "error": error, "cost_usd": cost})
 
 
-def completed(outcome: Outcome, job: VideoJob, files: Sequence[SavedFile], sidecar_url: str) -> Outcome:
-    """Return the outcome of a video whose files are safe."""
+def completed(
+    outcome: Outcome, job: VideoJob, files: Sequence[SavedFile], sidecar_url: str | None, notes: Sequence[str] = ()
+) -> Outcome:
+    """Return the outcome of a video whose files are safe, with what is odd about them."""
     first = files[0]
     known: dict[str, Any] = {
         "status": "completed",
@@ -156,6 +158,7 @@ def completed(outcome: Outcome, job: VideoJob, files: Sequence[SavedFile], sidec
         "width": first.width,
         "height": first.height,
         "cost_usd": job.cost_usd,
+        "notes": (*outcome.notes, *(note for file in files for note in file.notes), *notes),
     }
     return outcome.model_copy(update=known)
 

@@ -47,7 +47,13 @@ class Resources:
         limits = current_limits()
         self.submitter = Submitter(client, ledger, threads, limits.submit, sleep=limits.sleep, clock=limits.clock)
         self.downloader = Downloader(
-            client, store, ledger, threads, attempts=limits.download_attempts, sleep=limits.sleep
+            client,
+            store,
+            ledger,
+            threads,
+            attempts=limits.download_attempts,
+            limits=limits.download,
+            sleep=limits.sleep,
         )
 
     async def dry_run(

@@ -6,27 +6,34 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from openrouter_video.errors import BrokenVideo, StorageError
-from openrouter_video.media import MediaInfo, Mp4Walk, probe
-from openrouter_video.stores import Store, read_bytes, size_of, write_bytes, writing
-from openrouter_video.video_paths import sidecar_path, video_path
+from openrouter_video.media import SNIFFED_BYTES, Mp4Walk, Whole, is_page, sniff, suffix_of
+from openrouter_video.movie_header import Shown, read_movie_header
+from openrouter_video.probing import MediaInfo, picture_size, probe
+from openrouter_video.stores import Store, Writer, read_bytes, size_of, write_bytes, writing
+from openrouter_video.video_paths import kept_path, sidecar_path, video_path, with_suffix
 
 __all__ = [
     "SavedFile",
     "Stopped",
     "find_saved",
     "read_sidecar",
+    "save_damaged",
     "save_video",
     "sidecar_path",
     "video_path",
     "write_sidecar",
 ]
 
+LARGEST_PICTURE_BYTES = 64 * 2**20
+PICTURES = frozenset({".jpg", ".png", ".webp"})
 _READ_BYTES = 2**20
 _STAYS_OPEN = "The job stays open: once this is mended, `openrouter-video collect` finishes it."
 _TRY_AGAIN = "Nothing was published. The job stays open: `openrouter-video collect` downloads it once more."
@@ -37,7 +44,11 @@ class Stopped(StorageError):
 
 
 class SavedFile(BaseModel):
-    """A published video: size in bytes, SHA-256 in lower-case hexadecimal; what no probe could tell is None."""
+    """A published file: size in bytes, SHA-256 in lower-case hexadecimal; what nothing could tell is None.
+
+    ``kind`` is "video", or "picture" for what some models return beside one, or what is "damaged" (no whole video, and
+    nothing else can be had) or "playable" (so, but not cut, and FFmpeg finds a video in it).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,47 +58,142 @@ class SavedFile(BaseModel):
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    kind: Literal["video", "picture", "damaged", "playable"] = "video"
+    notes: tuple[str, ...] = ()
 
 
-def save_video(chunks: Iterable[bytes], store: Store, relative: str, *, stop: threading.Event) -> SavedFile:
-    """Write a video while it arrives, and publish it under its name if it is a whole MP4.
+def save_video(
+    chunks: Iterable[bytes], store: Store, relative: str, *, stop: threading.Event, companion: bool = False
+) -> SavedFile:
+    """Write a video while it arrives, and publish it under its name if it is a whole MP4 or QuickTime file.
 
-    What ``chunks`` raises passes through unchanged; whatever goes wrong, nothing is left behind.
+    The first bytes decide on the suffix. A ``companion`` of another video may be a picture as well. What ``chunks``
+    raises passes through unchanged; whatever goes wrong, nothing is left behind.
 
     Raises:
-        BrokenVideo: The bytes are not one whole MP4.
+        BrokenVideo: The bytes are not one whole video.
         StorageError: The store could not take it.
         Stopped: ``stop`` was set between two chunks.
     """
-    url = store.url_of(relative)
-    walk, digest, size = Mp4Walk(), hashlib.sha256(), 0
-    with writing(store, relative) as writer:
-        for chunk in chunks:
-            if stop.is_set():
-                raise Stopped(f"The download to {url} was stopped after {size} bytes. {_TRY_AGAIN}")
-            walk.feed(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-            with store.errors("write", relative, then=_STAYS_OPEN):
-                writer.write(chunk)
-        try:
-            walk.finish()
-        except BrokenVideo as broken:
-            raise BrokenVideo(f"What arrived for {url} is not a whole video. {broken} {_TRY_AGAIN}") from None
-        with store.errors("publish", relative, then=_STAYS_OPEN):
+    head, body = _peek(chunks)
+    if companion and suffix_of(head) in PICTURES:
+        return _save_picture(body, store, with_suffix(relative, suffix_of(head)))
+    path = with_suffix(relative, ".mov" if suffix_of(head) == ".mov" else ".mp4")
+    arriving = _Arriving(store, path, stop)
+    with writing(store, path) as writer:
+        arriving.write(body, writer)
+        whole = arriving.verdict()
+        with store.errors("publish", path, then=_STAYS_OPEN):
             writer.publish()
-    info = _probe_saved(store, relative)
-    return SavedFile(
-        url=url,
-        bytes=size,
-        sha256=digest.hexdigest(),
-        duration_seconds=info.duration_seconds if info else None,
-        width=info.width if info else None,
-        height=info.height if info else None,
-    )
+    shown = read_movie_header(whole.movie)
+    if None in shown:
+        told = _shown_of(_probe_saved(store, path))
+        length, width, height = shown
+        shown = Shown(length or told.duration_seconds, width or told.width, height or told.height)
+    return arriving.saved(**shown._asdict(), notes=whole.notes)
+
+
+def save_damaged(
+    chunks: Iterable[bytes], store: Store, relative: str, sha256: str, *, stop: threading.Event
+) -> tuple[SavedFile, bool] | None:
+    """Write what is no whole video under a name that says so, if it is again what came before; None if it is not.
+
+    The second value tells whether an earlier run has kept the same already.
+
+    Raises:
+        StorageError: The store could not take it.
+        Stopped: ``stop`` was set between two chunks.
+    """
+    head, body = _peek(chunks)
+    path = kept_path(relative, suffix_of(head))
+    arriving, known = _Arriving(store, path, stop), find_saved(store, path, sha256=sha256)
+    with suppress(_Other), writing(store, path) as writer:
+        arriving.write(body, writer)
+        if arriving.digest.hexdigest() != sha256:
+            raise _Other
+        with store.errors("publish", path, then=_STAYS_OPEN):
+            writer.publish()
+        info = _probe_saved(store, path)
+        plays = info is not None and not arriving.walk.cut and _is_video(head, info.duration_seconds)
+        return arriving.saved(**_shown_of(info)._asdict(), kind="playable" if plays else "damaged"), known
+    return None
+
+
+def _is_video(head: bytes, seconds: float | None) -> bool:
+    """Whether what FFmpeg has opened, as it does pictures too, is a video by its first bytes, or unknown and lasts."""
+    return sniff(head).endswith("video") or (suffix_of(head) == ".bin" and bool(seconds))
+
+
+class _Other(Exception):
+    """Something else has come than before."""
+
+
+class _Arriving:
+    """What is known of a file while it arrives."""
+
+    def __init__(self, store: Store, path: str, stop: threading.Event) -> None:
+        self.walk, self.digest = Mp4Walk(), hashlib.sha256()
+        self._store, self._path, self._stop = store, path, stop
+        self._size = 0
+
+    @property
+    def _url(self) -> str:
+        return self._store.url_of(self._path)
+
+    def write(self, chunks: Iterable[bytes], writer: Writer) -> None:
+        for chunk in chunks:
+            if self._stop.is_set():
+                raise Stopped(f"The download to {self._url} was stopped after {self._size} bytes. {_TRY_AGAIN}")
+            self.walk.feed(chunk)
+            self.digest.update(chunk)
+            self._size += len(chunk)
+            with self._store.errors("write", self._path, then=_STAYS_OPEN):
+                writer.write(chunk)
+
+    def verdict(self) -> Whole:
+        try:
+            return self.walk.finish()
+        except BrokenVideo as broken:
+            words = f"What arrived for {self._url} is not a whole video. {broken} {_TRY_AGAIN}"
+            known = None if is_page(self.walk.head) else self.digest.hexdigest()
+            raise BrokenVideo(words, fault=str(broken), sha256=known) from None
+
+    def saved(self, **known: Any) -> SavedFile:
+        return SavedFile(url=self._url, bytes=self._size, sha256=self.digest.hexdigest(), **known)
+
+
+def _peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first 64 bytes, by which the name of the file is chosen, and all bytes."""
+    body, head = iter(chunks), b""
+    for chunk in body:
+        head += chunk
+        if len(head) >= SNIFFED_BYTES:
+            break
+    return head[:SNIFFED_BYTES], chain([head], body) if head else body
+
+
+def _save_picture(chunks: Iterable[bytes], store: Store, path: str) -> SavedFile:
+    """Keep a picture that is whole; it is small enough to be held."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > LARGEST_PICTURE_BYTES:
+            raise BrokenVideo(f"It is a picture of more than {LARGEST_PICTURE_BYTES} bytes, and no video.")
+    digest, size = hashlib.sha256(content).hexdigest(), picture_size(bytes(content))
+    if size is None:
+        found = sniff(bytes(content[:SNIFFED_BYTES]))
+        raise BrokenVideo(f"It is no video but {found}, which is not whole.", sha256=digest)
+    write_bytes(store, path, bytes(content))
+    url, (width, height) = store.url_of(path), size
+    return SavedFile(url=url, bytes=len(content), sha256=digest, width=width, height=height, kind="picture")
+
+
+def _shown_of(info: MediaInfo | None) -> Shown:
+    return Shown(info.duration_seconds, info.width or None, info.height or None) if info else Shown()
 
 
 def _probe_saved(store: Store, relative: str) -> MediaInfo | None:
+    """Return what FFmpeg makes of a file that is paid for and safe; whatever it raises is no reason to lose it."""
     path = store.path(relative)
     try:
         if store.kind == "local":
@@ -95,14 +201,9 @@ def _probe_saved(store: Store, relative: str) -> MediaInfo | None:
         if store.kind == "memory":
             # fsspec's memory files share one position between all who read.
             return probe(io.BytesIO(read_bytes(store, relative) or b""))
-        with (
-            store.errors("probe", relative),
-            store.session() as filesystem,
-            filesystem.open(path, "rb", block_size=_READ_BYTES) as file,
-        ):
+        with store.session() as filesystem, filesystem.open(path, "rb", block_size=_READ_BYTES) as file:
             return probe(file)
-    except StorageError:
-        # It is paid for, whole and safe: what FFmpeg makes of it is no reason to lose it.
+    except Exception:  # noqa: BLE001 (a decoder over hostile bytes, or a store's driver below it, raises anything)
         return None
 
 

@@ -5,17 +5,32 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from slugify import slugify
 
-__all__ = ["numbered_path", "sidecar_path", "video_path"]
+__all__ = [
+    "kept_path",
+    "numbered_path",
+    "output_count",
+    "possible_names",
+    "sidecar_path",
+    "video_path",
+    "with_suffix",
+    "written_path",
+]
+
+_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".jpg", ".png", ".webp", ".heic", ".avif", ".bin")
+_UNCHECKED = frozenset({".webm", ".mkv", ".avi"})
+_DAMAGED = ".damaged"  # before the suffix
+_NUMBER = re.compile(r"\.take-\d+\.(\d+)(?:\.damaged)?\.[a-z0-9]+$")
 
 _LONGEST_SLUG = 48
 _LONGEST_MODEL = 80
 _HASH_DIGITS = 12
 _SEGMENT = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?"
 _PLAIN_MODEL = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?")
-_LOOKS_LIKE_OURS = re.compile(r"--|\.\.|\.take-\d+(\.\d+)?$")
+_LOOKS_LIKE_OURS = re.compile(r"--|\.\.|\.take-\d+(\.\d+)?$|\.damaged$")
 
 
 def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1, index: int | None = None) -> str:
@@ -45,6 +60,40 @@ def numbered_path(path: str, take: int, index: int) -> str:
 def sidecar_path(video: str) -> str:
     """Return the path of the record beside a video."""
     return f"{video.removesuffix('.mp4')}.json"
+
+
+def with_suffix(path: str, suffix: str) -> str:
+    """Return the path for a video that turned out to be of another kind than MP4."""
+    return f"{path.removesuffix('.mp4')}{suffix}"
+
+
+def kept_path(path: str, suffix: str) -> str:
+    """Return the path for what is kept although it is no whole video; of other kinds than MP4 nobody knows if it is."""
+    return with_suffix(path, suffix if suffix in _UNCHECKED else f"{_DAMAGED}{suffix}")
+
+
+def possible_names(path: str) -> set[str]:
+    """Return the names under which the video of a path may have been written."""
+    name = path.rpartition("/")[2]
+    return {made for suffix in _SUFFIXES for made in (with_suffix(name, suffix), kept_path(name, suffix))}
+
+
+def written_path(path: str, url: str | None) -> str:
+    """Return where the video of a claim's path was really written, by the URL in its outcome.
+
+    Only the last part of the URL counts, and only if the claim's video may bear that name.
+    """
+    folder, _, name = path.rpartition("/")
+    written = (url or "").rpartition("/")[2]
+    stem = name.removesuffix(".mp4")
+    ours = written.startswith(f"{stem}.") and written.endswith(_SUFFIXES) and written.isascii()
+    return f"{folder}/{written}".lstrip("/") if ours else path
+
+
+def output_count(urls: Sequence[str | None]) -> int:
+    """Return how many outputs a job had at least, by the numbers in the names of those that were saved."""
+    numbers = [int(found[1]) for url in urls if (found := _NUMBER.search(url or ""))]
+    return max([len(urls), *numbers])
 
 
 def _prompt_slug(prompt: str) -> str:

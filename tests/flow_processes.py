@@ -253,8 +253,8 @@ def _crawl() -> None:
     real = VideoClient.content
 
     @contextmanager
-    def slow(self: VideoClient, job_id: str, index: int = 0) -> Iterator[Iterator[bytes]]:
-        with real(self, job_id, index) as chunks:
+    def slow(self: VideoClient, job_id: str, index: int = 0, **more: Any) -> Iterator[Iterator[bytes]]:
+        with real(self, job_id, index, **more) as chunks:
             yield _drops(chunks)
 
     VideoClient.content = slow  # type: ignore[method-assign]

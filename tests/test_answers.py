@@ -258,7 +258,7 @@ def test_polls_that_are_hopeless(status: int, message: str, reason: str) -> None
     ("status", "body", "again"),
     [
         (200, HTML, True),
-        (400, envelope("Video index 5 out of range (1 videos available)"), True),
+        (400, envelope("Video index 5 out of range (1 videos available)"), False),
         (401, envelope("Missing Authentication header", 401), False),
         (403, envelope("Forbidden", 403), False),
         (404, envelope("Job not found", 404), False),

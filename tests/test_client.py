@@ -66,6 +66,8 @@ async def test_the_list_needs_no_key(sandbox: Sandbox) -> None:
         (Fault(on="models", status=503, body="x"), ApiUnavailable, "try again later"),
         (Fault(on="models", status=429, body="x"), ApiUnavailable, "try again later"),
         (Fault(on="models", drop="before"), ApiUnavailable, "could not reach"),
+        (Fault(on="models", mangle="drip"), ApiUnavailable, r"gave no whole answer in 0\.5 s"),
+        (Fault(on="models", body="x" * 9_000_000), ConfigurationError, "more than 8388608 bytes of text/plain"),
     ],
     ids=lambda value: value.mangle or str(value.status) if isinstance(value, Fault) else "",
 )
@@ -107,13 +109,20 @@ async def test_a_poll_never_raises(sandbox: Sandbox, client: VideoClient, fault:
         (Fault(on="content", status=401, body={"error": {"message": "User not found.", "code": 401}}), "401", False),
         (Fault(on="content", status=404, body="gone"), "404", False),
         (Fault(on="content", status=503, body="x"), "503", True),
-        (Fault(on="content", mangle="html"), "text/html, not video/mp4", True),
-        (Fault(on="content", mangle="webm"), "video/webm, not video/mp4", True),
+        (Fault(on="content", status=400, body="out of range"), "400", False),
+        (Fault(on="content", mangle="html"), "an HTML page, labelled text/html, and no video", True),
+        (Fault(on="content", mangle="json"), "JSON, labelled application/json.*being prepared", True),
+        (
+            Fault(on="content", mangle="html", headers={"content-type": "video/mp4"}),
+            "an HTML page, labelled video",
+            True,
+        ),
+        (Fault(on="content", mangle="json", headers={"content-type": "video/mp4"}), "JSON, labelled video/mp4", True),
         (Fault(on="content", drop="before"), "broke off", True),
         (Fault(on="content", mangle="cut_reset"), "broke off", True),
         (Fault(on="content", delay_seconds=0.8), "broke off", True),
     ],
-    ids=["401", "404", "503", "html", "webm", "dropped", "reset", "slow"],
+    ids=["401", "404", "503", "400", "html", "json", "html as video", "json as video", "dropped", "reset", "slow"],
 )
 async def test_content_that_is_no_video(
     sandbox: Sandbox, client: VideoClient, fault: Fault, words: str, again: bool

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 import pytest
 
+from openrouter_video.content import DownloadLimits
 from openrouter_video.errors import ConfigurationError
-from openrouter_video.media import probe
+from openrouter_video.probing import probe
 from openrouter_video.sandbox import Fault, rendering
 
 if TYPE_CHECKING:
@@ -122,10 +123,10 @@ BROKEN = {
     "cut_reset": "broke off",
     "cut_clean": "not a whole video",
     "short_by_one": "not a whole video",
-    "html": "text/html, not video/mp4",
-    "json": "application/json, not video/mp4",
+    "html": "the content is an HTML page, labelled text/html",
+    "json": "the content is JSON, labelled application/json",
     "empty": "The body is empty",
-    "webm": "video/webm, not video/mp4",
+    "webm": "not a whole video",
     "no_moov": "without its box 'moov'",
 }
 
@@ -141,15 +142,101 @@ async def test_a_broken_video_is_fetched_again_and_never_published(runs: FaultyR
     assert not any(between)
 
 
-@pytest.mark.parametrize("mangle", ["cut_clean", "html", "empty", "no_moov"])
-async def test_a_video_that_stays_broken_is_left_open(runs: FaultyRuns, mangle: Any) -> None:
+@pytest.mark.parametrize("mangle", ["html", "json", "empty", "gzip_cut", "cut_reset"])
+async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: Any) -> None:
     """Five attempts, nothing published, no stray file; collect finishes it once the API gives the whole of it."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
     outcome = await runs.generate(idempotency_key=KEY)
-    _assert_open(outcome, runs, BROKEN[mangle])
+    _assert_open(outcome, runs, BROKEN.get(mangle, "the download broke off"))
     assert (runs.count("content"), runs.files) == (5, [])
     runs.sandbox.clear_faults()
     _assert_whole(await runs.collect_one(), runs)
+
+
+@pytest.mark.parametrize("mangle", ["cut_clean", "no_moov", "webm"])
+async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns, mangle: Any) -> None:
+    """Open, with the damaged file beside; collect finishes it once the API gives the whole of it, and removes that."""
+    runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
+    outcome = await runs.generate(idempotency_key=KEY)
+    assert (outcome.status, outcome.job_id) == ("open", runs.sandbox.charges[0].job_id)
+    assert "damaged: it came like this each time" in (outcome.error or "")
+    (name,) = runs.files
+    assert (outcome.url or "").endswith(name)
+    runs.sandbox.clear_faults()
+    if mangle != "webm":
+        _assert_whole(await runs.collect_one(), runs)
+
+
+async def test_nothing_damaged_is_fetched_for_ever(runs: FaultyRuns) -> None:
+    """The second run that gets the same ends the job, with its cost and the file; the third asks for nothing."""
+    runs.sandbox.add_fault(Fault(on="content", mangle="no_moov", times=None))
+    await runs.generate(idempotency_key=KEY)
+    ended = await runs.collect_one()
+    assert (ended.status, ended.cost_usd) == ("failed", runs.sandbox.charges[0].cost_usd)
+    assert "without its box 'moov'" in (ended.error or "")
+    before = runs.count("content")
+    assert await runs.collect() == []
+    again = await runs.generate(idempotency_key=KEY)
+    assert (again.status, again.url, again.reused) == ("failed", ended.url, True)
+    assert (runs.count("content"), runs.jobs) == (before, 1)
+
+
+@pytest.mark.parametrize("mangle", ["quicktime", "padded", "gzip"])
+async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) -> None:
+    """One download, and a new run finds it again under its own suffix."""
+    runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
+    outcome = await runs.generate(idempotency_key=KEY)
+    assert (outcome.status, outcome.error, runs.count("content")) == ("completed", None, 1)
+    assert outcome.notes == (
+        ("16 bytes that belong to no box stand behind the end of the video",) * (mangle == "padded")
+    )
+    suffix = ".mov" if mangle == "quicktime" else ".mp4"
+    assert runs.files == [FILES[0], FILES[1].replace(".mp4", suffix)]
+    again = await runs.generate(idempotency_key=KEY)
+    assert (again.status, again.url, again.reused, runs.count("content")) == ("completed", outcome.url, True, 1)
+    assert await runs.collect() == []
+    (video,) = runs.output.glob(f"*/*{suffix}")
+    video.unlink()
+    restored = await runs.generate(idempotency_key=KEY)
+    assert (restored.status, restored.url, runs.count("content"), runs.jobs) == ("completed", outcome.url, 2, 1)
+
+
+async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> None:
+    """Through the poll, which names two of them, and the whole flow."""
+    runs.sandbox.add_fault(Fault(on="poll", mangle="two_outputs", times=None))
+    runs.sandbox.add_fault(Fault(on="content", status=200, body="no picture", after=1, times=None))
+    outcome = await runs.generate(idempotency_key=KEY)
+    assert outcome.status == "open"
+    assert (outcome.url or "").endswith(".take-1.1.mp4")
+    assert "output 2 of 2 could not be had: the content is plain text" in (outcome.error or "")
+    collected = await runs.collect_one()
+    assert (collected.status, collected.url, collected.error) == ("completed", outcome.url, None)
+    assert collected.notes[0].startswith("output 2 of 2 could not be had")
+    assert await runs.collect() == []
+
+
+@pytest.mark.parametrize(
+    "limits", [DownloadLimits(seconds=0.3), DownloadLimits(rate_seconds=0.3)], ids=["in time", "by rate"]
+)
+async def test_a_trickle_holds_up_nothing(runs: FaultyRuns, limits: DownloadLimits) -> None:
+    """The run ends, the job is open in words, and collect finishes it when the API is quicker."""
+    runs.sandbox.add_fault(Fault(on="content", mangle="drip", times=None))
+    runs.limits = runs.limits._replace(download=limits)
+    _assert_open(await runs.generate(idempotency_key=KEY), runs, "the download was given up")
+    assert (runs.count("content"), runs.files) == (1, [])
+    runs.sandbox.clear_faults()
+    runs.limits = runs.limits._replace(download=DownloadLimits())
+    _assert_whole(await runs.collect_one(), runs)
+
+
+async def test_a_redirect_that_is_not_followed_is_named(runs: FaultyRuns) -> None:
+    """The signature in it is told to nobody."""
+    runs.sandbox.add_fault(
+        Fault(on="content", status=302, redirect_to="https://127.0.0.1/v.mp4?signature=canary", times=None)
+    )
+    outcome = await runs.generate(idempotency_key=KEY)
+    _assert_open(outcome, runs, "the API answered with a redirect, which was not followed: 127.0.0.1 is not an address")
+    assert "canary" not in outcome.model_dump_json()
 
 
 async def test_a_video_that_is_mislabelled_is_not_published(runs: FaultyRuns) -> None:

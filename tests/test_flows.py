@@ -35,7 +35,7 @@ from openrouter_video.errors import (
 )
 from openrouter_video.job import FanOut, Outcome
 from openrouter_video.limits import Limits, using_limits
-from openrouter_video.media import probe
+from openrouter_video.probing import probe
 from openrouter_video.records import scope_of_key
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.settings import VideoSettings

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.errors import BrokenVideo
-from openrouter_video.media import Mp4Walk, probe, sniff
+from openrouter_video.media import Mp4Walk, is_page, sniff, suffix_of
+from openrouter_video.probing import probe
 
 
 def box(kind: bytes, content: bytes = b"", *, long: bool = False) -> bytes:
@@ -26,7 +27,9 @@ def box(kind: bytes, content: bytes = b"", *, long: bool = False) -> bytes:
 
 FTYP = box(b"ftyp", b"isom\0\0\2\0isomiso2")
 MOOV = box(b"moov", bytes(40))
-MDAT = box(b"mdat", bytes(90))
+MDAT = box(b"mdat", b"\1" * 90)
+FRAGMENT = box(b"moof", b"x") + MDAT
+LABEL = b'\nAIGC{"Label":"1"}\n'  # which reads as the beginning of a box of 172 MB
 
 
 def verdict(*chunks: bytes) -> str:
@@ -49,9 +52,17 @@ def verdict(*chunks: bytes) -> str:
         FTYP + box(b"free") + MOOV + MDAT + box(b"\xa9xyz"),
         FTYP + MOOV + box(b"mdat", bytes(90), long=True),
         FTYP + MOOV + struct.pack(">I4s", 0, b"mdat") + bytes(90),
-        FTYP + MOOV + box(b"moof", b"x") + MDAT + box(b"moof", b"x") + MDAT + box(b"mfra", b"x"),
+        FTYP + MOOV + FRAGMENT + FRAGMENT + box(b"mfra", b"x"),
+        box(b"free", b"x") + FTYP + MOOV + MDAT,
+        box(b"ftyp", b"qt  \0\0\0\0qt  ") + box(b"wide") + MDAT + MOOV,
+        MOOV + MDAT,
+        box(b"wide") + MDAT + MOOV,
+        MDAT + MOOV,
     ],
-    ids=["moov first", "moov last", "tiny boxes", "64-bit size", "size to the end", "fragments"],
+    ids=[
+        *("moov first", "moov last", "tiny boxes", "64-bit size", "size to the end", "fragments", "padding first"),
+        *("QuickTime", "old QuickTime", "old QuickTime, wide first", "old QuickTime, mdat first"),
+    ],
 )
 def test_a_whole_video_passes(body: bytes) -> None:
     """Every legal arrangement of boxes is accepted, in one chunk and byte by byte."""
@@ -68,7 +79,7 @@ def test_a_whole_video_passes(body: bytes) -> None:
         (b'{"error":{"code":401}}', "not an MP4 video but JSON"),
         (b"{}", "not an MP4 video but JSON"),
         (b"\x1aE\xdf\xa3" + bytes(60), "not an MP4 video but a WebM or Matroska video"),
-        (MOOV + MDAT, "its first box is not 'ftyp'"),
+        (box(b"jP  ", b"x") + MOOV + MDAT, "its first box is not 'ftyp'"),
         (bytes(5), "ended after 5 bytes, which are too few"),
         (FTYP[:6], "ended after 6 bytes, which are too few"),
         (b"\0\0\0\1ftyp\0\0", "ended after 10 bytes, inside the header of its first box"),
@@ -79,9 +90,13 @@ def test_a_whole_video_passes(body: bytes) -> None:
         (FTYP + MOOV, "without its box 'mdat'"),
         (FTYP + MOOV + MDAT[:50], "ended 50 bytes into its box 'mdat' of 98 bytes"),
         (FTYP + MOOV + MDAT[:3], "inside the header of a box, after 75 bytes"),
-        (FTYP + MOOV + MDAT + bytes(16), "At byte 170 stands 00 00 00 00 00 00 00 00"),
-        (FTYP + MOOV + MDAT + b"}\r\n", "inside the header of a box"),
-        (FTYP + MOOV + MDAT + b"\0\0\0\1free" + bytes(8), "At byte 170"),
+        (FTYP + MOOV + box(b"mdat", b"\1" * 50 + bytes(40)) + bytes(16), "From byte 130 on it holds nothing but zeros"),
+        (FTYP + MOOV + MDAT[:50] + bytes(20), "ended 70 bytes into its box 'mdat' of 98 bytes"),
+        (FTYP + MDAT + bytes(16) + MOOV, "At byte 122 stands 00 00 00 00 00 00 00 00"),
+        (FTYP + MOOV + MDAT + MDAT[:20], "ended 20 bytes into its box 'mdat' of 98 bytes"),
+        (FTYP + MOOV + FRAGMENT + b"\0\0\1", "inside the header of a box"),
+        (FTYP + MOOV + FRAGMENT + box(b"styp", b"msdh")[:10], "into its box 'styp'"),
+        (FTYP + MOOV + FRAGMENT + b"\xff" * 70_000, "which is no MP4 box"),
         (FTYP + MOOV + MDAT + box(b"moof", b"x"), "without the fragment's data"),
         (FTYP + b"\0\0\0\7moov", "At byte 24 stands 00 00 00 07"),
     ],
@@ -90,6 +105,41 @@ def test_what_is_wrong_is_said(body: bytes, said: str) -> None:
     """A body that is no whole MP4 is refused with the reason, in one chunk and byte by byte."""
     assert said in verdict(body)
     assert verdict(body) == verdict(*(body[i : i + 1] for i in range(len(body))))
+
+
+@pytest.mark.parametrize("video", [FTYP + MOOV + MDAT, FTYP + MDAT + MOOV, FTYP + MOOV + FRAGMENT])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        bytes(16),
+        bytes(70_000),
+        LABEL,
+        LABEL * 100,
+        b"\xff" * 9,
+        b"\0\0\0\1free" + bytes(8),
+        box(b"uuid", bytes(99))[:50],
+    ],
+    ids=["zeros", "many zeros", "label", "labels", "garbage", "box of no size", "cut label box"],
+)
+def test_bytes_behind_a_whole_video_are_a_note(video: bytes, tail: bytes) -> None:
+    """Padding, a label or half a box takes nothing from a video that has all its own boxes."""
+    walk = Mp4Walk()
+    walk.feed(video + tail)
+    assert walk.finish().notes == (f"{len(tail)} bytes that belong to no box stand behind the end of the video",)
+
+
+def test_a_partial_header_behind_a_whole_video_is_a_note() -> None:
+    """In fragments it would be the next one's."""
+    walk = Mp4Walk()
+    walk.feed(FTYP + MOOV + MDAT + b"}\r\n")
+    assert walk.finish().notes == ("3 bytes that belong to no box stand behind the end of the video",)
+
+
+def test_a_long_end_in_zeros_is_a_note() -> None:
+    """A file of full size cannot be called cut, but what its end looks like is said."""
+    walk = Mp4Walk()
+    walk.feed(FTYP + MOOV + box(b"mdat", b"\1" + bytes(100_000)))
+    assert walk.finish().notes == ("the last 100000 bytes of the video are zeros: its end may be missing",)
 
 
 @pytest.mark.parametrize("flags", ["", "faststart"])
@@ -182,9 +232,39 @@ def test_probe_refuses_what_is_no_video(tmp_path: Path) -> None:
         (b"\0\0\0\x18ftypavif", "an AVIF image"),
         (b"\0\0\0\x18ftypmp42", "an MP4 video"),
         (b"%PDF-1.7", "a PDF document"),
-        (b"hello", "data of an unknown kind"),
+        (b"hello", "plain text"),
+        (b"\x07hello", "data of an unknown kind"),
+        (box(b"ftyp", b"qt  "), "a QuickTime video"),
+        (b"\x5b\0\0\0mdat", "a QuickTime video"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP image"),
+        (b"RIFF\0\0\0\0AVI LIST", "an AVI video"),
     ],
 )
 def test_sniff_names_what_it_sees(head: bytes, name: str) -> None:
     """The first bytes are enough to name what somebody sent instead."""
     assert sniff(head) == name
+
+
+@pytest.mark.parametrize("head", [b"", b"<html>", b"<?xml ?><Error>", b'{"error"', b" [1]", b"Bad gateway"])
+def test_a_page_is_no_video_under_any_label(head: bytes) -> None:
+    """Error pages and empty bodies are told from whatever may be a file."""
+    assert is_page(head)
+    assert not is_page(FTYP)
+    assert not is_page(b"\x1aE\xdf\xa3")
+
+
+@pytest.mark.parametrize(
+    ("head", "suffix"),
+    [
+        (FTYP, ".mp4"),
+        (box(b"ftyp", b"qt  "), ".mov"),
+        (box(b"wide"), ".mov"),
+        (b"\x1aE\xdf\xa3\x9fB\x82\x84webm", ".webm"),
+        (b"\x1aE\xdf\xa3\x9fB\x82\x88matroska", ".mkv"),
+        (b"\xff\xd8\xff\xe0", ".jpg"),
+        (b"\x07", ".bin"),
+    ],
+)
+def test_the_bytes_decide_on_the_suffix(head: bytes, suffix: str) -> None:
+    """Whatever the label says."""
+    assert suffix_of(head) == suffix

@@ -88,7 +88,8 @@ class SavingContract:
 
     def test_a_cut_body_leaves_nothing(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """A body that ends too early is a broken video: not there, and no temporary, with the next step said."""
-        body = inflated(make_mp4(), 12 * 2**20)
+        whole = make_mp4(flags="faststart")
+        body = inflated(whole[:32], 12 * 2**20) + whole[32:]
         for cut in (0, 10, len(body) - 1):
             with pytest.raises(BrokenVideo, match=r"(?s)not a whole video.*openrouter-video collect") as caught:
                 save(store, pieces(body[:cut], 2**20))

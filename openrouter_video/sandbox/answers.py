@@ -30,14 +30,15 @@ class Answer(NamedTuple):
     """What goes back to the client.
 
     ``streamed`` bodies are sent in chunks, without a length. ``ending`` "reset" breaks the connection after the body
-    (or before any byte, where ``status`` is None).
+    (or before any byte, where ``status`` is None); "silence" sends nothing more and never ends, "drip" sends a byte of
+    the body at a time, "endless" goes on with zeros.
     """
 
     status: int | None
     body: bytes = b""
     headers: Mapping[str, str] = {}
     streamed: bool = False
-    ending: Literal["whole", "reset"] = "whole"
+    ending: Literal["whole", "reset", "silence", "drip", "endless"] = "whole"
 
 
 def document(status: int, value: JsonValue) -> Answer:

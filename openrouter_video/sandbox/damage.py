@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urlsplit
 
+from PIL import Image
 from pydantic import JsonValue
 
 from openrouter_video.sandbox.answers import Answer, document, envelope
@@ -17,6 +20,12 @@ __all__ = ["damaged", "without_box"]
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
 _ERRORS_BEGIN = 400
+_ENDINGS: dict[str, Literal["reset", "silence", "drip", "endless"]] = {
+    "cut_reset": "reset",
+    "silence": "silence",
+    "drip": "drip",
+    "endless": "endless",
+}
 
 
 def damaged(fault: Fault, genuine: Answer | None) -> Answer:
@@ -49,6 +58,8 @@ def _mangled(fault: Fault, answer: Answer) -> Answer:
         return Answer(answer.status, _HTML, {"content-type": "text/html"})
     if fault.on == "content":
         return _mangled_video(fault, answer) if answer.streamed else answer
+    if fault.mangle == "drip":
+        return answer._replace(streamed=True, ending="drip")
     if fault.mangle == "not_json":
         return answer._replace(body=answer.body[: len(answer.body) // 2])
     if fault.mangle == "status_200":
@@ -58,13 +69,14 @@ def _mangled(fault: Fault, answer: Answer) -> Answer:
 
 
 def _mangled_body(fault: Fault, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if fault.mangle == "no_id":
-        return {key: value for key, value in body.items() if key != "id"}
-    if fault.mangle == "no_polling_url":
-        return {key: value for key, value in body.items() if key != "polling_url"}
+    if fault.mangle in {"no_id", "no_polling_url"}:
+        return {key: value for key, value in body.items() if key != fault.mangle.removeprefix("no_")}
     if fault.mangle == "unknown_status" and "status" in body:
         kept = ("id", "generation_id", "polling_url")
         return {**{key: body[key] for key in kept if key in body}, "status": "reticulating"}
+    if fault.mangle == "two_outputs":
+        urls = body.get("unsigned_urls")
+        return {**body, "unsigned_urls": [*urls, *urls]} if isinstance(urls, list) else body
     if fault.mangle == "relative_polling_url":
         return {key: _moved(value, "") if key == "polling_url" else value for key, value in body.items()}
     if fault.mangle == "foreign_polling_url":
@@ -86,10 +98,31 @@ def _mangled_video(fault: Fault, answer: Answer) -> Answer:
         return document(200, {"error": {"message": "The video is being prepared", "code": 200}})
     if fault.mangle == "webm":
         return answer._replace(body=_WEBM, headers={"content-type": "video/webm"})
-    half = whole[: len(whole) // 2]
-    bodies = {"short_by_one": whole[:-1], "no_moov": without_box(whole, b"moov"), "empty": b""}
-    ending: Literal["whole", "reset"] = "reset" if fault.mangle == "cut_reset" else "whole"
-    return answer._replace(body=bodies.get(fault.mangle or "", half), ending=ending)
+    if fault.mangle in {"gzip", "gzip_cut"}:
+        packed = gzip.compress(whole)
+        body = packed if fault.mangle == "gzip" else packed[:-8]
+        return answer._replace(body=body, headers={**answer.headers, "content-encoding": "gzip"})
+    if fault.mangle == "picture":
+        return answer._replace(body=_picture(), headers={"content-type": "image/png"})
+    bodies = {
+        "short_by_one": whole[:-1],
+        "no_moov": without_box(whole, b"moov"),
+        "empty": b"",
+        "quicktime": whole.replace(b"isom", b"qt  ", 1),
+        "padded": whole + bytes(16),
+        "garbled": whole.replace(b"moov", b"\0oov", 1),
+        "drip": whole,
+        "endless": whole,
+    }
+    return answer._replace(
+        body=bodies.get(fault.mangle or "", whole[: len(whole) // 2]), ending=_ENDINGS.get(fault.mangle or "", "whole")
+    )
+
+
+def _picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), (200, 80, 0)).save(file, "PNG")
+    return file.getvalue()
 
 
 def without_box(mp4: bytes, name: bytes) -> bytes:

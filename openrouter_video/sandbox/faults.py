@@ -6,6 +6,8 @@
     Fault(on="submit", drop="after")                    accepted and charged, then the connection breaks
     Fault(on="poll", status=429, headers={"retry-after": "2"}, times=3)
     Fault(on="content", mangle="cut_clean")             the stream ends half-way, and looks finished
+    Fault(on="content", mangle="silence")               headers and half of it, then nothing for as long as one waits
+    Fault(on="poll", mangle="two_outputs", times=None)  the job names a second output, which is not there
 """
 
 from __future__ import annotations
@@ -24,6 +26,16 @@ Mangle = Literal[
     "no_moov",
     "empty",
     "webm",
+    "quicktime",
+    "padded",
+    "garbled",
+    "picture",
+    "gzip",
+    "gzip_cut",
+    "silence",
+    "drip",
+    "endless",
+    "two_outputs",
     "html",
     "json",
     "not_json",
@@ -34,7 +46,12 @@ Mangle = Literal[
     "unknown_status",
     "status_200",
 ]
-_OF_CONTENT = frozenset({"cut_reset", "cut_clean", "short_by_one", "no_moov", "empty", "webm", "html", "json"})
+_OF_CONTENT = frozenset(
+    {
+        *("cut_reset", "cut_clean", "short_by_one", "no_moov", "empty", "webm", "html", "json", "quicktime", "padded"),
+        *("garbled", "picture", "gzip", "gzip_cut", "silence", "drip", "endless"),
+    }
+)
 _OF_DOCUMENTS = frozenset(
     {
         "html",
@@ -45,6 +62,8 @@ _OF_DOCUMENTS = frozenset(
         "foreign_polling_url",
         "unknown_status",
         "status_200",
+        "two_outputs",
+        "drip",
     }
 )
 

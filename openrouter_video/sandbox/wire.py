@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator, MutableMapping
+from itertools import chain, repeat
 from typing import Any
 
 from starlette.responses import Response
@@ -21,6 +22,8 @@ _TRANSPORT = "openrouter_video.sandbox.transport"
 _CHUNK = 64 * 1024
 # The client is to read what was sent before the reset: long enough for loopback, short enough for a test.
 _SETTLE_SECONDS = 0.05
+_FOR_EVER = 3600.0
+_PAUSES = {"drip": 0.05, "endless": 0.0}
 
 
 class BreakableProtocol(H11Protocol):
@@ -56,8 +59,13 @@ class Reply(Response):
         if not answer.streamed:
             headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        for chunk in _chunks(answer.body) if answer.streamed else ():
+        for chunk in _chunks(answer) if answer.streamed else ():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            if answer.ending in {"drip", "endless"} and await client_left(receive, _PAUSES[answer.ending]):
+                return
+        if answer.ending == "silence":
+            await client_left(receive, _FOR_EVER)
+            return
         if answer.ending == "reset":
             await asyncio.sleep(_SETTLE_SECONDS)
             await _reset(scope, receive)
@@ -65,8 +73,10 @@ class Reply(Response):
         await send({"type": "http.response.body", "body": b"" if answer.streamed else answer.body})
 
 
-def _chunks(body: bytes) -> Iterator[bytes]:
-    return (body[start : start + _CHUNK] for start in range(0, len(body), _CHUNK))
+def _chunks(answer: Answer) -> Iterator[bytes]:
+    step = 1 if answer.ending == "drip" else _CHUNK
+    whole = (answer.body[start : start + step] for start in range(0, len(answer.body), step))
+    return chain(whole, repeat(bytes(_CHUNK))) if answer.ending == "endless" else whole
 
 
 async def _reset(scope: MutableMapping[str, Any], receive: Receive) -> None:

@@ -16,10 +16,11 @@ from openrouter_video.stores.small_files import (
     size_of,
     write_bytes,
 )
-from openrouter_video.stores.writers import writing
+from openrouter_video.stores.writers import Writer, writing
 
 __all__ = [
     "Store",
+    "Writer",
     "check_ledger",
     "check_writable",
     "clear_leftovers",

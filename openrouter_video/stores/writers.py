@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -110,7 +111,8 @@ class _ObjectWriter:
     def publish(self) -> None:
         if self._file is None:
             # Of the three, gcsfs alone guesses the type for a large file and not for a small one.
-            options = {"content_type": "video/mp4"} if self._kind == "gcs" else {}
+            media_type = mimetypes.guess_type(self._path)[0] or "video/mp4"
+            options = {"content_type": media_type} if self._kind == "gcs" else {}
             self._filesystem.pipe_file(self._path, bytes(self._beginning), **options)
         else:
             # adlfs publishes when closed, s3fs and gcsfs when committed.
