@@ -203,12 +203,19 @@ async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) 
 
 async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> None:
     """Through the poll, which names two of them, and the whole flow."""
-    runs.sandbox.add_fault(Fault(on="poll", mangle="two_outputs", times=None))
-    runs.sandbox.add_fault(Fault(on="content", status=200, body="no picture", after=1, times=None))
+    faults = [
+        Fault(on="poll", mangle="two_outputs", times=None),
+        Fault(on="content", status=200, body="no picture", after=1, times=None),
+    ]
+    for fault in faults:
+        runs.sandbox.add_fault(fault)
     outcome = await runs.generate(idempotency_key=KEY)
     assert outcome.status == "open"
     assert (outcome.url or "").endswith(".take-1.1.mp4")
     assert "output 2 of 2 could not be had: the content is plain text" in (outcome.error or "")
+    runs.sandbox.clear_faults()
+    for fault in faults:
+        runs.sandbox.add_fault(fault)
     collected = await runs.collect_one()
     assert (collected.status, collected.url, collected.error) == ("completed", outcome.url, None)
     assert collected.notes[0].startswith("output 2 of 2 could not be had")
@@ -257,8 +264,10 @@ def large_videos(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = rendering.render
 
     def render_large(scene: Any) -> bytes:
-        padding = 20 * 2**20
-        return draw(scene) + padding.to_bytes(4) + b"free" + bytes(padding - 8)
+        video, padding = draw(scene), 20 * 2**20
+        start = int.from_bytes(video[:4])
+        # In front, where a cut of it is a cut of the video as well.
+        return video[:start] + padding.to_bytes(4) + b"free" + bytes(padding - 8) + video[start:]
 
     monkeypatch.setattr(rendering, "render", render_large)
 
