@@ -8,6 +8,7 @@ the next time, the videos in ``videos`` (or where OPENROUTER_VIDEO_OUTPUT says).
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,14 +87,19 @@ def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
         os.environ |= {"OPENROUTER_API_KEY": sandbox.api_key, "OPENROUTER_BASE_URL": sandbox.base_url}
     videos = os.environ.setdefault("OPENROUTER_VIDEO_OUTPUT", str(VIDEOS))
     # Prefect reads its settings when it is imported.
-    from prefect import serve  # noqa: PLC0415
+    from prefect.exceptions import TerminationSignal  # noqa: PLC0415
+    from prefect.runner import Runner  # noqa: PLC0415
 
-    deployments = [local_deployment(definition) for definition in read_definitions()]
-    ids = {deployment.name: deployment.apply() for deployment in deployments}
+    switches = _switches()
+    # Not prefect.serve, which sets every switch once more after the form's address is printed.
+    runner = Runner(query_seconds=LOOKS_FOR_RUNS_EVERY_SECONDS)
+    deployments = [local_deployment(definition, switches) for definition in read_definitions()]
+    ids = {deployment.name: runner.add_deployment(deployment) for deployment in deployments}
     ui = f"http://127.0.0.1:{port}"
     form = f"{ui}/v2/deployments/deployment/{ids['fan-out-video']}/run"
     _say(GUIDE.format(ui=ui, form=form, videos=videos, billing=UNBILLED if sandboxed else BILLED))
-    serve(*deployments, print_starting_message=False, query_seconds=LOOKS_FOR_RUNS_EVERY_SECONDS)
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(runner.start())
 
 
 def read_definitions() -> list[dict[str, Any]]:
@@ -102,8 +108,11 @@ def read_definitions() -> list[dict[str, Any]]:
     return definitions
 
 
-def local_deployment(definition: Mapping[str, Any]) -> RunnerDeployment:
-    """Turn one definition into a deployment for this process: key and folder come from the environment, not blocks."""
+def local_deployment(definition: Mapping[str, Any], switches: Mapping[tuple[str, str], bool]) -> RunnerDeployment:
+    """Turn one definition into a deployment for this process: key and folder come from the environment, not blocks.
+
+    ``switches`` says by deployment and slug which schedules somebody has left on or off; the file says the others.
+    """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415
     from prefect.deployments.runner import RunnerDeployment  # noqa: PLC0415
 
@@ -114,17 +123,27 @@ def local_deployment(definition: Mapping[str, Any]) -> RunnerDeployment:
         description=definition["description"],
         tags=definition["tags"],
         parameters={name: value for name, value in definition["parameters"].items() if name not in blocks},
-        schedules=[_schedule(entry) for entry in definition.get("schedules", ())],
+        schedules=[_schedule(definition["name"], entry, switches) for entry in definition.get("schedules", ())],
         concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
         enforce_parameter_schema=definition["enforce_parameter_schema"],
         paused=False,
     )
 
 
-def _schedule(entry: Mapping[str, Any]) -> Schedule:
+def _switches() -> dict[tuple[str, str], bool]:
+    """Return how each schedule was left the last time, since Prefect sets it anew with every start."""
+    from prefect import get_client  # noqa: PLC0415
+
+    with get_client(sync_client=True) as client:
+        return {(d.name, s.slug): s.active for d in client.read_deployments() for s in d.schedules if s.slug}
+
+
+def _schedule(deployment: str, entry: Mapping[str, Any], switches: Mapping[tuple[str, str], bool]) -> Schedule:
     from prefect.schedules import Schedule  # noqa: PLC0415
 
     typed = dict(entry)
+    if (left := switches.get((deployment, entry["slug"]))) is not None:
+        typed["active"] = left
     if "interval" in typed:
         typed["interval"] = timedelta(seconds=typed["interval"])
         typed["anchor_date"] = datetime.fromisoformat(typed["anchor_date"])

@@ -254,6 +254,43 @@ async def test_bad_input_is_refused_before_anything_is_spent(
     assert sandbox.charges == ()
 
 
+async def _within_a_flow(**kwargs: Any) -> None:
+    @flow
+    async def nightly() -> None:
+        await fan_out_video(PROMPT, [VEO], **kwargs)
+
+    await nightly()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **kwargs: generate_video(PROMPT, VEO, **kwargs),
+        lambda **kwargs: generate_video(PROMPT, VEO, **kwargs, return_state=True),
+        lambda **kwargs: fan_out_video.with_options(name="other", retries=2)(PROMPT, [VEO], **kwargs),
+        _within_a_flow,
+    ],
+    ids=["called", "for its state", "with options", "within a flow"],
+)
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"settings": VideoSettings(first_frame="data:image/png;base64," + "QUJD" * 140_000)},
+        {"provider_options": {"google-vertex": {"mask": "data:image/png;base64," + "QUJD" * 140_000}}},
+    ],
+    ids=["frame", "option"],
+)
+async def test_parameters_too_large_for_prefect_are_refused(sandbox: Sandbox, call: Any, large: dict[str, Any]) -> None:
+    """Prefect's server refuses the run before it exists; the caller learns what to do, and no more than that."""
+    with pytest.raises(
+        RequestRefused, match=r"5\d\d,\d{3} bytes, and it keeps at most 524,288; give an image as a path"
+    ) as refused:
+        await call(**large)
+    assert [problem.field for problem in refused.value.problems] == ["parameters"]
+    assert refused.value.__context__ is None
+    assert sandbox.requests == ()
+
+
 async def test_an_empty_list_of_models_is_refused(sandbox: Sandbox) -> None:
     """As is the same model twice."""
     with pytest.raises(RequestRefused, match="no model was chosen"):
