@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from openrouter_video.client import ContentUnavailable
+from openrouter_video.elision import redact
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
 from openrouter_video.job import Outcome, VideoJob
 from openrouter_video.outcomes import elapsed_since, failed, left_open, not_sent, of_plan, of_submission, started
@@ -53,7 +54,7 @@ class VideoRun(NamedTuple):
             body_sha256=digest(plan.body),
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
-            path=video_path(self.request.prompt, self.scope.short, plan.model, take),
+            path=video_path(redact(self.request.prompt), self.scope.short, plan.model, take),
             token=secrets.token_hex(8),
             run_id=self.run_id,
             store_block=self.store_block,

@@ -8,12 +8,12 @@ proves that none was, and everything else proves nothing.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
+from openrouter_video.elision import redact
 from openrouter_video.job import VideoJob
 
 __all__ = ["ContentAnswer", "PollAnswer", "SubmitAnswer", "read_content", "read_poll", "read_submit", "retry_after"]
@@ -22,7 +22,6 @@ LONGEST_MESSAGE = 600
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
 LARGEST_COST_USD = 1e6
-URL_WITH_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s?#\"'<>]+)\?[^\s\"'<>]*", re.IGNORECASE)
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
 ADVICE = {
@@ -159,11 +158,11 @@ def error_message(payload: Any) -> str | None:
 def clip(text: str) -> str:
     """Return one printable line of bounded length: answers are not trusted to be either.
 
-    A URL loses its query, in which a signature may be.
+    A URL loses what may be a secret in it: its query, in which a signature may be, and its user.
     """
     shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     line = " ".join(shown.split())
-    line = URL_WITH_QUERY.sub(r"\1?…", line)
+    line = redact(line)
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
 
 

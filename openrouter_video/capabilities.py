@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from openrouter_video.catalog import VideoModel, nearest
 from openrouter_video.errors import Problem
-from openrouter_video.settings import VideoSettings
+from openrouter_video.settings import VideoSettings, shown
 
 __all__ = ["model_problems", "spans", "unchecked_notes"]
 
@@ -68,11 +68,12 @@ def _choice(field: str, asked: str | None, allowed: Sequence[str] | None, model:
     unread = _unread(f"supported_{field}s", model)
     if not allowed:
         instead = "; use resolution and aspect_ratio instead" if field == "size" else "; leave it out"
-        return Problem(field, f"{field} {asked!r} cannot be chosen: it {unread or 'lists none'}{instead}", model.id)
+        none = f"cannot be chosen: it {unread or 'lists none'}{instead}"
+        return Problem(field, f"{field} {shown(asked)} {none}", model.id)
     near = nearest(asked, allowed)
     hint = f"; did you mean {near[0]}?" if near else ""
     listed = f"{', '.join(allowed)}{f' (and {unread})' if unread else ''}"
-    return Problem(field, f"{field} {asked!r} is not supported; it supports {listed}{hint}", model.id)
+    return Problem(field, f"{field} {shown(asked)} is not supported; it supports {listed}{hint}", model.id)
 
 
 def _frame(frame_type: str, asked: str | None, model: VideoModel) -> Problem | None:

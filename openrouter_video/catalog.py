@@ -21,6 +21,7 @@ __all__ = ["Catalog", "VideoModel", "nearest", "parse_catalog"]
 
 WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
 LONGEST_VALUE_SHOWN = 40
+LONGEST_WORD = 200
 
 
 def _text(item: Any) -> str | None:
@@ -184,6 +185,8 @@ def nearest(word: str, allowed: Iterable[str], count: int = 1) -> list[str]:
 
     Case, dashes, dots and underscores do not count, so ``negative_prompt`` leads to ``negativePrompt``.
     """
+    if len(word) > LONGEST_WORD:
+        return []
     by_form: dict[str, str] = {}
     for candidate in allowed:
         by_form.setdefault(_plain(candidate), candidate)

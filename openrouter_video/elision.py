@@ -13,19 +13,22 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-__all__ = ["DataUrl", "elide", "elide_source", "parse_data_url", "redact"]
+__all__ = ["DataUrl", "elide", "elide_source", "parse_data_url", "redact", "redact_source"]
 
 _SCHEME = r"[a-z][a-z0-9+.-]{0,30}:(?:\\?/){2}"
+_BEGINS_AS_URL = re.compile(rf"\s*{_SCHEME}", re.IGNORECASE)
 _WHOLE_URL = re.compile(rf"\s*{_SCHEME}\S+\s*", re.IGNORECASE)
 _URL_INSIDE = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}[^\s\"'<>]+", re.IGNORECASE)
 _URL = re.compile(
-    rf"(?P<scheme>\s*{_SCHEME})(?P<authority>[^/\\?#]*)(?P<path>[^?#]*)(?P<tail>.*)", re.IGNORECASE | re.DOTALL
+    rf"\s*(?P<scheme>{_SCHEME})(?P<authority>[^/\\?#]*)(?P<path>[^?#]*)(?P<tail>.*)", re.IGNORECASE | re.DOTALL
 )
+_WEB = ("http", "ws", "ftp")  # and their encrypted kinds; elsewhere a user is no secret, and # stands in names
 _ELIDED_TAIL = re.compile(r"\?…(sha256=[0-9a-f]{16})?")
 _NO_PORT = re.compile(r":(?!\d*$)[^\]]*$")
 _DATA_HEADER = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)
-_MEDIA_TYPE = re.compile(r"\s*([^\s/;]+/[^\s;]*)?\s*(;.*)?", re.DOTALL)
-_DATA_INSIDE = re.compile(r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*)[^\s,\"'<>]*,[^\s\"'<>]*", re.IGNORECASE)
+# A prompt may begin with the word; a blank after it makes it one, unless a media type follows.
+_MEDIA_TYPE = re.compile(r"(?:\s+(?=[^\s;]*/))?([^\s;]*)\s*(;.*)?", re.DOTALL)
+_DATA_INSIDE = re.compile(r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*)[^\s,\"'<>]*,(?!…)[^\s\"'<>]*", re.IGNORECASE)
 _LONGEST_TYPE = 40
 
 _AZURE = "sv ss srt sp se st spr sr si sip sdd skoid sktid skt ske sks skv saoid suoid scid ses sduoid skdutid"
@@ -60,7 +63,7 @@ def parse_data_url(text: str) -> DataUrl | None:
     if match is None or header is None:
         return None
     parameters = [part.strip().lower() for part in (header[2] or "").split(";")]
-    return DataUrl(header[1] or "", parameters[-1] == "base64", match.end())
+    return DataUrl(header[1], parameters[-1] == "base64", match.end())
 
 
 def elide(value: Any) -> Any:
@@ -79,14 +82,26 @@ def elide(value: Any) -> Any:
 
 
 def elide_source(source: str) -> str:
-    """Return what a URL or path is recorded as; what only begins like a ``data:`` URL is replaced as well."""
-    broken = source.lstrip()[:5].lower() == "data:" and parse_data_url(source) is None
-    return _data_elided("", source, digests=True) if broken else _rewritten(source)
+    """Return what a URL or path is recorded as; what only begins like a URL is one, blanks and all."""
+    return _source_elided(source, digests=True)
+
+
+def redact_source(source: str) -> str:
+    """Return what a message says of a URL or path, without its secrets and data."""
+    return _source_elided(source, digests=False)
 
 
 def redact(text: str) -> str:
     """Return a message without the secrets of the URLs in it, and without inline data."""
     return _rewritten_inside(text, digests=False)
+
+
+def _source_elided(source: str, *, digests: bool) -> str:
+    if source.lstrip()[:5].lower() == "data:":
+        data = parse_data_url(source)
+        return _data_elided(data.media_type if data else "", source, digests=digests)
+    begins = _BEGINS_AS_URL.match(source)
+    return _url_elided(source, digests=digests) if begins else _rewritten_inside(source, digests=digests)
 
 
 def _rewritten(text: str) -> str:
@@ -116,13 +131,18 @@ def _url_elided(url: str, *, digests: bool) -> str:
     if match is None:
         return url
     scheme, path, tail = match["scheme"], match["path"], match["tail"]
+    is_web = scheme.lower().startswith(_WEB)
     userinfo, at, host = match["authority"].rpartition("@")
     if _NO_PORT.search(host):
         # What stands before the @ of a password with a slash in it, most likely.
-        userinfo, at, host, path, tail = "", "@", "…", "", f"?{match['authority']}{path}{tail}"
+        at, host, path, tail = "@", "…", "", f"?{match['authority']}{path}{tail}"
+    if not is_web and not tail.startswith("?"):
+        path, mark, query = (path + tail).partition("?")
+        tail = mark + query
     if tail.strip("?#") and not _ELIDED_TAIL.fullmatch(tail):
         tail = f"?…{_tail_digest(tail) if digests else ''}"
-    return f"{scheme}{'***@' if userinfo or at else ''}{host}{path}{tail}"
+    user = "***@" if at and (is_web or host == "…" or ":" in userinfo) else f"{userinfo}{at}"
+    return f"{scheme}{user}{host}{path}{tail}"
 
 
 def _tail_digest(tail: str) -> str:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from openrouter_video.elision import redact
 from openrouter_video.plain_text import printable
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class VideoError(Exception):
     """Anything that this package raises on purpose."""
 
     def __str__(self) -> str:
-        """Return the message, safe to print: it repeats what users and the API wrote."""
-        return printable(super().__str__())
+        """Return the message, safe to print: it repeats what users and the API wrote, but no secret of a URL."""
+        return redact(printable(super().__str__()))
 
 
 class Problem(NamedTuple):
@@ -57,7 +58,7 @@ class Problem(NamedTuple):
     model: str | None = None
 
     def __str__(self) -> str:
-        return printable(f"{self.model}: {self.message}" if self.model else self.message)
+        return redact(printable(f"{self.model}: {self.message}" if self.model else self.message))
 
 
 class RequestRefused(VideoError):

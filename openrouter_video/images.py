@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from openrouter_video.elision import parse_data_url, redact_source
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, StorageError
 from openrouter_video.media import sniff
-from openrouter_video.store_urls import safe_url
 from openrouter_video.stores import Store, open_store
+from openrouter_video.web_urls import https_problem
 
 __all__ = ["LIMIT_BYTES", "load_image"]
 
 LIMIT_BYTES = 20 * 2**20
 
 _FORMATS = "PNG, JPEG, WebP or GIF"
-_DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?P<parameters>(?:;[^;,]*)*),", re.IGNORECASE)
-_SHOWN_CHARACTERS = 60
+_SHOWN_CHARACTERS = 200
 _MIB = 2**20
 
 
@@ -38,31 +38,37 @@ def load_image(
 ) -> str:
     """Return an image as a URL that the API takes; a file is read and becomes a base64 ``data:`` URL.
 
-    ``source`` is an http(s) URL, which is not looked at, a ``data:`` URL, or a path or fsspec URL of a PNG, JPEG, WebP
-    or GIF. ``limit_bytes`` bounds the image itself, before base64. ``field`` names the request's field in an error.
+    ``source`` is an https URL, which is not looked at, a ``data:`` URL, or a path or fsspec URL of a PNG, JPEG, WebP or
+    GIF. ``limit_bytes`` bounds the image itself, before base64. ``field`` names the request's field in an error.
 
     Raises:
         RequestRefused: The image is absent, unreadable, too large, or something else.
     """
     try:
         if re.match(r"https?://", source, re.IGNORECASE):
-            return source
+            return _checked_web_url(source)
         if source[:5].lower() == "data:":
             return _checked_data_url(source, limit_bytes)
         content = _read(source, storage_options, limit_bytes)
-        return f"data:{_media_type(content, safe_url(source))};base64,{base64.b64encode(content).decode('ascii')}"
+        return f"data:{_media_type(content, _shown(source))};base64,{base64.b64encode(content).decode('ascii')}"
     except _Refused as refused:
         raise RequestRefused([Problem(field, f"{field}: {refused}")]) from None
 
 
+def _checked_web_url(source: str) -> str:
+    if why := https_problem(source):
+        raise _Refused(f"{_shown(source)} {why}. Give an https URL, a data:image/png;base64,… URL, or a file's path.")
+    return source
+
+
 def _checked_data_url(source: str, limit_bytes: int) -> str:
-    shown = source[:_SHOWN_CHARACTERS] + ("…" if len(source) > _SHOWN_CHARACTERS else "")
-    match = _DATA_URL.match(source)
-    if match is None or not match["type"].lower().startswith("image/"):
+    shown = _shown(source)
+    data = parse_data_url(source)
+    if data is None or not data.media_type.lower().startswith("image/"):
         raise _Refused(f"{shown} is not an image. Give data:image/png;base64,… or a file's path.")
-    if not match["parameters"].lower().endswith(";base64"):
-        raise _Refused(f"{shown} is not in base64. Give data:{match['type']};base64,… or a file's path.")
-    encoded = source[match.end() :]
+    if not data.is_base64:
+        raise _Refused(f"{shown} is not in base64. Give data:{data.media_type[:40]};base64,… or a file's path.")
+    encoded = source[data.start :]
     if len(encoded) // 4 * 3 > limit_bytes + 2:
         raise _Refused(_too_large(shown, len(encoded) // 4 * 3, limit_bytes))
     try:
@@ -85,7 +91,7 @@ def _read(source: str, storage_options: Mapping[str, Any] | None, limit_bytes: i
     except (ConfigurationError, StorageError) as error:
         raise _Refused(f"the image cannot be read. {error}") from None
     if content is None:
-        raise _Refused(f"there is no image at {safe_url(source)}. {_nearest(store)}")
+        raise _Refused(f"there is no image at {_shown(source)}. {_nearest(store)}")
     return content
 
 
@@ -127,6 +133,12 @@ def _media_type(content: bytes, shown: str) -> str:
     if content.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
     raise _Refused(f"{shown} is {sniff(content[:64])}; allowed is {_FORMATS}. Convert it, or name another file.")
+
+
+def _shown(source: str) -> str:
+    """Return a source as a message shows it: short, without data and without the secrets of a URL."""
+    text = redact_source(source)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
 _SMALLER = "Scale it down or compress it more, or put it on an https URL and give that."

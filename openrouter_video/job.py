@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from openrouter_video.elision import elide
+
 __all__ = [
     "FanOut",
     "JobStatus",
@@ -148,6 +150,12 @@ class Outcome(BaseModel):
     notes: tuple[str, ...] = ()
     error: str | None = None
     elapsed_seconds: float | None = None
+
+    @field_validator("sent")
+    @classmethod
+    def _without_secrets(cls, value: dict[str, Any] | None) -> Any:
+        """Records of older versions hold whole URLs."""
+        return elide(value)
 
 
 RunStatus = Literal["completed", "partial", "failed", "refused"]

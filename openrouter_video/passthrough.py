@@ -17,6 +17,7 @@ from openrouter_video.catalog import VideoModel, nearest
 from openrouter_video.errors import Problem
 from openrouter_video.job import LeftOut
 from openrouter_video.request import EVERY_PROVIDER, WRAPPER, OnUnsupported, VideoRequest
+from openrouter_video.settings import shown
 
 __all__ = [
     "PROVIDER_SLUGS",
@@ -138,7 +139,7 @@ def unknown_slugs(request: VideoRequest, chosen: Iterable[str]) -> list[Problem]
         near = ALSO_CALLED.get(slug) or next(iter(nearest(slug, known - {EVERY_PROVIDER})), None)
         hint = f"did you mean {near!r}? " if near else ""
         listed = ", ".join(sorted(known - {EVERY_PROVIDER}))
-        message = f"nobody knows the provider slug {slug!r}; {hint}known are {listed}, and '*' for every model; "
+        message = f"nobody knows the provider slug {shown(slug)}; {hint}known are {listed}, and '*' for every model; "
         problems.append(Problem("provider_options", message + "provider_slugs says which model has a slug of its own"))
     return problems
 
@@ -184,7 +185,7 @@ def _apply_policy(
         return Passthrough(slug, {slug: kept} if slug and kept else {}, bad, (note,))
     if policy is OnUnsupported.fail:
         problems = tuple(
-            Problem("provider_options", f"option {option.key!r}: {option.reason}{_hint(option)}", model.id)
+            Problem("provider_options", f"option {shown(option.key)}: {option.reason}{_hint(option)}", model.id)
             for option in bad
         )
         return Passthrough(slug, {}, (*bad, *dropped), problems=problems)

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict
 from openrouter_video.answers import clip
 from openrouter_video.capabilities import model_problems, unchecked_notes
 from openrouter_video.catalog import Catalog, VideoModel
+from openrouter_video.elision import elide
 from openrouter_video.errors import Problem
 from openrouter_video.job import LeftOut
 from openrouter_video.passthrough import Passthrough, provider_slug, select_options, unknown_slugs, unused_slugs
 from openrouter_video.plain_text import printable, printable_json
-from openrouter_video.request import OnUnsupported, VideoRequest, elide_data_urls
+from openrouter_video.request import OnUnsupported, VideoRequest
+from openrouter_video.settings import shown
 
 __all__ = ["ModelPlan", "Plan", "plan_model", "plan_videos", "replan_options"]
 
@@ -39,8 +41,8 @@ class ModelPlan(BaseModel):
 
     @property
     def sent(self) -> dict[str, Any] | None:
-        """The body with inline images replaced by their digests, for records and reports."""
-        return elide_data_urls(self.body) if self.decision == "send" else None
+        """The body with inline images and the secrets of URLs replaced by digests, for records and reports."""
+        return elide(self.body) if self.decision == "send" else None
 
     def __str__(self) -> str:
         name = printable(self.model)
@@ -208,7 +210,7 @@ def _unknown_model(model_id: str, catalog: Catalog) -> Problem:
         return Problem("model", f"{model_id} is offered, but what the API says of it cannot be read; upgrade, or wait")
     near = catalog.nearest_ids(model_id)
     hint = f"did you mean {' or '.join(near)}?" if near else "`openrouter-video models` lists them"
-    return Problem("model", f"there is no video model {model_id!r}; {hint}")
+    return Problem("model", f"there is no video model {shown(model_id)}; {hint}")
 
 
 def _shared_problems(plans: Sequence[ModelPlan], policy: OnUnsupported) -> list[Problem]:

@@ -5,7 +5,6 @@ Pure: ``parse_request`` turns what a caller wrote into a value that is well-form
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,15 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from openrouter_video.elision import elide, elide_source
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.settings import VideoSettings, parse_settings
+from openrouter_video.settings import VideoSettings, parse_settings, shown
 
 __all__ = [
     "EVERY_PROVIDER",
     "OnUnsupported",
     "ProviderOptions",
     "VideoRequest",
-    "elide_data_urls",
     "key_problems",
     "limit_problems",
     "parse_request",
@@ -36,8 +35,6 @@ ProviderOptions = dict[str, dict[str, JsonValue]]
 
 WRAPPER = "parameters"
 MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
-LONGEST_VALUE_IN_MESSAGE = 60
-DATA_URL = re.compile(r"data:([^\s,;]*)(;\s*[^\s,;]+)*,", re.IGNORECASE)
 
 
 class OnUnsupported(StrEnum):
@@ -63,10 +60,10 @@ class VideoRequest(BaseModel):
     def asked(self) -> dict[str, Any]:
         """Return the request as asked, in JSON, short: what is compared, recorded and reported.
 
-        Inline images are replaced by their digest. What was not given is absent.
+        Inline images and the secrets of URLs are replaced by their digest. What was not given is absent.
         """
         given: dict[str, Any] = {"prompt": self.prompt}
-        settings = self.settings.model_dump(mode="json", exclude_none=True)
+        settings = self.settings.with_sources(elide_source).model_dump(mode="json", exclude_none=True)
         if settings:
             given["settings"] = settings
         if self.provider_options:
@@ -74,23 +71,8 @@ class VideoRequest(BaseModel):
             given["on_unsupported"] = self.on_unsupported.value
         if self.provider_slugs:
             given["provider_slugs"] = self.provider_slugs
-        elided: dict[str, Any] = elide_data_urls(given)
+        elided: dict[str, Any] = elide(given)
         return elided
-
-
-def elide_data_urls(value: Any) -> Any:
-    """Return JSON with every ``data:`` URL replaced by its media type, digest and length: records stay small."""
-    if isinstance(value, str):
-        inline = DATA_URL.match(value)
-        if inline is None:
-            return value
-        digest = hashlib.sha256(value.encode()).hexdigest()
-        return f"data:{inline[1][:40]};sha256={digest};length={len(value)}"
-    if isinstance(value, Mapping):
-        return {key: elide_data_urls(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [elide_data_urls(item) for item in value]
-    return value
 
 
 def parse_request(
@@ -152,12 +134,12 @@ def _parse_options(given: Any, problems: list[Problem]) -> ProviderOptions:
         if keys is None:
             continue
         if not isinstance(keys, Mapping):
-            message = f"the options for {slug!r} must be an object of option names and values; got {_kind(keys)}"
+            message = f"the options for {shown(slug)} must be an object of option names and values; got {_kind(keys)}"
             problems.append(Problem("provider_options", message))
             continue
         plain = _unwrap(slug, keys, problems)
-        bad = _unsendable({f"option {key!r} for {slug!r}": value for key, value in plain.items()})
-        bad += _unsendable({f"the name of option {key!r} for {slug!r}": str(key) for key in plain})
+        bad = _unsendable({f"option {shown(key)} for {shown(slug)}": value for key, value in plain.items()})
+        bad += _unsendable({f"the name of option {shown(key)} for {shown(slug)}": str(key) for key in plain})
         problems += [problem._replace(field="provider_options") for problem in bad]
         if plain and not bad:
             # By way of JSON: what is compared and recorded is what will be sent.
@@ -173,7 +155,7 @@ def _unwrap(slug: str, keys: Mapping[str, Any], problems: list[Problem]) -> dict
     plain = {key: value for key, value in inner.items() if value is not None}
     for key, value in keys.items():
         if key != WRAPPER and value is not None and plain.setdefault(key, value) != value:
-            message = f"option {key!r} for {slug!r} has one value inside {WRAPPER!r} and another beside it"
+            message = f"option {shown(key)} for {shown(slug)} has one value inside {WRAPPER!r} and another beside it"
             problems.append(Problem("provider_options", f"{message}; give it once"))
     return plain
 
@@ -185,7 +167,7 @@ def _unsendable(values: Mapping[str, Any]) -> list[Problem]:
         try:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError):
-            message = f"{field} cannot be written as JSON: {repr(value)[:LONGEST_VALUE_IN_MESSAGE]}"
+            message = f"{field} cannot be written as JSON: {shown(value)}"
             problems.append(Problem(field, f"{message}; text must be UTF-8 and numbers finite"))
     return problems
 
@@ -195,7 +177,7 @@ def _parse_slugs(given: Any, problems: list[Problem]) -> dict[str, str]:
     if isinstance(slugs, Mapping) and all(isinstance(part, str) and part for pair in slugs.items() for part in pair):
         return dict(slugs)
     message = 'provider_slugs must be an object of slugs by model id, such as {"alibaba/wan-3.*": "alibaba"}'
-    problems.append(Problem("provider_slugs", f"{message}; got {repr(given)[:LONGEST_VALUE_IN_MESSAGE]}"))
+    problems.append(Problem("provider_slugs", f"{message}; got {shown(given)}"))
     return {}
 
 
@@ -218,11 +200,11 @@ def _parse_policy(given: str | None, problems: list[Problem]) -> OnUnsupported:
         return OnUnsupported(OnUnsupported.fallback if given is None else given)
     except ValueError:
         allowed = ", ".join(policy.value for policy in OnUnsupported)
-        problems.append(Problem("on_unsupported", f"on_unsupported cannot be {given!r}; it is one of {allowed}"))
+        problems.append(Problem("on_unsupported", f"on_unsupported cannot be {shown(given)}; it is one of {allowed}"))
         return OnUnsupported.fallback
 
 
 def _kind(value: object) -> str:
     if isinstance(value, str):
-        return f"the text {value[:LONGEST_VALUE_IN_MESSAGE]!r}"
-    return "a list" if isinstance(value, Sequence) else f"{value!r}"[:LONGEST_VALUE_IN_MESSAGE]
+        return f"the text {shown(value)}"
+    return "a list" if isinstance(value, Sequence) else shown(value)

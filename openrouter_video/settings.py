@@ -5,15 +5,17 @@ Pure values. The two frames have fields of their own, because a form and a comma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema, field_validator
 
 from openrouter_video.catalog import nearest
+from openrouter_video.elision import redact, redact_source
 from openrouter_video.errors import Problem
+from openrouter_video.web_urls import https_problem
 
-__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
+__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings", "shown"]
 
 LONGEST_VALUE_IN_MESSAGE = 60
 
@@ -40,6 +42,12 @@ class InputReference(BaseModel):
         description="An https URL. An image may also be a data: URL or a path in any store.",
         json_schema_extra={"position": 1},
     )
+
+    @field_validator("url")
+    @classmethod
+    def _without_blanks(cls, value: str) -> str:
+        """A form and a clipboard leave blanks around it."""
+        return value.strip()
 
 
 class VideoSettings(BaseModel):
@@ -135,6 +143,14 @@ class VideoSettings(BaseModel):
             raise ValueError("it must be a whole number, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
         return value
 
+    def with_sources(self, change: Callable[[str], str]) -> Self:
+        """Return the same settings with every URL and path changed."""
+        frames = {name: change(one) for name in ("first_frame", "last_frame") if (one := getattr(self, name))}
+        references = self.input_references and tuple(
+            reference.model_copy(update={"url": change(reference.url)}) for reference in self.input_references
+        )
+        return self.model_copy(update={**frames, "input_references": references})
+
     def image_sources(self) -> dict[str, str]:
         """Return every image that the request refers to, by the field that names it."""
         named = {"first_frame": self.first_frame, "last_frame": self.last_frame}
@@ -156,7 +172,7 @@ def parse_settings(settings: VideoSettings | Mapping[str, Any] | None, problems:
 def _validated(settings: Any, problems: list[Problem]) -> VideoSettings:
     if settings is not None and not isinstance(settings, Mapping):
         message = 'settings must be an object, such as {"duration": 4}'
-        problems.append(Problem("settings", f"{message}; got {repr(settings)[:LONGEST_VALUE_IN_MESSAGE]}"))
+        problems.append(Problem("settings", f"{message}; got {shown(settings)}"))
         return VideoSettings()
     try:
         return VideoSettings.model_validate(settings or {})
@@ -171,15 +187,21 @@ def _settings_problem(kind: str, place: tuple[int | str, ...], given: Any, said:
     # A field whose name is no text has no place either.
     parents, name = place[:-1], str(place[-1]) if place else "settings"
     inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
-    field = f"{inside}.{name}" if inside else name
+    field = redact(f"{inside}.{name}" if inside else name)[:LONGEST_VALUE_IN_MESSAGE]
     if kind == "extra_forbidden":
         known = list((InputReference if inside else VideoSettings).model_fields)
         hint = "".join(f"did you mean {near}? " for near in nearest(name, known))
-        return Problem(field, f"{inside or 'settings'} has no field {name!r}; {hint}it has {', '.join(known)}")
+        return Problem(field, f"{inside or 'settings'} has no field {shown(name)}; {hint}it has {', '.join(known)}")
     if kind == "missing":
         return Problem(field, f"{field} is missing")
     why = said.removeprefix("Value error, ").replace("Input should", "it should", 1)
-    return Problem(field, f"{field} cannot be {repr(given)[:LONGEST_VALUE_IN_MESSAGE]}: {why}")
+    return Problem(field, f"{field} cannot be {shown(given)}: {why}")
+
+
+def shown(value: object) -> str:
+    """Return a value as a message repeats it: short, and without the secrets of URLs."""
+    text = repr(redact_source(value)) if isinstance(value, str) else redact(repr(value))
+    return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"
 
 
 def _contradictions(settings: VideoSettings) -> list[Problem]:
@@ -187,19 +209,20 @@ def _contradictions(settings: VideoSettings) -> list[Problem]:
     problems = []
     if settings.size and (settings.resolution or settings.aspect_ratio):
         other = " and ".join(name for name in ("resolution", "aspect_ratio") if getattr(settings, name))
-        problems.append(Problem("size", f"size {settings.size!r} says the same as {other}; give one or the other"))
+        problems.append(Problem("size", f"size {shown(settings.size)} says the same as {other}; give one or the other"))
     if settings.size and not _is_size(settings.size):
-        message = f"size {settings.size!r} is not WIDTHxHEIGHT in pixels, such as 1280x720"
+        message = f"size {shown(settings.size)} is not WIDTHxHEIGHT in pixels, such as 1280x720"
         problems.append(Problem("size", message))
     if settings.input_references and (settings.first_frame or settings.last_frame):
         message = "frames win over input_references, which would be ignored but are not free; give one or the other"
         problems.append(Problem("input_references", message))
-    if settings.callback_url and not settings.callback_url.startswith("https://"):
-        problems.append(Problem("callback_url", f"callback_url {settings.callback_url!r} must begin with https://"))
+    if settings.callback_url and (why := https_problem(settings.callback_url)):
+        message = f"callback_url {shown(settings.callback_url)} {why}; give an https address that OpenRouter can call"
+        problems.append(Problem("callback_url", message))
     for index, reference in enumerate(settings.input_references or ()):
-        if reference.type != "image_url" and not reference.url.startswith("https://"):
+        if reference.type != "image_url" and (why := https_problem(reference.url)):
             message = f"input_references[{index}] is {reference.type}, for which only https:// URLs are allowed"
-            problems.append(Problem("input_references", f"{message}; got {reference.url[:80]!r}"))
+            problems.append(Problem("input_references", f"{message}; {shown(reference.url)} {why}"))
     return problems
 
 

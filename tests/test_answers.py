@@ -286,7 +286,7 @@ def test_why_no_video_came(status: int, body: bytes, again: bool) -> None:
         ("x" * 601, "x" * 599 + "…"),
         ("x" * 600, "x" * 600),
         (f"see {SIGNED}, or <{SIGNED}>", "see https://storage.example/v.mp4?… or <https://storage.example/v.mp4?…>"),
-        ("why? http://a.example/b#c", "why? http://a.example/b#c"),
+        ("why? http://me:pw@a.example/b#c", "why? http://***@a.example/b?…"),
         ("", ""),
     ],
 )

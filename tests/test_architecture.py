@@ -19,7 +19,7 @@ FOLDERS = (CORE, "blocks", "tasks", "flows")
 ALIASES = tuple(f"{CORE}/{folder}.py" for folder in FOLDERS[1:])
 # The command starts flows, from inside its functions.
 MAY_LOOK_UP = (f"{CORE}/cli.py", *ALIASES)
-PURE = ("answers", "catalog", "errors", "job", "plan", "polling", "request")
+PURE = ("answers", "catalog", "elision", "errors", "job", "plan", "polling", "request", "web_urls")
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.
 IMPURE_MODULES = {
     *("asyncio", "concurrent", "glob", "http", "io", "logging", "os", "pathlib", "random", "secrets", "select"),

@@ -60,7 +60,7 @@ def test_an_image_in_each_store(s3_store_url: str, sftp_store_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.com/a.png?sig=1", "http://example.com/a.png", "HTTPS://example.com/a"]
+    "url", ["https://example.com/a.png?sig=1", "https://example.com/ü.png", "HTTPS://example.com/a"]
 )
 def test_web_addresses_stay_as_they_are(url: str) -> None:
     """The API fetches them itself."""
@@ -73,6 +73,16 @@ def test_web_addresses_stay_as_they_are(url: str) -> None:
         ("data:text/plain;base64,aGk=", "is not an image"),
         ("data:;base64,aGk=", "is not an image"),
         ("data:image/png", "is not an image"),
+        (
+            "http://example.com/a.png?sig=canary",
+            "http://example.com/a.png?… must begin with https://. Give an",
+        ),
+        ("https://exa mple/a.png?sig=canary", "names no host that there can be"),
+        ("https://a..b/a.png?canary", "names no host that there can be"),
+        (f"https://{'a' * 64}.example/a.png", "names no host that there can be"),
+        ("https://[::1/a.png", "names no host that there can be"),
+        ("https://example.com/a b.png", "holds a space"),
+        ("data:image/png;name=canary,canary", "is not in base64"),
         ("data:image/png,abc", "is not in base64"),
         ("data:image/png;base64,", "holds no bytes"),
         ("data:image/png;base64,a*b=", "characters or an end that base64 does not have"),

@@ -92,10 +92,20 @@ def test_what_cannot_be_read(given: Any, field: str, message: str) -> None:
         ({"size": "720p"}, "is not WIDTHxHEIGHT"),
         ({"first_frame": "a.png", "input_references": [PICTURE]}, "frames win over input_references"),
         ({"last_frame": "a.png", "input_references": [PICTURE]}, "frames win over input_references"),
-        ({"callback_url": "http://x.example"}, "callback_url 'http://x.example' must begin with https://"),
+        ({"callback_url": "http://x.example?canary"}, "callback_url 'http://x.example?…' must begin with https://"),
+        ({"callback_url": "https://a..b/"}, "callback_url 'https://a..b/' names no host that there can be"),
+        ({"callback_url": "https://exa mple/"}, "names no host that there can be; give an https address"),
+        ({"callback_url": f"https://{'a' * 64}.b"}, "names no host that there can be"),
+        ({"callback_url": "https://[::1"}, "names no host that there can be"),
+        ({"callback_url": "https://a.b:port"}, "names no host that there can be"),
+        ({"callback_url": "https://a.b/\x00"}, "holds a space or a character that no URL has"),
+        (
+            {"input_references": [{"type": "audio_url", "url": "https://u:canary@a..b/x?canary"}]},
+            "'https://***@a..b/x?…' names no host that there can be",
+        ),
         (
             {"input_references": [PICTURE, {"type": "video_url", "url": "data:video/mp4;base64,AAAA"}]},
-            "input_references[1] is video_url, for which only https:// URLs are allowed; got 'data:video/mp4",
+            "input_references[1] is video_url, for which only https:// URLs are allowed; 'data:video/mp4,…' must begin",
         ),
     ],
 )
