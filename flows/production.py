@@ -18,7 +18,7 @@ from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
-from openrouter_video.outcomes import left_open, of_entry, started
+from openrouter_video.outcomes import of_entry, started, uncertain, with_unrecorded
 from openrouter_video.plain_text import printable
 from openrouter_video.plan import ModelPlan, Plan
 from openrouter_video.report import parting_words
@@ -141,12 +141,17 @@ async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoR
     """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
     threads, ledger = run.resources.threads, run.resources.ledger
     keys = [run.scope.key(model.model, take) for model, take in videos]
+    held = {key: run.resources.submitter.unrecorded(key) for key in keys}
+    jobs = ", ".join(f"{left.answer.job_id} (key {key})" for key, left in held.items() if left and left.answer.job_id)
     try:
         entries = await asyncio.gather(*(threads.run(ledger.entry, key) for key in keys))
     except LedgerError as error:
-        get_run_logger().warning("Interrupted. Jobs may go on and be billed; fetch them with: %s (%s)", collect, error)
+        known = f"; not in the ledger: {jobs}" if jobs else ""
+        words = "Interrupted. Jobs may go on and be billed; fetch them with: %s (%s)%s"
+        get_run_logger().warning(words, collect, error, known)
         return
-    get_run_logger().warning("%s", parting_words([of_entry(entry) for entry in entries if entry.claim], collect))
+    outcomes = [with_unrecorded(of_entry(entry), held[entry.key]) for entry in entries if entry.claim]
+    get_run_logger().warning("%s", parting_words(outcomes, collect))
 
 
 async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, run: VideoRun) -> Outcome:
@@ -154,11 +159,13 @@ async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, ru
     if not isinstance(error, Exception):
         raise error
     get_run_logger().error("%s: unexpected %s", clip(model.model), type(error).__name__, exc_info=error)
+    key = run.scope.key(model.model, take)
     try:
-        entry = await run.resources.threads.run(run.resources.ledger.entry, run.scope.key(model.model, take))
+        entry = await run.resources.threads.run(run.resources.ledger.entry, key)
         known = of_entry(entry._replace(claim=entry.claim or run.claim(model, take)))
     except LedgerError as unreadable:
-        known = left_open(started(run.claim(model, take)), str(unreadable))
+        known = uncertain(started(run.claim(model, take)), str(unreadable))
+    known = with_unrecorded(known, run.resources.submitter.unrecorded(key))
     message = clip(f"unexpected {type(error).__name__}: {error}")
     return known.model_copy(update={"reused": False, "error": "; ".join(filter(None, [message, known.error]))})
 

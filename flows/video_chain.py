@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import secrets
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from openrouter_video.client import ContentUnavailable
 from openrouter_video.elision import redact
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
 from openrouter_video.job import Outcome, VideoJob
-from openrouter_video.outcomes import elapsed_since, failed, left_open, not_sent, of_plan, of_submission, started
+from openrouter_video.outcomes import (
+    elapsed_since,
+    failed,
+    left_open,
+    not_sent,
+    of_plan,
+    of_submission,
+    started,
+    with_unrecorded,
+)
 from openrouter_video.passthrough import named_options
 from openrouter_video.plan import ModelPlan, replan_options
 from openrouter_video.polling import Step
@@ -59,6 +69,7 @@ class VideoRun(NamedTuple):
             run_id=self.run_id,
             store_block=self.store_block,
             credentials_block=self.credentials_block,
+            shared=self.scope.shared,
             left_out=tuple(option.model_dump() for option in plan.left_out),
             notes=plan.notes,
         )
@@ -79,8 +90,18 @@ async def make_video(plan: ModelPlan, take: int, run: VideoRun) -> Outcome:
 
 
 async def _submit_and_finish(plan: ModelPlan, claim: Claim, run: VideoRun) -> Outcome:
+    """Whatever its end, the ledger is asked once more to take what it has not taken of the submission."""
     try:
-        submitted = await submit_video(unsearched(claim), unsearched(plan.body), run.resources)
+        outcome = await _submit_poll_download(plan, claim, run)
+    finally:
+        left = await run.resources.submitter.record_again(claim.key)
+    return with_unrecorded(outcome, left)
+
+
+async def _submit_poll_download(plan: ModelPlan, claim: Claim, run: VideoRun) -> Outcome:
+    submit = partial(submit_video, resources=run.resources, deadline_seconds=run.deadline_seconds)
+    try:
+        submitted = await submit(unsearched(claim), unsearched(plan.body))
         rejected: frozenset[str] = frozenset()
         while named := _rejected_options(submitted, plan):
             rejected |= named
@@ -88,7 +109,7 @@ async def _submit_and_finish(plan: ModelPlan, claim: Claim, run: VideoRun) -> Ou
             if plan.decision != "send":
                 return of_plan(plan, claim.take, claim.key)
             claim = run.claim(plan, claim.take)
-            submitted = await submit_video(unsearched(claim), unsearched(plan.body), run.resources)
+            submitted = await submit(unsearched(claim), unsearched(plan.body))
     except (ApiUnavailable, ConfigurationError, KeyConflict, LedgerError) as error:
         return not_sent(claim, str(error))
     if submitted.state == "settled":
@@ -99,8 +120,9 @@ async def _submit_and_finish(plan: ModelPlan, claim: Claim, run: VideoRun) -> Ou
         unsearched(submitted.claim),
         submitted.job_id,
         run.resources.client,
-        deadline_seconds=run.deadline_seconds,
+        deadline_seconds=max(0.0, run.deadline_seconds - submitted.late_seconds),
         fresh=not submitted.reused,
+        beside=partial(run.resources.submitter.record_again, claim.key),
     )
     return await conclude_job(of_submission(submitted), step, submitted.claim, run.resources)
 
@@ -110,7 +132,7 @@ async def conclude_job(outcome: Outcome, step: Step, claim: Claim, resources: Re
     if step.job is None:
         return left_open(outcome, step.reason)
     if not step.job.completed:
-        return await _settle(claim, failed(outcome, step.job), resources)
+        return await _settle(claim, failed(outcome, step.job, shared=claim.shared), resources)
     try:
         kept = await download_video(unsearched(claim), unsearched(step.job), resources, reused=outcome.reused)
     except (ContentUnavailable, StorageError) as error:

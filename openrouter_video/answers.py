@@ -41,6 +41,7 @@ class SubmitAnswer(NamedTuple):
 
     ``accepted``: a job of id ``job_id`` runs and is billed. ``again``: nothing was accepted, and trying again after
     ``retry_after`` seconds may help. ``refused``: nothing was accepted, and that is final. ``uncertain``: nobody knows.
+    ``pending`` means that there is no answer yet, and that it is told to somebody should it come.
     """
 
     proof: Literal["accepted", "again", "refused", "uncertain"]
@@ -48,6 +49,7 @@ class SubmitAnswer(NamedTuple):
     job_id: str | None = None
     status: int | None = None
     retry_after: float | None = None
+    pending: bool = False
 
 
 class PollAnswer(NamedTuple):

@@ -12,13 +12,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
+from weakref import WeakSet
 
 import httpx
 from pydantic import SecretStr
@@ -39,11 +39,18 @@ from openrouter_video.endpoint import parse_api_key, parse_base_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded, read_bounded_async
 from openrouter_video.network import way_to
+from openrouter_video.posting import (
+    ANSWER_SECONDS,
+    SEND_SECONDS,
+    STALL_SECONDS,
+    Posting,
+    UploadTooSlowError,
+)
 from openrouter_video.redirects import REDIRECTS, Redirects, redirect_target
 
-__all__ = ["ContentUnavailable", "Timeouts", "VideoClient"]
+__all__ = ["ContentUnavailable", "Timeouts", "VideoClient", "out_of_time"]
 
-LATE_ANSWER_SECONDS = 600.0
+BUSY_SECONDS = 1.0
 SHORTEST_KEY = 16  # a stand-in may have a shorter one, which could stand in the id of a paid job as well
 CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -87,7 +94,11 @@ class VideoClient:
         timeout = httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
         self._async = Connections(lambda limits: httpx.AsyncClient(**shared, timeout=timeout, limits=limits))
         # A kept-alive connection that the server has just closed loses a POST in a way that proves nothing.
-        self._sync = httpx.Client(**shared, limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
+        fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        self._sync = httpx.Client(**shared, limits=fresh)
+        # Each POST has a client of its own: to close a shared one would lose the answers that are late.
+        self._client_of_post = partial(httpx.Client, **shared, limits=fresh)
+        self._postings: WeakSet[Posting] = WeakSet()
 
     def __repr__(self) -> str:
         return f"VideoClient(base_url={self.base_url!r})"
@@ -138,59 +149,58 @@ class VideoClient:
     def submit(self, body: bytes, session_id: str, late: Callable[[SubmitAnswer], None] | None = None) -> SubmitAnswer:
         """Send one POST and say what its answer proves; never raises for what the network or the API does.
 
-        ``session_id`` goes along as ``x-session-id``, by which a person may find the job again. The whole takes no
-        longer than the submit time-out, which httpx by itself applies to each read anew; what a slower answer proves
-        is told to ``late``, should it still come.
+        ``session_id`` goes along as ``x-session-id``, by which a person may find the job again. It returns after the
+        submit time-out at the latest, with an answer that is ``pending``; what a slower answer proves is told to
+        ``late`` once it comes, or once it is known that none will.
         """
-        done: Future[SubmitAnswer] = Future()
+        posting = Posting(body)
+        self._postings.add(posting)
+        posting.begin(lambda: self._post(posting, len(body), session_id))
+        return posting.wait(self.timeouts.submit, late)
 
-        def post() -> None:
-            try:
-                done.set_result(self._post(body, session_id))
-            except BaseException as error:
-                done.set_exception(error)
-                raise
+    def end_within(self, seconds: float) -> None:
+        """Keep the process no longer than that from ending for answers that are late: it was asked to end."""
+        for posting in tuple(self._postings):
+            posting.end_within(seconds)
 
-        threading.Thread(target=post, name="openrouter-video-post", daemon=True).start()
-        try:
-            return done.result(self.timeouts.submit)
-        except TimeoutError:
-            if late is not None:
-                done.add_done_callback(lambda ended: late(ended.result()))
-            waited = f"timed out after {self.timeouts.submit:g} s"
-            return SubmitAnswer("uncertain", f"the request was sent, but no whole answer came: {waited}")
-
-    def _post(self, body: bytes, session_id: str) -> SubmitAnswer:
-        headers = {"Content-Type": "application/json", "x-session-id": session_id}
-        timeout = httpx.Timeout(self.timeouts.submit, connect=self.timeouts.connect)
+    def _post(self, posting: Posting, size: int, session_id: str) -> SubmitAnswer:
+        headers = {"Content-Type": "application/json", "Content-Length": str(size), "x-session-id": session_id}
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=self.timeouts.connect, write=STALL_SECONDS)
+        request: dict[str, Any] = {"headers": headers, "auth": self._with_key, "timeout": timeout}
         url = f"{self.base_url}/videos"
         try:
-            with self._sync.stream(
-                "POST", url, content=body, headers=headers, auth=self._with_key, timeout=timeout
-            ) as response:
-                answer = read_bounded(response, time.monotonic() + LATE_ANSWER_SECONDS)
+            with (
+                self._client_of_post() as client,
+                client.stream("POST", url, content=posting.chunks(), **request) as response,
+            ):
+                answer = read_bounded(response, time.monotonic() + ANSWER_SECONDS)
                 return read_submit(response.status_code, response.headers, self._without_key(answer), self._now())
         except CONNECTION_NEVER_MADE as error:
             return SubmitAnswer("again", f"could not connect to {self.base_url}: {cause_of(error)}")
+        except UploadTooSlowError:
+            return posting.unanswered(f"timed out after {SEND_SECONDS:g} s")
         except httpx.HTTPError as error:
-            return SubmitAnswer("uncertain", f"the request was sent, but no whole answer came: {cause_of(error)}")
+            return posting.unanswered(cause_of(error))
 
     async def get_job(self, job_id: str) -> PollAnswer:
         """Ask once how a job is doing; what goes wrong is a reason in the answer, never an exception."""
         url = f"{self.base_url}/videos/{quote(job_id, safe='')}"
+        began = time.monotonic()
         try:
-            async with (
-                asyncio.timeout(self.timeouts.poll),
-                self._async.lend() as client,
-                client.stream("GET", url, auth=self._with_key) as response,
-            ):
-                body = await read_bounded_async(response)
-                if body is None:
-                    return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
-                answer = self._without_key(body)
-                return read_poll(response.status_code, response.headers, answer, self._now(), job_id)
+            async with self._async.lend() as client:
+                # From here on: before, it has only waited for its turn.
+                began = time.monotonic()
+                async with (
+                    asyncio.timeout(self.timeouts.poll),
+                    client.stream("GET", url, auth=self._with_key) as response,
+                ):
+                    body = await read_bounded_async(response)
+                    if body is None:
+                        return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+                    answer = self._without_key(body)
+                    return read_poll(response.status_code, response.headers, answer, self._now(), job_id)
         except TimeoutError:
-            return PollAnswer(reason=f"no whole answer in {self.timeouts.poll:g} s")
+            return PollAnswer(reason=out_of_time(self.timeouts.poll, time.monotonic() - began))
         except httpx.HTTPError as error:
             return PollAnswer(reason=f"no answer: {cause_of(error)}")
 
@@ -242,6 +252,12 @@ def _json(body: bytes | None) -> Any:
         return json.loads(body) if body is not None else None
     except (ValueError, RecursionError):
         return None
+
+
+def out_of_time(seconds: float, passed: float) -> str:
+    """Say that no answer came in time; where this process was too busy to look, that it was."""
+    busy = f"; this process was busy, and looked only after {passed:.0f} s" if passed > seconds + BUSY_SECONDS else ""
+    return f"no whole answer in {seconds:g} s{busy}"
 
 
 def _version() -> str:

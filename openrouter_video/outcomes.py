@@ -5,14 +5,16 @@ Pure: every end that one video can have is built here, so that each says the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from openrouter_video.answers import clip
 from openrouter_video.job import LeftOut, Outcome, VideoJob
 from openrouter_video.plan import ModelPlan
-from openrouter_video.records import IN_FLIGHT_SECONDS, Claim, LedgerEntry, age_of, in_flight
+from openrouter_video.recording import Unrecorded
+from openrouter_video.records import Claim, LedgerEntry, describe_flight, in_flight
 from openrouter_video.storage import SavedFile
 from openrouter_video.submission import Submitted
 
@@ -27,9 +29,19 @@ __all__ = [
     "of_plan",
     "of_submission",
     "started",
+    "uncertain",
+    "with_unrecorded",
 ]
 
 COLLECT = "`openrouter-video collect`"
+COLLECT_SENTENCE = re.compile(rf"[^.;]*{COLLECT}[^.;]*[.;]?")
+FINAL = "This is final for"
+FINAL_FOR: Mapping[bool | None, str] = {
+    True: "this key and take: to try again, use another key or another take",
+    False: "this run and its retries: to try again, start a new run",
+    None: "this key and take: to try again, use another key or take; without a key, start a new run",
+}
+STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
 SETTLE = (
     "`openrouter-video ledger settle {key} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 )
@@ -66,18 +78,16 @@ def started(claim: Claim, *, job_id: str | None = None, reused: bool = False) ->
 def of_submission(submitted: Submitted) -> Outcome:
     """Return the outcome of a submission that left no job to wait for, or of the open job that it left."""
     if submitted.outcome is not None:
-        return submitted.outcome.model_copy(update={"reused": True})
+        return _said_final(submitted.outcome, submitted.claim.shared).model_copy(update={"reused": True})
     outcome = started(submitted.claim, job_id=submitted.job_id, reused=submitted.reused)
     outcome = _with_other_jobs(outcome, submitted.other_job_ids)
+    if submitted.in_flight and submitted.reused:
+        return outcome.model_copy(update={"error": submitted.reason})
     if submitted.state == "uncertain":
-        return uncertain(outcome, submitted.reason)
+        return uncertain(outcome, f"{submitted.reason}. {STILL_AWAITED}" if submitted.in_flight else submitted.reason)
     if submitted.state == "refused":
         return outcome.model_copy(update={"status": "refused", "error": submitted.reason})
-    if submitted.reason is None:
-        return outcome
-    # Only a ledger that failed after the answer leaves a reason beside a job: this result is then its one record.
-    note = f"{submitted.reason}; the job can be recorded by hand: {SETTLE.format(key=outcome.key)}"
-    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
+    return outcome
 
 
 def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
@@ -86,14 +96,15 @@ def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
     With ``now``, a submission whose answer may still come is open: in flight, and not yet uncertain.
     """
     if entry.outcome is not None:
-        return entry.outcome.model_copy(update={"reused": True})
+        shared = entry.claim.shared if entry.claim else None
+        return _said_final(entry.outcome, shared).model_copy(update={"reused": True})
     if entry.claim is None:
         base = Outcome(model="unknown", key=entry.key, status="open", reused=True, job_id=entry.job_id)
     else:
         base = started(entry.claim, job_id=entry.job_id, reused=True)
     base = _with_other_jobs(base, entry.other_job_ids)
     if now is not None and in_flight(entry, now):
-        return base.model_copy(update={"status": "open", "error": _in_flight(entry, now)})
+        return base.model_copy(update={"status": "open", "error": describe_flight(entry, now)})
     if entry.state in {"uncertain", "claimed"}:
         return uncertain(base, entry.reason)
     if entry.state == "free":
@@ -101,17 +112,11 @@ def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
     return base
 
 
-def _in_flight(entry: LedgerEntry, now: datetime) -> str:
-    begun = f"in flight: begun {max(0.0, age_of(entry, now) or 0.0):.0f} s ago"
-    return f"{begun}. Its answer may still come; {IN_FLIGHT_SECONDS / 60:.0f} min without one make it uncertain"
-
-
 def _with_other_jobs(outcome: Outcome, job_ids: Sequence[str]) -> Outcome:
     """Say what else is billed under a key: jobs that a person had given up, and that were accepted all the same."""
     if not job_ids:
         return outcome
-    note = f"accepted under the same key, and billed too: {', '.join(job_ids)}"
-    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
+    return _with_note(outcome, f"accepted under the same key, and billed too: {', '.join(job_ids)}")
 
 
 def uncertain(outcome: Outcome, reason: str | None) -> Outcome:
@@ -122,15 +127,53 @@ def uncertain(outcome: Outcome, reason: str | None) -> Outcome:
     return outcome.model_copy(update={"status": "uncertain", "error": f"{said}{advice}{SETTLE.format(key=key)}"})
 
 
+def with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
+    """Add what the ledger has not taken of a submission, and what a person can do about it.
+
+    A job's id is then known from this outcome only, and no collection finishes it.
+    """
+    if left is None or left.answer.proof == "uncertain":
+        return outcome
+    settle = f"`openrouter-video ledger settle {outcome.key}"
+    if left.answer.proof != "accepted":
+        words = f"the ledger could not record that nothing was accepted ({left.why})"
+        return _with_note(outcome, f"{words}: the key is taken until {settle} --abandon`")
+    job_id = left.answer.job_id
+    words = f"job {job_id} is billed, but the ledger could not record it ({left.why})"
+    words = f"{words}: no collection finds it until {settle} --job {job_id}`"
+    if outcome.status not in {"open", "uncertain"}:
+        return _with_note(outcome, words)
+    said = COLLECT_SENTENCE.sub("", outcome.error or "").rstrip(" .;") if outcome.status == "open" else ""
+    error = "; ".join(filter(None, [said, words]))
+    return outcome.model_copy(update={"status": "open", "job_id": job_id, "error": error})
+
+
+def _with_note(outcome: Outcome, note: str) -> Outcome:
+    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
+
+
 def not_sent(claim: Claim, reason: str) -> Outcome:
     """Return the outcome of a video whose submission could not even be recorded."""
     return started(claim).model_copy(update={"status": "refused", "error": reason})
 
 
-def failed(outcome: Outcome, job: VideoJob) -> Outcome:
-    """Return the outcome of a job that the provider has given up, in its words."""
+def failed(outcome: Outcome, job: VideoJob, *, shared: bool | None = None) -> Outcome:
+    """Return the outcome of a job that the provider has given up, in its words, and what asks for another one.
+
+    ``shared``: whether the user gave a key; None if nobody knows.
+    """
     said = clip(job.error) if job.error else "the provider gave no reason"
-    return outcome.model_copy(update={"status": "failed", "error": f"{job.status}: {said}", "cost_usd": job.cost_usd})
+    known = outcome.model_copy(update={"status": "failed", "error": f"{job.status}: {said}", "cost_usd": job.cost_usd})
+    return _said_final(known, shared)
+
+
+def _said_final(outcome: Outcome, shared: bool | None) -> Outcome:
+    """Say of a failure that it stays so, unless it says it already, as those of older versions do not."""
+    error = outcome.error or ""
+    if outcome.status != "failed" or FINAL in error:
+        return outcome
+    said = f"{error.rstrip('.')}. " if error else ""
+    return outcome.model_copy(update={"error": f"{said}{FINAL} {FINAL_FOR[shared]}"})
 
 
 def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None) -> Outcome:

@@ -31,6 +31,7 @@ __all__ = [
     "Proof",
     "Scope",
     "age_of",
+    "describe_flight",
     "differences",
     "digest",
     "in_flight",
@@ -99,7 +100,10 @@ class _Record(BaseModel):
 
 
 class Claim(_Record):
-    """Written before the POST: what is about to be sent, where, and where its video will go."""
+    """Written before the POST: what is about to be sent, where, and where its video will go.
+
+    ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
+    """
 
     key: str
     model: str
@@ -114,6 +118,7 @@ class Claim(_Record):
     run_id: str | None = None
     store_block: str | None = None
     credentials_block: str | None = None
+    shared: bool | None = None
     left_out: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -233,6 +238,12 @@ def in_flight(entry: LedgerEntry, now: datetime) -> bool:
     unended = entry.state == "claimed" or (entry.state == "uncertain" and entry.reason == BEGUN_NOT_ENDED)
     age = age_of(entry, now)
     return unended and age is not None and -CLOCK_TOLERANCE_SECONDS <= age < IN_FLIGHT_SECONDS
+
+
+def describe_flight(entry: LedgerEntry, now: datetime) -> str:
+    """Return the words for a submission that is in flight."""
+    begun = f"in flight: begun {max(0.0, age_of(entry, now) or 0.0):.0f} s ago"
+    return f"{begun}. Its answer may still come; {IN_FLIGHT_SECONDS / 60:.0f} min without one make it uncertain"
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -53,6 +53,11 @@ class Departure:
             self._called_off = self._until is None
             return self._until or 0.0
 
+    def end_within(self, seconds: float) -> None:
+        """Say that nobody waits longer than that for its end."""
+        if self._until is not None:
+            self._until = min(self._until, time.monotonic() + seconds)
+
     def end(self) -> None:
         """Say that all is done and recorded."""
         _away.discard(self)

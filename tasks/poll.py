@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -14,6 +15,10 @@ from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim
 
 __all__ = ["poll_job"]
+
+
+async def _nothing() -> None:
+    """There is nothing to do beside it."""
 
 
 @task(
@@ -30,14 +35,14 @@ async def poll_job(
     *,
     deadline_seconds: float = 1800,
     fresh: bool = True,
+    beside: Callable[[], Awaitable[object]] = _nothing,
 ) -> Step:
     """Ask for a job's status until it is terminal, hopeless or past the deadline; never fails for the API's sake.
 
-    ``fresh`` means that the job was made a moment ago, so that the first question can wait. Prefect's retries serve a
-    loop that died of something else.
+    ``fresh`` means that the job was made a moment ago, so that the first question can wait; ``beside`` is called after
+    each answer. Prefect's retries serve a loop that died of something else.
     """
-    limits, told = current_limits(), None
-    began = limits.clock()
+    limits, began, told = current_limits(), current_limits().clock(), None
     await limits.sleep(poll_interval(0.0) if fresh else 0.0)
     while True:
         answer = await client.get_job(job_id)
@@ -48,6 +53,7 @@ async def poll_job(
             get_run_logger().info("%s: %s after %.0f s", claim.title, answer.reason, elapsed)
             status = answer.job.status if answer.job else None
             tell(Progress("waiting", claim.model, claim.take, claim.key, job_id, status))
+        await beside()
         if step.action != "wait":
             return step
         await limits.sleep(step.seconds)

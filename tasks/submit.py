@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -24,17 +25,20 @@ __all__ = ["submit_video"]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def submit_video(claim: Claim, body: dict[str, Any], resources: Resources) -> Submitted:
+async def submit_video(
+    claim: Claim, body: dict[str, Any], resources: Resources, *, deadline_seconds: float = 1800
+) -> Submitted:
     """Submit one body under its claim's key: at most one POST in flight or accepted, ever.
 
-    Call it straight from a flow, never inside another task.
+    An answer that is late is waited for until the deadline. Call it straight from a flow, never inside another task.
 
     Raises:
         KeyConflict: if the key belongs to a different request.
         LedgerError: if the claim could not be written; nothing was sent.
     """
     tell(Progress("submitting", claim.model, claim.take, claim.key))
-    submitted = await resources.submitter.submit(claim, body)
+    told = partial(get_run_logger().warning, "%s: %s", claim.title)
+    submitted = await resources.submitter.submit(claim, body, patience=deadline_seconds, told=told)
     words = "reused" if submitted.reused else submitted.state
     said = f": {clip(submitted.reason)}" if submitted.reason else ""
     get_run_logger().info("%s: %s, job %s, key %s%s", claim.title, words, clip(str(submitted.job_id)), claim.key, said)

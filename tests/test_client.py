@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from openrouter_video.client import ContentUnavailable, Timeouts, VideoClient
+from openrouter_video.client import ContentUnavailable, Timeouts, VideoClient, out_of_time
+from openrouter_video.connections import MOST
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.sandbox import Fault, Sandbox
 
@@ -101,6 +102,27 @@ async def test_a_poll_never_raises(sandbox: Sandbox, client: VideoClient, fault:
     assert answer.reason
     assert answer.retry_after == (3.0 if fault.status == 429 else None)
     assert (await client.get_job(job_id)).job is not None
+
+
+async def test_a_poll_that_waits_for_its_turn_is_not_out_of_time(sandbox: Sandbox, client: VideoClient) -> None:
+    """The time-out begins with the request, however many others are under way before it."""
+    job_id = await _job(client)
+    sandbox.add_fault(Fault(on="poll", delay_seconds=1.5, times=None))
+    async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=2.5)) as many:
+        answers = await asyncio.gather(*(many.get_job(job_id) for _ in range(MOST + 1)))
+    assert {answer.reason for answer in answers} == {"status completed"}
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"),
+    [
+        (30.1, "no whole answer in 30 s"),
+        (47.0, "no whole answer in 30 s; this process was busy, and looked only after 47 s"),
+    ],
+)
+def test_what_is_said_of_a_poll_out_of_time(passed: float, words: str) -> None:
+    """That this process was the slow one, where it was."""
+    assert out_of_time(30.0, passed) == words
 
 
 @pytest.mark.parametrize(

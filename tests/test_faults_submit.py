@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -20,7 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from openrouter_video.command_line.ledger_desk import settle_entry
+from openrouter_video.errors import RequestRefused
+from openrouter_video.ledger import Ledger
 from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.stores import open_store
 
 if TYPE_CHECKING:
     from tests.conftest import FaultyRuns
@@ -45,22 +50,19 @@ def _envelope(status: int, message: str, metadata: dict[str, Any] | None = None)
         (Fault(on="submit", status=503, accepted=True, body="upstream connect error"), "upstream connect error"),
         (Fault(on="submit", status=524, accepted=True, body="<html>"), "HTTP 524"),
         (Fault(on="submit", drop="after"), "no whole answer came"),
-        (Fault(on="submit", delay_seconds=1.5), "no whole answer came: timed out"),
         (Fault(on="submit", mangle="html", status=200, accepted=True), "HTTP 200 without a job id"),
         (Fault(on="submit", mangle="not_json"), "HTTP 202 without a job id"),
         (Fault(on="submit", mangle="no_id"), "HTTP 202 without a job id"),
         (Fault(on="submit", redirect_to="https://evil-openrouter.ai/api/v1/videos", accepted=True), "HTTP 307"),
     ],
     ids=[
-        *("503 once", "503 twice", "503 plain text", "524", "dropped", "too slow"),
+        *("503 once", "503 twice", "503 plain text", "524", "dropped"),
         *("200 HTML", "202 no JSON", "202 no id", "redirect"),
     ],
 )
 async def test_an_answer_that_proves_nothing_is_never_sent_again(runs: FaultyRuns, fault: Fault, words: str) -> None:
     """One job is charged; the flow's retry and a new run with the key send nothing, and all say what to do."""
     runs.sandbox.add_fault(fault)
-    if fault.delay_seconds:
-        runs.be_impatient(submit=0.5)
     first, retried = await runs.generate_in_retried_flow(idempotency_key=KEY)
     again = await runs.generate(idempotency_key=KEY)
     assert [outcome.reused for outcome in (first, retried, again)] == [False, True, True]
@@ -84,6 +86,81 @@ async def test_an_uncertain_video_of_a_run_without_a_key_is_found_by_its_retry(r
     assert (runs.jobs, runs.count("submit"), runs.files) == (1, 1, [])
     other = await runs.generate()
     assert (other.status, other.key == first.key, runs.jobs) == ("completed", False, 2)
+
+
+# ---- Accepted, and the answer is late --------------------------------------------------------------------------------
+
+
+async def test_a_run_waits_for_a_late_answer_and_completes(runs: FaultyRuns) -> None:
+    """The answer comes after the submit time-out: polled, downloaded and reported as if it had come in time."""
+    runs.sandbox.add_fault(Fault(on="submit", delay_seconds=1.5))
+    runs.be_impatient(submit=0.3)
+    outcome = await runs.generate(idempotency_key=KEY)
+    assert (outcome.status, outcome.error, outcome.notes) == ("completed", None, ())
+    assert (outcome.job_id, runs.jobs, runs.count("submit")) == (runs.sandbox.charges[0].job_id, 1, 1)
+
+
+async def test_an_answer_after_the_end_of_its_run_is_recorded(runs: FaultyRuns) -> None:
+    """The run has said that it does not know; the job is collected all the same."""
+    runs.sandbox.add_fault(Fault(on="submit", delay_seconds=4))
+    runs.be_impatient(submit=0.3)
+    outcome = await runs.generate(idempotency_key=KEY, deadline_minutes=0.001)
+    assert (outcome.status, outcome.job_id) == ("uncertain", None)
+    assert "no whole answer came: timed out after 0.3 s" in (outcome.error or "")
+    assert "it listens for the answer and records it" in (outcome.error or "")
+    ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
+    async with asyncio.timeout(60):
+        while ledger.entry(outcome.key or "").state != "accepted":  # noqa: ASYNC110 (a folder sends no event)
+            await asyncio.sleep(0.1)
+    collected = await runs.collect_one()
+    assert (collected.status, collected.job_id) == ("completed", runs.sandbox.charges[0].job_id)
+    assert (runs.jobs, runs.count("submit")) == (1, 1)
+
+
+# ---- Accepted, and the ledger does not take it -----------------------------------------------------------------------
+
+
+async def _break_the_ledger(runs: FaultyRuns) -> tuple[Path, Path]:
+    """Let the ledger neither take nor tell anything of the key from the POST on."""
+    async with asyncio.timeout(60):
+        while not runs.jobs:  # noqa: ASYNC110 (the sandbox sends no event)
+            await asyncio.sleep(0.01)
+    (folder,) = (path for path in (runs.output / "_jobs").iterdir() if path.is_dir() and len(path.name) == 32)
+    aside = runs.output / "aside"
+    folder.rename(aside)
+    folder.write_text("no folder")
+    return folder, aside
+
+
+@pytest.mark.parametrize("mended", ["while it is polled", "never"])
+async def test_a_job_that_the_ledger_does_not_take_at_once(runs: FaultyRuns, mended: str) -> None:
+    """It is recorded at a later poll; or else its id is in the outcome, with the command that records it."""
+    runs.sandbox.add_fault(Fault(on="submit", delay_seconds=0.7))
+    runs.sandbox.add_fault(Fault(on="poll", status=503, times=None))
+    running = asyncio.create_task(runs.generate(idempotency_key=KEY, deadline_minutes=2))
+    folder, aside = await _break_the_ledger(runs)
+
+    def mend(waits: int) -> None:
+        if mended != "never" and waits == 8:
+            folder.unlink()
+            aside.rename(folder)
+
+    runs.time.during = mend
+    outcome = await running
+    assert (outcome.status, outcome.job_id) == ("open", runs.sandbox.charges[0].job_id)
+    if mended == "never":
+        assert f"job {outcome.job_id} is billed, but the ledger could not record it" in (outcome.error or "")
+        assert f"`openrouter-video ledger settle {outcome.key} --job {outcome.job_id}`" in (outcome.error or "")
+        assert "collect` finishes it" not in (outcome.error or "")
+        folder.unlink()
+        aside.rename(folder)
+        ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
+        settle_entry(ledger, ledger.entry(outcome.key or ""), outcome.job_id, datetime.now(UTC))
+    else:
+        assert "`openrouter-video collect` finishes it" in (outcome.error or "")
+    runs.sandbox.clear_faults()
+    collected = await runs.collect_one()
+    assert (collected.status, collected.job_id, runs.count("submit")) == ("completed", outcome.job_id, 1)
 
 
 # ---- Not now, but later ----------------------------------------------------------------------------------------------
@@ -272,6 +349,17 @@ async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
     assert (runs.jobs, runs.count("submit"), runs.time.slept, runs.files) == (0, 1, [], [])
     again = await runs.generate(idempotency_key=KEY)
     assert (again.status, again.reused, runs.jobs) == ("completed", False, 1)
+
+
+async def test_a_refused_request_may_be_mended_under_its_key(runs: FaultyRuns) -> None:
+    """As its advice says; once something is accepted, the key belongs to that request."""
+    runs.sandbox.add_fault(Fault(on="submit", status=400, body=_envelope(400, "No such thing")))
+    assert "Mend the request" in ((await runs.generate(idempotency_key=KEY)).error or "")
+    mended = await runs.generate(idempotency_key=KEY, provider_slugs={"acme/*": "acme"})
+    assert (mended.status, runs.jobs) == ("completed", 1)
+    with pytest.raises(RequestRefused, match="used for a different request"):
+        await runs.generate(idempotency_key=KEY)
+    assert runs.jobs == 1
 
 
 async def test_a_wrong_key_is_refused_and_the_right_one_serves_later(runs: FaultyRuns) -> None:

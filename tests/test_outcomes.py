@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
+from openrouter_video.answers import SubmitAnswer
 from openrouter_video.errors import Problem
 from openrouter_video.job import LeftOut, Outcome, Usage, VideoJob
 from openrouter_video.outcomes import (
@@ -19,8 +20,11 @@ from openrouter_video.outcomes import (
     of_plan,
     of_submission,
     started,
+    uncertain,
+    with_unrecorded,
 )
 from openrouter_video.plan import ModelPlan
+from openrouter_video.recording import Unrecorded
 from openrouter_video.records import Claim, LedgerEntry
 from openrouter_video.storage import SavedFile
 from openrouter_video.submission import Submitted
@@ -92,13 +96,57 @@ def test_an_earlier_runs_outcome_is_reused() -> None:
     assert of_entry(LedgerEntry("k1", "settled", outcome=DONE)) == DONE.model_copy(update={"reused": True})
 
 
-def test_an_accepted_job_that_could_not_be_recorded() -> None:
-    """It is open, and the id in this result is the one record of it: the note says how to keep it."""
-    outcome = of_submission(submission("accepted", job_id="j1", reason="Not recorded: disk full"))
-    assert (outcome.status, outcome.job_id, outcome.error) == ("open", "j1", None)
-    assert outcome.notes[0] == "fallback"
-    assert outcome.notes[1].startswith("Not recorded: disk full; the job can be recorded by hand: `openrouter-video")
-    assert "ledger settle k1" in outcome.notes[1]
+BILLED = "job j1 is billed, but the ledger could not record it (disk full): no collection finds it until "
+BILLED += "`openrouter-video ledger settle k1 --job j1`"
+STAYS = "Could not write file:///a.b/c.mp4: no space. The job stays open: once this is mended, "
+STAYS += "`openrouter-video collect` finishes it."
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (left_open(OPEN, "not finished after 30 min"), {"error": f"not finished after 30 min; {BILLED}"}),
+        (left_open(OPEN, None), {"error": BILLED}),
+        (left_open(OPEN, STAYS), {"error": f"Could not write file:///a.b/c.mp4: no space; {BILLED}"}),
+        (uncertain(started(CLAIM), "nobody knows"), {"status": "open", "error": BILLED}),
+        (completed(OPEN, JOB, [SavedFile(url="file:///a.mp4", bytes=9, sha256="ab")], "s"), {"notes": BILLED}),
+    ],
+    ids=["deadline", "no reason", "store", "uncertain", "completed"],
+)
+def test_a_job_that_could_not_be_recorded(outcome: Outcome, expected: dict[str, Any]) -> None:
+    """The id in this outcome is the one record of it: it says how to keep it, and promises no collection."""
+    told = with_unrecorded(outcome, Unrecorded(SubmitAnswer("accepted", job_id="j1"), "disk full"))
+    assert told.job_id == "j1"
+    assert {"notes": told.notes[-1], "error": told.error, "status": told.status} | expected == {
+        "notes": told.notes[-1],
+        "error": told.error,
+        "status": told.status,
+    }
+    assert "collect`" not in f"{told.error}{told.notes}"
+
+
+def test_a_refusal_that_could_not_be_recorded() -> None:
+    """Nothing was charged, but the key is not free; what proves nothing needs no record."""
+    refused = of_submission(submission("refused", reason="HTTP 400: no"))
+    told = with_unrecorded(refused, Unrecorded(SubmitAnswer("refused"), "disk full"))
+    assert (told.status, told.error) == ("refused", "HTTP 400: no")
+    assert told.notes[-1] == (
+        "the ledger could not record that nothing was accepted (disk full): the key is taken until "
+        "`openrouter-video ledger settle k1 --abandon`"
+    )
+    assert with_unrecorded(refused, Unrecorded(SubmitAnswer("uncertain"), "disk full")) == refused
+    assert with_unrecorded(refused, None) == refused
+
+
+def test_a_submission_without_an_answer_yet() -> None:
+    """Our own is in doubt, and may still be recorded; that of another run is in flight, and nothing is asked."""
+    own = of_submission(submission("uncertain", in_flight=True, reason="no answer in 60 s"))
+    assert own.status == "uncertain"
+    assert (own.error or "").startswith(
+        "no answer in 60 s. As long as this process lives, it listens for the answer and records it. It may be billed"
+    )
+    other = of_submission(submission("uncertain", in_flight=True, reused=True, reason="in flight: begun 70 s ago"))
+    assert (other.status, other.error) == ("open", "in flight: begun 70 s ago")
 
 
 @pytest.mark.parametrize("reason", ["HTTP 503 proves nothing", None])
@@ -163,7 +211,7 @@ def test_a_submission_that_could_not_be_recorded() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        ("Job exceeded maximum time to live", "expired: Job exceeded maximum time to live"),
+        ("Job exceeded maximum time to live.", "expired: Job exceeded maximum time to live"),
         ("bad\x1b[2J\nluck", "expired: bad [2J luck"),
         (None, "expired: the provider gave no reason"),
         ("", "expired: the provider gave no reason"),
@@ -171,8 +219,30 @@ def test_a_submission_that_could_not_be_recorded() -> None:
 )
 def test_a_failed_job_in_the_providers_words(error: str | None, words: str) -> None:
     """With what it cost all the same."""
-    outcome = failed(OPEN, VideoJob(id="j1", status="expired", error=error, usage=Usage(cost=0.01)))
-    assert (outcome.status, outcome.error, outcome.cost_usd) == ("failed", words, 0.01)
+    job = VideoJob(id="j1", status="expired", error=error, usage=Usage(cost=0.01))
+    outcome = failed(OPEN, job, shared=True)
+    said = f"{words}. This is final for this key and take: to try again, use another key or another take"
+    assert (outcome.status, outcome.error, outcome.cost_usd) == ("failed", said, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("shared", "words"),
+    [
+        (True, "use another key or another take"),
+        (False, "This is final for this run and its retries: to try again, start a new run"),
+        (None, "use another key or take; without a key, start a new run"),
+    ],
+)
+def test_a_failure_says_that_it_is_final(shared: bool | None, words: str) -> None:
+    """Also one that an older version recorded without a word; and once is enough."""
+    claim = CLAIM.model_copy(update={"shared": shared})
+    old = DONE.model_copy(update={"status": "failed", "error": "failed: no luck"})
+    by_entry = of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=old))
+    assert of_submission(Submitted(state="settled", claim=claim, outcome=old)) == by_entry
+    assert (by_entry.error or "").startswith("failed: no luck. This is final for ")
+    assert (by_entry.error or "").endswith(words)
+    assert of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=by_entry)) == by_entry
+    assert failed(OPEN, VideoJob(id="j1", status="failed", error="no luck"), shared=shared).error == by_entry.error
 
 
 @pytest.mark.parametrize(

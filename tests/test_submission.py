@@ -7,21 +7,30 @@ import json
 import multiprocessing
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from openrouter_video import posting
 from openrouter_video.answers import SubmitAnswer
 from openrouter_video.client import Timeouts, VideoClient
-from openrouter_video.errors import KeyConflict
+from openrouter_video.errors import KeyConflict, LedgerError
 from openrouter_video.ledger import Ledger
-from openrouter_video.records import Claim
+from openrouter_video.records import IN_FLIGHT_SECONDS, Claim, LedgerEntry
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
-from openrouter_video.submission import SubmitPolicy, Submitted, Submitter, retry_wait
+from openrouter_video.submission import (
+    CLAIM_SECONDS,
+    SubmitPolicy,
+    Submitted,
+    Submitter,
+    check_conflict,
+    retry_wait,
+)
 from openrouter_video.threads import Threads
 
 MODEL = "x-ai/grok-imagine-video"
@@ -84,11 +93,24 @@ async def client(sandbox: Sandbox) -> AsyncIterator[VideoClient]:
         yield running
 
 
-async def _submit(client: VideoClient, ledger: Ledger, claim: Claim, time: Time | None = None) -> Submitted:
-    time, threads = time or Time(), Threads()
-    return await Submitter(client, ledger, threads, SubmitPolicy(), sleep=time.sleep, clock=time.clock).submit(
-        claim, BODY
-    )
+def make_submitter(client: VideoClient, ledger: Ledger, time: Time | None = None) -> Submitter:
+    """Return a submitter whose waits take no time."""
+    time = time or Time()
+    return Submitter(client, ledger, Threads(), SubmitPolicy(), sleep=time.sleep, clock=time.clock)
+
+
+async def _submit(
+    client: VideoClient, ledger: Ledger, claim: Claim, time: Time | None = None, patience: float = 0.0
+) -> Submitted:
+    return await make_submitter(client, ledger, time).submit(claim, BODY, patience=patience)
+
+
+async def _until_recorded(ledger: Ledger, state: str) -> LedgerEntry:
+    """Wait until the records of the key say so; the ledger is a folder, which sends no event."""
+    async with asyncio.timeout(20):
+        while ledger.entry(KEY).state != state:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return ledger.entry(KEY)
 
 
 async def test_an_accepted_job_is_recorded_and_found_again(
@@ -108,12 +130,11 @@ async def test_an_accepted_job_is_recorded_and_found_again(
     [
         Fault(on="submit", status=503, accepted=True, body="upstream"),
         Fault(on="submit", drop="after"),
-        Fault(on="submit", delay_seconds=1.2),
         Fault(on="submit", mangle="html"),
         Fault(on="submit", mangle="not_json"),
         Fault(on="submit", mangle="no_id"),
     ],
-    ids=["503", "dropped", "too slow", "html", "not json", "no id"],
+    ids=["503", "dropped", "html", "not json", "no id"],
 )
 async def test_an_answer_that_proves_nothing_is_uncertain(
     sandbox: Sandbox, ledger: Ledger, client: VideoClient, fault: Fault
@@ -244,7 +265,6 @@ async def test_a_ledger_that_fails_after_the_answer_does_not_hide_the_job(
     sandbox: Sandbox, tmp_path: Path, client: VideoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The claim blocks a second POST; the job's id is in the result, with the reason why it is not in the ledger."""
-    monkeypatch.setattr("openrouter_video.submission.time.sleep", lambda _: None)
     folder = tmp_path / "jobs"
     broken = Ledger(open_store(str(folder)))
     real_claim = broken.claim
@@ -258,7 +278,7 @@ async def test_a_ledger_that_fails_after_the_answer_does_not_hide_the_job(
     monkeypatch.setattr(broken, "claim", claim_then_vanish)
     submitted = await _submit(client, broken, make_claim(sandbox))
     assert (submitted.state, submitted.job_id) == ("accepted", sandbox.charges[0].job_id)
-    assert "Not recorded" in (submitted.reason or "")
+    assert "not recorded yet: the ledger at" in (submitted.reason or "")
 
 
 def _submit_in_process(base_url: str, api_key: str, folder: str, token: str) -> tuple[str, str | None, bool]:
@@ -354,10 +374,8 @@ async def test_an_answer_that_drips_is_not_waited_for_and_still_recorded(sandbox
             submitted = await _submit(slow, ledger, make_claim(sandbox))
             assert (submitted.state, finished.is_set()) == ("uncertain", False)
             await asyncio.to_thread(finished.wait)
-            async with asyncio.timeout(20):
-                while ledger.entry(KEY).state != "accepted":  # noqa: ASYNC110 (the ledger sends no event)
-                    await asyncio.sleep(0.02)
-    assert ledger.entry(KEY).job_id == "gen-vid-late"
+            assert submitted.in_flight
+            assert (await _until_recorded(ledger, "accepted")).job_id == "gen-vid-late"
 
 
 async def test_other_images_are_another_request(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
@@ -366,4 +384,345 @@ async def test_other_images_are_another_request(sandbox: Sandbox, ledger: Ledger
     await _submit(client, ledger, red)
     with pytest.raises(KeyConflict, match="frame_images was"):
         await _submit(client, ledger, blue)
+    assert len(sandbox.charges) == 1
+
+
+# ---- Answers that are late -------------------------------------------------------------------------------------------
+
+SLOW = 1.2
+
+
+def test_a_post_is_over_when_others_take_its_claim_as_over() -> None:
+    """From the claim to the record of its answer; half a minute is left for the record."""
+    longest = CLAIM_SECONDS + posting.SEND_SECONDS + posting.STALL_SECONDS + posting.ANSWER_SECONDS
+    assert longest + 30 <= IN_FLIGHT_SECONDS
+
+
+async def test_an_answer_after_the_time_out_is_waited_for(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """The run goes on with its job as if the answer had come in time; meanwhile the claim stays."""
+    sandbox.add_fault(Fault(on="submit", delay_seconds=SLOW))
+    told: list[str] = []
+    states: list[str] = []
+
+    def tell(words: str) -> None:
+        told.append(words)
+        states.append(ledger.entry(KEY).state)
+
+    submitted = await make_submitter(client, ledger).submit(make_claim(sandbox), BODY, patience=60, told=tell)
+    assert (submitted.state, submitted.job_id) == ("accepted", sandbox.charges[0].job_id)
+    assert (submitted.reused, submitted.in_flight, submitted.late_seconds > 0) == (False, False, True)
+    assert (ledger.entry(KEY).state, ledger.entry(KEY).job_id) == ("accepted", submitted.job_id)
+    assert told == ["the request was sent, but no whole answer came: timed out after 0.5 s; the answer is waited for"]
+    assert states == ["claimed"]
+
+
+async def test_an_answer_after_the_deadline_is_recorded(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """Though nobody waits for it, and though the client was closed, as it is at the end of a run."""
+    sandbox.add_fault(Fault(on="submit", delay_seconds=SLOW))
+    async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(submit=0.2)) as hasty:
+        submitted = await _submit(hasty, ledger, make_claim(sandbox))
+    assert (submitted.state, submitted.in_flight, submitted.job_id) == ("uncertain", True, None)
+    assert ledger.entry(KEY).state == "claimed"
+    assert (await _until_recorded(ledger, "accepted")).job_id == sandbox.charges[0].job_id
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "recorded"),
+    [
+        (Fault(on="submit", delay_seconds=SLOW, status=400), "refused", "free"),
+        (Fault(on="submit", delay_seconds=SLOW, status=429), "accepted", "accepted"),
+        (Fault(on="submit", delay_seconds=SLOW, status=503, accepted=True), "uncertain", "uncertain"),
+        (Fault(on="submit", delay_seconds=SLOW, drop="after"), "uncertain", "uncertain"),
+    ],
+    ids=["refused", "rate limit", "503", "dropped"],
+)
+async def test_what_a_late_answer_proves(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, fault: Fault, state: str, recorded: str
+) -> None:
+    """The same as one in time: a refusal frees the key, a rate limit is tried again, the rest stays in doubt."""
+    sandbox.add_fault(fault)
+    submitted = await _submit(client, ledger, make_claim(sandbox), patience=60)
+    assert (submitted.state, submitted.in_flight, ledger.entry(KEY).state) == (state, False, recorded)
+    assert len(sandbox.charges) == (0 if state == "refused" else 1)
+
+
+async def test_a_run_that_is_cancelled_in_its_wait_still_records(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """The wait ends at once; the POST goes on in its thread."""
+    sandbox.add_fault(Fault(on="submit", delay_seconds=SLOW))
+    waiting = asyncio.Event()
+    submitter = make_submitter(client, ledger)
+    running = asyncio.create_task(
+        submitter.submit(make_claim(sandbox), BODY, patience=60, told=lambda _: waiting.set())
+    )
+    await waiting.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert ledger.entry(KEY).state == "claimed"
+    assert (await _until_recorded(ledger, "accepted")).job_id == sandbox.charges[0].job_id
+
+
+@contextmanager
+def _slow_reader(then: bytes | None) -> Iterator[tuple[str, threading.Event]]:
+    """Take half a megabyte of a request, the rest once the event is set, and answer; or hang up without it."""
+    go_on = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                taken = 0
+                while taken < 500_000:
+                    taken += len(connection.recv(65536))
+                if then is None:
+                    return
+                go_on.wait(20)
+                while taken < UPLOAD:
+                    taken += len(connection.recv(65536))
+                connection.sendall(then)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/v1", go_on
+        thread.join()
+
+
+UPLOAD = 32_000_000
+PROMPT = {"prompt": "x" * UPLOAD}
+ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Length: 24\r\n\r\n{"id": "gen-vid-upload"}'
+
+
+async def test_a_slow_upload_is_not_said_to_be_sent(sandbox: Sandbox, ledger: Ledger) -> None:
+    """How much has gone is told, and the answer is read once all has."""
+    with _slow_reader(ACCEPTED) as (base_url, go_on):
+        async with VideoClient("key", base_url, timeouts=Timeouts(submit=0.5)) as slow:
+            told: list[str] = []
+
+            def tell(words: str) -> None:
+                told.append(words)
+                go_on.set()
+
+            submitted = await make_submitter(slow, ledger).submit(make_claim(sandbox), PROMPT, patience=60, told=tell)
+    assert (submitted.state, submitted.job_id) == ("accepted", "gen-vid-upload")
+    assert "of 32.0 MB of the request had gone: timed out after 0.5 s" in told[0]
+    assert "was sent" not in told[0]
+
+
+async def test_an_upload_that_breaks_off_proves_nothing(sandbox: Sandbox, ledger: Ledger) -> None:
+    """It says how much had gone, and the key stays taken."""
+    with _slow_reader(None) as (base_url, _):
+        async with VideoClient("key", base_url) as broken:
+            submitted = await make_submitter(broken, ledger).submit(make_claim(sandbox), PROMPT)
+    assert submitted.state == ledger.entry(KEY).state == "uncertain"
+    assert "of 32.0 MB of the request had gone: " in (submitted.reason or "")
+
+
+# ---- Claims of others that are in flight -----------------------------------------------------------------------------
+
+
+def _young(sandbox: Sandbox) -> Claim:
+    return make_claim(sandbox, "other").model_copy(update={"at": datetime.now(UTC).isoformat()})
+
+
+@pytest.mark.parametrize(
+    ("patience", "waits", "in_flight", "recorded"),
+    [(1800.0, IN_FLIGHT_SECONDS, False, "uncertain"), (200.0, 200.0, True, "claimed"), (0.0, 15.5, True, "claimed")],
+)
+async def test_a_claim_in_flight_is_waited_for(
+    sandbox: Sandbox,
+    ledger: Ledger,
+    client: VideoClient,
+    patience: float,
+    waits: float,
+    in_flight: bool,
+    recorded: str,
+) -> None:
+    """Until its POST must be over, or the deadline; only then it is in doubt, and nobody says so before."""
+    ledger.claim(1, _young(sandbox))
+    time = Time()
+    submitted = await _submit(client, ledger, make_claim(sandbox, "mine"), time, patience)
+    assert (submitted.state, submitted.reused, submitted.in_flight) == ("uncertain", True, in_flight)
+    assert waits - 5 <= time.now <= waits + 15
+    assert ledger.entry(KEY).state == recorded
+    assert ("in flight: begun" in (submitted.reason or "")) is in_flight
+    assert sandbox.requests == ()
+
+
+async def test_a_late_answer_to_another_process_is_shared(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """It comes after five minutes: both have the job."""
+    ledger.claim(1, _young(sandbox))
+    time = Time()
+
+    async def sleep(seconds: float) -> None:
+        await time.sleep(seconds)
+        if time.now > 300:
+            ledger.record_job(KEY, 1, "gen-vid-other")
+
+    submitter = Submitter(client, ledger, Threads(), sleep=sleep, clock=time.clock)
+    submitted = await submitter.submit(make_claim(sandbox, "mine"), BODY, patience=1800)
+    assert (submitted.state, submitted.job_id, submitted.reused) == ("accepted", "gen-vid-other", True)
+
+
+async def test_each_claim_is_dated_when_it_is_made(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """Not when its video was planned, which may be half an hour before its turn: it would not count as in flight."""
+    before = datetime.now(UTC)
+    await _submit(client, ledger, make_claim(sandbox))
+    assert before.isoformat(timespec="milliseconds") <= (ledger.entry(KEY).since or "") <= datetime.now(UTC).isoformat()
+
+
+async def test_a_claim_that_took_too_long_to_record_sends_nothing(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """Others would take it as over while its POST is on its way."""
+    moments = iter([datetime(2026, 11, 22, 12, tzinfo=UTC), datetime(2026, 11, 22, 12, 5, tzinfo=UTC)])
+    last = datetime(2026, 11, 22, 12, 6, tzinfo=UTC)
+    time = Time()
+    submitter = Submitter(
+        client, ledger, Threads(), sleep=time.sleep, clock=time.clock, now=lambda: next(moments, last)
+    )
+    submitted = await submitter.submit(make_claim(sandbox), BODY)
+    assert (submitted.state, ledger.entry(KEY).attempt, len(sandbox.charges)) == ("accepted", 2, 1)
+
+
+# ---- A ledger that fails for a moment --------------------------------------------------------------------------------
+
+
+async def test_a_job_is_recorded_as_soon_as_the_ledger_takes_it(
+    sandbox: Sandbox, ledger: Ledger, tmp_path: Path, client: VideoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes; until then its id is held."""
+    folder = tmp_path / "jobs" / KEY
+    real = ledger.claim
+
+    def claim_then_vanish(attempt: int, claim: Claim) -> bool:
+        created = real(attempt, claim)
+        folder.rename(tmp_path / "away")
+        folder.write_text("no folder")
+        return created
+
+    monkeypatch.setattr(ledger, "claim", claim_then_vanish)
+    submitter = make_submitter(client, ledger)
+    submitted = await submitter.submit(make_claim(sandbox), BODY)
+    assert (submitted.state, submitted.job_id) == ("accepted", sandbox.charges[0].job_id)
+    left = await submitter.record_again(KEY)
+    assert left is not None
+    assert (left.answer.job_id, "cannot record job-1" in left.why) == (submitted.job_id, True)
+    folder.unlink()
+    (tmp_path / "away").rename(folder)
+    assert await submitter.record_again(KEY) is None
+    assert (ledger.entry(KEY).state, ledger.entry(KEY).job_id) == ("accepted", submitted.job_id)
+
+
+def _break_reading(folder: Path) -> Callable[[], None]:
+    """Let no record of the key be read; what is returned mends it."""
+    record, aside = folder / KEY / "claim-1.json", folder / "aside"
+    record.rename(aside)
+    record.mkdir()
+
+    def mend() -> None:
+        if record.is_dir():
+            record.rmdir()
+            aside.rename(record)
+
+    return mend
+
+
+@pytest.mark.parametrize("mended", [True, False])
+async def test_a_ledger_that_cannot_be_read_proves_nothing(
+    sandbox: Sandbox, ledger: Ledger, tmp_path: Path, client: VideoClient, mended: bool
+) -> None:
+    """An earlier run's job is found once it can be read; if it never can, nobody says that nothing was charged."""
+    first = await _submit(client, ledger, make_claim(sandbox))
+    mend = _break_reading(tmp_path / "jobs")
+    time = Time()
+
+    async def sleep(seconds: float) -> None:
+        await time.sleep(seconds)
+        if mended and time.now > 5:
+            mend()
+
+    submitter = Submitter(client, ledger, Threads(), sleep=sleep, clock=time.clock)
+    second = await submitter.submit(make_claim(sandbox, "b"), BODY)
+    assert second.reused
+    if mended:
+        assert (second.state, second.job_id) == ("accepted", first.job_id)
+    else:
+        assert (second.state, second.job_id) == ("uncertain", None)
+        assert "cannot be read" in (second.reason or "")
+        assert "This run has sent nothing; whether an earlier one has is not known" in (second.reason or "")
+    assert sum(seen.kind == "submit" for seen in sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("there", ["ours", "nothing, then ours", "nothing", "a job", "somebody else's"])
+async def test_a_claim_whose_creation_ends_in_an_error(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    """What the ledger holds decides: our own claim is used, an earlier job is found, and only a free key is refused."""
+    real, tries = ledger.claim, 0
+
+    def claim_in_trouble(attempt: int, claim: Claim) -> bool:
+        nonlocal tries
+        tries += 1
+        if there == "ours" or (there == "nothing, then ours" and tries == 2):
+            real(attempt, claim)
+        raise LedgerError("the answer was lost")
+
+    if there in {"a job", "somebody else's"}:
+        ledger.claim(1, make_claim(sandbox, "other"))
+    if there == "a job":
+        ledger.record_job(KEY, 1, "gen-vid-earlier")
+    monkeypatch.setattr(ledger, "claim", claim_in_trouble)
+    if there == "nothing":
+        with pytest.raises(LedgerError, match="the answer was lost"):
+            await _submit(client, ledger, make_claim(sandbox))
+        assert ledger.entry(KEY).state == "free"
+    else:
+        submitted = await _submit(client, ledger, make_claim(sandbox))
+        expected = {"a job": ("accepted", True), "somebody else's": ("uncertain", True)}.get(there, ("accepted", False))
+        assert (submitted.state, submitted.reused) == expected
+    assert len(sandbox.charges) == (1 if "ours" in there else 0)
+
+
+async def test_a_doubt_that_cannot_be_recorded_is_still_one(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim of a dead process is no proof of anything, whatever the ledger does meanwhile."""
+    ledger.claim(1, make_claim(sandbox, "dead"))
+
+    def refuse(*_: object) -> bool:
+        raise LedgerError("disk full")
+
+    monkeypatch.setattr(ledger, "doubt", refuse)
+    submitted = await _submit(client, ledger, make_claim(sandbox, "mine"))
+    assert (submitted.state, submitted.reused) == ("uncertain", True)
+
+
+# ---- Conflicts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["free", "claimed", "uncertain", "accepted", "settled"])
+def test_a_key_belongs_to_a_request_only_where_something_may_be_accepted(sandbox: Sandbox, state: Any) -> None:
+    """A request that was refused may be mended under the same key, as its refusal advises."""
+    entry = LedgerEntry(KEY, state, 1, make_claim(sandbox))
+    if state == "free":
+        check_conflict(entry, {"prompt": "A tree"}, BODY)
+    else:
+        with pytest.raises(KeyConflict, match='prompt was "A flower", now "A tree"'):
+            check_conflict(entry, {"prompt": "A tree"}, BODY)
+
+
+async def test_a_refused_request_is_mended_under_its_key(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """And then the key belongs to the mended one."""
+    sandbox.add_fault(Fault(on="submit", status=400))
+    assert (await _submit(client, ledger, make_claim(sandbox))).state == "refused"
+    assert (await _submit(client, ledger, make_claim(sandbox, asked={"prompt": "A tree"}))).state == "accepted"
+    with pytest.raises(KeyConflict, match='prompt was "A tree", now "A flower"'):
+        await _submit(client, ledger, make_claim(sandbox))
     assert len(sandbox.charges) == 1
