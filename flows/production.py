@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
+from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
@@ -18,20 +21,25 @@ from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
+from openrouter_video.last_words import entries_in_time
 from openrouter_video.outcomes import of_entry, started, uncertain, with_unrecorded
 from openrouter_video.plain_text import printable
 from openrouter_video.plan import ModelPlan, Plan
+from openrouter_video.records import LedgerEntry
 from openrouter_video.report import parting_words
 from openrouter_video.request import VideoRequest, key_problems, limit_problems
 from openrouter_video.resources import Resources
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
+from openrouter_video.threads import start
 
 from .run_identity import identify_run
+from .termination import ended_by_sigterm
 from .video_chain import VideoRun, make_video
 
 __all__ = ["Order", "final_state", "produce", "refused_state", "run_name"]
 
 LONGEST_NAME = 60
+LOG_WITHIN_SECONDS = 1.0
 
 
 class Order(NamedTuple):
@@ -66,6 +74,11 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
         ConfigurationError: if a block, key, store, ledger or base URL cannot be used.
         ApiUnavailable: if the list of models could not be read.
     """
+    with ended_by_sigterm():
+        return await _produce(request, order)
+
+
+async def _produce(request: VideoRequest, order: Order) -> FanOut:
     # A form sends an emptied text box as an empty text.
     key = order.idempotency_key or None
     if problems := [*limit_problems(order.concurrency, order.deadline_minutes), *key_problems(key)]:
@@ -73,12 +86,14 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
     identity = await identify_run(key)
     credentials = await load_credentials(order.credentials)
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
-    async with store.open(credentials.get_client()) as resources:
-        scope = identity.scope(key, request.asked(), resources.client.base_url)
-        catalog = unsearched(await _list_models(order.models, resources.client))
-        plan = await make_plan(
-            request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
-        )
+    async with AsyncExitStack() as stack:
+        with _saying_if_interrupted("Interrupted before anything was sent; nothing was charged."):
+            resources = await stack.enter_async_context(store.open(credentials.get_client()))
+            scope = identity.scope(key, request.asked(), resources.client.base_url)
+            catalog = unsearched(await _list_models(order.models, resources.client))
+            plan = await make_plan(
+                request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
+            )
         if plan.refused:
             raise RequestRefused(plan.problems)
         run = VideoRun(
@@ -112,6 +127,15 @@ async def _list_models(wanted: Sequence[str], client: VideoClient) -> Catalog:
     return catalog
 
 
+@contextmanager
+def _saying_if_interrupted(words: str) -> Iterator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        get_run_logger().warning(words)
+        raise
+
+
 async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
     """Make all videos side by side; the failure of one never touches another."""
     videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
@@ -130,28 +154,28 @@ async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
     except asyncio.CancelledError:
         await _say_what_goes_on(videos, run, collect)
         raise
-    except BaseExceptionGroup as stopped:
-        # Prefect raises a SIGTERM in whatever code runs at that moment, which may be one video's: it stops them all.
-        await _say_what_goes_on(videos, run, collect)
-        raise stopped.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
 async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoRun, collect: str) -> None:
     """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
-    threads, ledger = run.resources.threads, run.resources.ledger
     keys = [run.scope.key(model.model, take) for model, take in videos]
+    said = await asyncio.wrap_future(start(partial(entries_in_time, run.resources.ledger, keys)))
     held = {key: run.resources.submitter.unrecorded(key) for key in keys}
-    jobs = ", ".join(f"{left.answer.job_id} (key {key})" for key, left in held.items() if left and left.answer.job_id)
-    try:
-        entries = await asyncio.gather(*(threads.run(ledger.entry, key) for key in keys))
-    except LedgerError as error:
+    if silent := [entry for entry in said.values() if isinstance(entry, LedgerError)]:
+        jobs = ", ".join(
+            f"{kept.answer.job_id} (key {key})" for key, kept in held.items() if kept and kept.answer.job_id
+        )
         known = f"; not in the ledger: {jobs}" if jobs else ""
         words = "Interrupted. Jobs may go on and be billed; fetch them with: %s (%s)%s"
-        get_run_logger().warning(words, collect, error, known)
-        return
-    outcomes = [with_unrecorded(of_entry(entry), held[entry.key]) for entry in entries if entry.claim]
-    get_run_logger().warning("%s", parting_words(outcomes, collect))
+        get_run_logger().warning(words, collect, silent[0], known)
+    else:
+        entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
+        outcomes = [with_unrecorded(of_entry(entry), held[entry.key]) for entry in entries]
+        get_run_logger().warning("%s", parting_words(outcomes, collect))
+    with suppress(TimeoutError):
+        # A process that dies by a signal sends no log any more.
+        await asyncio.wait_for(APILogHandler.aflush(), LOG_WITHIN_SECONDS)
 
 
 async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, run: VideoRun) -> Outcome:

@@ -68,10 +68,12 @@ class Departure:
         self._ended.wait(max(0.0, (self._until or 0.0) - time.monotonic()))
 
 
-def wait_for_departures() -> None:
-    """Wait for all that cannot be taken back any more and is not yet recorded."""
-    for departure in list(_away):
+def wait_for_departures() -> bool:
+    """Wait for all that cannot be taken back any more and is not yet recorded; return whether there was any."""
+    away = list(_away)
+    for departure in away:
         departure.outlast()
+    return bool(away)
 
 
 # Daemons end with the process, so whatever made the loop go away without waiting is made good here.

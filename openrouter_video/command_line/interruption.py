@@ -15,9 +15,11 @@ from openrouter_video.command_line.options import PlaceOptions
 from openrouter_video.command_line.terminal_report import shown_path
 from openrouter_video.errors import LedgerError
 from openrouter_video.job import Outcome
+from openrouter_video.last_words import entries_in_time
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcomes import left_open, of_entry, uncertain
 from openrouter_video.plain_text import printable
+from openrouter_video.records import LedgerEntry
 
 __all__ = ["collect_command", "farewell", "what_became", "with_the_sandbox"]
 
@@ -27,21 +29,20 @@ SANDBOX_ENDED = "the sandbox ended with this command, and its jobs with it; noth
 
 def what_became(lines: Sequence[VideoLine], ledger: Ledger) -> list[Outcome]:
     """Return the outcome of every video of a run that did not come to its end."""
-    return [line.outcome or _from_ledger(line, ledger) for line in lines]
+    said = entries_in_time(ledger, [line.key for line in lines if line.key and line.sent and not line.outcome])
+    return [line.outcome or _from_ledger(line, said.get(line.key or "")) for line in lines]
 
 
-def _from_ledger(line: VideoLine, ledger: Ledger) -> Outcome:
+def _from_ledger(line: VideoLine, said: LedgerEntry | LedgerError | None) -> Outcome:
     known = Outcome(model=line.model, take=line.take, key=line.key, status="refused", job_id=line.job_id)
-    if line.key is None or not line.sent:
+    if said is None:
         return known.model_copy(update={"error": NOT_SENT})
-    try:
-        entry = ledger.entry(line.key)
-    except LedgerError as error:
-        return left_open(known, str(error)) if line.job_id else uncertain(known, str(error))
-    if entry.state == "free":
-        return known.model_copy(update={"error": entry.reason or NOT_SENT})
-    outcome = of_entry(entry).model_copy(update={"reused": False})
-    return left_open(outcome, "interrupted") if entry.state == "accepted" else outcome
+    if isinstance(said, LedgerError):
+        return left_open(known, str(said)) if line.job_id else uncertain(known, str(said))
+    if said.state == "free":
+        return known.model_copy(update={"error": said.reason or NOT_SENT})
+    outcome = of_entry(said).model_copy(update={"reused": False})
+    return left_open(outcome, "interrupted") if said.state == "accepted" else outcome
 
 
 def with_the_sandbox(outcomes: Sequence[Outcome], ledger: Ledger, base_url: str) -> list[Outcome]:
