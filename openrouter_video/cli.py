@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -200,7 +201,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VideoError as error:
         return refuse(words, error)
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted.\n")
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write("\nInterrupted.\n")
         return EXIT_INTERRUPTED
 
 

@@ -17,7 +17,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-__all__ = ["Departure", "Threads", "start", "wait_for_departures"]
+__all__ = ["Departure", "Threads", "abandon_departures", "departures_end", "start", "wait_for_departures"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,27 +31,30 @@ _away: set[Departure] = set()
 
 
 class Departure:
-    """The moment from which on work cannot be taken back: before it, it is called off; after it, it is waited for."""
+    """The moment from which on work cannot be taken back: before it, it is called off; after it, it is waited for.
+
+    ``until``: by when (of the monotonic clock) it has come to its end; 0 before it has begun.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._called_off = False
-        self._until: float | None = None
+        self.until = 0.0
         self._ended = threading.Event()
 
     def leave(self, seconds: float) -> bool:
         """Say that it happens now and takes no longer than ``seconds``; False if it was called off and must not."""
         with self._lock:
             if not self._called_off:
-                self._until = time.monotonic() + seconds + RECORD_SECONDS
+                self.until = time.monotonic() + seconds + RECORD_SECONDS
                 _away.add(self)
             return not self._called_off
 
     def call_off(self) -> float:
-        """Let it not happen any more; if it has happened, return by when (of the monotonic clock) all is recorded."""
+        """Let it not happen any more; if it has happened, return by when it has come to its end."""
         with self._lock:
-            self._called_off = self._until is None
-            return self._until or 0.0
+            self._called_off = not self.until
+            return self.until
 
     def end_within(self, seconds: float) -> None:
         """Say that nobody waits longer than that for its end."""
@@ -65,7 +68,7 @@ class Departure:
 
     def outlast(self) -> None:
         """Wait for its end, or for the time by which it should have come."""
-        self._ended.wait(max(0.0, (self._until or 0.0) - time.monotonic()))
+        self._ended.wait(max(0.0, self.until - time.monotonic()))
 
 
 def wait_for_departures() -> bool:
@@ -74,6 +77,16 @@ def wait_for_departures() -> bool:
     for departure in away:
         departure.outlast()
     return bool(away)
+
+
+def departures_end() -> float:
+    """Return by when (of the monotonic clock) all of these have come to their end; 0 if there are none."""
+    return max((departure.until for departure in list(_away)), default=0.0)
+
+
+def abandon_departures() -> None:
+    """Wait for none of these at the end of the process: its user is in a hurry."""
+    _away.clear()
 
 
 # Daemons end with the process, so whatever made the loop go away without waiting is made good here.

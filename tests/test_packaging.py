@@ -158,7 +158,7 @@ def test_the_entry_points_are_announced(wheel: Path) -> None:
     """Prefect finds the blocks, the shell finds the command, pytest finds the sandbox's fixtures."""
     lines = dist_info(wheel, "entry_points.txt").splitlines()
     assert lines[lines.index("[prefect.collections]") + 1] == "openrouter_video = openrouter_video.blocks"
-    assert lines[lines.index("[console_scripts]") + 1] == "openrouter-video = openrouter_video.cli:main"
+    assert lines[lines.index("[console_scripts]") + 1] == "openrouter-video = openrouter_video.__main__:main"
     assert lines[lines.index("[pytest11]") + 1] == "openrouter_video = openrouter_video.sandbox.pytest_plugin"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rich.text import Text
@@ -26,6 +27,7 @@ from openrouter_video.command_line.options import (
 )
 from openrouter_video.command_line.preflight import Asked, check_run
 from openrouter_video.command_line.refusal import refused_run, tell_refusal
+from openrouter_video.command_line.signals import listening
 from openrouter_video.command_line.terminal import Terminal, print_json
 from openrouter_video.command_line.terminal_report import asked_line, print_report
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, TooFewVideos, VideoError
@@ -148,16 +150,31 @@ def run_videos(wish: Wish, engine: Callable[[Asked], Engine]) -> int:
         tell_refusal(error, spending=True)
         return _document(wish, refused_run(described, error), EXIT_REFUSED)
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; nothing was sent and nothing was spent.\n")
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write("\nInterrupted; nothing was sent and nothing was spent.\n")
         return _document(wish, refused_run(described, "interrupted before anything was sent"), EXIT_INTERRUPTED)
 
 
 def _make(wish: Wish, asked: Asked, plan: Plan | None, engine: Engine, terminal: Terminal) -> int:
-    """Run the flow under the eyes of the user, and report."""
+    """Run the flow under the eyes of the user, and report; from the run on, a request to end is never an exception."""
     view = LiveView(terminal, animated=terminal.animated and not wish.run.verbose)
     view.expect(planned_lines(plan) if plan else ())
     ledger = engine.open_ledger(lambda _: None)
-    finished = _watch(view, engine, wish, ledger)
+    with listening() as requests:
+        finished = _watch(view, engine, wish, ledger)
+        code = _report(finished, view, wish, asked, plan, ledger, terminal)
+        return code if requests.empty() else EXIT_INTERRUPTED
+
+
+def _report(
+    finished: Finished,
+    view: LiveView,
+    wish: Wish,
+    asked: Asked,
+    plan: Plan | None,
+    ledger: Ledger,
+    terminal: Terminal,
+) -> int:
     result, outcomes = finished.result, _outcomes(finished.result)
     problems = list(plan.warnings if plan else ())
     if outcomes is None:
@@ -177,7 +194,8 @@ def _make(wish: Wish, asked: Asked, plan: Plan | None, engine: Engine, terminal:
         outcomes=tuple(outcomes),
     )
     if isinstance(result, KeyboardInterrupt):
-        sys.stderr.write(farewell("Interrupted", outcomes, wish.place, sandbox=wish.run.sandbox))
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(farewell("Interrupted", outcomes, wish.place, sandbox=wish.run.sandbox))
         return _document(wish, total, EXIT_INTERRUPTED)
     if not wish.run.json:
         print_report(terminal, total, sandbox=wish.run.sandbox)
