@@ -35,7 +35,7 @@ from openrouter_video.command_line.options import (
     whole,
 )
 from openrouter_video.command_line.refusal import check_words, refuse
-from openrouter_video.command_line.signals import ended_like_ctrl_c
+from openrouter_video.command_line.signals import EXIT_INTERRUPTED, ended_like_ctrl_c
 from openrouter_video.command_line.terminal import prepare_streams
 from openrouter_video.errors import VideoError
 from openrouter_video.store_urls import safe_url
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 
 __all__ = ["app", "main"]
-
-EXIT_INTERRUPTED = 130
 
 Flag = partial(Parameter, negative=())
 

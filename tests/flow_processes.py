@@ -98,6 +98,11 @@ class FlowProcess:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_alive()
+
     def wait(self, seconds: float = 60.0) -> int:
         """Return the exit code, negative for a signal."""
         self._process.join(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,9 +13,10 @@ from rich.text import Text
 from openrouter_video.command_line.ledger_desk import read_entries
 from openrouter_video.command_line.live_view import LiveView
 from openrouter_video.command_line.refusal import refused_run, tell_refusal
+from openrouter_video.command_line.signals import EXIT_INTERRUPTED, PartingWords, parting_with
 from openrouter_video.command_line.terminal import Terminal, print_json
 from openrouter_video.command_line.terminal_report import print_report
-from openrouter_video.command_line.video_run import EXIT_FEWER, EXIT_INTERRUPTED, EXIT_REFUSED, Engine
+from openrouter_video.command_line.video_run import EXIT_FEWER, EXIT_REFUSED, Engine
 from openrouter_video.errors import Problem, RequestRefused, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, total_cost
 from openrouter_video.plain_text import printable
@@ -28,6 +30,16 @@ GOES_ON = "Interrupted; nothing is lost: what is still open stays in the ledger.
 
 def run_collection(engine: Engine, asked: Mapping[str, Any], *, as_json: bool, verbose: bool) -> int:
     """Collect, show and report; 0 if nothing is left open or uncertain, else 1."""
+
+    def words() -> PartingWords:
+        cut_off = collected(None, (), asked, problems=("interrupted",)).model_dump(mode="json")
+        return PartingWords(f"\n{GOES_ON}\n", f"{json.dumps(cut_off, indent=2)}\n" if as_json else "")
+
+    with parting_with(words):
+        return _run_collection(engine, asked, as_json=as_json, verbose=verbose)
+
+
+def _run_collection(engine: Engine, asked: Mapping[str, Any], *, as_json: bool, verbose: bool) -> int:
     terminal = Terminal(stderr=as_json)
     view = LiveView(terminal, animated=terminal.animated and not verbose)
     where = ""

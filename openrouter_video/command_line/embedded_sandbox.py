@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from openrouter_video.command_line.signals import ended_like_ctrl_c
 from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.plain_text import printable
 
@@ -64,5 +65,6 @@ def serve_sandbox(port: int, speed: float, state: str | None) -> int:
         ]
         terminal.print(Text("\n".join(lines)), soft_wrap=True)
 
-    serve(port=port, speed=speed, state=state, on_ready=ready)
+    with ended_like_ctrl_c(in_good_order=True):
+        serve(port=port, speed=speed, state=state, on_ready=ready)
     return 0

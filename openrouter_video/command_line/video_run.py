@@ -5,6 +5,7 @@ Prefect comes in from outside, as an ``Engine``; so the core stays free of it.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from openrouter_video.command_line.options import (
 )
 from openrouter_video.command_line.preflight import Asked, check_run
 from openrouter_video.command_line.refusal import refused_run, tell_refusal
-from openrouter_video.command_line.signals import listening
+from openrouter_video.command_line.signals import EXIT_INTERRUPTED, PartingWords, listening, parting_with
 from openrouter_video.command_line.terminal import Terminal, print_json
 from openrouter_video.command_line.terminal_report import asked_line, print_report
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, TooFewVideos, VideoError
@@ -40,7 +41,6 @@ from openrouter_video.request import parse_request
 
 __all__ = [
     "EXIT_FEWER",
-    "EXIT_INTERRUPTED",
     "EXIT_REFUSED",
     "Engine",
     "Finished",
@@ -49,7 +49,8 @@ __all__ = [
     "run_videos",
 ]
 
-EXIT_FEWER, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FEWER, EXIT_REFUSED = 1, 2
+NOTHING_SENT = "\nInterrupted; nothing was sent and nothing was spent.\n"
 
 
 class Finished(NamedTuple):
@@ -134,12 +135,17 @@ def flow_arguments(asked: Asked, place: PlaceOptions, run: RunOptions) -> dict[s
 def run_videos(wish: Wish, engine: Callable[[Asked], Engine]) -> int:
     """Make the videos that were wished for, and return the exit code."""
     terminal, described = Terminal(stderr=wish.run.json), dict[str, Any]()
+
+    def words() -> PartingWords:
+        refused = refused_run(described, "interrupted before anything was sent").model_dump(mode="json")
+        return PartingWords(NOTHING_SENT, f"{json.dumps(refused, indent=2)}\n" if wish.run.json else "")
+
     try:
         if wish.run.sandbox and wish.place.credentials:
             raise ConfigurationError("--sandbox and --credentials contradict each other: a sandbox has its own key")
         asked = wish.parse()
         described = asked.describe()
-        with embedded_sandbox(wish.run.sandbox, terminal):
+        with parting_with(words), embedded_sandbox(wish.run.sandbox, terminal):
             own_key = not wish.place.credentials
             plan = check_run(asked, wish.find_place(os.environ), os.environ, own_key=own_key)
             terminal.print(Text(f"{clip(asked.request.prompt)}\n{asked_line(described)}", "dim"), soft_wrap=True)
@@ -151,7 +157,7 @@ def run_videos(wish: Wish, engine: Callable[[Asked], Engine]) -> int:
         return _document(wish, refused_run(described, error), EXIT_REFUSED)
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
-            sys.stderr.write("\nInterrupted; nothing was sent and nothing was spent.\n")
+            sys.stderr.write(NOTHING_SENT)
         return _document(wish, refused_run(described, "interrupted before anything was sent"), EXIT_INTERRUPTED)
 
 
