@@ -58,8 +58,8 @@ class Departure:
 
     def end_within(self, seconds: float) -> None:
         """Say that nobody waits longer than that for its end."""
-        if self._until is not None:
-            self._until = min(self._until, time.monotonic() + seconds)
+        if self.until:
+            self.until = min(self.until, time.monotonic() + seconds)
 
     def end(self) -> None:
         """Say that all is done and recorded."""
