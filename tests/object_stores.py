@@ -76,6 +76,11 @@ def used(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     _forget_file_systems()
 
 
+def environment() -> Environment:
+    """Return what of this process's environment opens a store, for a process that does not inherit it."""
+    return {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "AZURE_", "STORAGE_"))}
+
+
 def _forget_file_systems() -> None:
     # fsspec lends the same file system again for the same options, and the environment is not among them.
     for module, name in (("s3fs", "S3FileSystem"), ("gcsfs.core", "GCSFileSystem"), ("adlfs", "AzureBlobFileSystem")):
