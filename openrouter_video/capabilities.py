@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openrouter_video.catalog import VideoModel, nearest
-from openrouter_video.errors import Problem
-from openrouter_video.settings import VideoSettings, shown
+from openrouter_video.errors import Problem, shown
+from openrouter_video.settings import VideoSettings
 
 __all__ = ["model_problems", "spans", "unchecked_notes"]
 

@@ -122,7 +122,10 @@ def fan_out(
 def collect(
     *,
     limit: Annotated[Whole | None, Parameter(help="How many jobs to look at. Default: all.", converter=whole)] = None,
-    wait: Annotated[str | None, Parameter(help="How long to wait for jobs that still run, such as 10m.")] = None,
+    wait: Annotated[
+        str | None,
+        Parameter(help="How long to wait for jobs that still run, such as 10m.", allow_leading_hyphen=True),
+    ] = None,
     place: PlaceOptions = USUAL_PLACE,
     json: Json = False,
     verbose: Annotated[bool, Flag(help="Show Prefect's own log.")] = False,
@@ -173,7 +176,9 @@ def ledger_settle(
     job: Annotated[str | None, Parameter(help="The job that was found at OpenRouter; `collect` fetches it.")] = None,
     abandon: Annotated[bool, Flag(help="There is no such job: free the key for another submission.")] = False,
     everything: Annotated[bool, Flag(name="--all", help="Every uncertain submission; never an accepted job.")] = False,
-    older_than: Annotated[str | None, Parameter(help="Only those older than this, such as 1h.")] = None,
+    older_than: Annotated[
+        str | None, Parameter(help="Only those older than this, such as 1h.", allow_leading_hyphen=True)
+    ] = None,
     place: LedgerOptions = USUAL_LEDGER,
 ) -> int:
     """Say what became of a submission of which nobody knows whether it was accepted.

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from openrouter_video.elision import redact
+from openrouter_video.elision import redact, redact_source
 from openrouter_video.plain_text import printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,19 @@ __all__ = [
     "StorageError",
     "TooFewVideos",
     "VideoError",
+    "shown",
 ]
+
+LONGEST_VALUE_IN_MESSAGE = 80
+
+
+def shown(value: object) -> str:
+    """Return a value as a message repeats it: short, and without the secrets of URLs."""
+    try:
+        text = repr(redact_source(value)) if isinstance(value, str) else redact(repr(value))
+    except (ValueError, RecursionError):
+        return "what Python itself cannot write: a number of thousands of digits, or lists without an end"
+    return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"
 
 
 class VideoError(Exception):

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 from pydantic import JsonValue
 
 from openrouter_video.catalog import VideoModel, nearest
-from openrouter_video.errors import Problem
+from openrouter_video.errors import Problem, shown
 from openrouter_video.job import LeftOut
 from openrouter_video.request import EVERY_PROVIDER, WRAPPER, OnUnsupported, VideoRequest
-from openrouter_video.settings import shown
 
 __all__ = [
     "PROVIDER_SLUGS",

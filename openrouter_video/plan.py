@@ -16,14 +16,17 @@ from openrouter_video.answers import clip
 from openrouter_video.capabilities import model_problems, unchecked_notes
 from openrouter_video.catalog import Catalog, VideoModel
 from openrouter_video.elision import elide
-from openrouter_video.errors import Problem
+from openrouter_video.errors import Problem, shown
 from openrouter_video.job import LeftOut
 from openrouter_video.passthrough import Passthrough, provider_slug, select_options, unknown_slugs, unused_slugs
 from openrouter_video.plain_text import printable, printable_json
 from openrouter_video.request import OnUnsupported, VideoRequest
-from openrouter_video.settings import shown
 
 __all__ = ["ModelPlan", "Plan", "plan_model", "plan_videos", "replan_options"]
+
+
+MOST_VIDEOS = 1_000
+"""What one run makes at most: more is a slip of the keyboard, and each video costs money."""
 
 
 class ModelPlan(BaseModel):
@@ -186,6 +189,10 @@ def _run_problems(
 ) -> list[Problem]:
     """Find what is wrong with the run as such, before any model is looked at."""
     problems = []
+    if len(models) * max(takes, 1) > MOST_VIDEOS:
+        asked = f"{len(models):,} model{'s' * (len(models) != 1)} with takes {shown(takes)}"
+        message = f"{asked} is more than the {MOST_VIDEOS:,} videos that one run makes; ask for fewer, in several runs"
+        return [Problem("takes", message)]
     if not models:
         problems.append(Problem("models", "no model was chosen; `openrouter-video models` lists them"))
     for model_id in dict.fromkeys(models):
@@ -195,7 +202,7 @@ def _run_problems(
         if catalog.get(model_id) is None:
             problems.append(_unknown_model(model_id, catalog))
     if takes < 1:
-        problems.append(Problem("takes", f"takes must be 1 or more, not {takes}"))
+        problems.append(Problem("takes", f"takes must be 1 or more, not {shown(takes)}"))
     videos = len(set(models)) * takes
     if min_success is not None and videos > 0 and not 0 <= min_success <= videos:
         problems.append(

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from openrouter_video.elision import elide, elide_source
-from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.settings import VideoSettings, parse_settings, shown
+from openrouter_video.errors import Problem, RequestRefused, shown
+from openrouter_video.settings import VideoSettings, parse_settings
 
 __all__ = [
     "EVERY_PROVIDER",
@@ -33,6 +33,9 @@ EVERY_PROVIDER = "*"
 ProviderOptions = dict[str, dict[str, JsonValue]]
 """Passthrough options by provider slug, as in OpenRouter's ``provider.options``; keys are plain, never nested."""
 
+MOST_AT_ONCE = 1_000
+DEEPEST = 32
+LONGEST_DEADLINE_MINUTES = 7 * 24 * 60
 WRAPPER = "parameters"
 MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
 
@@ -112,12 +115,13 @@ def parse_request(
 def limit_problems(concurrency: int, deadline_minutes: float) -> list[Problem]:
     """Find limits under which a run could never end, or would end at once."""
     problems = []
-    if concurrency < 1:
-        problems.append(Problem("concurrency", f"concurrency must be 1 or more, not {concurrency}"))
-    if not deadline_minutes > 0:
-        problems.append(
-            Problem("deadline_minutes", f"the deadline must be above zero, not {deadline_minutes:g} minutes")
-        )
+    if not 1 <= concurrency <= MOST_AT_ONCE:
+        message = f"concurrency must be 1 to {MOST_AT_ONCE:,} videos at the same time, not {shown(concurrency)}"
+        problems.append(Problem("concurrency", message))
+    if not 0 < deadline_minutes <= LONGEST_DEADLINE_MINUTES:
+        days = LONGEST_DEADLINE_MINUTES // (24 * 60)
+        message = f"the deadline must be above zero and at most {LONGEST_DEADLINE_MINUTES:,} minutes ({days} days)"
+        problems.append(Problem("deadline_minutes", f"{message}, not {shown(deadline_minutes)} minutes"))
     return problems
 
 
@@ -166,10 +170,22 @@ def _unsendable(values: Mapping[str, Any]) -> list[Problem]:
     for field, value in values.items():
         try:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+            why = "" if _is_portable(value) else "lists and objects go 32 deep at most, and whole numbers have 64 bits"
         except (TypeError, ValueError):
-            message = f"{field} cannot be written as JSON: {shown(value)}"
-            problems.append(Problem(field, f"{message}; text must be UTF-8 and numbers finite"))
+            why = "text must be UTF-8 and numbers finite"
+        except RecursionError:
+            why = "lists and objects go 32 deep at most"
+        if why:
+            problems.append(Problem(field, f"{field} cannot be written as JSON: {shown(value)}; {why}"))
     return problems
+
+
+def _is_portable(value: Any, depth: int = DEEPEST) -> bool:
+    """Whether other programs can read a value as it is written: Prefect's own server takes no more either."""
+    if isinstance(value, Mapping | list | tuple):
+        items = value.values() if isinstance(value, Mapping) else value
+        return depth > 0 and all(_is_portable(item, depth - 1) for item in items)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _parse_slugs(given: Any, problems: list[Problem]) -> dict[str, str]:

@@ -11,13 +11,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema, field_validator
 
 from openrouter_video.catalog import nearest
-from openrouter_video.elision import redact, redact_source
-from openrouter_video.errors import Problem
+from openrouter_video.elision import redact
+from openrouter_video.errors import LONGEST_VALUE_IN_MESSAGE, Problem, shown
 from openrouter_video.web_urls import https_problem
 
-__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings", "shown"]
-
-LONGEST_VALUE_IN_MESSAGE = 60
+__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
 
 JSON_EDITOR = WithJsonSchema({})
 """Gives an optional object a JSON editor in Prefect's form, which otherwise has nothing to type it into.
@@ -196,12 +194,6 @@ def _settings_problem(kind: str, place: tuple[int | str, ...], given: Any, said:
         return Problem(field, f"{field} is missing")
     why = said.removeprefix("Value error, ").replace("Input should", "it should", 1)
     return Problem(field, f"{field} cannot be {shown(given)}: {why}")
-
-
-def shown(value: object) -> str:
-    """Return a value as a message repeats it: short, and without the secrets of URLs."""
-    text = repr(redact_source(value)) if isinstance(value, str) else redact(repr(value))
-    return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"
 
 
 def _contradictions(settings: VideoSettings) -> list[Problem]:

@@ -24,6 +24,26 @@ def test_lengths_of_time(text: str, seconds: float) -> None:
     assert parse_seconds("deadline", text) == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("-1m", "is not above zero"),
+        ("-0", "is not above zero"),
+        ("0", "is not above zero"),
+        ("nan", "is no length of time"),
+        ("1e9h", "is no length of time"),
+        ("8d", "is longer than the 7 days that are allowed"),
+        ("9" * 400, "is longer than the 7 days that are allowed"),
+    ],
+)
+def test_why_it_is_no_length_of_time(text: str, why: str) -> None:
+    """Below zero, too long, or no number and unit at all."""
+    with pytest.raises(RequestRefused, match=why) as refused:
+        parse_seconds("deadline", text)
+    assert len(str(refused.value)) < 250
+    assert parse_seconds("older-than", "30d", 36_500) == 30 * 86400
+
+
 @pytest.mark.parametrize("text", ["", "soon", "-1m", "0", "0s", "1w", "nan", "inf", "1 2", "9" * 400])
 def test_what_is_no_length_of_time(text: str) -> None:
     """The sentence names the option and shows what to write."""

@@ -147,10 +147,12 @@ SETTINGS = st.fixed_dictionaries(
         "generate_audio": st.booleans(),
         "seed": st.integers(0, 9),
         "first_frame": st.just("https://x.example/a.png"),
-        "trace": st.dictionaries(st.text(max_size=3), st.none() | st.integers(), min_size=1, max_size=2),
+        "trace": st.dictionaries(
+            st.text(max_size=3), st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=2
+        ),
     },
 )
-VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
+VALUES = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=3)
 GIVEN_OPTIONS = st.dictionaries(
     st.sampled_from(["*", *SLUGS]), st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4), max_size=4
 )
@@ -264,6 +266,10 @@ def test_one_model_or_the_whole_run(
         (["zzz"], {}, "there is no video model 'zzz'; `openrouter-video models` lists them"),
         ([LITE, WAN3, LITE], {}, "google/veo-3.1-lite is given 2 times; for several videos of one model use takes"),
         ([LITE], {"takes": 0}, "takes must be 1 or more, not 0"),
+        ([LITE], {"takes": 1001}, "1 model with takes 1001 is more than the 1,000 videos that one run makes"),
+        ([LITE, WAN3], {"takes": 501}, "2 models with takes 501 is more than the 1,000 videos that one run makes"),
+        ([LITE], {"takes": 10**30}, "is more than the 1,000 videos that one run makes; ask for fewer, in several runs"),
+        ([LITE] * 100_000, {}, "100,000 models with takes 1 is more than the 1,000 videos"),
         ([LITE, WAN3], {"takes": 2, "min_success": 5}, "min_success must be 0 to 4, the videos asked; not 5"),
         ([LITE], {"min_success": -1}, "min_success must be 0 to 1"),
         ([LITE], {"options": {"gogle-vertex": {"a": 1}}}, "nobody knows the provider slug 'gogle-vertex'; did"),

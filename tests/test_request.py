@@ -175,6 +175,25 @@ def test_what_is_accepted_can_be_sent_and_recorded(prompt: str, options: dict[st
     assert VideoRequest.model_validate_json(request.model_dump_json()) == request
 
 
+def deep(levels: int) -> Any:
+    """Lists in lists."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**5000, deep(40), deep(5000), float("nan")], ids=lambda _: "")
+def test_what_nobody_else_could_read_is_refused(value: Any) -> None:
+    """In options, settings and traces: whole numbers of more than 64 bits, and what is nested beyond reason."""
+    (problem,) = refusals("p", None, {"xai": {"a": value}})
+    assert "option 'a' for 'xai' cannot be written as JSON" in problem[1]
+    assert refusals("p", {"trace": {"a": value}})
+    if isinstance(value, int):
+        assert refusals("p", {"seed": value})
+    assert parse_request("p", {"seed": 2**63 - 1}, {"xai": {"a": deep(20)}})
+
+
 @pytest.mark.parametrize(
     ("concurrency", "minutes", "fields"),
     [
@@ -182,6 +201,9 @@ def test_what_is_accepted_can_be_sent_and_recorded(prompt: str, options: dict[st
         (0, 30, ["concurrency"]),
         (-1, 0, ["concurrency", "deadline_minutes"]),
         (8, float("nan"), ["deadline_minutes"]),
+        (1_000, 7 * 24 * 60, []),
+        (1_001, 7 * 24 * 60 + 1, ["concurrency", "deadline_minutes"]),
+        (10**30, float("inf"), ["concurrency", "deadline_minutes"]),
     ],
 )
 def test_limits_under_which_nothing_could_run(concurrency: int, minutes: float, fields: list[str]) -> None:

@@ -24,6 +24,7 @@ from openrouter_video.records import LedgerEntry, age_of
 
 __all__ = ["Settlement", "list_entries", "run_settle"]
 
+OLDEST_DAYS = 36_500
 UNCERTAIN = frozenset({"uncertain", "claimed"})
 
 
@@ -82,7 +83,7 @@ def run_settle(open_ledger: Callable[[], Ledger], said: Settlement) -> int:
     problem = said.problem()
     if problem is not None:
         raise RequestRefused([Problem("settle", problem)])
-    oldest = parse_seconds("older-than", said.older_than) if said.older_than is not None else 0.0
+    oldest = parse_seconds("older-than", said.older_than, OLDEST_DAYS) if said.older_than is not None else 0.0
     ledger, now, terminal = open_ledger(), datetime.now(UTC), Terminal()
 
     def tell(text: str) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
-from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.errors import Problem, RequestRefused, shown
 
 __all__ = [
     "AS_THE_MODEL_LIKES",
@@ -42,6 +42,7 @@ OPTIONS = Group.create_ordered("Options of the provider")
 WHERE = Group.create_ordered("Files and keys")
 HOW = Group.create_ordered("The run")
 
+LONGEST_WAIT_DAYS = 7
 SECONDS = {"": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 REFERENCE_TYPES = ("image_url", "audio_url", "video_url")
 
@@ -51,7 +52,7 @@ def whole(_: Any, tokens: Sequence[Token]) -> int:
     try:
         return int(tokens[0].value)
     except ValueError:
-        raise ValueError(f"{tokens[0].value!r} is no whole number") from None
+        raise ValueError(f"{shown(tokens[0].value)} is no whole number") from None
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
@@ -164,7 +165,12 @@ class RunOptions:
         str | None, Parameter(help="Runs with the same key share their videos, paid once. {date} is today (UTC).")
     ] = None
     deadline: Annotated[
-        str, Parameter(help="How long to wait for a job: 90s, 30m, 2h. It goes on after that.", show_default=True)
+        str,
+        Parameter(
+            help="How long to wait for a job: 90s, 30m, 2h. It goes on after that.",
+            show_default=True,
+            allow_leading_hyphen=True,
+        ),
     ] = "30m"
     sandbox: Annotated[bool, Parameter(help="Use a stand-in for OpenRouter: no key, no bill.", negative=())] = False
     json: Annotated[bool, Parameter(help="Print one JSON document on stdout, all else on stderr.", negative=())] = False
@@ -195,19 +201,20 @@ def parse_provider_options(text: str | None) -> Any:
     """
     if text is None:
         return None
-    source = "the text"
+    source = text
     if text.startswith("@"):
         source = text[1:]
         try:
             text = Path(source).expanduser().read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no text in UTF-8"
-            raise _refused("provider_options", f"--provider-options: {source!r} cannot be read: {why}") from None
+            raise _refused("provider_options", f"--provider-options: {shown(source)} cannot be read: {why}") from None
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         hint = """write it like '{"google-vertex": {"negativePrompt": "text"}}', or give @FILE"""
-        raise _refused("provider_options", f"--provider-options: {source} is not JSON: {error}; {hint}") from None
+        message = f"--provider-options: {shown(source)} is not JSON: {error}; {hint}"
+        raise _refused("provider_options", message) from None
 
 
 def parse_slugs(pairs: Sequence[str]) -> dict[str, str]:
@@ -220,23 +227,29 @@ def parse_slugs(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         model, _, slug = (part.strip() for part in pair.partition("="))
         if not (model and slug):
-            message = f"--provider-slug {pair!r} is not MODEL=SLUG, such as alibaba/wan-3.0=alibaba"
+            message = f"--provider-slug {shown(pair)} is not MODEL=SLUG, such as alibaba/wan-3.0=alibaba"
             raise _refused("provider_slugs", message)
         slugs[model] = slug
     return slugs
 
 
-def parse_seconds(option: str, text: str) -> float:
+def parse_seconds(option: str, text: str, longest_days: int = LONGEST_WAIT_DAYS) -> float:
     """Return the seconds of a length of time such as ``90s``, ``30m``, ``2h``; a plain number counts minutes.
 
     Raises:
-        RequestRefused: if it is none, or not above zero; ``option`` names it in the message.
+        RequestRefused: if it is none, not above zero or too long; ``option`` names it in the message.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower(), re.ASCII)
+    match = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower(), re.ASCII)
     seconds = float(match[1]) * SECONDS[match[2]] if match else 0.0
-    if not 0 < seconds < float("inf"):
-        raise _refused(option, f"--{option} {text!r} is no length of time above zero; write 90s, 30m or 2h")
-    return seconds
+    if match is None:
+        why = "is no length of time"
+    elif seconds <= 0:
+        why = "is not above zero"
+    elif seconds > longest_days * SECONDS["d"]:
+        why = f"is longer than the {longest_days} days that are allowed"
+    else:
+        return seconds
+    raise _refused(option, f"--{option} {shown(text)} {why}; write 90s, 30m or 2h (a number alone counts minutes)")
 
 
 def _refused(field: str, message: str) -> RequestRefused:
