@@ -1,4 +1,11 @@
 """The blocks of this checkout; an installed package holds the folder itself here."""
 
-from blocks import *
-from blocks import __all__ as __all__
+from typing import TYPE_CHECKING
+
+from openrouter_video.checkout import become_folder
+
+if TYPE_CHECKING:
+    from blocks import *
+    from blocks import __all__ as __all__
+
+become_folder(__name__)

@@ -1,4 +1,11 @@
 """The tasks of this checkout; an installed package holds the folder itself here."""
 
-from tasks import *
-from tasks import __all__ as __all__
+from typing import TYPE_CHECKING
+
+from openrouter_video.checkout import become_folder
+
+if TYPE_CHECKING:
+    from tasks import *
+    from tasks import __all__ as __all__
+
+become_folder(__name__)

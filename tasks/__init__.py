@@ -1,5 +1,9 @@
 """Prefect tasks: one side effect each."""
 
+from openrouter_video.checkout import share_modules as _share_modules
+
+_share_modules(__name__)
+
 from .catalog import fetch_catalog
 from .download import download_video
 from .plan import make_plan

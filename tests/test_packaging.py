@@ -162,8 +162,11 @@ def test_the_entry_points_are_announced(wheel: Path) -> None:
     assert lines[lines.index("[pytest11]") + 1] == "openrouter_video = openrouter_video.sandbox.pytest_plugin"
 
 
-def test_a_users_own_folders_stay_theirs(installed: Path, neighbour: Path) -> None:
+@pytest.mark.parametrize("install", ["installed", "editable"])
+def test_a_users_own_folders_stay_theirs(install: str, neighbour: Path, request: pytest.FixtureRequest) -> None:
     """`import flows` finds the user's folder while openrouter_video.flows is ours, through every published name."""
+    python: Path = request.getfixturevalue(install)
+    home = python.parents[1] if install == "installed" else ROOT
     code = """if True:
         import importlib, json
         seen = {}
@@ -173,16 +176,24 @@ def test_a_users_own_folders_stay_theirs(installed: Path, neighbour: Path) -> No
             seen[folder] = [mine.OWNER, ours.__file__]
         print(json.dumps(seen))
     """
-    seen = json.loads(checked(run([installed, "-c", code], neighbour, neighbour / "home")))
+    seen = json.loads(checked(run([python, "-c", code], neighbour, neighbour / "home")))
     for folder, (owner, file) in seen.items():
         assert owner == f"the user, {folder}"
-        assert file.startswith(str(installed.parents[1]))
-        assert file.endswith(f"openrouter_video/{folder}/__init__.py")
+        assert file.startswith(str(home))
+        assert file.endswith(f"/{folder}/__init__.py")
 
 
-def test_the_installed_command_makes_videos_there(installed: Path, neighbour: Path) -> None:
+@pytest.mark.parametrize("install", ["installed", "editable"])
+def test_the_installed_command_makes_videos_there(
+    install: str, neighbour: Path, request: pytest.FixtureRequest
+) -> None:
     """A fan-out over the sandbox, started in the user's project, ends with whole files and clean JSON."""
-    command = [str(installed.parent / "openrouter-video"), "fan-out", "A paper boat on a puddle"]
+    python: Path = request.getfixturevalue(install)
+    # By its module the command has the user's folder on its path.
+    program = (
+        [str(python.parent / "openrouter-video")] if install == "installed" else [str(python), "-m", "openrouter_video"]
+    )
+    command = [*program, "fan-out", "A paper boat on a puddle"]
     models = ["--model", "google/veo-3.1-lite", "--model", "bytedance/seedance-2.0-mini"]
     fields = ["--duration", "4", "--resolution", "720p", "--no-audio", "--output", str(neighbour / "videos")]
     argv = [*command, *models, *fields, "--sandbox", "--json"]
@@ -195,18 +206,48 @@ def test_the_installed_command_makes_videos_there(installed: Path, neighbour: Pa
         assert file.stat().st_size == outcome["bytes"]
 
 
-def test_both_names_of_a_checkout_mean_the_same_things(editable: Path, tmp_path: Path) -> None:
-    """In a development install, flows and openrouter_video.flows publish the very same objects, from anywhere."""
+@pytest.mark.parametrize("first", ["bare", "alias"])
+def test_both_names_of_a_checkout_mean_the_same_things(editable: Path, tmp_path: Path, first: str) -> None:
+    """In a development install, flows and openrouter_video.flows are one set of modules, whichever comes first."""
     code = """if True:
-        import importlib
+        import importlib, pickle, sys
         for folder in ("blocks", "tasks", "flows"):
-            bare, alias = importlib.import_module(folder), importlib.import_module(f"openrouter_video.{folder}")
+            names = [folder, f"openrouter_video.{folder}"]
+            for name in names if sys.argv[1] == "bare" else reversed(names):
+                importlib.import_module(name)
+            bare, alias = (sys.modules[name] for name in names)
             assert bare.__all__ == alias.__all__, folder
             assert all(getattr(bare, name) is getattr(alias, name) for name in bare.__all__), folder
-        from openrouter_video.flows import fan_out_video
-        print(fan_out_video.name, bare.__file__)
+        import flows.production, openrouter_video.flows.production
+        from flows.run_identity import RunIdentity
+        assert flows.production is openrouter_video.flows.production
+        assert RunIdentity.__module__ == "openrouter_video.flows.run_identity"
+        assert pickle.loads(pickle.dumps(RunIdentity)) is RunIdentity
+        print(flows.fan_out_video.name, bare.__file__)
     """
-    assert str(ROOT / "flows" / "__init__.py") in checked(run([editable, "-c", code], tmp_path, tmp_path / "home"))
+    printed = checked(run([editable, "-c", code, first], tmp_path, tmp_path / "home"))
+    assert str(ROOT / "flows" / "__init__.py") in printed
+
+
+def test_a_development_install_takes_no_name_of_the_users(editable: Path, neighbour: Path) -> None:
+    """Prefect's command imports our blocks before the user's folder is on the path; the user's are found."""
+    code = """if True:
+        import importlib, sys
+        import openrouter_video.flows
+        sys.path.insert(0, sys.argv[1])
+        for folder in ("blocks", "tasks", "flows"):
+            assert importlib.import_module(folder).OWNER
+    """
+    (neighbour / "cwd").mkdir()
+    checked(run([editable, "-c", code, neighbour], neighbour / "cwd", neighbour / "home"))
+
+
+def test_a_users_folder_without_init_is_found_beside_ours(editable: Path, tmp_path: Path) -> None:
+    """Python looks for such a folder last: our flows come first, and the user's modules are among them."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "mine.py").write_text("OWNER = 'the user'\n", encoding="utf-8")
+    code = "import flows.mine, openrouter_video.flows; print(flows.mine.OWNER)"
+    assert checked(run([editable, "-c", code], tmp_path, tmp_path / "home")).strip() == "the user"
 
 
 LOAD = """if True:
@@ -224,9 +265,11 @@ def test_entrypoints_load_in_a_checkout(editable: Path, tmp_path: Path, entrypoi
     assert found.split() == list(FLOWS.values())
 
 
-def test_entrypoints_load_from_the_wheel(installed: Path, neighbour: Path) -> None:
+@pytest.mark.parametrize("install", ["installed", "editable"])
+def test_entrypoints_load_beside_a_users_own(install: str, neighbour: Path, request: pytest.FixtureRequest) -> None:
     """The module's entrypoint is the same where only the wheel is installed, beside a user's own flows/."""
-    found = checked(run([installed, "-c", LOAD, *BY_MODULE], neighbour, neighbour / "home"))
+    python: Path = request.getfixturevalue(install)
+    found = checked(run([python, "-c", LOAD, *BY_MODULE], neighbour, neighbour / "home"))
     assert found.split() == list(FLOWS.values())
 
 
