@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated, Any, Self
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, closing
+from typing import Annotated, Any, Self, TypeVar
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema
 from openrouter_video.client import VideoClient
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Ledger
-from openrouter_video.places import LEDGER_FOLDER, find_place
+from openrouter_video.places import LEDGER_FOLDER, find_place, ledger_mode
 from openrouter_video.resources import Resources
 from openrouter_video.store_urls import safe_url, same_place
 from openrouter_video.stores import Store, check_writable, open_store, passing_place
@@ -23,6 +23,8 @@ from openrouter_video.threads import Threads
 from .block_names import block_name
 
 __all__ = ["VideoStore", "load_store"]
+
+C = TypeVar("C", Store, Ledger)
 
 # Without the plain "object" Prefect's form has nothing to type optional secrets into.
 SecretOptions = Annotated[SecretDict | None, WithJsonSchema({"type": "object"})]
@@ -100,10 +102,21 @@ class VideoStore(Block):
         return open_store(self.base_url, _revealed(self.storage_options))
 
     def open_ledger(self) -> Ledger:
-        """Open the ledger at its own URL, or in the folder ``_jobs`` of the block's videos; blocks."""
+        """Open the ledger at its own URL, or in the folder ``_jobs`` of the block's videos; blocks.
+
+        Raises:
+            ConfigurationError: if its store cannot be opened, or does not answer.
+        """
+        ledger = self._ledger()
+        ledger.check_reachable()
+        return ledger
+
+    def _ledger(self) -> Ledger:
         if self.ledger_url:
-            return Ledger(open_store(self.ledger_url, _revealed(self.ledger_storage_options)))
-        return Ledger((self._saved or self).open_store().child(LEDGER_FOLDER))
+            store = open_store(self.ledger_url, _revealed(self.ledger_storage_options))
+        else:
+            store = (self._saved or self).open_store().child(LEDGER_FOLDER)
+        return Ledger(store, ledger_mode(os.environ))
 
     def check_lasting(self) -> None:
         """Refuse places that end with a worker's process, or depend on its current folder.
@@ -128,11 +141,17 @@ class VideoStore(Block):
         """
         threads = Threads()
         async with client:
-            store = await threads.run(self.open_store)
-            records = ledger if ledger is not None else await threads.run(self.open_ledger)
-            await threads.run(check_writable, store)
-            await threads.run(records.check)
-            yield Resources(client, store, records, threads, self.options_for)
+            with ExitStack() as opened:
+                store = await threads.run(_opened, self.open_store, opened)
+                if ledger is None:
+                    ledger = await threads.run(_opened, self._ledger, opened)
+                await threads.run(check_writable, store)
+                await threads.run(ledger.check)
+                yield Resources(client, store, ledger, threads, self.options_for)
+
+
+def _opened(opening: Callable[[], C], opened: ExitStack) -> C:
+    return opened.enter_context(closing(opening()))
 
 
 def _revealed(options: SecretDict | None) -> dict[str, Any] | None:

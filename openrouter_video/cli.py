@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 
 __all__ = ["app", "main"]
+
+# What a command opens and nobody closes before; empty again when it has ended.
+_opened = ExitStack()
 
 Flag = partial(Parameter, negative=())
 
@@ -207,6 +210,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with suppress(OSError):  # the terminal may be gone
             sys.stderr.write("\nInterrupted.\n")
         return EXIT_INTERRUPTED
+    finally:
+        _opened.close()
 
 
 def _engine(start: Callable[[], Awaitable[Any]], place: LedgerOptions, verbose: bool) -> Engine:
@@ -229,7 +234,7 @@ def _open_ledger(place: LedgerOptions, announce: Announce) -> Ledger:
     if not place.store:
         from openrouter_video.places import find_place
 
-        return find_place(place.output, place.ledger, os.environ).open_ledger()
+        return _opened.enter_context(closing(find_place(place.output, place.ledger, os.environ).open_ledger()))
     import asyncio
 
     from openrouter_video.command_line.prefect_engine import start_prefect
@@ -237,7 +242,8 @@ def _open_ledger(place: LedgerOptions, announce: Announce) -> Ledger:
     start_prefect(announce, verbose=False)
     from openrouter_video.blocks import load_store
 
-    return asyncio.run(load_store(place.store, place.output, place.ledger)).open_ledger()
+    store = asyncio.run(load_store(place.store, place.output, place.ledger))
+    return _opened.enter_context(closing(store.open_ledger()))
 
 
 def _to_stderr(text: str) -> None:

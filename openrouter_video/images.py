@@ -7,13 +7,13 @@ import binascii
 import difflib
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from openrouter_video.elision import parse_data_url, redact_source
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, StorageError
 from openrouter_video.media import sniff
-from openrouter_video.stores import Store, open_store
+from openrouter_video.stores import Store, answered_in_time, open_store
 from openrouter_video.web_urls import https_problem
 
 __all__ = ["LIMIT_BYTES", "load_image"]
@@ -86,19 +86,19 @@ def _read(source: str, storage_options: Mapping[str, Any] | None, limit_bytes: i
     if not source.strip():
         raise _Refused("the image is empty text. Give a path or a URL, or leave the field out.")
     try:
-        store = open_store(source, storage_options)
-        content = _read_bounded(store, limit_bytes)
+        with closing(open_store(source, storage_options)) as store:
+            content = _read_bounded(store, limit_bytes)
+            if content is None:
+                raise _Refused(f"there is no image at {_shown(source)}. {_nearest(store)}")
+            return content
     except (ConfigurationError, StorageError) as error:
         raise _Refused(f"the image cannot be read. {error}") from None
-    if content is None:
-        raise _Refused(f"there is no image at {_shown(source)}. {_nearest(store)}")
-    return content
 
 
 def _read_bounded(store: Store, limit_bytes: int) -> bytes | None:
     with store.errors("read"), store.session() as filesystem:
         try:
-            info = filesystem.info(store.root)
+            info = answered_in_time(lambda: filesystem.info(store.root), store.url)
             if info["type"] != "file":
                 raise _Refused(f"{store.url} is a {info['type']}, not a file. Name an image.")
             if (info.get("size") or 0) > limit_bytes:

@@ -16,6 +16,7 @@ from openrouter_video.records import Claim, JobRecord, LedgerEntry, OutcomeRecor
 from openrouter_video.stores import (
     Store,
     check_ledger,
+    check_reachable,
     clear_leftovers,
     clear_probes,
     create_exclusive,
@@ -30,14 +31,20 @@ SUFFIX = ".json"
 KEY = re.compile(r"[0-9a-f]{32}")
 
 
+OWNER_ONLY = 0o600
+"""Records hold prompts and what came of them, which is nobody else's business on a shared machine."""
+
+
 class Ledger:
     """The submission records of one store. Every method blocks, and may be called from any thread.
+
+    ``mode``: the permissions of new records where the store knows any; folders get what goes with them.
 
     All raise LedgerError if the store fails; creating methods return False if the record exists already.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, mode: int = OWNER_ONLY) -> None:
+        self.store = store.readable_by(mode)
 
     def __repr__(self) -> str:
         return f"Ledger({self.store.url!r})"
@@ -54,6 +61,18 @@ class Ledger:
             LedgerUnsafe: if it does not, or if nobody knows.
         """
         check_ledger(self.store)
+
+    def check_reachable(self) -> None:
+        """Make sure that the store answers at all, in good time.
+
+        Raises:
+            ConfigurationError: if it does not.
+        """
+        check_reachable(self.store)
+
+    def close(self) -> None:
+        """Close the connections to the store."""
+        self.store.close()
 
     def claim(self, attempt: int, claim: Claim) -> bool:
         """Claim an attempt before its POST; False means that somebody else has it.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import closing
 from typing import NamedTuple
 
-from openrouter_video.ledger import Ledger
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.ledger import OWNER_ONLY, Ledger
 from openrouter_video.stores import check_writable, open_store
 
-__all__ = ["DEFAULT_OUTPUT", "LEDGER_FOLDER", "Place", "find_place"]
+__all__ = ["DEFAULT_OUTPUT", "LEDGER_FOLDER", "Place", "find_place", "ledger_mode"]
 
 DEFAULT_OUTPUT = "./videos"
 LEDGER_FOLDER = "_jobs"
+LEDGER_MODES = ("600", "640", "660", "644", "664")
 
 
 class Place(NamedTuple):
@@ -21,12 +25,18 @@ class Place(NamedTuple):
     ledger: str | None = None
 
     def open_ledger(self) -> Ledger:
-        """Open the ledger; blocks.
+        """Open the ledger and make sure that it answers; blocks.
 
         Raises:
-            ConfigurationError: if its store cannot be opened.
+            ConfigurationError: if its store cannot be opened, or does not answer.
         """
-        return Ledger(open_store(self.ledger) if self.ledger else open_store(self.output).child(LEDGER_FOLDER))
+        ledger = self._ledger()
+        ledger.check_reachable()
+        return ledger
+
+    def _ledger(self) -> Ledger:
+        store = open_store(self.ledger) if self.ledger else open_store(self.output).child(LEDGER_FOLDER)
+        return Ledger(store, ledger_mode(os.environ))
 
     def check(self) -> None:
         """Make sure that videos can be written and that the ledger can be kept; blocks.
@@ -34,8 +44,27 @@ class Place(NamedTuple):
         Raises:
             ConfigurationError: if not.
         """
-        check_writable(open_store(self.output))
-        self.open_ledger().check()
+        with closing(open_store(self.output)) as store:
+            check_writable(store)
+        with closing(self._ledger()) as ledger:
+            ledger.check()
+
+
+def ledger_mode(environ: Mapping[str, str]) -> int:
+    """Return the permissions of the ledger's records by OPENROUTER_VIDEO_LEDGER_MODE: the owner's alone without it.
+
+    Raises:
+        ConfigurationError: if it is none of the allowed ones.
+    """
+    text = environ.get("OPENROUTER_VIDEO_LEDGER_MODE", "").strip()
+    if not text:
+        return OWNER_ONLY
+    if text.removeprefix("0o").lstrip("0") not in LEDGER_MODES:
+        raise ConfigurationError(
+            f"OPENROUTER_VIDEO_LEDGER_MODE is {text[:20]!r}; allowed are {', '.join(LEDGER_MODES)}, such as 660 for a "
+            "ledger that a group shares"
+        )
+    return int(text.removeprefix("0o"), 8)
 
 
 def find_place(output: str | None, ledger: str | None, environ: Mapping[str, str]) -> Place:

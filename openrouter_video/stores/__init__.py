@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from openrouter_video.stores.checks import check_ledger, check_reachable, check_writable, clear_probes
 from openrouter_video.stores.exclusive import create_exclusive
 from openrouter_video.stores.leftovers import clear_leftovers
 from openrouter_video.stores.opening import Store, local_path, open_store, passing_place
 from openrouter_video.stores.path_files import is_part
+from openrouter_video.stores.patience import answered_in_time
 from openrouter_video.stores.small_files import (
-    check_ledger,
-    check_writable,
-    clear_probes,
     list_names,
     read_bytes,
     remove,
@@ -21,7 +20,9 @@ from openrouter_video.stores.writers import Writer, writing
 __all__ = [
     "Store",
     "Writer",
+    "answered_in_time",
     "check_ledger",
+    "check_reachable",
     "check_writable",
     "clear_leftovers",
     "clear_probes",

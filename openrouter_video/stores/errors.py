@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import html
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,10 @@ _STATUSES: Mapping[object, str] = {
     404: "absent",
     **dict.fromkeys((429, 500, 502, 503, 504), "connection"),
 }
+_DOCUMENT = re.compile(r"<\?xml|<!doctype|<html\b|<head\b|<body\b|<error\b|<\w+:error\b", re.IGNORECASE)
+_REASON = re.compile(r"<(?:\w+:)?(?:code|message|title|h1)\b[^>]*>([^<]*)", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+_BEFORE_DOCUMENT = re.compile(r"(?:\bContent:|\bb?['\"]|[\s(\[])+$")
 _ADVICE: Mapping[str, str] = {
     "space": "Free some space or choose another place.",
     "rights": "Grant access there, or choose another place.",
@@ -60,7 +65,7 @@ def explain(error: BaseException, secrets: Sequence[str] = ()) -> str:
     text = _AZURE_DETAILS.sub("", text)
     for secret in secrets:
         text = text.replace(secret, "***")
-    text = safe_url(" ".join(text.split()))[:_LONGEST].rstrip(".") or "no reason given"
+    text = safe_url(" ".join(_words(text).split()))[:_LONGEST].rstrip(" .") or "no reason given"
     name = type(error).__name__
     reason = text if isinstance(error, OSError) and error.errno else f"{text} ({name})"
     advice = _ADVICE.get(_sort(error), "")
@@ -78,11 +83,24 @@ def _sort(error: BaseException) -> str:
         "rights": number in _RIGHTS or isinstance(error, PermissionError),
         "absent": isinstance(error, FileNotFoundError),
         "connection": isinstance(error, ConnectionError | TimeoutError | EOFError)
-        or re.search("Connect|SSH|gaierror|ServiceRe(quest|sponse)", names),
+        or re.search("Connect|SSH|gaierror|Timeout|ServiceRe(quest|sponse)", names),
     }
     statuses = (getattr(one, name, None) for one in chain for name in ("status_code", "code"))
     by_status = next((_STATUSES[status] for status in statuses if status in _STATUSES), "")
     return next((sort for sort, holds in signs.items() if holds), by_status)
+
+
+def _words(text: str) -> str:
+    """Return what a driver says, with the reason in the document that a server has answered instead of all of it."""
+    beginning = _DOCUMENT.search(text)
+    if beginning is None:
+        return text
+    before, document = _BEFORE_DOCUMENT.sub("", text[: beginning.start()]), text[beginning.start() :]
+    # Markup goes by a pattern and not by a parser: it may be cut short, or meant to do harm.
+    reasons = [html.unescape(_TAG.sub(" ", reason)).strip() for reason in _REASON.findall(document)]
+    told = ": ".join(reason for reason in dict.fromkeys(reasons) if reason not in before)
+    parts = [part.strip().rstrip(".") for part in (before, told)]
+    return ". ".join(filter(None, parts)) or html.unescape(_TAG.sub(" ", document))
 
 
 @contextmanager

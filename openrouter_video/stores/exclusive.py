@@ -10,7 +10,7 @@ from openrouter_video.errors import LedgerUnsafe, StorageError
 from openrouter_video.stores.opening import Store
 from openrouter_video.stores.path_files import remove_quietly, write_part
 
-__all__ = ["UNKNOWN_KIND", "create_exclusive", "ledger_refusal", "memory_lock"]
+__all__ = ["UNKNOWN_KIND", "create_exclusive", "ensure_file", "ledger_refusal", "memory_lock"]
 
 UNKNOWN_KIND = "nobody knows whether stores of its kind can create a file exclusively"
 
@@ -18,6 +18,7 @@ memory_lock = threading.Lock()
 
 _EXISTS = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
+_UNKNOWN_CONDITION = frozenset({"NotImplemented", "501"})
 _CREATE_ATTEMPTS = 3
 
 
@@ -43,7 +44,7 @@ def create_exclusive(store: Store, relative: str, data: bytes) -> bool:
 def _link_exclusive(store: Store, path: str, data: bytes) -> bool:
     with store.files() as files:
         for _ in range(_CREATE_ATTEMPTS):
-            part = write_part(files, path, data)
+            part = write_part(files, path, data, store.access)
             try:
                 return files.link_new(part, path)
             except FileNotFoundError:
@@ -80,6 +81,22 @@ def _put_exclusive(store: Store, path: str, data: bytes) -> bool:
         else:
             return True
     raise StorageError(f"Could not create {path}: the store reports a conflict {_CREATE_ATTEMPTS} times, and no file.")
+
+
+def ensure_file(store: Store, relative: str, data: bytes) -> None:
+    """Create a file in an object store unless it exists; where the store knows no conditions, write it anyway.
+
+    Raises:
+        StorageError: It failed.
+    """
+    path = store.path(relative)
+    with store.errors("write", relative):
+        try:
+            _put_exclusive(store, path, data)
+        except OSError as error:
+            if _service_code(error) not in _UNKNOWN_CONDITION:
+                raise
+            store.filesystem.pipe_file(path, data)
 
 
 def _service_code(error: OSError) -> str:

@@ -22,11 +22,13 @@ from openrouter_video.store_urls import (
     secret_values,
 )
 from openrouter_video.stores.errors import driver_errors, explain, storage_errors
-from openrouter_video.stores.path_files import LocalFiles, PathFiles
+from openrouter_video.stores.path_files import Access, LocalFiles, PathFiles
+from openrouter_video.stores.patience import answered_in_time
 from openrouter_video.stores.sftp import SftpFiles, SftpSessions, connect
 
 __all__ = ["Store", "local_path", "open_store", "passing_place"]
 
+_S3_PATIENCE = {"connect_timeout": 5}  # botocore's own is a minute, for each of five attempts
 _EXTRAS: Mapping[StoreKind, str] = {"s3": "s3", "gcs": "gcs", "azure": "azure", "sftp": "sftp"}
 
 
@@ -44,6 +46,7 @@ class Store:
     kind: StoreKind
     secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
     sessions: SftpSessions | None = field(default=None, repr=False, compare=False)
+    access: Access | None = field(default=None, compare=False)
 
     def path(self, *parts: str) -> str:
         """Return the path of something in the store; a part may itself have slashes, but leads nowhere else."""
@@ -61,6 +64,15 @@ class Store:
     def child(self, *parts: str) -> Store:
         """Return the store whose root is a folder of this one."""
         return replace(self, url=self.url_of(*parts), root=self.path(*parts))
+
+    def readable_by(self, mode: int) -> Store:
+        """Return this store where new small files have these permissions, and new folders what goes with them."""
+        return replace(self, access=Access(self.root, mode))
+
+    def close(self) -> None:
+        """Close the connections that belong to this store and its children; what is in use is closed after it."""
+        if self.sessions is not None:
+            self.sessions.close()
 
     @contextmanager
     def session(self) -> Iterator[AbstractFileSystem]:
@@ -111,11 +123,20 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
         return Store(file_url(root), driver(), root, "local")
     if parsed.kind == "memory":
         return Store(parsed.shown, driver(**options), parsed.path, "memory")
+    if parsed.kind == "s3":
+        # It connects at its first use; and fsspec shares what one thread has opened with that thread only.
+        return _connected(parsed, url, driver, options)
+    return answered_in_time(lambda: _connected(parsed, url, driver, options), parsed.shown, too_late=Store.close)
+
+
+def _connected(parsed: StoreUrl, url: str, driver: type[AbstractFileSystem], options: dict[str, Any]) -> Store:
     secrets = secret_values(options)
     try:
         if parsed.kind in {"s3", "gcs", "azure"}:
             # A listing that another process has made stale would hide a claim.
             options.setdefault("use_listings_cache", False)
+        if parsed.kind == "s3":
+            options["config_kwargs"] = {**_S3_PATIENCE, **(options.get("config_kwargs") or {})}
         options = {**driver._get_kwargs_from_urls(url), **options}  # noqa: SLF001 - fsspec's own way to open a URL
         root = driver._strip_protocol(url).rstrip("/") or "/"  # noqa: SLF001
         if parsed.kind != "sftp":

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from openrouter_video.stores.errors import driver_errors
 
 __all__ = [
+    "Access",
     "LocalFiles",
     "PartFile",
     "PathFiles",
@@ -32,6 +35,20 @@ _CANNOT_SYNC = frozenset(
 _LONGEST_STEM = 200  # leaves room for the rest of the name: file systems take 255 bytes
 
 
+class Access(NamedTuple):
+    """Who may use what is created in a folder, and below it: the permissions of files, as by ``chmod``."""
+
+    root: str
+    file_mode: int
+
+    def of_folder(self, folder: str) -> int | None:
+        """Return the permissions of a new folder; None for one outside, where the process's own umask decides."""
+        if folder != self.root and not folder.startswith(f"{self.root.rstrip('/')}/"):
+            return None
+        # Who may read a file may enter its folder.
+        return self.file_mode | (self.file_mode & 0o444) >> 2
+
+
 class PartFile(Protocol):
     """A file being written under its temporary name."""
 
@@ -48,11 +65,11 @@ class PartFile(Protocol):
 class PathFiles(Protocol):
     """The few operations by which a file on a path store is published whole; paths are absolute."""
 
-    def make_folders(self, folder: str) -> None:
-        """Create a folder and what is missing above it; one that exists, or appears meanwhile, is fine."""
+    def make_folders(self, folder: str, access: Access | None = None) -> None:
+        """Create a folder and what is missing above it; one that exists, or appears meanwhile, is left as it is."""
 
-    def open_part(self, path: str) -> PartFile:
-        """Create a new file for writing."""
+    def open_part(self, path: str, access: Access | None = None) -> PartFile:
+        """Create a new file for writing, which nobody may read who may not in the end."""
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
@@ -92,11 +109,11 @@ def remove_quietly(files: PathFiles, path: str) -> None:
         files.remove(path)
 
 
-def write_part(files: PathFiles, path: str, data: bytes) -> str:
+def write_part(files: PathFiles, path: str, data: bytes, access: Access | None = None) -> str:
     """Write a small file under a temporary name beside ``path``, and return that name."""
-    files.make_folders(path.rpartition("/")[0])
+    files.make_folders(path.rpartition("/")[0], access)
     part = part_beside(path)
-    file = files.open_part(part)
+    file = files.open_part(part, access)
     try:
         file.write(data)
         file.close()
@@ -110,21 +127,26 @@ def write_part(files: PathFiles, path: str, data: bytes) -> str:
 class LocalFiles:
     """Files of this machine, on the disk (fsync) before they bear their name."""
 
-    def make_folders(self, folder: str) -> None:
+    def make_folders(self, folder: str, access: Access | None = None) -> None:
         """Create a folder and what is missing above it, each on the disk before the next."""
         path = Path(folder)
         if path.is_dir():
             return
-        self.make_folders(str(path.parent))
+        self.make_folders(str(path.parent), access)
+        mode = access.of_folder(folder) if access else None
         try:
-            path.mkdir(exist_ok=True)
+            path.mkdir(0o777 if mode is None else mode)
         except FileExistsError:
-            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file and no folder") from None
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file and no folder") from None
+        else:
+            if mode is not None:
+                _set_mode(folder, mode)
         _sync_folder(str(path.parent))
 
-    def open_part(self, path: str) -> PartFile:
+    def open_part(self, path: str, access: Access | None = None) -> PartFile:
         """Create a new file for writing."""
-        return _LocalPart(path)
+        return _LocalPart(path, access)
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
@@ -156,8 +178,11 @@ class LocalFiles:
 
 
 class _LocalPart:
-    def __init__(self, path: str) -> None:
-        self._file = Path(path).open("xb")  # noqa: SIM115 - closed by close or abandon
+    def __init__(self, path: str, access: Access | None) -> None:
+        mode = access.file_mode if access else 0o666
+        self._file = open(path, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - see close, abandon
+        if access:
+            _set_mode(path, mode)
         self._waiting = 0
 
     def write(self, data: bytes, /) -> None:
@@ -178,6 +203,15 @@ class _LocalPart:
         # Closing flushes first, which fails again on a full disk; the second call finds it closed.
         with suppress(OSError):
             self._file.close()
+
+
+def _set_mode(path: str, mode: int) -> None:
+    """Give what was just created its permissions where the umask took some; a disk may know none."""
+    with suppress(OSError):
+        has = stat.S_IMODE(Path(path).stat().st_mode)
+        if has & 0o777 != mode:
+            # By its other bits a folder hands its group on to what is created in it.
+            Path(path).chmod(mode | has & 0o7000)
 
 
 def _sync_folder(folder: str) -> None:

@@ -7,19 +7,21 @@ connection is lent to one thread at a time and a new one is opened when all are 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from stat import S_ISDIR
+from stat import S_IMODE, S_ISDIR
 from typing import Any
 
 from fsspec import AbstractFileSystem
 
 from openrouter_video.stores.errors import driver_errors
-from openrouter_video.stores.path_files import PartFile
+from openrouter_video.stores.path_files import Access, PartFile
 
 __all__ = ["SftpFiles", "SftpSessions", "connect"]
 
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 10
+_MOST_IDLE = 8
 _ANSWER_SECONDS = 60
 _KEEPALIVE_SECONDS = 30
 _BUFFER_BYTES = 2**20
@@ -27,20 +29,38 @@ _BUFFER_BYTES = 2**20
 
 def connect(filesystem: type[AbstractFileSystem], options: Mapping[str, Any]) -> AbstractFileSystem:
     """Open a connection of its own, outside fsspec's instance cache, that notices when the other side is gone."""
-    limits = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), _TIMEOUT_SECONDS)
-    session: Any = filesystem(**{**limits, **options, "skip_instance_cache": True})
-    session.ftp.get_channel().settimeout(_ANSWER_SECONDS)
-    session.client.get_transport().set_keepalive(_KEEPALIVE_SECONDS)
+
+    def connect_or_close(self: Any) -> None:
+        try:
+            filesystem._connect(self)  # noqa: SLF001 - what fsspec's file system does when it is made
+            self.ftp.get_channel().settimeout(_ANSWER_SECONDS)
+            self.client.get_transport().set_keepalive(_KEEPALIVE_SECONDS)
+        except BaseException:
+            # A server that refuses the password would be left connected.
+            self.client.close()
+            raise
+
+    closing = type("ClosingSftp", (filesystem,), {"_connect": connect_or_close})
+    stages = ("timeout", "banner_timeout", "auth_timeout", "channel_timeout")
+    limits = dict.fromkeys(stages, _TIMEOUT_SECONDS)
+    session: AbstractFileSystem = closing(**{**limits, **options, "skip_instance_cache": True})
     return session
 
 
 class SftpSessions:
-    """The connections to one server, each lent to one thread at a time; dead ones are replaced."""
+    """The connections to one server, each lent to one thread at a time; dead ones are replaced.
+
+    A connection lives in a thread of its own, so that nothing but closing ends it: whoever has opened a store closes
+    it, and what is forgotten all the same is closed when nothing refers to it any more.
+    """
 
     def __init__(self, first: AbstractFileSystem, connect: Callable[[], AbstractFileSystem]) -> None:
         self._idle: list[Any] = [first]
         self._connect = connect
         self._lock = threading.Lock()
+        self._closed = False
+        # At the end of the process the system closes them.
+        weakref.finalize(self, _close_all, self._idle).atexit = False
 
     @contextmanager
     def lend(self) -> Iterator[AbstractFileSystem]:
@@ -49,11 +69,20 @@ class SftpSessions:
         try:
             yield session
         except BaseException:
-            with suppress(*driver_errors()):
-                session.client.close()
+            _close(session)
             raise
         with self._lock:
-            self._idle.append(session)
+            keep = not self._closed and len(self._idle) < _MOST_IDLE
+            if keep:
+                self._idle.append(session)
+        if not keep:
+            _close(session)
+
+    def close(self) -> None:
+        """Close what nobody uses, and keep nothing from now on: a late user gets a connection for one use."""
+        with self._lock:
+            self._closed = True
+        _close_all(self._idle)
 
     def _take(self) -> Any:
         while True:
@@ -66,26 +95,57 @@ class SftpSessions:
                 return session
 
 
+def _close_all(sessions: list[Any]) -> None:
+    while sessions:
+        _close(sessions.pop())
+
+
+def _close(session: Any) -> None:
+    with suppress(*driver_errors()):
+        session.client.close()
+
+
 class SftpFiles:
     """Files over one connection."""
 
     def __init__(self, session: AbstractFileSystem) -> None:
         self._ftp: Any = session.ftp
 
-    def make_folders(self, folder: str) -> None:
+    def make_folders(self, folder: str, access: Access | None = None) -> None:
         """Create a folder and what is missing above it."""
         if not folder or self._is_folder(folder):
             return
-        self.make_folders(folder.rpartition("/")[0])
+        self.make_folders(folder.rpartition("/")[0], access)
+        mode = access.of_folder(folder) if access else None
         try:
-            self._ftp.mkdir(folder)
+            self._ftp.mkdir(folder, *([] if mode is None else [mode]))
         except OSError:
             if not self._is_folder(folder):
                 raise
+        else:
+            self._set_mode(folder, mode)
 
-    def open_part(self, path: str) -> PartFile:
+    def open_part(self, path: str, access: Access | None = None) -> PartFile:
         """Create a new file for writing."""
-        return _SftpPart(self._ftp.open(path, "wx"))
+        if access is None:
+            return _SftpPart(self._ftp.open(path, "wx"))
+        import paramiko  # noqa: PLC0415 - an extra; whoever gets here has it
+        from paramiko import sftp  # noqa: PLC0415
+
+        wanted = paramiko.SFTPAttributes()
+        wanted.st_mode = access.file_mode
+        flags = sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE | sftp.SFTP_FLAG_EXCL
+        # Paramiko's own open tells no permissions, and a moment later somebody could have opened the file.
+        _, message = self._ftp._request(sftp.CMD_OPEN, path, flags, wanted)  # noqa: SLF001
+        file = _SftpPart(paramiko.SFTPFile(self._ftp, message.get_binary(), "wx"))
+        self._set_mode(path, access.file_mode)
+        return file
+
+    def _set_mode(self, path: str, mode: int | None) -> None:
+        """Give what was just created the permissions of a group, which the server's umask may have taken."""
+        if mode is not None and mode & 0o077:
+            with suppress(*driver_errors()):
+                self._ftp.chmod(path, mode | S_IMODE(self._ftp.stat(path).st_mode) & 0o7000)
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
