@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -34,7 +34,7 @@ from openrouter_video.answers import (
 )
 from openrouter_video.catalog import Catalog, parse_catalog
 from openrouter_video.connections import Connections
-from openrouter_video.content import ContentUnavailable, Download, DownloadLimits, beginning_of, video_body
+from openrouter_video.content import ContentUnavailable, Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.endpoint import parse_api_key, parse_base_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded, read_bounded_async
@@ -221,15 +221,20 @@ class VideoClient:
         timeout = httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
         headers = {"Accept": "video/mp4", "Accept-Encoding": "identity"}
         request: dict[str, Any] = {"params": {"index": index}, "headers": headers, "auth": self._with_key}
+        # httpx would wait so long for each byte of them.
+        patience = self.timeouts.connect + self.timeouts.content
         with ExitStack() as stack:
-            send = partial(self._sync.stream, "GET", url, **request, timeout=timeout)
+
+            def send(trace: Trace) -> AbstractContextManager[httpx.Response]:
+                return self._sync.stream("GET", url, **request, timeout=timeout, extensions={"trace": trace})
+
             download = stack.enter_context(Download(send, limits, stop))
-            head, by_way_of = download.head(), ""
+            head, by_way_of = download.head(patience), ""
             if head.status in REDIRECTS:
                 target = redirect_target(url, head.headers.get("location"))
                 signed = partial(self._redirects.open, target, timeout)
                 download = stack.enter_context(Download(signed, limits, stop))
-                head, by_way_of = download.head(), f"the redirect to {clip(target.host)} ends in "
+                head, by_way_of = download.head(patience), f"the redirect to {clip(target.host)} ends in "
             if head.status != httpx.codes.OK:
                 beginning = self._without_key(beginning_of(download, head.headers, limits))
                 answer = read_content(head.status, head.headers, beginning, self._now())

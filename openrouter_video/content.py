@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from itertools import chain
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
@@ -23,7 +23,7 @@ from openrouter_video.errors import ApiUnavailable, VideoError
 from openrouter_video.http_reading import cause_of
 from openrouter_video.media import SNIFFED_BYTES, is_page, sniff
 
-__all__ = ["ContentUnavailable", "Download", "DownloadLimits", "beginning_of", "video_body"]
+__all__ = ["ContentUnavailable", "Download", "DownloadLimits", "Trace", "beginning_of", "video_body"]
 
 WAKE_SECONDS = 0.25
 LEAVE_SECONDS = 1.0
@@ -59,6 +59,9 @@ class ContentUnavailable(ApiUnavailable):
         return type(self), (self.answer,)
 
 
+Trace = Callable[[str, Mapping[str, Any]], None]
+
+
 class _Head(NamedTuple):
     status: int
     headers: Mapping[str, str]
@@ -69,14 +72,14 @@ class _End(NamedTuple):
 
 
 class Download:
-    """One GET under way; ``send`` opens it, in the thread that reads it as well.
+    """One GET under way; ``send`` opens it, in the thread that reads it as well, and tells what it connects to.
 
     Leave it as a context: the connection is then broken off, and its thread ends by itself.
     """
 
     def __init__(
         self,
-        send: Callable[[], AbstractContextManager[httpx.Response]],
+        send: Callable[[Trace], AbstractContextManager[httpx.Response]],
         limits: DownloadLimits,
         stop: threading.Event,
         clock: Callable[[], float] = time.monotonic,
@@ -103,15 +106,17 @@ class Download:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._thread.join(LEAVE_SECONDS)
 
-    def head(self) -> _Head:
-        """Wait for the status and the headers.
+    def head(self, patience: float) -> _Head:
+        """Wait for the status and the headers, all of them within so many seconds.
 
         Raises:
-            ContentUnavailable: if none come.
+            ContentUnavailable: if they do not come.
         """
-        item = self._take()
+        item = self._take(patience)
         if isinstance(item, _Head):
             return item
+        if item is None:
+            raise ContentUnavailable(ContentAnswer(f"no answer came in {patience:g} s", again=True))
         raise self._broken(item)
 
     def chunks(self) -> Iterator[bytes]:
@@ -139,7 +144,7 @@ class Download:
             if isinstance(item, bytes):
                 yield item
 
-    def _take(self, patience: float = float("inf")) -> _Head | bytes | _End | None:
+    def _take(self, patience: float) -> _Head | bytes | _End | None:
         """Return the next item, or None after so many seconds without one."""
         until = self._clock() + patience
         while True:
@@ -156,9 +161,7 @@ class Download:
     def _read(self) -> None:
         error: BaseException | None = RuntimeError("its thread died")
         try:
-            with self._send() as got:
-                stream = got.extensions.get("network_stream")
-                self._socket = stream.get_extra_info("socket") if stream is not None else None
+            with self._send(self._trace) as got:
                 self._put(_Head(got.status_code, got.headers))
                 for chunk in got.iter_raw():
                     if not self._put(chunk):
@@ -168,6 +171,13 @@ class Download:
             error = caught
         finally:
             self._put(_End(error))
+
+    def _trace(self, event: str, told: Mapping[str, Any]) -> None:
+        """Take note of the socket as soon as there is one: headers may never end."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = told["return_value"].get_extra_info("socket")
+            if self._left.is_set():
+                raise OSError("nobody waits for it any more")
 
     def _put(self, item: _Head | bytes | _End) -> bool:
         while not self._left.is_set():
@@ -260,6 +270,8 @@ class _Inflater:
         self._window = zlib.MAX_WBITS if name == "deflate" else zlib.MAX_WBITS | 16
         self._part = zlib.decompressobj(self._window)
         self._begun = False
+        self._over = False
+        self._held = b""  # of the two bytes by which a part is known
 
     @property
     def ended(self) -> bool:
@@ -269,10 +281,17 @@ class _Inflater:
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Yield what comes out for some bytes; what stands behind the end and is no further part is passed over."""
         while data:
-            if self._part.eof:
-                if not data.startswith(GZIP_BEGINS):
+            if self._over:
+                return
+            if self._part.eof or not self._begun:
+                data, self._held = self._held + data, b""
+                if len(data) < len(GZIP_BEGINS):
+                    self._held = data
                     return
-                self._part, self._begun = zlib.decompressobj(self._window), False
+                if self._part.eof:
+                    self._over = not data.startswith(GZIP_BEGINS)
+                    self._part, self._begun = zlib.decompressobj(self._window) if not self._over else self._part, False
+                    continue
             try:
                 piece = self._part.decompress(data, INFLATED_BYTES)
             except zlib.error as error:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
@@ -33,9 +32,9 @@ from openrouter_video.storage import (
     sidecar_path,
     write_sidecar,
 )
-from openrouter_video.stores import Store, clear_leftovers, remove
+from openrouter_video.stores import Store, clear_leftovers, list_names, remove
 from openrouter_video.threads import Threads
-from openrouter_video.video_paths import kept_path, numbered_path, output_count, possible_names, written_path
+from openrouter_video.video_paths import kept_names, numbered_path, output_count, possible_names, written_path
 
 __all__ = ["Downloader", "download_wait", "video_paths"]
 
@@ -124,7 +123,7 @@ class Downloader:
             return left_open(outcome, "; ".join(haul.notes(job.videos)), job)
         outcome = self._settle(claim, self._describe(claim, job, outcome), reused)
         if reused:
-            self._forget_damaged(claim, outcome)
+            self._forget_damaged(claim, job)
         return outcome
 
     def _without_video(
@@ -158,11 +157,13 @@ class Downloader:
             return left_open(outcome, f"{damage}. {COLLECT} looks for a whole one, and ends the job without", job)
         return self._settle(claim, self._describe(claim, job, outcome), reused)
 
-    def _forget_damaged(self, claim: Claim, outcome: Outcome) -> None:
+    def _forget_damaged(self, claim: Claim, job: VideoJob) -> None:
         """Remove what an earlier run had kept damaged, now that the whole is here; best effort."""
-        path = written_path(claim.path, outcome.url)
+        folder = claim.path.rpartition("/")[0]
+        kept = {name for path in video_paths(claim, min(job.videos, MOST_OUTPUTS)) for name in kept_names(path)}
         with suppress(StorageError):
-            remove(self._store, kept_path(claim.path, PurePosixPath(path).suffix))
+            for name in kept.intersection(list_names(self._store, folder)):
+                remove(self._store, f"{folder}/{name}".lstrip("/"))
 
     def _describe(self, claim: Claim, job: VideoJob, outcome: Outcome) -> Outcome:
         path = sidecar_path(claim.path)

@@ -123,9 +123,10 @@ OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain"
 class Outcome(BaseModel):
     """What became of one video: asked, sent, left out, got and paid.
 
-    ``completed``: the file is safe. ``failed``: the provider's last word. ``refused``: by the plan or by a definite
-    answer of the API, nothing was charged. ``skipped``: by policy. ``uncertain``: charged or not, nobody knows, and it
-    is never submitted again by itself. ``open``: still running, or done and not yet downloaded; collecting finishes it.
+    ``completed``: the file is safe. ``failed``: the provider's last word, or the same damaged file more than once,
+    kept at ``url``. ``refused``: by the plan or by a definite answer of the API, nothing was charged. ``skipped``:
+    by policy. ``uncertain``: charged or not, nobody knows, and it is never submitted again by itself. ``open``: still
+    running, or done and not yet downloaded; collecting finishes it.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import httpx
 
 from openrouter_video.answers import ContentAnswer, clip
-from openrouter_video.content import ContentUnavailable
+from openrouter_video.content import ContentUnavailable, Trace
 from openrouter_video.network import tls_context
 
 __all__ = ["REDIRECTS", "Redirects", "Target", "is_public", "redirect_target"]
@@ -92,7 +92,7 @@ class Redirects:
         self._allowed = allowed
 
     @contextmanager
-    def open(self, target: Target, timeout: httpx.Timeout) -> Iterator[httpx.Response]:
+    def open(self, target: Target, timeout: httpx.Timeout, trace: Trace) -> Iterator[httpx.Response]:
         """Send one GET without a key, to the address that the name has at this moment; blocks.
 
         Raises:
@@ -110,7 +110,7 @@ class Redirects:
                 "Accept-Encoding": "identity",
                 "Connection": "close",
             },
-            extensions={"sni_hostname": target.host, "timeout": timeout.as_dict()},
+            extensions={"sni_hostname": target.host, "timeout": timeout.as_dict(), "trace": trace},
         )
         # No proxy of the environment: it would look the name up once more.
         with httpx.HTTPTransport(verify=self._verify(), trust_env=False) as transport:

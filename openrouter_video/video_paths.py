@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from slugify import slugify
 
 __all__ = [
+    "kept_names",
     "kept_path",
     "numbered_path",
     "output_count",
@@ -72,10 +73,15 @@ def kept_path(path: str, suffix: str) -> str:
     return with_suffix(path, suffix if suffix in _UNCHECKED else f"{_DAMAGED}{suffix}")
 
 
+def kept_names(path: str) -> set[str]:
+    """Return the names under which what is no whole video may have been kept."""
+    return {kept_path(path.rpartition("/")[2], suffix) for suffix in _SUFFIXES}
+
+
 def possible_names(path: str) -> set[str]:
     """Return the names under which the video of a path may have been written."""
     name = path.rpartition("/")[2]
-    return {made for suffix in _SUFFIXES for made in (with_suffix(name, suffix), kept_path(name, suffix))}
+    return {with_suffix(name, suffix) for suffix in _SUFFIXES} | kept_names(path)
 
 
 def written_path(path: str, url: str | None) -> str:

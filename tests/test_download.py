@@ -220,9 +220,10 @@ async def test_what_comes_the_same_each_time_is_kept_as_damaged(bench: Bench, ma
     assert bench.contents == before
 
 
-async def test_the_whole_takes_the_place_of_the_damaged(bench: Bench) -> None:
-    """What a proxy had cut for a while is whole at the next collection."""
-    bench.sandbox.add_fault(Fault(on="content", mangle="cut_clean", times=None))
+@pytest.mark.parametrize("mangle", ["cut_clean", "webm"])
+async def test_the_whole_takes_the_place_of_the_damaged(bench: Bench, mangle: str) -> None:
+    """What a proxy had cut for a while, or replaced, is whole at the next collection."""
+    bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
     assert (await bench.downloader.keep(CLAIM, bench.job)).status == "open"
     bench.sandbox.clear_faults()
     outcome = await bench.downloader.keep(CLAIM, bench.job, reused=True)
