@@ -52,7 +52,7 @@ STAGES = {
     ),
     "in the POST": Stage(Fault(on="submit", delay_seconds=2), lambda sandbox, _: sandbox.charges, "accepted"),
     "in a POST without an answer": Stage(
-        Fault(on="submit", delay_seconds=60), lambda sandbox, _: sandbox.charges, "uncertain", 3.0
+        Fault(on="submit", delay_seconds=60), lambda sandbox, _: sandbox.charges, "claimed", 3.0
     ),
     "in polling": Stage(None, _saw("poll"), "accepted"),
     "in the download": Stage(None, lambda _, output: [*output.rglob("*.mp4.*.part")], "accepted"),
@@ -79,7 +79,7 @@ def _check_words(said: str, charges: Sequence[Charge], entry: LedgerEntry, outpu
     (charge,) = charges
     assert charge.session_id == entry.key
     assert entry.key in said
-    if entry.state == "uncertain":
+    if entry.state == "claimed":
         assert "may be billed" in said
         assert f"settle {entry.key} --job ID" in said
     else:
@@ -121,8 +121,9 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
     slow_sandbox.clear_faults()
     slow_sandbox.release()
     collected = await runs.collect()
-    expected = {"free": [], "uncertain": ["uncertain"], "accepted": ["completed"]}[entry.state]
-    assert [outcome.status for outcome in collected] == expected
+    # A claim so young may be in flight, as far as anybody can tell.
+    expected = {"free": {""}, "claimed": {"uncertain", "open"}, "accepted": {"completed"}}[entry.state]
+    assert "".join(outcome.status for outcome in collected) in expected
     assert runs.count("submit") == 1
 
 

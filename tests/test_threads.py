@@ -125,6 +125,20 @@ async def test_what_has_left_is_waited_for(threads: Threads) -> None:
     assert done == ["recorded"]
 
 
+def test_the_wait_for_what_has_left_can_be_shortened() -> None:
+    """It never becomes longer, and what has not left is not waited for at all."""
+    departure = Departure()
+    departure.end_within(60)
+    assert departure.call_off() == 0
+    departure = Departure()
+    assert departure.leave(600)
+    departure.end_within(0)
+    departure.outlast()
+    departure.end_within(600)
+    departure.outlast()
+    departure.end()
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_what_has_not_left_stays(threads: Threads) -> None:
     """A POST whose caller is cancelled before it is never sent."""
