@@ -20,6 +20,7 @@ from openrouter_video.submission import Submitted
 
 __all__ = [
     "COLLECT",
+    "STILL_AWAITED",
     "completed",
     "elapsed_since",
     "failed",
@@ -30,6 +31,7 @@ __all__ = [
     "of_submission",
     "started",
     "uncertain",
+    "unsettled_words",
     "with_unrecorded",
 ]
 
@@ -42,9 +44,8 @@ FINAL_FOR: Mapping[bool | None, str] = {
     None: "this key and take: to try again, use another key or take; without a key, start a new run",
 }
 STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
-SETTLE = (
-    "`openrouter-video ledger settle {key} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
-)
+SETTLE_COMMAND = "openrouter-video ledger settle"
+SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 
 
 def of_plan(plan: ModelPlan, take: int, key: str | None = None) -> Outcome:
@@ -134,7 +135,7 @@ def with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
     """
     if left is None or left.answer.proof == "uncertain":
         return outcome
-    settle = f"`openrouter-video ledger settle {outcome.key}"
+    settle = f"`{SETTLE_COMMAND} {outcome.key}"
     if left.answer.proof != "accepted":
         words = f"the ledger could not record that nothing was accepted ({left.why})"
         return _with_note(outcome, f"{words}: the key is taken until {settle} --abandon`")
@@ -146,6 +147,11 @@ def with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
     said = COLLECT_SENTENCE.sub("", outcome.error or "").rstrip(" .;") if outcome.status == "open" else ""
     error = "; ".join(filter(None, [said, words]))
     return outcome.model_copy(update={"status": "open", "job_id": job_id, "error": error})
+
+
+def unsettled_words(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what is to be said of open jobs that the ledger does not know, since no collection finds them."""
+    return [outcome.error for outcome in outcomes if outcome.error and SETTLE_COMMAND in outcome.error]
 
 
 def _with_note(outcome: Outcome, note: str) -> Outcome:

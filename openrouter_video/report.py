@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from openrouter_video.answers import clip
 from openrouter_video.job import Outcome, dollars, summary
+from openrouter_video.outcomes import unsettled_words
 from openrouter_video.plain_text import printable
-
-SETTLE = "ledger settle"
 
 __all__ = ["describe", "explanation", "parting_words", "table_rows"]
 
@@ -53,8 +52,7 @@ def parting_words(outcomes: Sequence[Outcome], collect: str) -> str:
     if going_on:
         lines.append("Interrupted. These jobs go on and are billed:")
         lines += [f"  {clip(o.model)} take {o.take}: job {clip(o.job_id or 'unknown')}, key {o.key}" for o in going_on]
-        # The ledger does not know all of them: it may be full.
-        lines += [f"  {clip(o.error)}" for o in going_on if o.error and SETTLE in o.error]
+        lines += [f"  {clip(words)}" for words in unsettled_words(going_on)]
         lines.append(f"Fetch their videos later with the flow collect-videos, or with: {collect}")
     if doubtful:
         lines.append("Interrupted. Nobody knows whether these were accepted; they may be billed:")

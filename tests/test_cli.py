@@ -18,7 +18,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from openrouter_video.cli import main
+from openrouter_video.client import Timeouts
 from openrouter_video.ledger import Ledger
+from openrouter_video.limits import Limits, using_limits
 from openrouter_video.outcomes import started
 from openrouter_video.records import Claim
 from openrouter_video.sandbox import Fault, Sandbox
@@ -420,6 +422,25 @@ def test_an_embedded_sandbox_leaves_no_ghosts(command: Command, sandbox: Sandbox
 
 
 # ---- The ledger -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_command_stays_for_an_answer_that_is_late(command: Command, sandbox: Sandbox) -> None:
+    """Its deadline is over before the answer comes: it waits, says so, and reports the job that it has then."""
+    sandbox.add_fault(Fault(on="submit", delay_seconds=6))
+    with using_limits(Limits(timeouts=Timeouts(submit=0.3))):
+        said = command("generate", PROMPT, "--model", VEO, "--deadline", "1s")
+    (charge,) = sandbox.charges
+    assert said.code == 1
+    assert "A submission is on its way: waiting for its answer" in said.out
+    assert f"job: {charge.job_id}" in said.out
+    assert "its answer came after the deadline; `openrouter-video collect` finishes it" in said.out
+    assert ledger_state(charge.session_id) == "accepted"
+
+
+def ledger_state(key: str | None) -> str:
+    """What the ledger of the current folder knows of a key."""
+    return Ledger(open_store("videos").child("_jobs")).entry(key or "").state
 
 
 @pytest.fixture

@@ -79,4 +79,7 @@ def test_what_an_interrupted_run_leaves_behind() -> None:
         "Interrupted. Nobody knows whether these were accepted; they may be billed:\n"
         "  a/c take 2: HTTP 503 no"
     )
+    unknown = Outcome(model="a/e", status="open", key="k4", job_id="j4", error="`openrouter-video ledger settle k4`")
+    words = parting_words([unknown], "collect")
+    assert "  a/e take 1: job j4, key k4\n  `openrouter-video ledger settle k4`\nFetch their videos" in words
     assert parting_words([DONE], "x") == "Interrupted. No job of this run goes on, and nothing more will be billed."

@@ -214,6 +214,16 @@ def test_the_ledger_tells_what_became_of_each_video(ledger: Ledger) -> None:
     assert "nothing was charged" in (outcomes[3].error or "")
 
 
+def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
+    """The run had its id, and the ledger could not record it: the farewell says how a person does."""
+    claim(ledger, KEY)
+    (outcome,) = what_became([VideoLine("a/one", 1, "x", KEY, sent=True, job_id="job-9")], ledger)
+    assert (outcome.status, outcome.job_id) == ("open", "job-9")
+    text = farewell("Interrupted", [outcome], PlaceOptions(), sandbox=False)
+    assert "  a/one: job job-9" in text
+    assert f"no collection finds it until `openrouter-video ledger settle {KEY} --job job-9`" in text
+
+
 def test_a_farewell_names_jobs_keys_and_the_way_back() -> None:
     """What goes on is billed; what nobody knows may be; what is safe is safe."""
     going = DONE.model_copy(update={"status": "open", "job_id": "job-7", "take": 2})

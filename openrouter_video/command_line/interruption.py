@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 
-from openrouter_video.answers import clip
+from openrouter_video.answers import SubmitAnswer, clip
 from openrouter_video.command_line.live_view import VideoLine
 from openrouter_video.command_line.options import PlaceOptions
 from openrouter_video.command_line.terminal_report import shown_path
@@ -17,8 +17,9 @@ from openrouter_video.errors import LedgerError
 from openrouter_video.job import Outcome
 from openrouter_video.last_words import entries_in_time
 from openrouter_video.ledger import Ledger
-from openrouter_video.outcomes import left_open, of_entry, uncertain
+from openrouter_video.outcomes import left_open, of_entry, uncertain, unsettled_words, with_unrecorded
 from openrouter_video.plain_text import printable
+from openrouter_video.recording import Unrecorded
 from openrouter_video.records import LedgerEntry
 
 __all__ = ["collect_command", "farewell", "what_became", "with_the_sandbox"]
@@ -42,6 +43,9 @@ def _from_ledger(line: VideoLine, said: LedgerEntry | LedgerError | None) -> Out
     if said.state == "free":
         return known.model_copy(update={"error": said.reason or NOT_SENT})
     outcome = of_entry(said).model_copy(update={"reused": False})
+    if line.job_id and said.state in {"claimed", "uncertain"}:
+        # The run was told an id that the ledger does not know.
+        return with_unrecorded(outcome, Unrecorded(SubmitAnswer("accepted", job_id=line.job_id), "interrupted"))
     return left_open(outcome, "interrupted") if said.state == "accepted" else outcome
 
 
@@ -78,6 +82,7 @@ def farewell(why: str, outcomes: Sequence[Outcome], place: PlaceOptions, *, sand
     if by_status["open"]:
         lines.append("These jobs go on at OpenRouter and are billed:")
         lines += [f"  {_name(outcome)}: job {clip(outcome.job_id or 'unknown')}" for outcome in by_status["open"]]
+        lines += [f"  {clip(words)}" for words in unsettled_words(by_status["open"])]
         lines.append(f"Fetch the videos later with: {collect_command(place)}")
     if by_status["uncertain"]:
         lines.append("Nobody knows of these whether they were accepted; they may be billed, and are never sent again:")

@@ -17,6 +17,7 @@ from rich.text import Text
 from openrouter_video.answers import clip
 from openrouter_video.command_line.embedded_sandbox import embedded_sandbox
 from openrouter_video.command_line.interruption import farewell, what_became, with_the_sandbox
+from openrouter_video.command_line.late_answers import looked_again, outlast_late_answers
 from openrouter_video.command_line.live_view import LiveView, planned_lines
 from openrouter_video.command_line.options import (
     PlaceOptions,
@@ -168,6 +169,9 @@ def _make(wish: Wish, asked: Asked, plan: Plan | None, engine: Engine, terminal:
     ledger = engine.open_ledger(lambda _: None)
     with listening() as requests:
         finished = _watch(view, engine, wish, ledger)
+        outlast_late_answers(
+            lambda text: terminal.print(Text(text, "dim"), soft_wrap=True), lambda: not requests.empty()
+        )
         code = _report(finished, view, wish, asked, plan, ledger, terminal)
         return code if requests.empty() else EXIT_INTERRUPTED
 
@@ -189,6 +193,7 @@ def _report(
             raise result
         outcomes = what_became(view.lines, ledger)
         problems.append(str(result) or "interrupted")
+    outcomes = looked_again(outcomes, ledger)
     if wish.run.sandbox:
         outcomes = with_the_sandbox(outcomes, ledger, os.environ["OPENROUTER_BASE_URL"])
     total = FanOut(
