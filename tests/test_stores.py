@@ -37,6 +37,8 @@ from openrouter_video.stores import (
 )
 from openrouter_video.stores.checks import PROBE
 from openrouter_video.stores.errors import explain
+from tests import object_stores
+from tests.object_stores import Environment
 
 ROOT = Path(__file__).parents[1]
 RACE = """
@@ -281,6 +283,13 @@ class BucketContract(StoreContract):
         assert list_names(store, "k") == ["a"]
         assert list_names(store) == ["k", "k-old", "k.json", "k2"]
 
+    @pytest.mark.parametrize("folder", ["50% off #1", "a#1", "é + b&c"])
+    def test_an_odd_folder_is_listed(self, store: Store, folder: str) -> None:
+        """What some driver could take for a version or a query is a name like any other."""
+        odd = open_store(f"{store.url}/{folder}")
+        write_bytes(odd, "k/claim-1", b"x")
+        assert (list_names(odd), list_names(odd, "k"), list_names(store)) == (["k"], ["claim-1"], [folder])
+
     def test_a_marker_is_no_file(self, store: Store) -> None:
         """The empty object that a web page leaves for a folder is neither listed nor in the way."""
         store.filesystem.pipe_file(f"{store.root}/k/", b"")
@@ -504,6 +513,35 @@ def test_what_an_object_store_answers(answers: list[str], exists: bool, told: bo
 def test_a_drivers_error_is_explained(error: Exception, said: str) -> None:
     """The reason and the next step, and nothing that is secret."""
     assert said in explain(error, ("canary-1",))
+
+
+def test_azures_account_is_that_of_the_url(azure_store_url: str) -> None:
+    """A URL that names the account opens it; one that names another is not kept in this one without a word."""
+    mine = f"abfss://videos@{object_stores.AZURITE_ACCOUNT}.dfs.core.windows.net/{azure_store_url.split('/', 3)[3]}"
+    write_bytes(open_store(mine), "k/a", b"x")
+    assert list_names(open_store(azure_store_url), "k") == ["a"]
+    with pytest.raises(ConfigurationError, match=r"in the account 'other'.* is for the account 'devstoreaccount1'"):
+        open_store("abfss://videos@other.dfs.core.windows.net/out")
+
+
+def test_azures_folder_markers_hide_nothing(azure_store_url: str) -> None:
+    """A hierarchical account keeps an empty blob of the folder's own name, with a mark that says so."""
+    store = open_store(azure_store_url)
+    store.filesystem.pipe_file(f"{store.root}/k", b"")
+    store.filesystem.setxattrs(f"{store.root}/k", hdi_isfolder="true")
+    write_bytes(store, "k/claim-1", b"x")
+    assert (list_names(store), list_names(store, "k"), size_of(store, "k")) == (["k"], ["claim-1"], None)
+
+
+def test_google_is_asked_over_http_alone(gcs_server: Environment) -> None:
+    """No question by gRPC, which may take a minute; options open it as the environment does."""
+    options = {"endpoint_url": gcs_server["STORAGE_EMULATOR_HOST"], "token": "anon"}
+    store = open_store("gs://videos/out", options)
+    assert (type(store.filesystem).__module__, type(store.filesystem).__name__) == ("gcsfs.core", "GCSFileSystem")
+    if not store.filesystem.exists("videos"):
+        store.filesystem.mkdir("videos")
+    check_writable(store)
+    check_ledger(store)
 
 
 def test_azures_words_are_explained(azure_store_url: str) -> None:

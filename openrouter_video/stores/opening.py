@@ -21,6 +21,7 @@ from openrouter_video.store_urls import (
     parse_store_url,
     secret_values,
 )
+from openrouter_video.stores.azure import check_account
 from openrouter_video.stores.errors import driver_errors, explain, storage_errors
 from openrouter_video.stores.path_files import Access, LocalFiles, PathFiles
 from openrouter_video.stores.patience import answered_in_time
@@ -137,10 +138,16 @@ def _connected(parsed: StoreUrl, url: str, driver: type[AbstractFileSystem], opt
             options.setdefault("use_listings_cache", False)
         if parsed.kind == "s3":
             options["config_kwargs"] = {**_S3_PATIENCE, **(options.get("config_kwargs") or {})}
+        if parsed.kind == "gcs":
+            # Or else "#1" at the end of a folder's name is the version of an object, and the folder seems empty.
+            options = {"version_aware": False, **options}
         options = {**driver._get_kwargs_from_urls(url), **options}  # noqa: SLF001 - fsspec's own way to open a URL
         root = driver._strip_protocol(url).rstrip("/") or "/"  # noqa: SLF001
         if parsed.kind != "sftp":
-            return Store(parsed.shown, driver(**options), root, parsed.kind, secrets)
+            store = Store(parsed.shown, driver(**options), root, parsed.kind, secrets)
+            if parsed.kind == "azure":
+                check_account(store.filesystem, options.get("account_name"), store.url)
+            return store
         first = connect(driver, options)
     except driver_errors(TypeError, KeyError) as error:
         raise ConfigurationError(f"Could not open the store {parsed.shown}: {explain(error, secrets)}") from None
