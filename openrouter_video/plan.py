@@ -111,7 +111,7 @@ def plan_videos(
     if len(known) == len(set(models)):
         found += _shared_problems(plans, request.on_unsupported)
     return Plan(
-        asked={"models": list(models), "takes": takes, **request.asked()},
+        asked={"models": elide(models), "takes": takes, **request.asked()},
         takes=takes,
         models=tuple(plans),
         problems=tuple(dict.fromkeys(found)),

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.dry_run import dry_run
+from openrouter_video.elision import elide
 from openrouter_video.endpoint import DEFAULT_BASE_URL, parse_api_key
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.places import Place
@@ -39,7 +40,7 @@ class Asked(NamedTuple):
 
     def describe(self) -> dict[str, Any]:
         """Return what was asked, as a plan records it."""
-        return {"models": list(self.models), "takes": self.takes, **self.request.asked()}
+        return {"models": elide(self.models), "takes": self.takes, **self.request.asked()}
 
 
 def read_catalog(environ: Mapping[str, str]) -> Catalog:

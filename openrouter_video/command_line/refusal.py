@@ -62,7 +62,8 @@ def tell_refusal(error: VideoError | str, *, spending: bool = False) -> None:
 
 
 def _lines(error: VideoError | str) -> list[str]:
+    from openrouter_video.elision import redact  # noqa: PLC0415
     from openrouter_video.plain_text import printable  # noqa: PLC0415
 
     problems = error.problems if isinstance(error, RequestRefused) else [error]
-    return [printable(" ".join(str(problem).splitlines())) for problem in problems]
+    return [redact(printable(" ".join(str(problem).splitlines()))) for problem in problems]
