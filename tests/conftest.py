@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 # A busy machine makes a first example slow; a test that is slow by itself is found by the suite's own time-out.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# What a shell starts in the background, or by nohup, ignores these, and so would the processes that tests interrupt.
+for _signal in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, signal.default_int_handler)
 
 
 def _absent(sentence: str) -> NoReturn:

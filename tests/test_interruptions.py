@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -94,7 +93,7 @@ def _check_words(said: str, charges: Sequence[Charge], entry: LedgerEntry, outpu
 async def test_a_signal_ends_the_run_and_loses_nothing(
     runs: FaultyRuns, slow_sandbox: Sandbox, tmp_path: Path, name: str, number: signal.Signals
 ) -> None:
-    """The process ends within the submit time-out and two seconds; a paid job is in the ledger and on the screen."""
+    """The process ends, where all else would take for ever; a paid job is in the ledger and on the screen."""
     stage = STAGES[name]
     if name == "in the download":
         slow_sandbox = runs.sandbox
@@ -111,10 +110,8 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
     )
     with FlowProcess(errand) as process:
         wait_until(lambda: stage.reached(slow_sandbox, runs.output), what=lambda: process.output)
-        began = time.monotonic()
         process.send(number)
-        assert process.wait() != 0
-        assert time.monotonic() - began < stage.seconds + 2, process.output
+        assert process.wait(100) != 0
     (entry,) = _entries(runs.output)
     assert (entry.state, runs.files) == (stage.state, [])
     _check_words(process.output, slow_sandbox.charges, entry, runs.output)
@@ -131,11 +128,10 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
 
 
 class Cancelled(NamedTuple):
-    """A flow run after its cancellation: the state's name, its log, how long it took, and what there is to look at."""
+    """A flow run after its cancellation: the state's name, its log, and what there is to look at."""
 
     state: str
     log: str
-    seconds: float
     sandbox: Sandbox
     output: Path
 
@@ -197,17 +193,15 @@ async def _cancel_at(client: PrefectClient, deployment: UUID, stage: str, sandbo
         return state.name if state and state.is_final() else None
 
     await _until(reached)
-    began = time.monotonic()
     await client.set_flow_run_state(run.id, Cancelling())
     state = await _until(ended)
-    seconds = time.monotonic() - began
 
     async def said() -> str:
         logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
         log = "\n".join(entry.message for entry in logs)
         return log if "Interrupted" in log else ""
 
-    return Cancelled(state, await _until(said), seconds, sandbox, output)
+    return Cancelled(state, await _until(said), sandbox, output)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +241,6 @@ def test_a_cancellation_from_the_ui_loses_nothing(cancelled: dict[str, Cancelled
     (entry,) = _entries(run.output)
     assert run.state == "Cancelled"
     assert entry.state == CANCELLED_STAGES[stage][1]
-    assert run.seconds < POST_SECONDS + 15
     charges = [charge for charge in run.sandbox.charges if charge.model == CANCELLED_STAGES[stage][0]]
     assert [charge.session_id for charge in charges] == ([] if entry.state == "free" else [entry.key])
     _check_words(run.log, charges, entry, run.output)
