@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from openrouter_video.command_line.tether import tethered
 from openrouter_video.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -168,14 +169,22 @@ def _prefect_settings(origin: str) -> dict[str, str]:
 
 @contextmanager
 def _prefect_server(port: int) -> Iterator[None]:
-    """Run a Prefect server in a session of its own, so that Ctrl-C reaches it last, from here."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    """Run a Prefect server in a session of its own, so that Ctrl-C reaches it last, from here.
+
+    On a tether, so that it ends with this process however that ends.
+    """
+    command = tethered("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     # It has no use for the key.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")}
     log = STATE / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(  # noqa: S603 (our own interpreter)
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         _wait_until_healthy(f"http://127.0.0.1:{port}/api/health", server, log)

@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_API_URL
 from openrouter_video.ledger import Ledger
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.stores import open_store
+from tests.flow_processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "openrouter_video")
@@ -96,6 +97,35 @@ def test_an_interrupted_run_says_what_goes_on(
     assert all(job in err for job in jobs.values())
     ledger = Ledger(open_store(str(tmp_path / "my videos" / "_jobs")))
     assert {ledger.entry(outcome["key"]).state for outcome in document["outcomes"]} == {"accepted"}
+
+
+def test_a_killed_command_takes_its_temporary_server_along(
+    surroundings: dict[str, str], tmp_path: Path, patient: Sandbox
+) -> None:
+    """By SIGKILL, which nobody can catch: the server notices that its parent is gone."""
+    mine = {"OPENROUTER_API_KEY": patient.api_key, "OPENROUTER_BASE_URL": patient.base_url}
+    words = (*COMMAND, "generate", *ASKED, "--model", VEO)
+    with (
+        (tmp_path / "out").open("wb") as out,
+        subprocess.Popen(words, cwd=tmp_path, env={**surroundings, **mine}, stdout=out, stderr=out) as process,
+    ):
+        try:
+            wait_until(lambda: patient.charges, 150, what=(tmp_path / "out").read_text)
+            (server,) = _children(process.pid)
+        finally:
+            process.kill()
+    wait_until(lambda: not _is_running(server), 60)
+
+
+def _children(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    return [child for child, parent in pairs if parent == pid]
+
+
+def _is_running(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.strip().startswith("Z")
 
 
 def test_help_loads_little(surroundings: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,6 +56,9 @@ STAGES = {
     ),
     "in polling": Stage(None, _saw("poll"), "accepted"),
     "in the download": Stage(None, lambda _, output: [*output.rglob("*.mp4.*.part")], "accepted"),
+    "in the download that went silent": Stage(
+        Fault(on="content", mangle="silence"), lambda _, output: [*output.rglob("*.mp4.*.part")], "accepted", 600.0
+    ),
 }
 
 
@@ -95,7 +99,7 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
 ) -> None:
     """The process ends, where all else would take for ever; a paid job is in the ledger and on the screen."""
     stage = STAGES[name]
-    if name == "in the download":
+    if name.startswith("in the download"):
         slow_sandbox = runs.sandbox
     runs.use(slow_sandbox)
     if stage.fault:
@@ -106,7 +110,7 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
         PREFECT_API_URL.value() or "",
         environment_of(slow_sandbox, runs.output),
         submit_seconds=stage.seconds,
-        crawls=True,
+        crawls=name == "in the download",
     )
     with FlowProcess(errand) as process:
         wait_until(lambda: stage.reached(slow_sandbox, runs.output), what=lambda: process.output)
@@ -122,6 +126,29 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
     expected = {"free": {""}, "claimed": {"uncertain", "open"}, "accepted": {"completed"}}[entry.state]
     assert "".join(outcome.status for outcome in collected) in expected
     assert runs.count("submit") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_store_that_never_answers_keeps_no_run_alive(
+    runs: FaultyRuns, tmp_path: Path, number: signal.Signals
+) -> None:
+    """An S3 endpoint that takes connections and says nothing, for as long as anybody waits: nothing was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            **environment_of(runs.sandbox, tmp_path),
+            "OPENROUTER_VIDEO_OUTPUT": "s3://bucket/videos",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+        }
+        errand = Errand(ORDER, tmp_path / "run", PREFECT_API_URL.value() or "", environment)
+        with FlowProcess(errand) as process:
+            connection, _ = silent.accept()
+            process.send(number)
+            assert process.wait(100) != 0
+            connection.close()
+        assert "Interrupted before anything was sent; nothing was charged" in process.output
+    assert runs.sandbox.requests == ()
 
 
 # ---- Cancelled from the UI -------------------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ def _strike(
     return Ended(number, after, code if alive else None, seconds, process.output, process.whole, entries)
 
 
+@pytest.mark.timeout(300 + 30 * SIGNALS)
 @pytest.mark.parametrize("kind", [_Command, _Flow], ids=["command", "flow"])
 def test_a_signal_at_any_instant_ends_the_run(slow: Sandbox, tmp_path: Path, kind: type[_Command | _Flow]) -> None:
     """With the exit code of a signal; every POST has its record, no key has two, and what goes on is said."""
