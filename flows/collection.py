@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import NamedTuple, cast
 
 from prefect import flow, get_run_logger
 from prefect.states import Completed
 
 from openrouter_video.answers import clip
 from openrouter_video.blocks import VideoStore, load_credentials, load_store
+from openrouter_video.collecting import Turns, not_here
 from openrouter_video.endpoint import origin
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.job import Outcome, summary
 from openrouter_video.ledger import Ledger
-from openrouter_video.outcomes import left_open, of_entry
+from openrouter_video.ledger_reading import forget_settled, read_open
+from openrouter_video.limits import current_limits
+from openrouter_video.outcomes import left_open, of_entry, unreadable
 from openrouter_video.polling import Step
 from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim, LedgerEntry
 from openrouter_video.resources import Resources
-from openrouter_video.store_urls import same_place
 from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unsearched
 
 from .production import refused_state
@@ -30,8 +34,6 @@ from .video_chain import conclude_job
 
 __all__ = ["collect_videos"]
 
-READERS = 32
-
 
 class Place(NamedTuple):
     """Where a job's video goes and which key reads it, as its claim recorded."""
@@ -39,6 +41,23 @@ class Place(NamedTuple):
     output: str
     store_block: str | None
     credentials_block: str | None
+
+
+class Job(NamedTuple):
+    """One accepted job, with the open ends of its place, or the reason why these could not be opened."""
+
+    entry: LedgerEntry
+    claim: Claim
+    resources: Resources | str
+
+
+class Collection(NamedTuple):
+    """What all jobs of one collection share; ``until`` is the one moment to which all of them are waited for."""
+
+    place: VideoStore
+    ledger: Ledger
+    turns: Turns
+    until: float
 
 
 @flow(name="collect-videos", retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
@@ -53,18 +72,20 @@ async def collect_videos(
     """Finish every job that an earlier run left open, in any process that sees the ledger.
 
     Each job is asked for once; finished videos are downloaded to where their run meant them to be, the soonest to
-    expire first. Nothing is ever submitted. Safe beside running flows and beside itself.
+    expire first. A job that cannot be had, or a record that cannot be read, keeps no other waiting. Nothing is ever
+    submitted. Safe beside running flows and beside itself.
 
     Args:
         store: Name of the OpenRouter Video Store block whose ledger is read.
         output: Folder of the videos, if its ledger is inside it. The ledger of a store is where the store says.
         ledger: Folder of the submission records, if not inside the output. Wins over the store's.
         credentials: Name of an OpenRouter Credentials block. Without it each job's own, or OPENROUTER_API_KEY.
-        limit: How many jobs to look at. None means all.
-        wait_minutes: How long to wait for jobs that still run. 0 leaves them for the next time.
+        limit: How many jobs to finish. Those that make no progress do not count. None means all.
+        wait_minutes: How long to wait for all jobs that still run. 0 leaves them for the next time.
 
     Returns:
-        What became of each job that was open, and of each submission that nobody can vouch for.
+        What became of each job that was open, and of each submission that nobody can vouch for or whose records cannot
+        be read. Finished jobs beyond the limit are left for the next time.
 
     Raises:
         ConfigurationError: if a key, block, store or ledger cannot be used.
@@ -74,101 +95,122 @@ async def collect_videos(
     if limit is not None and limit < 1:
         refused = RequestRefused([Problem("limit", f"limit must be 1 or more, not {limit}")])
         return cast(list[Outcome], refused_state(refused))
+    until = current_limits().clock() + wait_minutes * 60
     try:
         place = await load_store(store, output, ledger, deployed=identity.deployed)
         records = await asyncio.to_thread(place.open_ledger)
-        entries = await _unfinished(records, limit)
+        reading = await asyncio.to_thread(read_open, records, datetime.now(UTC))
     except (ConfigurationError, LedgerError) as error:
         return cast(list[Outcome], refused_state(error))
-    groups: dict[Place, list[LedgerEntry]] = defaultdict(list)
-    outcomes = [of_entry(entry) for entry in entries if entry.state != "accepted" or entry.claim is None]
-    for entry in entries:
-        if entry.state == "accepted" and entry.claim is not None:
-            claim = entry.claim
-            groups[Place(claim.output, claim.store_block, credentials or claim.credentials_block)].append(entry)
-    for group, members in groups.items():
-        outcomes += await _collect(group, members, place, records, wait_minutes * 60)
+    outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
+    outcomes += [of_entry(entry, datetime.now(UTC)) for entry in reading.entries if not _is_job(entry)]
+    jobs = [entry for entry in reading.entries if _is_job(entry)]
+    outcomes += await _collect(jobs, credentials, Collection(place, records, Turns(limit), until))
+    await asyncio.to_thread(forget_settled, records, reading)
     if outcomes:
         await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 
 
-async def _unfinished(ledger: Ledger, limit: int | None) -> list[LedgerEntry]:
-    """Read the entries that are neither free nor settled, the oldest first."""
-    readers = asyncio.Semaphore(READERS)
-
-    async def read(key: str) -> LedgerEntry | None:
-        async with readers:
-            return await asyncio.to_thread(ledger.unfinished, key)
-
-    entries = await asyncio.gather(*(read(key) for key in await asyncio.to_thread(ledger.keys)))
-    unfinished = [entry for entry in entries if entry is not None and entry.state not in {"free", "settled"}]
-    unfinished.sort(key=lambda entry: entry.since or "")
-    # Only jobs that can be asked for count, or an old doubt would keep a finished video waiting for ever.
-    jobs = [entry for entry in unfinished if entry.state == "accepted"]
-    return [entry for entry in unfinished if entry.state != "accepted"] + jobs[:limit]
+def _is_job(entry: LedgerEntry) -> bool:
+    return entry.state == "accepted" and entry.claim is not None
 
 
-async def _collect(
-    group: Place, entries: Sequence[LedgerEntry], place: VideoStore, ledger: Ledger, wait_seconds: float
-) -> list[Outcome]:
-    """Collect the jobs of one output and key; what stands in the way of all of them leaves them all open."""
-    try:
-        client = (await load_credentials(group.credentials_block)).get_client()
-        home = await _store_of(group, place)
-        async with home.open(client, ledger) as resources:
-            answers = await asyncio.gather(*(_ask(e, resources, 0.0) for e in entries), return_exceptions=True)
-            steps = [_step_of(answer) for answer in answers]
-            by_expiry = sorted(zip(entries, steps, strict=True), key=lambda pair: _expiry(pair[1]))
-            ends = await asyncio.gather(
-                *(_finish(e, step, resources, wait_seconds) for e, step in by_expiry), return_exceptions=True
-            )
-            return [_outcome_of(entry, end) for (entry, _), end in zip(by_expiry, ends, strict=True)]
-    except ConfigurationError as error:
-        return [left_open(of_entry(entry), str(error)) for entry in entries]
+async def _collect(entries: Sequence[LedgerEntry], credentials: str | None, collection: Collection) -> list[Outcome]:
+    """Ask for the jobs of all places, then finish them in one order; what is wrong with one keeps no other waiting."""
+    groups: dict[Place, list[LedgerEntry]] = defaultdict(list)
+    outcomes, folders = [], {_folder(entry): cast(Claim, entry.claim) for entry in entries}
+    looks = await asyncio.gather(*(asyncio.to_thread(not_here, claim) for claim in folders.values()))
+    absent = dict(zip(folders, looks, strict=True))
+    for entry in entries:
+        claim, reason = cast(Claim, entry.claim), absent[_folder(entry)]
+        if reason is None:
+            groups[Place(claim.output, claim.store_block, credentials or claim.credentials_block)].append(entry)
+        else:
+            outcomes.append(left_open(of_entry(entry), reason))
+    async with AsyncExitStack() as stack:
+        opened = await asyncio.gather(*(_open(group, collection, stack) for group in groups), return_exceptions=True)
+        jobs = [
+            Job(entry, cast(Claim, entry.claim), end if isinstance(end, Resources) else _reason_of(end))
+            for end, members in zip(opened, groups.values(), strict=True)
+            for entry in members
+        ]
+        answers = await asyncio.gather(*(_ask(job, 0.0) for job in jobs), return_exceptions=True)
+        steps = [_step_of(answer) for answer in answers]
+        by_expiry = sorted(zip(jobs, steps, strict=True), key=lambda pair: _expiry(pair[1]))
+        ends = await asyncio.gather(
+            *(_finish(job, step, collection) for job, step in by_expiry), return_exceptions=True
+        )
+        outcomes += [_outcome_of(job, end) for (job, _), end in zip(by_expiry, ends, strict=True) if end is not None]
+    return outcomes
+
+
+def _folder(entry: LedgerEntry) -> tuple[str | None, ...]:
+    claim = cast(Claim, entry.claim)
+    return claim.output, claim.folder, claim.host
+
+
+async def _open(group: Place, collection: Collection, stack: AsyncExitStack) -> Resources:
+    client = (await load_credentials(group.credentials_block)).get_client()
+    home = await _store_of(group, collection.place)
+    return await stack.enter_async_context(home.open(client, collection.ledger))
+
+
+def _reason_of(error: BaseException) -> str:
+    """Say what stands in the way; what nobody foresaw is logged, and must not keep the others waiting."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    if not isinstance(error, Exception):
+        raise error
+    get_run_logger().error("unexpected %s", type(error).__name__, exc_info=error)
+    return clip(f"unexpected {type(error).__name__}: {error}")
 
 
 def _step_of(answer: Step | BaseException) -> Step:
-    """Leave a job open whose question failed in a way that nobody foresaw: it must not keep the others waiting."""
-    if isinstance(answer, Step):
-        return answer
-    if not isinstance(answer, Exception):
-        raise answer
-    get_run_logger().error("unexpected %s", type(answer).__name__, exc_info=answer)
-    return Step("leave_open", reason=clip(f"unexpected {type(answer).__name__}: {answer}"))
+    return answer if isinstance(answer, Step) else Step("leave_open", reason=_reason_of(answer))
 
 
-def _outcome_of(entry: LedgerEntry, end: Outcome | BaseException) -> Outcome:
-    return end if isinstance(end, Outcome) else left_open(of_entry(entry), _step_of(end).reason)
+def _outcome_of(job: Job, end: Outcome | BaseException) -> Outcome:
+    return end if isinstance(end, Outcome) else left_open(of_entry(job.entry), _reason_of(end))
 
 
 async def _store_of(group: Place, place: VideoStore) -> VideoStore:
     """Open the recorded output by the block that the run used; without one by the options at hand."""
     if group.store_block:
         return await load_store(group.store_block, group.output)
-    changed: dict[str, Any] = {"base_url": group.output}
-    if not same_place(group.output, place.base_url):
-        # A record must not decide where the secrets of this store are sent.
-        changed["storage_options"] = None
-    return place.model_copy(update=changed)
+    # A record does not decide where the secrets of this store are sent.
+    return place.at(group.output)
 
 
-async def _ask(entry: LedgerEntry, resources: Resources, deadline_seconds: float) -> Step:
-    claim = cast(Claim, entry.claim)
-    if origin(claim.base_url) != origin(resources.client.base_url):
-        return Step("leave_open", reason=f"it belongs to {claim.base_url}; collect it with that base URL")
+async def _ask(job: Job, deadline_seconds: float) -> Step:
+    if isinstance(job.resources, str):
+        return Step("leave_open", reason=job.resources)
+    if origin(job.claim.base_url) != origin(job.resources.client.base_url):
+        return Step("leave_open", reason=f"it belongs to {job.claim.base_url}; collect it with that base URL")
     return await poll_job(
-        unsearched(claim), entry.job_id or "", resources.client, deadline_seconds=deadline_seconds, fresh=False
+        unsearched(job.claim),
+        job.entry.job_id or "",
+        job.resources.client,
+        deadline_seconds=deadline_seconds,
+        fresh=False,
     )
 
 
-async def _finish(entry: LedgerEntry, step: Step, resources: Resources, wait_seconds: float) -> Outcome:
-    claim = cast(Claim, entry.claim)
-    same = origin(claim.base_url) == origin(resources.client.base_url)
-    if step.job is None and same and wait_seconds > 0:
-        step = await _ask(entry, resources, wait_seconds)
-    outcome = await conclude_job(of_entry(entry), step, claim, resources)
+async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | None:
+    """Bring one job to its end, or say why it stays open; None if it is left for the next time, beyond the limit."""
+    remaining = collection.until - current_limits().clock()
+    if step.job is None and remaining > 0:
+        step = await _ask(job, remaining)
+    if step.job is None or isinstance(job.resources, str):
+        outcome = left_open(of_entry(job.entry), step.reason, missing=step.missing)
+    else:
+        async with collection.turns.take() as turn:
+            if turn is None:
+                return None
+            outcome = await conclude_job(of_entry(job.entry), step, job.claim, job.resources)
+            turn.used = outcome.status != "open"
+    claim = job.claim
     tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))
     return outcome
 

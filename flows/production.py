@@ -105,8 +105,12 @@ async def _produce(request: VideoRequest, order: Order) -> FanOut:
             run_id=identity.run_id,
             store_block=order.store,
             credentials_block=order.credentials,
+            folder=await resources.threads.run(resources.identify_folder),
         )
+        sent = [model.model for model in plan.models if model.decision == "send"]
+        resources.ledger.expect([scope.key(model, take) for model in sent for take in plan.each_take])
         outcomes = await _make_all(plan, run, order.collect_command(resources))
+        await resources.threads.run(resources.ledger.drop_marks)
     await publish_report(unsearched(outcomes))
     wanted = len(outcomes) if order.min_success is None else order.min_success
     return FanOut(

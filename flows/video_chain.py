@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import secrets
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
+from openrouter_video.answers import NOT_FOUND, is_gone
 from openrouter_video.client import ContentUnavailable
 from openrouter_video.elision import redact
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
@@ -15,6 +17,7 @@ from openrouter_video.job import Outcome, VideoJob
 from openrouter_video.outcomes import (
     elapsed_since,
     failed,
+    gone,
     left_open,
     not_sent,
     of_plan,
@@ -51,6 +54,7 @@ class VideoRun(NamedTuple):
     run_id: str
     store_block: str | None = None
     credentials_block: str | None = None
+    folder: str | None = None
 
     def claim(self, plan: ModelPlan, take: int) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
@@ -70,6 +74,8 @@ class VideoRun(NamedTuple):
             store_block=self.store_block,
             credentials_block=self.credentials_block,
             shared=self.scope.shared,
+            host=platform.node() if self.folder else None,
+            folder=self.folder,
             left_out=tuple(option.model_dump() for option in plan.left_out),
             notes=plan.notes,
         )
@@ -130,12 +136,16 @@ async def _submit_poll_download(plan: ModelPlan, claim: Claim, run: VideoRun) ->
 async def conclude_job(outcome: Outcome, step: Step, claim: Claim, resources: Resources) -> Outcome:
     """Bring the video of a job to safety after its last poll; whatever stands in the way leaves it open."""
     if step.job is None:
-        return left_open(outcome, step.reason)
+        return left_open(outcome, step.reason, missing=step.missing)
     if not step.job.completed:
         return await _settle(claim, failed(outcome, step.job, shared=claim.shared), resources)
     try:
         kept = await download_video(unsearched(claim), unsearched(step.job), resources, reused=outcome.reused)
-    except (ContentUnavailable, StorageError) as error:
+    except ContentUnavailable as error:
+        if is_gone(error.answer, step.job, datetime.now(UTC), asked_before=outcome.reused):
+            return await _settle(claim, gone(outcome, step.job, str(error), shared=claim.shared), resources)
+        return left_open(outcome, str(error), step.job, missing=error.answer.status == NOT_FOUND)
+    except StorageError as error:
         return left_open(outcome, str(error), step.job)
     # The file says nothing of what went wrong with the ledger before it.
     return kept.model_copy(update={"notes": tuple(dict.fromkeys((*outcome.notes, *kept.notes)))})

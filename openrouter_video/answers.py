@@ -16,11 +16,22 @@ from typing import Any, Literal, NamedTuple
 from openrouter_video.elision import redact
 from openrouter_video.job import VideoJob
 
-__all__ = ["ContentAnswer", "PollAnswer", "SubmitAnswer", "read_content", "read_poll", "read_submit", "retry_after"]
+__all__ = [
+    "NOT_FOUND",
+    "ContentAnswer",
+    "PollAnswer",
+    "SubmitAnswer",
+    "is_gone",
+    "read_content",
+    "read_poll",
+    "read_submit",
+    "retry_after",
+]
 
 LONGEST_MESSAGE = 600
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
+NOT_FOUND, GONE = 404, 410
 LARGEST_COST_USD = 1e6
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
@@ -55,13 +66,15 @@ class SubmitAnswer(NamedTuple):
 class PollAnswer(NamedTuple):
     """What one ``GET /videos/{id}`` told: a job, or the reason why none could be read.
 
-    ``hopeless`` means that asking again with the same key will not do better (401, 403, 404).
+    ``hopeless`` means that asking again with the same key will not do better (401, 403, 404), ``missing`` that the API
+    does not know the job (404).
     """
 
     job: VideoJob | None = None
     reason: str | None = None
     retry_after: float | None = None
     hopeless: bool = False
+    missing: bool = False
 
 
 class ContentAnswer(NamedTuple):
@@ -74,6 +87,7 @@ class ContentAnswer(NamedTuple):
     again: bool
     retry_after: float | None = None
     final: bool = False
+    status: int | None = None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -124,7 +138,7 @@ def read_poll(status: int, headers: Mapping[str, str], body: bytes, now: datetim
         return _read_job(payload, body, job_id)
     reason = f"HTTP {status}: {error_message(payload) or _excerpt(body)}"
     if status in {401, 403, 404}:
-        return PollAnswer(reason=f"{reason}. {POLL_ADVICE[status]}", hopeless=True)
+        return PollAnswer(reason=f"{reason}. {POLL_ADVICE[status]}", hopeless=True, missing=status == NOT_FOUND)
     return PollAnswer(reason=reason, retry_after=retry_after(headers, now))
 
 
@@ -138,9 +152,21 @@ POLL_ADVICE = {
 def read_content(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> ContentAnswer:
     """Say why no video came with this answer, from a bounded beginning of its body."""
     message = error_message(_json(body)) or _excerpt(body)
-    final = status in {400, 403, 404, 410}
-    again = not final and status != UNAUTHORIZED
-    return ContentAnswer(f"HTTP {status}: {message}", again=again, retry_after=retry_after(headers, now), final=final)
+    final = status in {400, 403, NOT_FOUND, GONE}
+    # "Gone" is asked again all the same, since whoever hears it to the end gives the video up.
+    again = status not in {400, UNAUTHORIZED, 403, NOT_FOUND}
+    wait = retry_after(headers, now)
+    return ContentAnswer(f"HTTP {status}: {message}", again=again, retry_after=wait, final=final, status=status)
+
+
+def is_gone(answer: ContentAnswer, job: VideoJob, now: datetime, *, asked_before: bool) -> bool:
+    """Whether a finished job's video can never be had any more.
+
+    Its retention has ended and nothing is there, or the API says "gone", again and again, and not only to the run that
+    made it: of what it says a moment after the job has ended, it may know better later.
+    """
+    expired = job.expires_at is not None and job.expires_at <= now.astimezone(UTC).isoformat(timespec="seconds")
+    return (answer.status in {NOT_FOUND, GONE} and expired) or (answer.status == GONE and asked_before)
 
 
 def error_message(payload: Any) -> str | None:

@@ -124,7 +124,7 @@ def fan_out(
 @app.command(help_epilogue=texts.COLLECT)
 def collect(
     *,
-    limit: Annotated[Whole | None, Parameter(help="How many jobs to look at. Default: all.", converter=whole)] = None,
+    limit: Annotated[Whole | None, Parameter(help="How many jobs to finish. Default: all.", converter=whole)] = None,
     wait: Annotated[
         str | None,
         Parameter(help="How long to wait for jobs that still run, such as 10m.", allow_leading_hyphen=True),
@@ -178,19 +178,20 @@ def ledger_settle(
     *,
     job: Annotated[str | None, Parameter(help="The job that was found at OpenRouter; `collect` fetches it.")] = None,
     abandon: Annotated[bool, Flag(help="There is no such job: free the key for another submission.")] = False,
+    lost: Annotated[bool, Flag(help="The job was accepted, but its video can never be had: give it up.")] = False,
     everything: Annotated[bool, Flag(name="--all", help="Every uncertain submission; never an accepted job.")] = False,
     older_than: Annotated[
         str | None, Parameter(help="Only those older than this, such as 1h.", allow_leading_hyphen=True)
     ] = None,
     place: LedgerOptions = USUAL_LEDGER,
 ) -> int:
-    """Say what became of a submission of which nobody knows whether it was accepted.
+    """Say what became of a submission of which nobody knows whether it was accepted, or give an accepted job up.
 
     Look for the key in OpenRouter's activity first, where it stands as the session id.
     """
     from openrouter_video.command_line.ledger_commands import Settlement, run_settle
 
-    said = Settlement(key, job, abandon, everything, older_than)
+    said = Settlement(key, job, abandon, lost, everything, older_than)
     return run_settle(lambda: _open_ledger(place, _to_stderr), said)
 
 

@@ -7,12 +7,14 @@ created whole or not at all and never changed.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.job import Outcome
-from openrouter_video.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, parse_entry
+from openrouter_video.open_index import OpenIndex, OwnMarks
+from openrouter_video.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, is_record, parse_entry
 from openrouter_video.stores import (
     Store,
     check_ledger,
@@ -22,6 +24,7 @@ from openrouter_video.stores import (
     create_exclusive,
     is_part,
     list_names,
+    list_tree,
     read_bytes,
 )
 
@@ -45,6 +48,8 @@ class Ledger:
 
     def __init__(self, store: Store, mode: int = OWNER_ONLY) -> None:
         self.store = store.readable_by(mode)
+        self.index = OpenIndex(self.store)
+        self._marks = OwnMarks(self.index, secrets.token_hex(8))
 
     def __repr__(self) -> str:
         return f"Ledger({self.store.url!r})"
@@ -74,11 +79,25 @@ class Ledger:
         """Close the connections to the store."""
         self.store.close()
 
+    def expect(self, keys: Sequence[str]) -> None:
+        """Tell which keys a run may claim, so that one mark in the index of what is open stands for all of them."""
+        self._marks.expect(keys)
+
+    def drop_marks(self) -> None:
+        """Remove the marks of this run under which nothing is open, once it claims no more; best effort."""
+        self._marks.close()
+
     def claim(self, attempt: int, claim: Claim) -> bool:
-        """Claim an attempt before its POST; False means that somebody else has it.
+        """Mark a key as open and claim an attempt, before its POST; False means that somebody else has it.
 
         A store may answer "exists" to a creation of our own whose first answer was lost, so the token decides.
         """
+        try:
+            self._marks.begin(claim.key)
+        except StorageError as error:
+            raise LedgerError(
+                f"the ledger at {self.url} cannot record claim-{attempt} of {claim.key}: {error}"
+            ) from None
         if self._create(claim.key, f"claim-{attempt}", claim):
             return True
         entry = self.entry(claim.key)
@@ -99,7 +118,10 @@ class Ledger:
 
     def release(self, key: str, attempt: int, reason: str, *, by_person: bool = False) -> bool:
         """Record the proof that nothing was accepted, which frees the key for the next attempt."""
-        return self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
+        created = self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
+        if created:
+            self._marks.end(key, for_good=False)
+        return created
 
     def doubt(self, key: str, attempt: int, reason: str) -> bool:
         """Record that nobody knows whether the attempt was accepted; only a person may settle it."""
@@ -111,6 +133,8 @@ class Ledger:
         """Record the end: the file is safe, or the provider has given up."""
         created = self._create(key, "outcome", OutcomeRecord(at=_now(), outcome=outcome))
         clear_leftovers(self.store, key)
+        if created:
+            self._marks.end(key, for_good=True)
         return created
 
     def entry(self, key: str) -> LedgerEntry:
@@ -119,6 +143,8 @@ class Ledger:
         entry = self._read(key, names)
         if entry.state in {"settled", "uncertain"}:
             self._tidy(key, names)
+        if entry.state == "settled":
+            self._marks.end(key, for_good=False)
         return entry
 
     def unfinished(self, key: str) -> LedgerEntry | None:
@@ -144,12 +170,32 @@ class Ledger:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
 
     def _read(self, key: str, names: Sequence[str]) -> LedgerEntry:
-        records = [name for name in names if name.endswith(SUFFIX)]
+        records = [name for name in names if name.endswith(SUFFIX) and is_record(name.removesuffix(SUFFIX))]
         try:
             contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in records}
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
         return parse_entry(key, contents)
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """The keys that this object has settled."""
+        return self._marks.settled
+
+    def unsettled_keys(self) -> list[str]:
+        """List the keys that may not be over: where a store lists all records at once, those without an outcome.
+
+        Whether an outcome can be read is then not asked, since that would be a request for each.
+        """
+        try:
+            tree = list_tree(self.store)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
+        if tree is None:
+            return self.keys()
+        clear_probes(self.store, [path for path in tree if "/" not in path])
+        keys = {folder for path in tree if KEY.fullmatch(folder := path.partition("/")[0]) and "/" in path}
+        return sorted(key for key in keys if not tree.get(f"{key}/outcome{SUFFIX}"))
 
     def keys(self) -> list[str]:
         """List the keys of all submissions; whatever else lies in the folder is none."""

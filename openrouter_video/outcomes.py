@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from openrouter_video.answers import clip
 from openrouter_video.job import LeftOut, Outcome, VideoJob
 from openrouter_video.plan import ModelPlan
@@ -24,6 +26,8 @@ __all__ = [
     "completed",
     "elapsed_since",
     "failed",
+    "given_up",
+    "gone",
     "left_open",
     "not_sent",
     "of_entry",
@@ -31,7 +35,9 @@ __all__ = [
     "of_submission",
     "started",
     "uncertain",
+    "unreadable",
     "unsettled_words",
+    "why_unreadable",
     "with_unrecorded",
 ]
 
@@ -46,6 +52,7 @@ FINAL_FOR: Mapping[bool | None, str] = {
 STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
 SETTLE_COMMAND = "openrouter-video ledger settle"
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
+LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 
 
 def of_plan(plan: ModelPlan, take: int, key: str | None = None) -> Outcome:
@@ -61,6 +68,17 @@ def of_plan(plan: ModelPlan, take: int, key: str | None = None) -> Outcome:
     )
 
 
+def unreadable(key: str, reason: str) -> Outcome:
+    """Return the outcome of a key whose records cannot be read: nobody knows, and nothing is done until they can."""
+    return Outcome(model="unknown", key=key, status="open", reused=True, error=why_unreadable(reason))
+
+
+def why_unreadable(reason: str) -> str:
+    """Return why the records of a key cannot be read, with what to do about it."""
+    cure = "Once that is mended (access rights, storage class, a folder in place of a file)"
+    return f"{reason} {cure}, {COLLECT} goes on with it; until then nothing is sent or fetched under this key"
+
+
 def started(claim: Claim, *, job_id: str | None = None, reused: bool = False) -> Outcome:
     """Return what is known of a video from its claim alone: the job is open until something ends it."""
     return Outcome(
@@ -71,9 +89,17 @@ def started(claim: Claim, *, job_id: str | None = None, reused: bool = False) ->
         reused=reused,
         job_id=job_id,
         sent=claim.sent,
-        left_out=tuple(LeftOut.model_validate(option) for option in claim.left_out),
+        left_out=_left_out(claim),
         notes=claim.notes,
     )
+
+
+def _left_out(claim: Claim) -> tuple[LeftOut, ...]:
+    """Read what a claim says was left out; a record that somebody edited must not stop anything."""
+    try:
+        return tuple(LeftOut.model_validate(option) for option in claim.left_out)
+    except ValidationError:
+        return ()
 
 
 def of_submission(submitted: Submitted) -> Outcome:
@@ -182,11 +208,29 @@ def _said_final(outcome: Outcome, shared: bool | None) -> Outcome:
     return outcome.model_copy(update={"error": f"{said}{FINAL} {FINAL_FOR[shared]}"})
 
 
-def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None) -> Outcome:
-    """Return the outcome of a job that goes on, or whose video is still to be fetched."""
+def gone(outcome: Outcome, job: VideoJob, reason: str, *, shared: bool | None = None) -> Outcome:
+    """Return the outcome of a finished job whose video the provider does not keep any more."""
+    error = f"expired: the provider does not keep the video any more ({reason.rstrip('.')})"
+    known = outcome.model_copy(update={"status": "failed", "error": error, "cost_usd": job.cost_usd})
+    return _said_final(known, shared)
+
+
+def given_up(entry: LedgerEntry) -> Outcome:
+    """Return the outcome of a job that a person has given up; what it cost, the provider's activity page tells."""
+    return of_entry(entry).model_copy(update={"status": "failed", "reused": False, "error": "given up by a person"})
+
+
+def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None, *, missing: bool = False) -> Outcome:
+    """Return the outcome of a job that goes on, or whose video is still to be fetched.
+
+    ``missing``: the API knows no such thing. That may be for a wrong key or base URL, so only a person ends it.
+    """
     cost = job.cost_usd if job else None
+    then = f"{COLLECT} finishes it"
+    if missing:
+        then = f"{COLLECT} asks again; if it can never be had, end it by {LOST.format(key=outcome.key or 'KEY')}"
     told = reason is not None and COLLECT in reason
-    error = reason if told else "; ".join(filter(None, [(reason or "").rstrip("."), f"{COLLECT} finishes it"]))
+    error = reason if told else "; ".join(filter(None, [(reason or "").rstrip("."), then]))
     return outcome.model_copy(update={"status": "open", "error": error, "cost_usd": cost})
 
 

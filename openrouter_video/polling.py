@@ -25,13 +25,14 @@ class Step(NamedTuple):
     """What to do after an answer.
 
     ``wait``: ask again in ``seconds``. ``done``: ``job`` is terminal by the provider's word. ``leave_open``: stop
-    asking and say why; the job goes on and can be collected later.
+    asking and say why; the job goes on and can be collected later, unless it is ``missing``: the API does not know it.
     """
 
     action: Literal["wait", "done", "leave_open"]
     seconds: float = 0.0
     job: VideoJob | None = None
     reason: str | None = None
+    missing: bool = False
 
 
 def poll_interval(elapsed: float, jitter: float = 0.5) -> float:
@@ -53,7 +54,7 @@ def next_step(answer: PollAnswer, elapsed: float, deadline: float, jitter: float
     if answer.job is not None and answer.job.terminal:
         return Step("done", job=answer.job)
     if answer.hopeless:
-        return Step("leave_open", reason=answer.reason)
+        return Step("leave_open", reason=answer.reason, missing=answer.missing)
     if elapsed >= deadline:
         doubt = f"; the last answer was: {answer.reason}" if answer.reason else ""
         waited = f"not finished after {round(deadline / 60, 1):g} min" if deadline > 0 else "still running"

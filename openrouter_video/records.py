@@ -35,6 +35,7 @@ __all__ = [
     "differences",
     "digest",
     "in_flight",
+    "is_record",
     "parse_entry",
     "scope_of_key",
     "scope_of_run",
@@ -103,6 +104,7 @@ class Claim(_Record):
     """Written before the POST: what is about to be sent, where, and where its video will go.
 
     ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
+    ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
     """
 
     key: str
@@ -119,6 +121,8 @@ class Claim(_Record):
     store_block: str | None = None
     credentials_block: str | None = None
     shared: bool | None = None
+    host: str | None = None
+    folder: str | None = None
     left_out: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -174,6 +178,11 @@ class LedgerEntry(NamedTuple):
     outcome: Outcome | None = None
     since: str | None = None
     other_job_ids: tuple[str, ...] = ()
+
+
+def is_record(name: str) -> bool:
+    """Whether a file name without ``.json`` is that of a record; whatever else lies beside them is none of ours."""
+    return name == "outcome" or ATTEMPT.fullmatch(name) is not None
 
 
 def parse_entry(key: str, contents: Mapping[str, bytes | None]) -> LedgerEntry:

@@ -13,12 +13,13 @@ from openrouter_video.catalog import Catalog
 from openrouter_video.client import VideoClient
 from openrouter_video.download import Downloader
 from openrouter_video.dry_run import dry_run, no_options
-from openrouter_video.errors import KeyConflict, LedgerError, Problem
+from openrouter_video.errors import ConfigurationError, KeyConflict, LedgerError, Problem, StorageError
 from openrouter_video.ledger import Ledger
 from openrouter_video.limits import current_limits
+from openrouter_video.places import LEDGER_FOLDER
 from openrouter_video.plan import Plan
 from openrouter_video.request import VideoRequest
-from openrouter_video.stores import Store
+from openrouter_video.stores import Store, folder_identity
 from openrouter_video.submission import Submitter, check_conflict
 from openrouter_video.threads import Threads
 
@@ -75,6 +76,21 @@ class Resources:
             min_success=min_success,
             options_for=self.options_for,
         )
+
+    def identify_folder(self) -> str | None:
+        """Return by what other machines know that an output on a local disk is not theirs; blocks.
+
+        None where there is no need: the output has one URL for all, or the ledger is inside it.
+
+        Raises:
+            ConfigurationError: if it could not be recorded in the folder.
+        """
+        if self.ledger.url == self.store.url_of(LEDGER_FOLDER):
+            return None
+        try:
+            return folder_identity(self.store)
+        except StorageError as error:
+            raise ConfigurationError(f"The output {self.store.url} cannot be used. {error}") from None
 
     async def find_conflicts(self, bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any]) -> list[Problem]:
         """Return a problem if a key was used for a different request, or if the ledger does not say.

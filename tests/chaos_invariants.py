@@ -111,7 +111,7 @@ def _why_lost(charge: Charged, evidence: Evidence) -> str | None:
     if entry is None:
         return "the ledger knows nothing of it"
     if entry.state in {"claimed", "uncertain"}:
-        told = any(one.key == charge.key and one.status == "uncertain" for one in evidence.collected)
+        told = any(one.key == charge.key and _in_doubt(one) for one in evidence.collected)
         return None if told else f"{entry.state}, and the collection does not say so"
     if entry.outcome is None:
         return f"{entry.state} after the collection"
@@ -120,6 +120,11 @@ def _why_lost(charge: Charged, evidence: Evidence) -> str | None:
     if entry.outcome.status == "failed":
         return None if PROVIDERS_LAST_WORD in (entry.outcome.error or "") else f"failed: {entry.outcome.error}"
     return _why_not_safe(charge, entry, evidence)
+
+
+def _in_doubt(report: Report) -> bool:
+    """Whether a report says that nobody knows what became of a submission, or not yet."""
+    return report.status == "uncertain" or (report.status == "open" and "in flight" in (report.error or ""))
 
 
 def _why_not_safe(charge: Charged, entry: LedgerEntry, evidence: Evidence) -> str | None:
@@ -148,7 +153,7 @@ def _incomplete_files(evidence: Evidence) -> Iterator[str]:
 def _silence(evidence: Evidence) -> Iterator[str]:
     """Find what was asked for, or begun, and of which nobody is told anything."""
     told = {one.key for one in evidence.reports}
-    doubts = {one.key for one in evidence.collected if one.status == "uncertain"}
+    doubts = {one.key for one in evidence.collected if _in_doubt(one)}
     for key in evidence.asked:
         if key not in told:
             yield f"silent: no run told what became of {key}"
@@ -189,7 +194,7 @@ def gather(api: str, api_key: str, output: Path, asked: frozenset[str], reports:
         asked=asked,
         charges=tuple(_charges(api, api_key)),
         # Not by Ledger, which removes temporaries when it reads.
-        entries={folder.name: _entry(folder) for folder in sorted(ledger.glob("*/"))},
+        entries={folder.name: _entry(folder) for folder in sorted(ledger.glob("[!_]*/"))},
         files={name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
         sidecars={name: json.loads(path.read_bytes()) for name, path in files.items() if name.endswith(".json")},
         strays=tuple(strays),

@@ -381,7 +381,8 @@ class FaultyRuns:
     def files(self) -> list[str]:
         """The names of all files in the output, temporary ones too, but not the ledger's records."""
         found = [path.relative_to(self.output) for path in self.output.rglob("*") if path.is_file()]
-        return sorted(path.name for path in found if path.parts[0] != "_jobs" or path.name.startswith("."))
+        ours = {"_jobs", ".openrouter-video-folder"}
+        return sorted(path.name for path in found if path.parts[0] not in ours or path.name.endswith(".part"))
 
     def _set(self, **environment: str) -> None:
         for name, value in environment.items():

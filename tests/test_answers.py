@@ -263,7 +263,7 @@ def test_polls_that_are_hopeless(status: int, message: str, reason: str) -> None
         (403, envelope("Forbidden", 403), False),
         (404, envelope("Job not found", 404), False),
         (409, envelope("Not yet complete", 409), True),
-        (410, envelope("Gone", 410), False),
+        (410, envelope("Gone", 410), True),
         (429, envelope("Slow down", 429), True),
         (502, b"", True),
     ],

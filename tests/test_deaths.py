@@ -60,7 +60,8 @@ async def test_a_killed_run_is_collected_and_run_again(
     again = await runs.generate(idempotency_key="k")
     _check_end(runs, point, again)
     if point in UNCERTAIN:
-        assert [(outcome.status, outcome.key) for outcome in collected] == [("uncertain", again.key)]
+        assert [(outcome.status, outcome.key) for outcome in collected] == [("open", again.key)]
+        assert "in flight: begun" in (collected[0].error or "")
     elif point not in UNPAID:
         assert [(outcome.status, outcome.job_id) for outcome in collected] == [("completed", again.job_id)]
         assert again.reused
@@ -75,7 +76,8 @@ async def test_a_killed_flow_run_is_retried(runs: FaultyRuns, killed: Callable[.
     again = await _retry(runs, run)
     _check_end(runs, point, again)
     collected = await runs.collect()
-    assert [outcome.status for outcome in collected] == (["uncertain"] if point in UNCERTAIN else [])
+    # A minute after the claim its answer may still come, for all that anybody but the dead process knows.
+    assert [outcome.status for outcome in collected] == (["open"] if point in UNCERTAIN else [])
 
 
 async def _retry(runs: FaultyRuns, run: FlowRun) -> Outcome:

@@ -84,7 +84,7 @@ async def test_nobody_waits_an_hour_for_content(runs: FaultyRuns) -> None:
 
 
 @pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
-@pytest.mark.parametrize("status", [401, 404, 410])
+@pytest.mark.parametrize("status", [401, 404])
 async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, status: int, times: int | None) -> None:
     """Asking again at once would not help: open with the reason, and collect, or a new run, finishes it later."""
     body = {"error": {"code": status, "message": "No such luck"}}
@@ -99,6 +99,36 @@ async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, sta
         assert (again.reused, runs.files) == (True, [])
     runs.sandbox.clear_faults()
     _assert_whole(await runs.collect_one(), runs)
+
+
+async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> None:
+    """Once is not enough, since the run's own answer may be too early; a collection that hears it again ends it."""
+    body = {"error": {"code": 410, "message": "No such luck"}}
+    runs.sandbox.add_fault(Fault(on="content", status=410, body=body, times=None))
+    _assert_open(await runs.generate(idempotency_key=KEY), runs, "HTTP 410: No such luck")
+    ended = await runs.collect_one()
+    assert (ended.status, ended.cost_usd) == ("failed", 0.05)
+    assert "expired: the provider does not keep the video any more (HTTP 410: No such luck)" in (ended.error or "")
+    assert await runs.collect() == []
+    assert ((await runs.generate(idempotency_key=KEY)).status, runs.jobs) == ("failed", 1)
+
+
+async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) -> None:
+    """The first answer was wrong: nothing is lost."""
+    runs.sandbox.add_fault(Fault(on="content", status=410))
+    _assert_open(await runs.generate(idempotency_key=KEY), runs, "HTTP 410")
+    _assert_whole(await runs.collect_one(), runs)
+
+
+async def test_an_expired_copy_ends_the_job_at_once(runs: FaultyRuns) -> None:
+    """The time of its retention is over and nothing is there: failed, with its cost, and never asked for again."""
+    over = {"status": "completed", "usage": {"cost": 0.4}, "expires_at": "2026-01-01T00:00:00Z"}
+    runs.sandbox.add_fault(Fault(on="poll", body=over, times=None))
+    runs.sandbox.add_fault(Fault(on="content", status=404, times=None))
+    outcome = await runs.generate(idempotency_key=KEY)
+    assert (outcome.status, outcome.cost_usd) == ("failed", 0.4)
+    assert (outcome.error or "").startswith("expired: ")
+    assert await runs.collect() == []
 
 
 @pytest.mark.parametrize(

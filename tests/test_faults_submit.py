@@ -155,7 +155,7 @@ async def test_a_job_that_the_ledger_does_not_take_at_once(runs: FaultyRuns, men
         folder.unlink()
         aside.rename(folder)
         ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
-        settle_entry(ledger, ledger.entry(outcome.key or ""), outcome.job_id, datetime.now(UTC))
+        settle_entry(ledger, ledger.entry(outcome.key or ""), "job", outcome.job_id, datetime.now(UTC))
     else:
         assert "`openrouter-video collect` finishes it" in (outcome.error or "")
     runs.sandbox.clear_faults()

@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.text import Text
 
-from openrouter_video.command_line.ledger_desk import read_entries
 from openrouter_video.command_line.live_view import LiveView
 from openrouter_video.command_line.refusal import refused_run, tell_refusal
 from openrouter_video.command_line.signals import EXIT_INTERRUPTED, PartingWords, parting_with
@@ -19,12 +19,12 @@ from openrouter_video.command_line.terminal_report import print_report
 from openrouter_video.command_line.video_run import EXIT_FEWER, EXIT_REFUSED, Engine
 from openrouter_video.errors import Problem, RequestRefused, VideoError
 from openrouter_video.job import FanOut, Outcome, count_completed, total_cost
+from openrouter_video.ledger_reading import read_open
 from openrouter_video.plain_text import printable
 from openrouter_video.progress import watching
 
 __all__ = ["collected", "run_collection"]
 
-UNFINISHED = frozenset({"accepted", "claimed", "uncertain"})
 GOES_ON = "Interrupted; nothing is lost: what is still open stays in the ledger. Run collect again."
 
 
@@ -53,7 +53,8 @@ def _run_collection(engine: Engine, asked: Mapping[str, Any], *, as_json: bool, 
         result, ledger = collected(None, (), asked), engine.open_ledger(announce)
         where = ledger.url
         # Where nothing is open, nobody needs Prefect, whose start takes seconds.
-        if read_entries(ledger, lambda entry: entry.state in UNFINISHED):
+        reading = read_open(ledger, datetime.now(UTC))
+        if reading.entries or reading.unreadable:
             engine.start(announce)
             with view.running(), watching(view.tell):
                 finished = engine.run()

@@ -9,16 +9,19 @@ from typing import NamedTuple
 from rich.text import Text
 
 from openrouter_video.command_line.ledger_desk import (
+    Word,
     entry_row,
     find_entry,
-    print_entries,
-    read_entries,
+    print_rows,
     settle_entry,
+    unreadable_row,
 )
 from openrouter_video.command_line.options import parse_seconds
 from openrouter_video.command_line.terminal import Terminal, print_json
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import Ledger
+from openrouter_video.ledger_reading import read_all, read_open
+from openrouter_video.outcomes import why_unreadable
 from openrouter_video.plain_text import printable
 from openrouter_video.records import LedgerEntry, age_of
 
@@ -34,6 +37,7 @@ class Settlement(NamedTuple):
     key: str | None = None
     job: str | None = None
     abandon: bool = False
+    lost: bool = False
     everything: bool = False
     older_than: str | None = None
 
@@ -41,9 +45,9 @@ class Settlement(NamedTuple):
         """Return why this says too little or too much; None if it is clear."""
         if self.everything == (self.key is not None):
             return "give one KEY, or --all with --older-than"
-        if self.abandon == (self.job is not None):
-            return "say --job ID if the job was found at OpenRouter, or --abandon if it was not"
-        if self.everything and (self.job is not None or self.older_than is None):
+        if [self.abandon, self.lost, self.job is not None].count(True) != 1:
+            return "say --job ID if the job was found at OpenRouter, --abandon if it was not, or --lost to give it up"
+        if self.everything and (not self.abandon or self.older_than is None):
             return "--all needs --older-than, such as 1h, and --abandon"
         if not self.everything and self.older_than is not None:
             return "--older-than goes with --all"
@@ -51,9 +55,14 @@ class Settlement(NamedTuple):
             return f"--job {self.job!r} is no job's id"
         return None
 
+    @property
+    def word(self) -> Word:
+        """Which of the three it is."""
+        return "lost" if self.lost else "abandon" if self.abandon else "job"
+
 
 def list_entries(ledger: Ledger, *, only_open: bool, only_uncertain: bool, everything: bool, as_json: bool) -> int:
-    """Print the entries of a ledger: by default those that are not over.
+    """Print the entries of a ledger: by default those that are not over. 1 if some of it could not be read, else 0.
 
     Raises:
         LedgerError: if the ledger cannot be read.
@@ -61,16 +70,20 @@ def list_entries(ledger: Ledger, *, only_open: bool, only_uncertain: bool, every
     states = {"accepted"} if only_open else set[str]()
     states |= UNCERTAIN if only_uncertain else set()
     states = states or {"accepted", *UNCERTAIN}
-    entries = read_entries(ledger, lambda entry: (everything and entry.attempt > 0) or entry.state in states)
     now, terminal = datetime.now(UTC), Terminal(stderr=as_json)
+    reading = read_all(ledger) if everything else read_open(ledger, now)
+    entries = [one for one in reading.entries if (everything and one.attempt > 0) or one.state in states]
+    rows = [*(entry_row(entry, now) for entry in entries), *map(unreadable_row, reading.unreadable)]
     if as_json:
-        print_json({"ledger": ledger.url, "entries": [entry_row(entry, now) for entry in entries]})
-    elif entries:
-        print_entries(terminal, entries, now)
+        print_json({"ledger": ledger.url, "entries": rows})
+    elif rows:
+        print_rows(terminal, rows)
     else:
         what = "no submission" if everything else "no submission of that kind"
         terminal.print(Text(f"There is {what} in {printable(ledger.url)}."), soft_wrap=True)
-    return 0
+    for one in reading.unreadable:
+        Terminal(stderr=True).print(Text(printable(f"{one.key}: {why_unreadable(one.reason)}")), soft_wrap=True)
+    return 1 if reading.unreadable else 0
 
 
 def run_settle(open_ledger: Callable[[], Ledger], said: Settlement) -> int:
@@ -90,17 +103,20 @@ def run_settle(open_ledger: Callable[[], Ledger], said: Settlement) -> int:
         terminal.print(Text(printable(text)), soft_wrap=True)
 
     if not said.everything:
-        tell(settle_entry(ledger, find_entry(ledger, said.key or ""), said.job and said.job.strip(), now))
+        tell(settle_entry(ledger, find_entry(ledger, said.key or ""), said.word, said.job and said.job.strip(), now))
         return 0
-    entries = read_entries(ledger, lambda entry: entry.state in UNCERTAIN and _is_older(entry, oldest, now))
-    return _abandon_all(ledger, entries, now, tell)
+    reading = read_open(ledger, now)
+    for one in reading.unreadable:
+        tell(f"{one.key}: {why_unreadable(one.reason)}")
+    entries = [entry for entry in reading.entries if entry.state in UNCERTAIN and _is_older(entry, oldest, now)]
+    return max(_abandon_all(ledger, entries, now, tell), 1 if reading.unreadable else 0)
 
 
 def _abandon_all(ledger: Ledger, entries: Sequence[LedgerEntry], now: datetime, tell: Callable[[str], None]) -> int:
     failed = 0
     for entry in entries:
         try:
-            tell(settle_entry(ledger, entry, None, now))
+            tell(settle_entry(ledger, entry, "abandon", None, now))
         except (ConfigurationError, LedgerError) as error:
             tell(str(error))
             failed += 1

@@ -1,15 +1,15 @@
 """What a person does with the ledger: look at it, and settle what no program may decide.
 
-Only a submission of which nobody knows whether it was accepted can be settled by hand: an accepted job is billed, and
-its key must never become free again.
+Only a submission of which nobody knows whether it was accepted can be freed by hand: an accepted job is billed, and its
+key must never become free again. It can be given up, which ends it as failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.text import Text
 
@@ -18,28 +18,23 @@ from openrouter_video.command_line.terminal import Terminal
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.job import dollars
 from openrouter_video.ledger import Ledger
+from openrouter_video.ledger_reading import Unreadable
+from openrouter_video.outcomes import given_up
 from openrouter_video.records import IN_FLIGHT_SECONDS, UNREADABLE_JOB, LedgerEntry, age_of, in_flight
 
-__all__ = ["entry_row", "find_entry", "print_entries", "read_entries", "settle_entry", "why_not", "words_for"]
+__all__ = ["Word", "entry_row", "find_entry", "print_rows", "settle_entry", "unreadable_row", "why_not", "words_for"]
 
-READERS = 16
+Word = Literal["job", "abandon", "lost"]
+"""What a person says of a submission: it became this job, it became none, or its job can never be had."""
+
 SHORT_KEY = 12
+WHOLE_KEY = re.compile(r"[0-9a-f]{32}")
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"))
 STATE_STYLES = {"open": "cyan", "in flight": "cyan", "uncertain": "magenta", "begun": "magenta"} | {
     "completed": "green",
     "failed": "red",
+    "unreadable": "red",
 }
-
-
-def read_entries(ledger: Ledger, wanted: Callable[[LedgerEntry], bool]) -> list[LedgerEntry]:
-    """Read the entries that are wanted, the oldest first; blocks.
-
-    Raises:
-        LedgerError: if the ledger cannot be read.
-    """
-    with ThreadPoolExecutor(READERS) as readers:
-        entries = list(readers.map(ledger.entry, ledger.keys()))
-    return sorted((entry for entry in entries if wanted(entry)), key=lambda entry: entry.since or "")
 
 
 def find_entry(ledger: Ledger, key: str) -> LedgerEntry:
@@ -49,6 +44,8 @@ def find_entry(ledger: Ledger, key: str) -> LedgerEntry:
         RequestRefused: if there is none, or more than one.
         LedgerError: if the ledger cannot be read.
     """
+    if WHOLE_KEY.fullmatch(key) and (entry := ledger.entry(key)).attempt:
+        return entry
     keys = ledger.keys()
     found = [one for one in keys if one.startswith(key)] if key else []
     if key in found or len(found) == 1:
@@ -84,38 +81,53 @@ def entry_row(entry: LedgerEntry, now: datetime) -> dict[str, Any]:
     }
 
 
-def why_not(entry: LedgerEntry, now: datetime, *, abandon: bool) -> str | None:
+def unreadable_row(one: Unreadable) -> dict[str, Any]:
+    """Return what a list tells of a key whose records cannot be read."""
+    unknown = ("model", "take", "job_id", "cost_usd", "age_seconds", "since", "url", "base_url")
+    return {"key": one.key, "state": "unreadable", **dict.fromkeys(unknown), "reason": one.reason}
+
+
+def why_not(entry: LedgerEntry, word: Word, now: datetime) -> str | None:
     """Return why a person may not settle an entry; None if he may.
 
-    To give a job's id is safe at any time; to ``abandon`` it frees the key, so no POST may be on its way.
+    To give a job's id is safe at any time, and so is to give up a job that is ``lost``; to ``abandon`` a submission
+    frees the key, so no POST may be on its way.
     """
-    if entry.state == "settled":
-        return f"it is over: {words_for(entry, now)}"
+    if entry.state in {"settled", "free"}:
+        over = f"it is over: {words_for(entry, now)}"
+        return over if entry.outcome else "nothing was accepted under it, so it is free already"
     if entry.state == "accepted":
-        return f"job {entry.job_id} was accepted and is billed; `openrouter-video collect` finishes it"
-    if entry.state == "free":
-        return "nothing was accepted under it, so it is free already"
-    if abandon and in_flight(entry, now):
+        collect = "`openrouter-video collect` finishes it, and --lost gives it up"
+        return None if word == "lost" else f"job {entry.job_id} was accepted and is billed; {collect}"
+    if entry.reason == UNREADABLE_JOB:
+        look = f"look for the session {entry.key} in OpenRouter's activity"
+        return f"{UNREADABLE_JOB}; {look} and give --job ID, or give it up by --lost" if word == "abandon" else None
+    if word == "lost":
+        return "nobody knows whether it was accepted; say --job ID if it was, or --abandon if it was not"
+    if word == "abandon" and in_flight(entry, now):
         age = age_of(entry, now) or 0.0
         rest = max(1, round((IN_FLIGHT_SECONDS - age) / 60))
         return f"it was begun {_age(max(0.0, age))} ago and may be on its way; try again in {rest} min"
     return None
 
 
-def settle_entry(ledger: Ledger, entry: LedgerEntry, job_id: str | None, now: datetime) -> str:
-    """Settle an uncertain entry by a person's word: its job's id, or None that there is no job. Returns what was done.
+def settle_entry(ledger: Ledger, entry: LedgerEntry, word: Word, job_id: str | None, now: datetime) -> str:
+    """Settle an entry by a person's word: the ``job`` of that id, that there is none, or that it is lost.
+
+    Returns what was done.
 
     Raises:
-        ConfigurationError: if the entry is not uncertain.
+        ConfigurationError: if the word does not fit the entry.
         LedgerError: if the record could not be written, or somebody else was quicker.
     """
-    reason = why_not(entry, now, abandon=job_id is None)
-    if reason is None and job_id is None and entry.reason == UNREADABLE_JOB:
-        reason = f"{UNREADABLE_JOB}; look for the session {entry.key} in OpenRouter's activity and give --job ID"
+    reason = why_not(entry, word, now)
     if reason is not None:
         raise ConfigurationError(f"{entry.key} cannot be settled: {reason}")
-    if job_id is not None:
-        done = ledger.record_job(entry.key, entry.attempt, job_id, by_person=True)
+    if word == "lost":
+        done = ledger.settle(entry.key, given_up(entry))
+        words = f"given up: job {entry.job_id or 'of unknown id'} is billed, and nobody asks for it any more"
+    elif word == "job":
+        done = ledger.record_job(entry.key, entry.attempt, job_id or "", by_person=True)
         words = f"job {job_id} is recorded; `openrouter-video collect` fetches its video"
     else:
         done = ledger.release(entry.key, entry.attempt, "abandoned by a person", by_person=True)
@@ -125,10 +137,10 @@ def settle_entry(ledger: Ledger, entry: LedgerEntry, job_id: str | None, now: da
     return f"{entry.key}: {words}"
 
 
-def print_entries(terminal: Terminal, entries: Sequence[LedgerEntry], now: datetime) -> None:
+def print_rows(terminal: Terminal, entries: Sequence[dict[str, Any]]) -> None:
     """Print a table on a terminal, else tab-separated lines with a header."""
     header = ("age", "model", "take", "state", "job", "cost", "key")
-    rows = [_cells(entry_row(entry, now)) for entry in entries]
+    rows = [_cells(entry) for entry in entries]
     if not terminal.is_terminal:
         for cells in (header, *rows):
             terminal.print_row(cells)

@@ -71,7 +71,9 @@ COLLECT = """Examples:
   openrouter-video collect                       what ./videos/_jobs knows of
   openrouter-video collect --ledger s3://bucket/ledger --wait 10m
 
-Exit codes: 0 nothing is left open, 1 something is, 2 refused."""
+Exit codes: 0 nothing is left open, whatever became of the jobs; 1 something is
+  open or uncertain, or a record cannot be read; 2 refused. What can never be had
+  is ended as failed once it has expired, or by `ledger settle KEY --lost`."""
 
 LEDGER = "Look at the records of submissions, and settle what no program may decide."
 
@@ -84,6 +86,7 @@ SETTLE = """Examples:
   openrouter-video ledger settle 4f1c --job gen-vid-1790983457-abc
                                                  it was found at OpenRouter
   openrouter-video ledger settle 4f1c --abandon  it is not there: free the key
+  openrouter-video ledger settle 4f1c --lost     its video can never be had
   openrouter-video ledger settle --all --older-than 1h --abandon
                                                  after an outage"""
 

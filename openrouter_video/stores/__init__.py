@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from openrouter_video.stores.checks import check_ledger, check_reachable, check_writable, clear_probes
 from openrouter_video.stores.exclusive import create_exclusive
+from openrouter_video.stores.folder_identity import folder_identity, is_same_folder
 from openrouter_video.stores.leftovers import clear_leftovers
+from openrouter_video.stores.listing import list_tree
 from openrouter_video.stores.opening import Store, local_path, open_store, passing_place
 from openrouter_video.stores.path_files import is_part
 from openrouter_video.stores.patience import answered_in_time
@@ -27,8 +29,11 @@ __all__ = [
     "clear_leftovers",
     "clear_probes",
     "create_exclusive",
+    "folder_identity",
     "is_part",
+    "is_same_folder",
     "list_names",
+    "list_tree",
     "local_path",
     "open_store",
     "passing_place",
