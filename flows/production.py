@@ -107,10 +107,7 @@ async def _produce(request: VideoRequest, order: Order) -> FanOut:
             credentials_block=order.credentials,
             folder=await resources.threads.run(resources.identify_folder),
         )
-        sent = [model.model for model in plan.models if model.decision == "send"]
-        resources.ledger.expect([scope.key(model, take) for model in sent for take in plan.each_take])
         outcomes = await _make_all(plan, run, order.collect_command(resources))
-        await resources.threads.run(resources.ledger.drop_marks)
     await publish_report(unsearched(outcomes))
     wanted = len(outcomes) if order.min_success is None else order.min_success
     return FanOut(
@@ -143,6 +140,8 @@ def _saying_if_interrupted(words: str) -> Iterator[None]:
 async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
     """Make all videos side by side; the failure of one never touches another."""
     videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
+    threads, ledger = run.resources.threads, run.resources.ledger
+    ledger.expect([run.scope.key(model.model, take) for model, take in videos if model.decision == "send"])
     bar = ProgressBar(len(videos))
     await bar.start()
 
@@ -158,6 +157,7 @@ async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
     except asyncio.CancelledError:
         await _say_what_goes_on(videos, run, collect)
         raise
+    await threads.run(ledger.drop_marks)
     return [task.result() for task in tasks]
 
 
