@@ -27,12 +27,16 @@ from openrouter_video.progress import Progress, tell
 from openrouter_video.records import Claim, LedgerEntry
 from openrouter_video.resources import Resources
 from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unsearched
+from openrouter_video.threads import Threads
 
 from .production import refused_state
 from .run_identity import identify_run
+from .termination import ended_by_sigterm, saying_if_interrupted
 from .video_chain import conclude_job
 
 __all__ = ["collect_videos"]
+
+GOES_ON = "Interrupted; nothing is lost: what is still open stays in the ledger, for the next collection."
 
 
 class Place(NamedTuple):
@@ -58,6 +62,7 @@ class Collection(NamedTuple):
     ledger: Ledger
     turns: Turns
     until: float
+    threads: Threads
 
 
 @flow(name="collect-videos", retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
@@ -95,20 +100,22 @@ async def collect_videos(
     if limit is not None and limit < 1:
         refused = RequestRefused([Problem("limit", f"limit must be 1 or more, not {limit}")])
         return cast(list[Outcome], refused_state(refused))
-    until = current_limits().clock() + wait_minutes * 60
-    try:
-        place = await load_store(store, output, ledger, deployed=identity.deployed)
-        records = await asyncio.to_thread(place.open_ledger)
-        reading = await asyncio.to_thread(read_open, records, datetime.now(UTC))
-    except (ConfigurationError, LedgerError) as error:
-        return cast(list[Outcome], refused_state(error))
-    outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
-    outcomes += [of_entry(entry, datetime.now(UTC)) for entry in reading.entries if not _is_job(entry)]
-    jobs = [entry for entry in reading.entries if _is_job(entry)]
-    outcomes += await _collect(jobs, credentials, Collection(place, records, Turns(limit), until))
-    await asyncio.to_thread(forget_settled, records, reading)
-    if outcomes:
-        await publish_report(unsearched(outcomes))
+    with ended_by_sigterm(), saying_if_interrupted(GOES_ON):
+        threads = Threads()
+        until = current_limits().clock() + wait_minutes * 60
+        try:
+            place = await load_store(store, output, ledger, deployed=identity.deployed)
+            records = await threads.run(place.open_ledger)
+            reading = await threads.run(read_open, records, datetime.now(UTC))
+        except (ConfigurationError, LedgerError) as error:
+            return cast(list[Outcome], refused_state(error))
+        outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
+        outcomes += [of_entry(entry, datetime.now(UTC)) for entry in reading.entries if not _is_job(entry)]
+        jobs = [entry for entry in reading.entries if _is_job(entry)]
+        outcomes += await _collect(jobs, credentials, Collection(place, records, Turns(limit), until, threads))
+        await threads.run(forget_settled, records, reading)
+        if outcomes:
+            await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 
@@ -121,7 +128,7 @@ async def _collect(entries: Sequence[LedgerEntry], credentials: str | None, coll
     """Ask for the jobs of all places, then finish them in one order; what is wrong with one keeps no other waiting."""
     groups: dict[Place, list[LedgerEntry]] = defaultdict(list)
     outcomes, folders = [], {_folder(entry): cast(Claim, entry.claim) for entry in entries}
-    looks = await asyncio.gather(*(asyncio.to_thread(not_here, claim) for claim in folders.values()))
+    looks = await asyncio.gather(*(collection.threads.run(not_here, claim) for claim in folders.values()))
     absent = dict(zip(folders, looks, strict=True))
     for entry in entries:
         claim, reason = cast(Claim, entry.claim), absent[_folder(entry)]

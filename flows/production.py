@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publis
 from openrouter_video.threads import start
 
 from .run_identity import identify_run
-from .termination import ended_by_sigterm
+from .termination import ended_by_sigterm, saying_if_interrupted
 from .video_chain import VideoRun, make_video
 
 __all__ = ["Order", "final_state", "produce", "refused_state", "run_name"]
@@ -87,7 +87,7 @@ async def _produce(request: VideoRequest, order: Order) -> FanOut:
     credentials = await load_credentials(order.credentials)
     store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
     async with AsyncExitStack() as stack:
-        with _saying_if_interrupted("Interrupted before anything was sent; nothing was charged."):
+        with saying_if_interrupted("Interrupted before anything was sent; nothing was charged."):
             resources = await stack.enter_async_context(store.open(credentials.get_client()))
             scope = identity.scope(key, request.asked(), resources.client.base_url)
             catalog = unsearched(await _list_models(order.models, resources.client))
@@ -126,15 +126,6 @@ async def _list_models(wanted: Sequence[str], client: VideoClient) -> Catalog:
     if catalog.lacks(wanted):
         catalog = await fetch_catalog.with_options(refresh_cache=True)(client.base_url, client)
     return catalog
-
-
-@contextmanager
-def _saying_if_interrupted(words: str) -> Iterator[None]:
-    try:
-        yield
-    except asyncio.CancelledError:
-        get_run_logger().warning(words)
-        raise
 
 
 async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine as prefect_engine
 
 from openrouter_video.last_resort import end_in_time
 
-__all__ = ["ended_by_sigterm"]
+__all__ = ["ended_by_sigterm", "saying_if_interrupted"]
 
 PREFECTS_NAME = "_prefect_sigterm_handler"
 
@@ -80,6 +81,16 @@ def ended_by_sigterm() -> Iterator[None]:
         if body.told:
             body.forgive()
             _terminate()
+
+
+@contextmanager
+def saying_if_interrupted(words: str) -> Iterator[None]:
+    """Say in the run's log what an interruption of this means."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        get_run_logger().warning(words)
+        raise
 
 
 def _terminate() -> NoReturn:

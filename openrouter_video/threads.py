@@ -85,7 +85,7 @@ def departures_end() -> float:
 
 
 def abandon_departures() -> None:
-    """Wait for none of these at the end of the process: its user is in a hurry."""
+    """Wait for none of these any more: the user is in a hurry."""
     _away.clear()
 
 

@@ -6,9 +6,9 @@ It also remembers how far each video came, which is what an interrupted run has 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from rich.live import Live
 from rich.spinner import Spinner
@@ -126,11 +126,19 @@ class LiveView:
             with suppress(OSError, ValueError):
                 self._terminal.print(Text(plain_line(line, now)), soft_wrap=True)
 
-    def running(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def running(self) -> Iterator[None]:
         """Redraw the lines for as long as the ``with`` statement lasts, and clear them away at its end."""
         if not self._animated:
-            return nullcontext()
-        return Live(console=self._terminal, get_renderable=self.table, refresh_per_second=8, transient=True)
+            yield
+            return
+        live = Live(console=self._terminal, get_renderable=self.table, refresh_per_second=8, transient=True)
+        live.start()
+        try:
+            yield
+        finally:
+            with suppress(OSError, ValueError):  # the terminal may be gone
+                live.stop()
 
     def table(self) -> Table:
         """Return the lines as they are at this moment."""

@@ -30,7 +30,9 @@ from openrouter_video.threads import abandon_departures, departures_end
 __all__ = ["run_flow", "start_prefect"]
 
 STARTING = "Starting a temporary Prefect server, which takes some seconds (set PREFECT_API_URL to use yours)"
-ON_ITS_WAY = "Interrupted. A submission is on its way: waiting for its job, which would be lost. Ctrl-C ends at once."
+ON_ITS_WAY = (
+    "Interrupted. A submission is on its way: waiting for its job, which would be lost. Ctrl-C again does not wait."
+)
 ENDS_WITHIN_SECONDS = 7.0
 """How long an interrupted flow may take to end in good order ..."""
 AFTERWARDS_SECONDS = 3.0
