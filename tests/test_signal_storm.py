@@ -153,22 +153,26 @@ def test_a_signal_at_any_instant_ends_the_run(slow: Sandbox, tmp_path: Path, kin
     trials = [(n, chance.choice(sorted(ENDED_BY)), chance.random()) for n in range(SIGNALS // 2)]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         all_ended = list(pool.map(lambda trial: strike(*trial), trials))
+    _print_figures(kind.__name__, usual, all_ended)
     for ended in all_ended:
         _check(ended, slow, told=kind is _Command)
-    _print_figures(kind.__name__, usual, all_ended)
 
 
 def _check(ended: Ended, sandbox: Sandbox, *, told: bool) -> None:
     where = f"{ended.number.name} after {ended.after:.2f} s: {ended.code}, {ended.output}"
-    by_signal = {-ended.number} | ({130} if told else {1} if ended.number == signal.SIGINT else set())
-    assert ended.code in by_signal or (ended.code == 0 and ended.whole), where
+    by_signal = ended.code in {-ended.number, 130 if told else 1}
+    if not told and ended.code == 1:
+        # Beside the body of the flow a signal is an exception, of Python or of Prefect, that leaves the process.
+        by_signal = ended.output.rstrip().endswith(("KeyboardInterrupt", "TerminationSignal"))
+    assert by_signal or (ended.code == 0 and ended.whole), where
     charges = Counter(charge.session_id for charge in sandbox.charges)
     for entry in ended.entries:
         assert charges[entry.key] == (entry.state in {"accepted", "settled"}), f"{entry.state}, {where}"
         if entry.state == "accepted":
             assert str(entry.job_id) in ended.output, where
     if told:
-        assert "Traceback" not in ended.output, where
+        # Until our first line is read, Ctrl-C is Python's own affair.
+        assert "Traceback" not in ended.output or (ended.code == -signal.SIGINT and not ended.entries), where
         if ended.code == 130 and not ended.whole:
             assert "Interrupted" in ended.output, where
 
