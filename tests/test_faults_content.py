@@ -114,8 +114,8 @@ async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> N
 
 
 async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) -> None:
-    """The first answer was wrong: nothing is lost."""
-    runs.sandbox.add_fault(Fault(on="content", status=410))
+    """The first answers were wrong: nothing is lost."""
+    runs.sandbox.add_fault(Fault(on="content", status=410, times=5))
     _assert_open(await runs.generate(idempotency_key=KEY), runs, "HTTP 410")
     _assert_whole(await runs.collect_one(), runs)
 
