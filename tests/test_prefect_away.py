@@ -92,3 +92,19 @@ def test_jobs_go_on_while_prefect_is_away(tmp_path: Path) -> None:
         (outcome,) = process.outcomes
         assert (outcome["status"], outcome["url"]) == ("completed", f"file://{video}")
         assert len(sandbox.charges) == 1
+
+
+def test_a_run_ends_although_prefect_never_answers(tmp_path: Path) -> None:
+    """Prefect's client would try for minutes to say how the run ended; the words come, and the process goes."""
+    port, output = _free_port(), tmp_path / "videos"
+    (tmp_path / "home").mkdir()
+    with _prefect_servers(tmp_path / "home", port) as serve, Sandbox(job_seconds=3600) as sandbox:
+        server = serve()
+        errand = Errand(ORDER, tmp_path / "run", f"http://127.0.0.1:{port}/api", environment_of(sandbox, output))
+        with FlowProcess(errand) as process:
+            wait_until(lambda: any(seen.kind == "poll" for seen in sandbox.requests), what=lambda: process.output)
+            os.killpg(server.pid, signal.SIGSTOP)
+            process.send(signal.SIGTERM)
+            assert process.wait(100) == 128 + signal.SIGTERM, process.output
+        (charge,) = sandbox.charges
+        assert f"job {charge.job_id}" in process.output
