@@ -459,6 +459,8 @@ def _database_with_plants() -> list[str]:
 async def _run(series: Series, folder: Path) -> tuple[list[str], list[str]]:
     await series.save_blocks()
     command = _command(folder)
+    # Read from the beginning: a pipe that is full would stop the command in the middle of its check of the store.
+    printing = asyncio.create_task(asyncio.to_thread(command.communicate))
     await series.main_job()
     for name, faults in _rows().items():
         await series.row(name, faults, **({"output": None, "store": "canary"} if name == "broken content" else {}))
@@ -468,7 +470,7 @@ async def _run(series: Series, folder: Path) -> tuple[list[str], list[str]]:
     public, errors = await _public_texts(series)
     series.exceptions += errors
     await series.collect()
-    printed = await asyncio.to_thread(command.communicate)
+    printed = await printing
     series.statuses["command"] = str(command.returncode)
     await _plant()
     return public, list(printed)
