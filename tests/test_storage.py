@@ -235,6 +235,14 @@ class TestSavingOnS3(SavingContract):
         uploads = store.filesystem.call_s3("list_multipart_uploads", Bucket=s3_store_url.split("/")[2])
         assert uploads.get("Uploads", []) == []
 
+    @pytest.mark.parametrize("size", [0, 9 * 2**20])
+    def test_a_video_has_its_media_type(self, store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
+        """In one request and in parts: without it a browser downloads the video instead of playing it."""
+        saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
+        bucket, key = saved.url.removeprefix("s3://").split("/", 1)
+        head = store.filesystem.call_s3("head_object", Bucket=bucket, Key=key)
+        assert head["ContentType"] == "video/mp4"
+
     def test_a_missing_bucket(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """A bucket that is not there is a storage error with the reason."""
         for body in (make_mp4(), inflated(make_mp4(), 9 * 2**20)):
@@ -267,6 +275,13 @@ class TestSavingOnAzure(SavingContract):
     def store(self, azure_store_url: str) -> Store:
         """A prefix of its own."""
         return open_store(azure_store_url)
+
+    @pytest.mark.parametrize("size", [0, 9 * 2**20])
+    def test_a_video_has_its_media_type(self, store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
+        """In one request and in parts."""
+        saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
+        info = store.filesystem.info(store.path(saved.url.removeprefix(f"{store.url}/")))
+        assert info["content_settings"]["content_type"] == "video/mp4"
 
 
 class TestSavingOverSftp(SavingContract):

@@ -104,16 +104,14 @@ class _ObjectWriter:
             self._beginning += data
             if self._bytes <= _BLOCK_BYTES:
                 return
-            self._file = self._filesystem.open(self._path, "wb", block_size=_BLOCK_BYTES, autocommit=False)
+            how = {"block_size": _BLOCK_BYTES, "autocommit": False, **self._media_type()}
+            self._file = self._filesystem.open(self._path, "wb", **how)
             data, self._beginning = bytes(self._beginning), bytearray()
         self._file.write(data)
 
     def publish(self) -> None:
         if self._file is None:
-            # Of the three, gcsfs alone guesses the type for a large file and not for a small one.
-            media_type = mimetypes.guess_type(self._path)[0] or "video/mp4"
-            options = {"content_type": media_type} if self._kind == "gcs" else {}
-            self._filesystem.pipe_file(self._path, bytes(self._beginning), **options)
+            self._filesystem.pipe_file(self._path, bytes(self._beginning), **self._media_type())
         else:
             # adlfs publishes when closed, s3fs and gcsfs when committed.
             self._file.close()
@@ -121,6 +119,15 @@ class _ObjectWriter:
         stored = self._filesystem.info(self._path)["size"]
         if stored != self._bytes:
             raise OSError(f"{self._bytes} bytes were written and {stored} are there")
+
+    def _media_type(self) -> dict[str, Any]:
+        """Return the option by which a driver is told the type: without it a browser does not play the video."""
+        media_type = mimetypes.guess_type(self._path)[0] or "video/mp4"
+        if self._kind == "azure":
+            from azure.storage.blob import ContentSettings  # noqa: PLC0415 - an extra; whoever gets here has it
+
+            return {"content_settings": ContentSettings(content_type=media_type)}
+        return {"ContentType" if self._kind == "s3" else "content_type": media_type}
 
     def discard(self) -> None:
         if self._file is None:
