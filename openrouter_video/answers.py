@@ -17,6 +17,7 @@ from openrouter_video.elision import redact
 from openrouter_video.job import VideoJob
 
 __all__ = [
+    "GONE",
     "NOT_FOUND",
     "ContentAnswer",
     "PollAnswer",

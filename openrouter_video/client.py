@@ -31,6 +31,7 @@ from openrouter_video.answers import (
     read_content,
     read_poll,
     read_submit,
+    retry_after,
 )
 from openrouter_video.catalog import Catalog, parse_catalog
 from openrouter_video.connections import Connections
@@ -46,7 +47,7 @@ from openrouter_video.posting import (
     Posting,
     UploadTooSlowError,
 )
-from openrouter_video.redirects import REDIRECTS, Redirects, redirect_target
+from openrouter_video.redirects import REDIRECTS, Redirects, answer_of_target, redirect_target
 
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient", "out_of_time"]
 
@@ -229,17 +230,19 @@ class VideoClient:
                 return self._sync.stream("GET", url, **request, timeout=timeout, extensions={"trace": trace})
 
             download = stack.enter_context(Download(send, limits, stop))
-            head, by_way_of = download.head(patience), ""
+            head, target = download.head(patience), None
             if head.status in REDIRECTS:
                 target = redirect_target(url, head.headers.get("location"))
                 signed = partial(self._redirects.open, target, timeout)
                 download = stack.enter_context(Download(signed, limits, stop))
-                head, by_way_of = download.head(patience), f"the redirect to {clip(target.host)} ends in "
+                head = download.head(patience)
             if head.status != httpx.codes.OK:
+                if target is not None:
+                    wait = retry_after(head.headers, self._now())
+                    raise ContentUnavailable(answer_of_target(target, head.status, wait))
                 beginning = self._without_key(beginning_of(download, head.headers, limits))
-                answer = read_content(head.status, head.headers, beginning, self._now())
-                raise ContentUnavailable(answer._replace(reason=by_way_of + answer.reason))
-            yield video_body(download, head.headers, limits)
+                raise ContentUnavailable(read_content(head.status, head.headers, beginning, self._now()))
+            yield video_body(download, head.headers, limits, quoted=target is None)
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         if self._key is not None:

@@ -7,6 +7,7 @@ several times a second, hears that it is to stop, and measures what came against
 from __future__ import annotations
 
 import queue
+import re
 import socket
 import threading
 import time
@@ -19,17 +20,19 @@ from typing import Any, NamedTuple, Self
 import httpx
 
 from openrouter_video.answers import ContentAnswer, clip
-from openrouter_video.errors import ApiUnavailable, VideoError
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, VideoError
 from openrouter_video.http_reading import cause_of
 from openrouter_video.media import SNIFFED_BYTES, is_page, sniff
 
-__all__ = ["ContentUnavailable", "Download", "DownloadLimits", "Trace", "beginning_of", "video_body"]
+__all__ = ["ContentUnavailable", "Download", "DownloadLimits", "Trace", "beginning_of", "download_limits", "video_body"]
 
+COLLECT = "`openrouter-video collect`"
 WAKE_SECONDS = 0.25
 LEAVE_SECONDS = 1.0
 CHUNKS_AHEAD = 8
 BEGINNING_BYTES = 64 * 1024
 INFLATED_BYTES = 2**20
+MOST_ENCODINGS = 2
 GZIP_BEGINS = b"\x1f\x8b"
 # What httpx raises, and what its parts and the system's resolver do besides.
 NETWORK_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RuntimeError)
@@ -46,6 +49,32 @@ class DownloadLimits(NamedTuple):
     bytes_per_second: float = 8192.0
     rate_seconds: float = 30.0
     largest_bytes: int = 16 * 2**30
+
+
+LIMIT_VARIABLES: Mapping[str, str] = {
+    "seconds": "OPENROUTER_VIDEO_DOWNLOAD_SECONDS",
+    "bytes_per_second": "OPENROUTER_VIDEO_DOWNLOAD_LEAST_RATE",
+    "largest_bytes": "OPENROUTER_VIDEO_DOWNLOAD_LARGEST",
+}
+"""Where a user changes what a paid video may run against: the command has no other place for it."""
+
+
+def download_limits(environ: Mapping[str, str]) -> DownloadLimits:
+    """Return the limits of a download as the environment sets them.
+
+    Raises:
+        ConfigurationError: if one is no number that makes sense.
+    """
+    given: dict[str, Any] = {}
+    for field, variable in LIMIT_VARIABLES.items():
+        text = environ.get(variable, "").strip()
+        if not text:
+            continue
+        if not re.fullmatch(r"[0-9]{1,15}", text) or (int(text) == 0 and field != "bytes_per_second"):
+            unit = "seconds" if field == "seconds" else "bytes"
+            raise ConfigurationError(f"{variable} is {clip(text)[:40]!r}; give a whole number of {unit} above 0")
+        given[field] = int(text)
+    return DownloadLimits(**given)
 
 
 class ContentUnavailable(ApiUnavailable):
@@ -152,7 +181,7 @@ class Download:
                 raise ContentUnavailable(ContentAnswer("the download was stopped", again=False))
             now = self._clock()
             if now - self._begun > self._limits.seconds:
-                raise _given_up(f"it was not whole after {self._limits.seconds:g} s")
+                raise _given_up(f"it was not whole after {self._limits.seconds:g} s", "seconds", "higher")
             with suppress(queue.Empty):
                 return self._items.get(timeout=max(0.0, min(WAKE_SECONDS, until - now)))
             if now >= until:
@@ -194,9 +223,13 @@ class Download:
         return ContentUnavailable(ContentAnswer(f"the download broke off: {cause}", again=True))
 
 
-def _given_up(reason: str) -> ContentUnavailable:
-    """Leave the job open without another attempt in this run: what is slow or endless would only hold up others."""
-    return ContentUnavailable(ContentAnswer(f"the download was given up: {reason}", again=False))
+def _given_up(reason: str, limit: str, change: str) -> ContentUnavailable:
+    """Leave the job open without another attempt in this run: what is slow or endless would only hold up others.
+
+    A collection runs into the same limit, so the words say which one to change.
+    """
+    then = f"If it is a video all the same, set {LIMIT_VARIABLES[limit]} {change}: then {COLLECT} finishes it"
+    return ContentUnavailable(ContentAnswer(f"the download was given up: {reason}. {then}", again=False))
 
 
 def _check_rate(came: int, seconds: float, limits: DownloadLimits) -> None:
@@ -205,13 +238,13 @@ def _check_rate(came: int, seconds: float, limits: DownloadLimits) -> None:
         raise ContentUnavailable(ContentAnswer(f"the download broke off: no byte came in {seconds:.0f} s", again=True))
     if came < limits.bytes_per_second * seconds:
         least = f"the least rate is {limits.bytes_per_second:g} bytes per second"
-        raise _given_up(f"{came} bytes came in {seconds:.0f} s, and {least}")
+        raise _given_up(f"{came} bytes came in {seconds:.0f} s, and {least}", "bytes_per_second", "lower")
 
 
 def _check_size(size: int, limits: DownloadLimits) -> None:
     if size > limits.largest_bytes:
-        most = f"{limits.largest_bytes} bytes are the most that is taken (largest_bytes of Limits.download)"
-        raise _given_up(f"it is too large: {most}")
+        most = f"{limits.largest_bytes} bytes are the most that is taken"
+        raise _given_up(f"it is too large: {most}", "largest_bytes", "higher")
 
 
 def beginning_of(download: Download, headers: Mapping[str, str], limits: DownloadLimits) -> bytes:
@@ -225,12 +258,15 @@ def beginning_of(download: Download, headers: Mapping[str, str], limits: Downloa
     return bytes(body[:BEGINNING_BYTES])
 
 
-def video_body(download: Download, headers: Mapping[str, str], limits: DownloadLimits) -> Iterator[bytes]:
+def video_body(
+    download: Download, headers: Mapping[str, str], limits: DownloadLimits, *, quoted: bool = True
+) -> Iterator[bytes]:
     """Return the body, unless its beginning shows an error page: the label is only a hint, the bytes decide.
 
     Raises:
-        ContentUnavailable: if it is HTML, JSON, XML or other text; what it says is repeated. Also if its stated length
-            is too large, or its encoding cannot be undone; in the iteration whatever goes wrong on the way.
+        ContentUnavailable: if it is HTML, JSON, XML or other text; what it says is repeated, if it may be ``quoted``.
+            Also if its stated length is too large, or its encoding cannot be undone; in the iteration whatever goes
+            wrong on the way.
     """
     length = headers.get("content-length", "")
     _check_size(int(length) if length.isascii() and length.isdigit() else 0, limits)
@@ -243,8 +279,8 @@ def video_body(download: Download, headers: Mapping[str, str], limits: DownloadL
     if head and is_page(head[:SNIFFED_BYTES]):
         media_type = clip(headers.get("content-type", ""))
         label = f", labelled {media_type}" if media_type else ""
-        said = clip(head[:200].decode("utf-8", "replace"))
-        reason = f"the content is {sniff(head[:SNIFFED_BYTES])}{label}, and no video: it begins {said!r}"
+        said = f": it begins {clip(head[:200].decode('utf-8', 'replace'))!r}" if quoted else ""
+        reason = f"the content is {sniff(head[:SNIFFED_BYTES])}{label}, and no video{said}"
         raise ContentUnavailable(ContentAnswer(reason, again=True))
     return chain([head], body) if head else body
 
@@ -252,13 +288,15 @@ def video_body(download: Download, headers: Mapping[str, str], limits: DownloadL
 def _decoded(download: Download, headers: Mapping[str, str], limits: DownloadLimits) -> Iterator[bytes]:
     """Return the body as it was before something on the way compressed it (RFC 9110, 8.4)."""
     chunks = download.chunks()
-    for encoding in reversed(headers.get("content-encoding", "").lower().split(",")):
-        name = encoding.strip()
-        if name in {"gzip", "x-gzip", "deflate"}:
-            chunks = _inflated(chunks, name, limits)
-        elif name not in {"", "identity"}:
-            known = "gzip and deflate can be read, and neither was asked for"
-            raise ContentUnavailable(ContentAnswer(f"the content is compressed as {clip(name)!r}; {known}", again=True))
+    names = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
+    encodings = [name for name in names if name not in {"", "identity"}]
+    unknown = [name for name in encodings if name not in {"gzip", "x-gzip", "deflate"}]
+    if unknown or len(encodings) > MOST_ENCODINGS:
+        what = f"as {clip(unknown[0])!r}" if unknown else f"{len(encodings)} times over"
+        known = f"no compression was asked for, and only gzip and deflate can be undone, {MOST_ENCODINGS} at most"
+        raise ContentUnavailable(ContentAnswer(f"the content is compressed {what}; {known}", again=True))
+    for name in reversed(encodings):
+        chunks = _inflated(chunks, name, limits)
     return chunks
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +24,7 @@ from openrouter_video.ledger import Ledger
 from openrouter_video.outcomes import COLLECT, completed, elapsed_since, left_open, started
 from openrouter_video.records import Claim
 from openrouter_video.storage import (
+    SavedFile,
     Stopped,
     find_saved,
     read_sidecar,
@@ -79,14 +80,14 @@ class Downloader:
         Raises:
             ContentUnavailable, StorageError: the last reason, if there is no video and no further attempt can help.
         """
-        haul, tries = Haul(), 0
+        haul, tries = Haul(min(2, self._attempts)), 0
         while True:
             done = haul.done
             try:
                 return await self._threads.run_stoppable(partial(self._keep, claim, job, reused, haul))
             except (ContentUnavailable, StorageError) as error:
                 if haul.ended:
-                    raise
+                    return _with_what_is_safe(claim, job, haul, error)
                 haul.failed(error)
                 tries = 0 if haul.done > done else tries
                 wait = download_wait(error, tries, self._attempts, random.random())  # noqa: S311 (spreads load)
@@ -96,7 +97,7 @@ class Downloader:
                     if outcome is not None:
                         return await self._threads.run(self._settle, claim, outcome, reused)
                     if not is_of_one_output(error):
-                        raise
+                        return _with_what_is_safe(claim, job, haul, error)
                     haul.give_up(error)
                     tries = 0
                     continue
@@ -118,12 +119,15 @@ class Downloader:
         known = started(claim, job_id=job.id)
         if not haul.has_video:
             return self._without_video(claim, job, known, haul, reused, stop)
+        for again in haul.same_again():
+            if (kept := self._fetch_damaged(claim, job, again[0], again[1], stop)) is not None:
+                haul.keep_damaged(again[0], kept[0])
         outcome = completed(known, job, haul.files, None, haul.notes(job.videos))
         if haul.waits and not reused:
             return left_open(outcome, "; ".join(haul.notes(job.videos)), job)
         outcome = self._settle(claim, self._describe(claim, job, outcome), reused)
         if reused:
-            self._forget_damaged(claim, job)
+            self._forget_damaged(claim, job, haul.files)
         return outcome
 
     def _without_video(
@@ -134,17 +138,14 @@ class Downloader:
         What plays all the same completes the job. Of what does not, the provider may still have the whole: the job
         stays open until a later run has got the same once more.
         """
-        if (again := haul.same_again()) is None:
+        if not (again := haul.same_again()):
             error = haul.error()
             if error is None:
                 outcome = completed(known, job, haul.files, None).model_copy(update=NO_VIDEO)
                 return self._settle(claim, self._describe(claim, job, outcome), reused)
             raise error
-        index, sha256, fault = again
-        path = video_paths(claim, min(job.videos, MOST_OUTPUTS))[index]
-        with self._client.content(job.id, index, limits=self._limits, stop=stop) as chunks:
-            kept = save_damaged(chunks, self._store, path, sha256, stop=stop)
-        if kept is None:
+        index, sha256, fault = again[0]
+        if (kept := self._fetch_damaged(claim, job, index, sha256, stop)) is None:
             raise BrokenVideo(f"It is no whole video, and came differently each time: {fault} {STAYS_OPEN}")
         file, seen_before = kept
         damage = f"damaged: it came like this each time, and is kept at {file.url}. {fault}".rstrip(".")
@@ -157,10 +158,18 @@ class Downloader:
             return left_open(outcome, f"{damage}. {COLLECT} looks for a whole one, and ends the job without", job)
         return self._settle(claim, self._describe(claim, job, outcome), reused)
 
-    def _forget_damaged(self, claim: Claim, job: VideoJob) -> None:
+    def _fetch_damaged(
+        self, claim: Claim, job: VideoJob, index: int, sha256: str, stop: threading.Event
+    ) -> tuple[SavedFile, bool] | None:
+        path = video_paths(claim, min(job.videos, MOST_OUTPUTS))[index]
+        with self._client.content(job.id, index, limits=self._limits, stop=stop) as chunks:
+            return save_damaged(chunks, self._store, path, sha256, stop=stop)
+
+    def _forget_damaged(self, claim: Claim, job: VideoJob, files: Sequence[SavedFile]) -> None:
         """Remove what an earlier run had kept damaged, now that the whole is here; best effort."""
         folder = claim.path.rpartition("/")[0]
         kept = {name for path in video_paths(claim, min(job.videos, MOST_OUTPUTS)) for name in kept_names(path)}
+        kept -= {file.url.rpartition("/")[2] for file in files}
         with suppress(StorageError):
             for name in kept.intersection(list_names(self._store, folder)):
                 remove(self._store, f"{folder}/{name}".lstrip("/"))
@@ -209,6 +218,17 @@ class Downloader:
         # Another process may have died while it was bringing the same videos here.
         self.clear(claim, output_count((outcome.url, *outcome.extra_urls)))
         return outcome
+
+
+def _with_what_is_safe(claim: Claim, job: VideoJob, haul: Haul, error: ContentUnavailable | StorageError) -> Outcome:
+    """Return the open job with the videos that are safe, where something else than one output stands in the way.
+
+    Raises:
+        ContentUnavailable, StorageError: what was given, if no video is safe, or nobody waits for the outcome.
+    """
+    if isinstance(error, Stopped) or not haul.has_video:
+        raise error
+    return left_open(completed(started(claim, job_id=job.id), job, haul.files, None), str(error), job)
 
 
 def download_wait(error: ContentUnavailable | StorageError, tries: int, attempts: int, jitter: float) -> float | None:

@@ -17,8 +17,9 @@ __all__ = ["Haul", "is_of_one_output"]
 class Haul:
     """The outputs in their order: a file for each that is safe, an error for each that was given up."""
 
-    def __init__(self) -> None:
+    def __init__(self, enough: int = 2) -> None:
         self.ended = False
+        self._enough = enough  # how often the same must come before it counts as all that there is
         self._files: list[SavedFile | None] = []
         self._errors: dict[int, ContentUnavailable | StorageError] = {}
         self._digests: dict[int, Counter[str]] = {}
@@ -56,13 +57,16 @@ class Haul:
         """Return what stood in the way of the first output that was given up, if any was."""
         return self._errors[min(self._errors)] if self._errors else None
 
-    def same_again(self) -> tuple[int, str, str] | None:
-        """Return index, digest and fault of the first output that came more than once the same, and is no video."""
-        for index in sorted(self._errors):
-            digest = self._repeated(index)
-            if digest is not None:
-                return index, digest, _reason(self._errors[index])
-        return None
+    def same_again(self) -> list[tuple[int, str, str]]:
+        """Return index, digest and fault of each output that came more than once the same, and is no video."""
+        repeated = ((index, self._repeated(index)) for index in sorted(self._errors))
+        return [(index, digest, _reason(self._errors[index])) for index, digest in repeated if digest is not None]
+
+    def keep_damaged(self, index: int, file: SavedFile) -> None:
+        """Take note that an output that was given up is kept as it came."""
+        fault = _reason(self._errors.pop(index))
+        note = f"output {index + 1} is damaged: it came like this each time, and is kept at {file.url}. {fault}"
+        self._files[index] = file.model_copy(update={"notes": (*file.notes, note)})
 
     @property
     def waits(self) -> bool:
@@ -79,7 +83,7 @@ class Haul:
 
     def _repeated(self, index: int) -> str | None:
         counted = self._digests.get(index, Counter()).most_common(1)
-        return counted[0][0] if counted and counted[0][1] > 1 else None
+        return counted[0][0] if counted and counted[0][1] >= self._enough else None
 
     def _is_final(self, index: int) -> bool:
         error = self._errors[index]

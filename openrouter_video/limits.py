@@ -10,6 +10,7 @@ spare, sets its own around the call::
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from openrouter_video.client import Timeouts
-from openrouter_video.content import DownloadLimits
+from openrouter_video.content import DownloadLimits, download_limits
 from openrouter_video.download import DOWNLOAD_ATTEMPTS
 from openrouter_video.submission import SubmitPolicy
 
@@ -55,5 +56,9 @@ def using_limits(limits: Limits) -> Iterator[None]:
 
 
 def current_limits() -> Limits:
-    """Return the limits that hold here: those of the innermost ``using_limits``, else the defaults."""
-    return _limits.get() or Limits()
+    """Return the limits that hold here: those of the innermost ``using_limits``, else the environment's or defaults.
+
+    Raises:
+        ConfigurationError: if the environment sets one to what is none.
+    """
+    return _limits.get() or Limits(download=download_limits(os.environ))

@@ -51,7 +51,9 @@ _BRANDS: tuple[tuple[bytes, str], ...] = (
     (b"qt  ", "a QuickTime video"),
 )
 _PAGES = frozenset({"empty", "an HTML page", "an XML document", "an SVG image", "JSON", "plain text"})
-_TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
+# In no text, whatever its language and encoding; a file has one of them in its first 64 bytes, hardly ever none.
+_NO_TEXT = (frozenset(range(0x20)) | {0x7F}) - frozenset(b"\t\n\f\r")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SUFFIXES = {
     "an MP4 video": ".mp4",
     "a QuickTime video": ".mov",
@@ -103,7 +105,7 @@ def _sniff_magic(head: bytes) -> str:
     if head.startswith(b"RIFF") and head[8:12] in _RIFF:
         return _RIFF[head[8:12]]
     found = next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
-    return found or ("plain text" if _TEXT.issuperset(head) else _UNKNOWN)
+    return found or ("plain text" if _NO_TEXT.isdisjoint(head) or head.startswith(_UTF_16) else _UNKNOWN)
 
 
 class Whole(NamedTuple):
@@ -253,7 +255,9 @@ class Mp4Walk:
             self._fault = "its first box is not 'ftyp'"
             return
         self._box, self._size = box, size
-        self._seen.add(box)
+        if box in _NEEDED or not self._seen:
+            # Not all: there are 81 million names.
+            self._seen.add(box)
         if box == "moov":
             self._movie.clear()
         self._left = -1 if to_the_end else size - len(header)

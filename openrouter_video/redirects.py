@@ -7,7 +7,9 @@ can differ. A signed URL is a secret: httpx's client would log it, its transport
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +18,33 @@ from typing import NamedTuple
 
 import httpx
 
-from openrouter_video.answers import ContentAnswer, clip
+from openrouter_video.answers import GONE, NOT_FOUND, ContentAnswer, clip
 from openrouter_video.content import ContentUnavailable, Trace
 from openrouter_video.network import tls_context
 
-__all__ = ["REDIRECTS", "Redirects", "Target", "is_public", "redirect_target"]
+__all__ = ["REDIRECTS", "Redirects", "Target", "answer_of_target", "is_public", "redirect_target"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 HTTPS_PORT = 443
 TRY_AGAIN = "The job stays open: `openrouter-video collect` asks once more"
 MAPPED_PREFIXES = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+
+
+# httpcore writes all headers of an answer into its log at DEBUG, as pairs of bytes.
+_LOCATION = re.compile(
+    r"""(b['"]location['"],\s*b)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.IGNORECASE | re.DOTALL
+)
+_LOGGERS = ("httpcore.http11", "httpcore.http2")
+
+
+class _WithoutLocation(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, str):
+            record.msg = _LOCATION.sub(r"\1'…'", record.msg)
+        return True
+
+
+_without_location = _WithoutLocation()
 
 
 class Target(NamedTuple):
@@ -54,6 +73,17 @@ def redirect_target(url: str, location: str | None) -> Target:
     if not host or target.userinfo:
         raise _refused("its address names no host, or a user")
     return Target(target.raw_host.decode("ascii").strip("[]"), target.port or HTTPS_PORT, target.raw_path)
+
+
+def answer_of_target(target: Target, status: int, wait: float | None) -> ContentAnswer:
+    """Say why a signed URL gave no video; pure.
+
+    Its answer is not quoted, for it may repeat the signature. Nor is it the API's word that the video is gone: the API
+    may sign another URL the next time, so that only the end of the retention makes it final.
+    """
+    known = NOT_FOUND if status in {NOT_FOUND, GONE} else status
+    reason = f"the redirect to {clip(target.host)} ends in HTTP {status}"
+    return ContentAnswer(reason, again=True, retry_after=wait, status=known)
 
 
 def is_public(address: str) -> bool:
@@ -87,6 +117,8 @@ class Redirects:
         resolve: Callable[[str, int], Sequence[str]] = _addresses,
         allowed: Callable[[str], bool] = is_public,
     ) -> None:
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_without_location)
         self._verify = verify
         self._resolve = resolve
         self._allowed = allowed

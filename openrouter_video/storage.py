@@ -90,7 +90,14 @@ def save_video(
         told = _shown_of(_probe_saved(store, path))
         length, width, height = shown
         shown = Shown(length or told.duration_seconds, width or told.width, height or told.height)
-    return arriving.saved(**shown._asdict(), notes=whole.notes)
+    return arriving.saved(**shown._asdict(), notes=(*whole.notes, *_untold(shown)))
+
+
+def _untold(shown: Shown) -> tuple[str, ...]:
+    """Return a note of what is not known of a whole video, so that an empty field is not taken for an oversight."""
+    missing = [] if shown.duration_seconds else ["length"]
+    missing += [] if shown.width and shown.height else ["size in pixels"]
+    return (f"neither its header nor FFmpeg tells its {' and '.join(missing)}",) if missing else ()
 
 
 def save_damaged(

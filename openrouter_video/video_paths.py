@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from slugify import slugify
 
 __all__ = [
+    "FILE_SUFFIXES",
     "kept_names",
     "kept_path",
     "numbered_path",
@@ -21,7 +22,7 @@ __all__ = [
     "written_path",
 ]
 
-_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".jpg", ".png", ".webp", ".heic", ".avif", ".bin")
+FILE_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".jpg", ".png", ".webp", ".heic", ".avif", ".bin")
 _UNCHECKED = frozenset({".webm", ".mkv", ".avi"})
 _DAMAGED = ".damaged"  # before the suffix
 _NUMBER = re.compile(r"\.take-\d+\.(\d+)(?:\.damaged)?\.[a-z0-9]+$")
@@ -75,13 +76,13 @@ def kept_path(path: str, suffix: str) -> str:
 
 def kept_names(path: str) -> set[str]:
     """Return the names under which what is no whole video may have been kept."""
-    return {kept_path(path.rpartition("/")[2], suffix) for suffix in _SUFFIXES}
+    return {kept_path(path.rpartition("/")[2], suffix) for suffix in FILE_SUFFIXES}
 
 
 def possible_names(path: str) -> set[str]:
     """Return the names under which the video of a path may have been written."""
     name = path.rpartition("/")[2]
-    return {with_suffix(name, suffix) for suffix in _SUFFIXES} | kept_names(path)
+    return {with_suffix(name, suffix) for suffix in FILE_SUFFIXES} | kept_names(path)
 
 
 def written_path(path: str, url: str | None) -> str:
@@ -92,7 +93,7 @@ def written_path(path: str, url: str | None) -> str:
     folder, _, name = path.rpartition("/")
     written = (url or "").rpartition("/")[2]
     stem = name.removesuffix(".mp4")
-    ours = written.startswith(f"{stem}.") and written.endswith(_SUFFIXES) and written.isascii()
+    ours = written.startswith(f"{stem}.") and written.endswith(FILE_SUFFIXES) and written.isascii()
     return f"{folder}/{written}".lstrip("/") if ours else path
 
 

@@ -16,6 +16,7 @@ import httpx
 
 from openrouter_video.places import LEDGER_FOLDER
 from openrouter_video.records import LedgerEntry, parse_entry
+from openrouter_video.video_paths import FILE_SUFFIXES
 from tests.chaos_schedule import PROVIDERS_LAST_WORD
 
 __all__ = ["Charged", "Evidence", "Findings", "Report", "check", "gather", "read_reports"]
@@ -209,7 +210,7 @@ def _entry(folder: Path) -> LedgerEntry:
 
 def _belongs(path: Path) -> bool:
     """Tell a video, a sidecar or a record from everything else, by place and name."""
-    kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".mp4", ".json"}
+    kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
     depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
     return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth
 

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.client import ContentUnavailable, Timeouts, VideoClient
-from openrouter_video.content import Download, DownloadLimits, video_body
+from openrouter_video.content import Download, DownloadLimits, download_limits, video_body
+from openrouter_video.errors import ConfigurationError
 
 BODY = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 40
 RAW_DEFLATE = zlib.compressobj(wbits=-15)
@@ -71,7 +72,9 @@ def test_a_compressed_body_is_undone(encoding: str, wire: bytes, step: int) -> N
         ("gzip", BODY, "it is no gzip"),
         ("deflate", b"\xff" * 99, "it is no deflate"),
         ("gzip", PACKED[:-8] + bytes(8), "it is no gzip"),
-        ("br", BODY, "compressed as 'br'; gzip and deflate can be read"),
+        ("br", BODY, "compressed as 'br'; no compression was asked for, and only gzip and deflate can be undone"),
+        ("gzip, gzip, gzip", PACKED, "compressed 3 times over"),
+        (", ".join(["gzip"] * 5000), PACKED, "compressed 5000 times over"),
         ("gzip, zstd", PACKED, "compressed as 'zstd'"),
     ],
 )
@@ -101,6 +104,17 @@ def test_a_bomb_fills_neither_disk_nor_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 60_000_000  # what was taken before, and a few pieces
+
+
+def test_the_environment_sets_the_limits_of_a_download() -> None:
+    """The command has no other place for them, and a download given up for one names its variable."""
+    given = {"SECONDS": " 7200 ", "LARGEST": "5", "LEAST_RATE": "0", "OTHER": "x"}
+    environ = {f"OPENROUTER_VIDEO_DOWNLOAD_{name}": value for name, value in given.items()}
+    assert download_limits(environ) == DownloadLimits(seconds=7200, largest_bytes=5, bytes_per_second=0)
+    assert download_limits({"OPENROUTER_VIDEO_DOWNLOAD_SECONDS": ""}) == DownloadLimits()
+    for value in ("0", "-1", "1h", "1e3", "٣", "9" * 5000):
+        with pytest.raises(ConfigurationError, match=r"_DOWNLOAD_SECONDS is .* whole number of seconds"):
+            download_limits({"OPENROUTER_VIDEO_DOWNLOAD_SECONDS": value})
 
 
 def test_a_stated_length_beyond_the_largest_size_is_not_begun() -> None:

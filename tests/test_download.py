@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -46,7 +47,7 @@ class Bench:
 
     def __init__(self, sandbox: Sandbox, client: VideoClient, folder: Path) -> None:
         self.sandbox, self.folder, self.slept = sandbox, folder, list[float]()
-        self._client = client
+        self.client = client
         self.ledger = Ledger(open_store(str(folder / "_jobs")))
         self.threads = Threads()
         self.downloader = Downloader(client, open_store(str(folder)), self.ledger, self.threads, sleep=self._sleep)
@@ -56,16 +57,16 @@ class Bench:
     def limited(self, limits: DownloadLimits) -> Downloader:
         """A downloader with other limits."""
         store = open_store(str(self.folder))
-        return Downloader(self._client, store, self.ledger, self.threads, limits=limits, sleep=self._sleep)
+        return Downloader(self.client, store, self.ledger, self.threads, limits=limits, sleep=self._sleep)
 
     def more_outputs(self) -> None:
         """Let every index be that of the sandbox's one video."""
-        real = self._client.content
-        self._client.content = lambda job_id, _, **more: real(job_id, 0, **more)  # type: ignore[method-assign]
+        real = self.client.content
+        self.client.content = lambda job_id, _, **more: real(job_id, 0, **more)  # type: ignore[method-assign]
 
     def serve(self, body: bytes) -> None:
         """Let the content be these bytes."""
-        self._client.content = lambda *_, **__: nullcontext(iter([body]))  # type: ignore[method-assign, assignment]
+        self.client.content = lambda *_, **__: nullcontext(iter([body]))  # type: ignore[method-assign, assignment]
 
     @property
     def contents(self) -> int:
@@ -264,8 +265,10 @@ async def test_a_video_that_plays_though_no_walk_passes_it_is_kept_at_once(bench
 async def test_a_download_has_limits(bench: Bench, mangle: str, limits: DownloadLimits, words: str) -> None:
     """Each leaves the job open in words, after one attempt: it would only hold up the others."""
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
-    with pytest.raises(ContentUnavailable, match=words):
+    with pytest.raises(ContentUnavailable, match=words) as caught:
         await bench.limited(limits).keep(CLAIM, bench.job)
+    # A collection by the same limit would end the same.
+    assert re.search(r"set OPENROUTER_VIDEO_DOWNLOAD_\w+ (higher|lower): then .* finishes it", str(caught.value))
     assert (bench.files, bench.slept, bench.contents) == ([], [], 1)
     bench.sandbox.clear_faults()
     assert (await bench.limited(DownloadLimits()).keep(CLAIM, bench.job)).status == "completed"
@@ -342,6 +345,76 @@ async def test_an_output_that_may_still_come_leaves_the_job_open(bench: Bench) -
     second = await bench.downloader.keep(CLAIM, several, reused=True)
     assert (second.status, second.url) == ("completed", first.url)
     assert second.notes[0].startswith("output 2 of 2 could not be had: HTTP 503")
+
+
+async def test_a_store_that_refuses_the_second_output_hides_no_video(bench: Bench) -> None:
+    """The first is safe and reported, the job is open, and a collection finishes it once the store takes the rest."""
+    bench.more_outputs()
+    several = bench.job.model_copy(update={"videos": 2})
+    in_the_way = bench.folder / CLAIM.path.replace("grok.mp4", "grok.take-1.2.mp4")
+    in_the_way.mkdir(parents=True)
+    first = await bench.downloader.keep(CLAIM, several)
+    assert (first.status, first.extra_urls) == ("open", ())
+    assert (first.url or "").endswith("grok.take-1.1.mp4")
+    assert "Could not publish" in (first.error or "")
+    assert "collect` finishes it" in (first.error or "")
+    assert bench.ledger.entry(CLAIM.key).outcome is None
+    in_the_way.rmdir()
+    second = await bench.downloader.keep(CLAIM, several, reused=True)
+    assert (second.status, second.url, len(second.extra_urls)) == ("completed", first.url, 1)
+
+
+async def test_a_sidecar_that_cannot_be_written_hides_no_video(bench: Bench) -> None:
+    """The job stays open, and says where its video is."""
+    in_the_way = (bench.folder / CLAIM.path).with_suffix(".json")
+    in_the_way.mkdir(parents=True)
+    first = await bench.downloader.keep(CLAIM, bench.job)
+    assert (first.status, (first.url or "").rpartition("/")[2]) == ("open", "grok.mp4")
+    assert "Could not write" in (first.error or "")
+    in_the_way.rmdir()
+    assert (await bench.downloader.keep(CLAIM, bench.job, reused=True)).status == "completed"
+
+
+@pytest.mark.parametrize(("mangle", "name"), [("no_moov", "grok.take-1.2.damaged.mp4"), ("webm", "grok.take-1.2.webm")])
+@pytest.mark.parametrize("reused", [False, True])
+async def test_a_second_output_that_stays_damaged_is_kept_with_the_video(
+    bench: Bench, mangle: str, name: str, reused: bool
+) -> None:
+    """It is paid for as well, and said to be damaged."""
+    bench.sandbox.add_fault(Fault(on="content", mangle=mangle, after=1, times=None))
+    bench.more_outputs()
+    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 2}), reused=reused)
+    assert (outcome.status, outcome.width) == ("completed", 854)
+    assert bench.files == ["grok.json", "grok.take-1.1.mp4", name]
+    assert [url.rpartition("/")[2] for url in outcome.extra_urls] == [name]
+    assert outcome.notes[0].startswith("output 2 is damaged: it came like this each time, and is kept at file://")
+    assert bench.downloader.find(CLAIM, bench.job.id) == outcome.model_copy(update={"reused": False})
+
+
+async def test_one_attempt_keeps_what_is_damaged_as_well(bench: Bench) -> None:
+    """Its second look is the one that keeps it; else it would be fetched by each collection and never kept."""
+    bench.sandbox.add_fault(Fault(on="content", mangle="cut_clean", times=None))
+    store = open_store(str(bench.folder))
+    once = Downloader(bench.client, store, bench.ledger, bench.threads, attempts=1)
+    assert (await once.keep(CLAIM, bench.job)).status == "open"
+    assert (bench.files, bench.contents) == (["grok.damaged.mp4"], 2)
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["Wartungsarbeiten: kein Zugriff für Gäste. " * 9, "サービスはメンテナンス中です。" * 9, "Обслуживание " * 9],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+async def test_a_page_in_any_language_never_ends_a_job(bench: Bench, page: str, encoding: str) -> None:
+    """It is no damaged video, however often it comes: the job stays open until the page is gone."""
+    content = bench.client.content
+    bench.serve(page.encode(encoding))
+    for reused in (False, True):
+        with pytest.raises(BrokenVideo):
+            await bench.downloader.keep(CLAIM, bench.job, reused=reused)
+    assert bench.files == []
+    bench.client.content = content  # type: ignore[method-assign]
+    assert (await bench.downloader.keep(CLAIM, bench.job, reused=True)).status == "completed"
 
 
 async def test_the_number_of_outputs_is_bounded(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import io
 import struct
 import tracemalloc
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -202,6 +202,18 @@ def test_the_walk_keeps_nothing() -> None:
     assert peak < 20_000
 
 
+def test_the_names_of_endless_boxes_are_not_kept() -> None:
+    """There are 81 million names: a body of boxes of eight bytes would fill the memory."""
+    names = b"".join(box(bytes(name)) for name in product(b"0123456789", repeat=4))
+    walk = Mp4Walk()
+    walk.feed(FTYP)
+    tracemalloc.start()
+    walk.feed(names)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000
+
+
 def test_probe_reads_a_video(make_mp4: Callable[..., bytes], tmp_path: Path) -> None:
     """Duration, size, sound and codec are read from a path and from a file object."""
     (tmp_path / "a.mp4").write_bytes(make_mp4(96, 64, 2, audio=True))
@@ -245,7 +257,9 @@ def test_sniff_names_what_it_sees(head: bytes, name: str) -> None:
     assert sniff(head) == name
 
 
-@pytest.mark.parametrize("head", [b"", b"<html>", b"<?xml ?><Error>", b'{"error"', b" [1]", b"Bad gateway"])
+@pytest.mark.parametrize(
+    "head", [b"", b"<html>", b"<?xml ?><Error>", b'{"error"', b" [1]", b"Bad gateway", b"Ger\xe4t"]
+)
 def test_a_page_is_no_video_under_any_label(head: bytes) -> None:
     """Error pages and empty bodies are told from whatever may be a file."""
     assert is_page(head)
