@@ -51,7 +51,8 @@ def read_open(ledger: Ledger, now: datetime) -> Reading:
     found, unreadable = _read(ledger.unfinished, keys)
     entries = [entry for entry in found.values() if entry is not None and entry.state != "free"]
     unmarked = {*(entry.key for entry in entries), *(one.key for one in unreadable)} - marked
-    new = _mark_found(ledger, unmarked, now) if everything else []
+    # To look at a ledger that is not there makes none.
+    new = _mark_found(ledger, unmarked, now) if everything and (keys or marks) else []
     over = {key for key, entry in found.items() if entry is None}
     free = {key for key, entry in found.items() if entry is not None and entry.state == "free"}
     rest = ledger.index.tidy(marks, over, free, now)

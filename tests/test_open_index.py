@@ -208,8 +208,15 @@ def test_a_ledger_of_an_older_version_is_listed_and_marked(ledger: Ledger, jobs:
     assert found(ledger, NOW + HOUR) == [A, B]
 
 
+def test_a_look_at_a_ledger_that_is_not_there_makes_none(ledger: Ledger, jobs: Path) -> None:
+    """Whoever lists in the wrong folder leaves nothing in it."""
+    assert found(ledger) == []
+    assert not jobs.exists()
+
+
 def test_a_missing_mark_is_found_within_a_day(ledger: Ledger, jobs: Path) -> None:
     """By the listing of everything, which marks it again."""
+    settle(ledger, B)
     assert found(ledger) == []
     ledger.claim(1, claim(A))
     for path in (jobs / "_open").glob("[0-9]*.json"):

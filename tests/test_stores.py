@@ -28,6 +28,7 @@ from openrouter_video.stores import (
     check_writable,
     create_exclusive,
     list_names,
+    list_tree,
     open_store,
     read_bytes,
     remove,
@@ -141,6 +142,18 @@ class StoreContract:
             subprocess.run([sys.executable, "-c", code, store.url], check=True, cwd=ROOT)
         assert list_names(store, "k") == ["one", "two"]
         assert size_of(store, "k/two") == 1
+
+    def test_lists_a_tree(self, store: Store) -> None:
+        """Every file beneath a folder with its size, as they are now, where that takes few requests."""
+        for name, content in {"a/x.json": b"123", "a/b/y.json": b"12", "z.json": b"1", "a/empty.json": b""}.items():
+            write_bytes(store, name, content)
+        if store.kind not in {"s3", "gcs", "azure"}:
+            assert list_tree(store) is None
+            return
+        assert list_tree(store) == {"a/x.json": 3, "a/b/y.json": 2, "z.json": 1, "a/empty.json": 0}
+        remove(store, "a/x.json")
+        assert list_tree(store, "a") == {"b/y.json": 2, "empty.json": 0}
+        assert list_tree(store, "nothing") == {}
 
     def test_creates_once(self, store: Store) -> None:
         """The second creation is told so, changes nothing, and leaves no temporary behind."""

@@ -25,9 +25,12 @@ def list_tree(store: Store, relative: str = "") -> dict[str, int] | None:
     with store.errors("list", *parts):
         store.filesystem.invalidate_cache()
         try:
-            found: Mapping[str, Mapping[str, Any]] = store.filesystem.find(path, detail=True)
+            found: Any = store.filesystem.find(path, detail=True)
         except FileNotFoundError:
             return {}
+    if not isinstance(found, Mapping):
+        # Azure's driver names a file in place of a folder, and nothing else of it.
+        return {}
     prefix = f"{path.strip('/')}/"
     beneath = {name.strip("/").removeprefix(prefix): info for name, info in found.items() if name.strip("/") != path}
     return {name: int(info.get("size") or 0) for name, info in beneath.items()}
