@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 (hooks into the end of the process before this module does)
 import threading
 import time
 from collections.abc import Callable
@@ -89,8 +90,18 @@ def abandon_departures() -> None:
     _away.clear()
 
 
+def _at_exit(work: Callable[[], object]) -> None:
+    """Have work done at the end of the process, while it can still do everything.
+
+    ``atexit`` is too late: by then no pool of threads takes work any more, and without one the drivers of the object
+    stores cannot even connect. The pools themselves hook in here too, and whoever comes last is called first.
+    """
+    hook = getattr(threading, "_register_atexit", atexit.register)
+    hook(work)
+
+
 # Daemons end with the process, so whatever made the loop go away without waiting is made good here.
-atexit.register(wait_for_departures)
+_at_exit(wait_for_departures)
 
 
 class Threads:

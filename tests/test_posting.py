@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from openrouter_video import posting
+from openrouter_video.ledger import Ledger
 from openrouter_video.posting import CHUNK_BYTES, Posting, UploadTooSlowError
 from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.stores import open_store
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,26 @@ def test_a_process_ends_after_a_late_answer(how: str) -> None:
         (charge,) = sandbox.charges
     late = f"accepted {charge.job_id}\n" if how == "by itself" else ""
     assert (done.returncode, done.stdout, done.stderr) == (0, f"True\n{late}", "")
+
+
+LATE_TO_S3 = """if True:
+    import sys
+    from openrouter_video.client import Timeouts, VideoClient
+    from openrouter_video.ledger import Ledger
+    from openrouter_video.stores import open_store
+
+    client = VideoClient(sys.argv[2], sys.argv[1], timeouts=Timeouts(submit=0.3))
+    ledger = Ledger(open_store(sys.argv[3]))
+    body = b'{"model": "x-ai/grok-imagine-video", "prompt": "A flower", "duration": 1, "resolution": "480p"}'
+    client.submit(body, "session", late=lambda late: ledger.keep_job("a" * 32, 1, late.job_id))
+"""
+
+
+def test_a_late_answer_is_recorded_in_an_object_store_at_the_end_of_the_process(s3_store_url: str) -> None:
+    """Its driver needs a pool of threads, and Python closes those before ``atexit``."""
+    with Sandbox(faults=[Fault(on="submit", delay_seconds=4)]) as sandbox:
+        words = [sys.executable, "-c", LATE_TO_S3, sandbox.base_url, sandbox.api_key, s3_store_url]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        (charge,) = sandbox.charges
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Ledger(open_store(s3_store_url)).entry("a" * 32).job_id == charge.job_id
