@@ -156,7 +156,10 @@ class VideoClient:
         """
         posting = Posting(body)
         self._postings.add(posting)
-        posting.begin(lambda: self._post(posting, len(body), session_id))
+        try:
+            posting.begin(lambda: self._post(posting, len(body), session_id))
+        except RuntimeError as error:
+            return SubmitAnswer("again", f"no thread could be started for the request: {error}")
         return posting.wait(self.timeouts.submit, late)
 
     def end_within(self, seconds: float) -> None:

@@ -93,7 +93,7 @@ class Ledger:
         A store may answer "exists" to a creation of our own whose first answer was lost, so the token decides.
         """
         try:
-            self._marks.begin(claim.key)
+            self._marks.begin(claim.key, attempt)
         except StorageError as error:
             raise LedgerError(
                 f"the ledger at {self.url} cannot record claim-{attempt} of {claim.key}: {error}"
@@ -105,7 +105,12 @@ class Ledger:
         return ours and entry.attempt == attempt and entry.state == "claimed"
 
     def record_job(self, key: str, attempt: int, job_id: str, *, by_person: bool = False) -> bool:
-        """Record the id of a job that is billed."""
+        """Record the id of a job that is billed; what a person records is marked as open, should its mark be lost."""
+        try:
+            if by_person:
+                self._marks.begin(key, attempt)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot record job-{attempt} of {key}: {error}") from None
         return self._create(key, f"job-{attempt}", JobRecord(at=_now(), job_id=job_id, by=_who(by_person)))
 
     def keep_job(self, key: str, attempt: int, job_id: str) -> None:
@@ -120,7 +125,7 @@ class Ledger:
         """Record the proof that nothing was accepted, which frees the key for the next attempt."""
         created = self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
         if created:
-            self._marks.end(key, for_good=False)
+            self._marks.end(key, for_good=False, attempt=attempt)
         return created
 
     def doubt(self, key: str, attempt: int, reason: str) -> bool:

@@ -176,7 +176,7 @@ class OwnMarks:
         self._lock = threading.Lock()
         self._expected: dict[str, tuple[str, ...]] = {}
         self._marks: dict[str, Mark] = {}
-        self._begun: set[str] = set()
+        self._begun: dict[str, int] = {}
         self._ended: set[str] = set()
         self._settled: set[str] = set()
 
@@ -191,8 +191,8 @@ class OwnMarks:
         with self._lock:
             self._expected |= dict.fromkeys(keys, tuple(keys))
 
-    def begin(self, key: str) -> None:
-        """Make sure that a key is marked, before it is claimed.
+    def begin(self, key: str, attempt: int = 1) -> None:
+        """Make sure that a key is marked, before an attempt of it is claimed.
 
         Raises:
             StorageError: the mark could not be written, so nothing may be claimed.
@@ -205,12 +205,17 @@ class OwnMarks:
                 self._marks |= dict.fromkeys(keys, new)
                 if mark is not None and mark.name != new.name:
                     self._index.drop(mark.name)
-            self._begun.add(key)
+            self._begun[key] = max(attempt, self._begun.get(key, 0))
             self._ended.discard(key)
 
-    def end(self, key: str, *, for_good: bool) -> None:
-        """Remember that nothing is open under a key; ``for_good`` removes its mark if that is so for all its keys."""
+    def end(self, key: str, *, for_good: bool, attempt: int | None = None) -> None:
+        """Remember that nothing is open under a key; ``for_good`` removes its mark if that is so for all its keys.
+
+        The end of an ``attempt`` may be recorded late, when another one has begun: that says nothing of the key.
+        """
         with self._lock:
+            if attempt is not None and attempt < self._begun.get(key, 0):
+                return
             self._ended.add(key)
             if for_good:
                 self._settled.add(key)

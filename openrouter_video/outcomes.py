@@ -52,6 +52,7 @@ FINAL_FOR: Mapping[bool | None, str] = {
 STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
 SETTLE_COMMAND = "openrouter-video ledger settle"
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
+NO_CLAIM = "its claim cannot be read, so that nobody knows where its video belongs: mend the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 
 
@@ -105,7 +106,8 @@ def _left_out(claim: Claim) -> tuple[LeftOut, ...]:
 def of_submission(submitted: Submitted) -> Outcome:
     """Return the outcome of a submission that left no job to wait for, or of the open job that it left."""
     if submitted.outcome is not None:
-        return _said_final(submitted.outcome, submitted.claim.shared).model_copy(update={"reused": True})
+        known = _said_final(submitted.outcome, submitted.claim.shared).model_copy(update={"reused": True})
+        return _with_other_jobs(known, submitted.other_job_ids)
     outcome = started(submitted.claim, job_id=submitted.job_id, reused=submitted.reused)
     outcome = _with_other_jobs(outcome, submitted.other_job_ids)
     if submitted.in_flight and submitted.reused:
@@ -124,7 +126,8 @@ def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
     """
     if entry.outcome is not None:
         shared = entry.claim.shared if entry.claim else None
-        return _said_final(entry.outcome, shared).model_copy(update={"reused": True})
+        known = _said_final(entry.outcome, shared).model_copy(update={"reused": True})
+        return _with_other_jobs(known, entry.other_job_ids)
     if entry.claim is None:
         base = Outcome(model="unknown", key=entry.key, status="open", reused=True, job_id=entry.job_id)
     else:
@@ -136,6 +139,8 @@ def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
         return uncertain(base, entry.reason)
     if entry.state == "free":
         return base.model_copy(update={"status": "refused", "error": entry.reason})
+    if entry.claim is None:
+        return base.model_copy(update={"error": f"{NO_CLAIM}, or give it up by {LOST.format(key=entry.key)}"})
     return base
 
 
@@ -181,7 +186,7 @@ def unsettled_words(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _with_note(outcome: Outcome, note: str) -> Outcome:
-    return outcome.model_copy(update={"notes": (*outcome.notes, note)})
+    return outcome.model_copy(update={"notes": tuple(dict.fromkeys((*outcome.notes, note)))})
 
 
 def not_sent(claim: Claim, reason: str) -> Outcome:

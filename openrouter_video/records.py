@@ -48,7 +48,7 @@ BEGUN_NOT_ENDED = "a submission was begun and its end is not recorded: the proce
 IN_FLIGHT_SECONDS = 600.0
 """From its claim on, a POST and the record of its answer take no longer than this; the client keeps within it."""
 
-CLOCK_TOLERANCE_SECONDS = 60.0
+CLOCK_TOLERANCE_SECONDS = IN_FLIGHT_SECONDS
 """So far may the clock of another machine be ahead; a claim from further in the future has no age to go by."""
 
 ATTEMPT = re.compile(r"(claim|job|release|uncertain)-([1-9][0-9]{0,8})")

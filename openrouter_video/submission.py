@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -175,12 +175,17 @@ class Submitter:
         Where the claim could not be written, what the ledger holds is read before anything is said: the claim may be
         there all the same, or an earlier one that was accepted.
         """
-        claim = claim.model_copy(update={"at": self._now().isoformat(timespec="milliseconds")})
+
+        @cache
+        def dated() -> Claim:
+            # In its thread: to wait for a place among hundreds of videos is no part of its flight.
+            return claim.model_copy(update={"at": self._now().isoformat(timespec="milliseconds")})
+
         tries = 0
         while True:
             trouble: LedgerError | None = None
             try:
-                sent = await self._run(partial(self._send, attempt, claim, content))
+                sent = await self._run(partial(self._send, attempt, dated, content))
                 if sent is not None:
                     return sent
             except LedgerError as error:
@@ -188,7 +193,7 @@ class Submitter:
             entry = await self._wait_for_owner(claim, attempt if trouble else 0, patience)
             if trouble is None or (entry.state, entry.attempt) != ("free", attempt - 1):
                 if trouble is not None and _is_own(entry, claim, attempt):
-                    return await self._run(partial(self._post, attempt, claim, content))
+                    return await self._run(partial(self._post, attempt, dated(), content))
                 return entry
             tries += 1
             if tries >= CLAIM_TRIES:
@@ -203,8 +208,11 @@ class Submitter:
             self._client.end_within(0)
             raise
 
-    def _send(self, attempt: int, claim: Claim, content: bytes, departure: Departure) -> _Sent | None:
-        """Claim and POST, once. None: the attempt is somebody else's."""
+    def _send(self, attempt: int, dated: Callable[[], Claim], content: bytes, departure: Departure) -> _Sent | None:
+        """Claim and POST, once. None: the attempt is somebody else's, or a job was recorded since the one before."""
+        claim = dated()
+        if attempt > 1 and self._ledger.entry(claim.key).state in {"accepted", "settled"}:
+            return None
         return self._post(attempt, claim, content, departure) if self._ledger.claim(attempt, claim) else None
 
     def _post(self, attempt: int, claim: Claim, content: bytes, departure: Departure) -> _Sent:

@@ -156,6 +156,26 @@ def test_what_was_refused_leaves_no_mark_at_the_end_of_the_run(ledger: Ledger, j
     assert marks(jobs) == [[A, B]]
 
 
+def test_the_late_end_of_an_attempt_takes_no_mark_from_the_next(ledger: Ledger, jobs: Path) -> None:
+    """The ledger refused the release of the first for a while; the second one is a job that is open."""
+    ledger.claim(1, claim(A))
+    ledger.claim(2, claim(A))
+    ledger.record_job(A, 2, "j")
+    assert ledger.release(A, 1, "HTTP 429")
+    ledger.drop_marks()
+    assert marks(jobs) == [[A]]
+
+
+def test_a_job_that_a_person_records_is_marked(ledger: Ledger, jobs: Path) -> None:
+    """Since it is said that a collection fetches its video, which must not have to wait for a listing."""
+    ledger.claim(1, claim(A))
+    for mark in (jobs / "_open").iterdir():
+        mark.unlink()
+    ledger.index.note_listing(NOW)
+    assert again(ledger).record_job(A, 1, "j", by_person=True)
+    assert [entry.key for entry in read_open(again(ledger), NOW).entries] == [A]
+
+
 def test_a_run_of_many_hours_makes_its_mark_anew(ledger: Ledger, jobs: Path) -> None:
     """A collection takes a mark of a day for that of a dead run, as far as nothing was claimed."""
     now = [NOW]

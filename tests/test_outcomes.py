@@ -177,8 +177,12 @@ def test_an_uncertain_submission_says_what_a_person_can_do(source: str, reason: 
             LedgerEntry("k1", "accepted", 2, CLAIM, "j2", other_job_ids=("j1",)),
             {"job_id": "j2", "reused": True, "notes": ("fallback", "accepted under the same key, and billed too: j1")},
         ),
+        (
+            LedgerEntry("k1", "settled", 2, CLAIM, "j2", outcome=started(CLAIM, job_id="j2"), other_job_ids=("j1",)),
+            {"job_id": "j2", "reused": True, "notes": ("fallback", "accepted under the same key, and billed too: j1")},
+        ),
     ],
-    ids=["accepted", "released", "accepted twice"],
+    ids=["accepted", "released", "accepted twice", "another job after the end"],
 )
 def test_what_the_records_tell(entry: LedgerEntry, expected: dict[str, Any]) -> None:
     """By themselves, to a run that submitted nothing."""
@@ -200,7 +204,11 @@ def test_a_young_claim_is_in_flight() -> None:
 def test_a_job_whose_claim_cannot_be_read_is_not_lost() -> None:
     """The id is all that is known, and all that is needed to find the video."""
     outcome = of_entry(LedgerEntry("k1", "accepted", 1, None, "j1"))
-    assert outcome == Outcome(model="unknown", key="k1", status="open", reused=True, job_id="j1")
+    assert (outcome.model, outcome.status, outcome.job_id, outcome.reused) == ("unknown", "open", "j1", True)
+    assert outcome.error == (
+        "its claim cannot be read, so that nobody knows where its video belongs: mend the record, or give it up by "
+        "`openrouter-video ledger settle k1 --lost`"
+    )
 
 
 def test_a_submission_that_could_not_be_recorded() -> None:

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -588,6 +588,59 @@ async def test_a_claim_that_took_too_long_to_record_sends_nothing(
         client, ledger, Threads(), sleep=time.sleep, clock=time.clock, now=lambda: next(moments, last)
     )
     submitted = await submitter.submit(make_claim(sandbox), BODY)
+    assert (submitted.state, ledger.entry(KEY).attempt, len(sandbox.charges)) == ("accepted", 2, 1)
+
+
+async def test_to_wait_for_a_thread_is_no_part_of_the_flight(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """Hundreds of videos share a few threads: the last one's claim is as young as the first one's."""
+    moment = [datetime(2026, 11, 22, 12, tzinfo=UTC)]
+    threads, gate, time = Threads(submissions=1), threading.Event(), Time()
+    submitter = Submitter(client, ledger, threads, sleep=time.sleep, clock=time.clock, now=lambda: moment[0])
+    busy = asyncio.create_task(threads.run(gate.wait))
+    await asyncio.sleep(0)
+    submitting = asyncio.create_task(submitter.submit(make_claim(sandbox), BODY))
+    await asyncio.sleep(0.05)
+    moment[0] += timedelta(minutes=5)
+    gate.set()
+    submitted, _ = await asyncio.gather(submitting, busy)
+    assert (submitted.state, ledger.entry(KEY).attempt) == ("accepted", 1)
+    assert ledger.entry(KEY).since == moment[0].isoformat(timespec="milliseconds")
+
+
+async def test_nothing_is_sent_again_once_a_person_has_recorded_a_job(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient
+) -> None:
+    """While the next attempt was waited for."""
+    time = Time()
+
+    async def sleep(seconds: float) -> None:
+        ledger.record_job(KEY, 1, "gen-vid-person", by_person=True)
+        await time.sleep(seconds)
+
+    body = {"error": {"code": 429, "message": "Slow down", "metadata": None}}
+    sandbox.add_fault(Fault(on="submit", status=429, headers={"Retry-After": "1"}, body=body))
+    submitter = Submitter(client, ledger, Threads(), sleep=sleep, clock=time.clock)
+    submitted = await submitter.submit(make_claim(sandbox), BODY)
+    assert (submitted.state, submitted.job_id, submitted.reused) == ("accepted", "gen-vid-person", True)
+    assert not sandbox.charges
+
+
+async def test_a_post_for_which_no_thread_can_be_started_is_tried_again(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was sent, so nothing is uncertain."""
+    real, refusals = threading.Thread.start, [1]
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "openrouter-video-post" and refusals:
+            refusals.pop()
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    submitted = await _submit(client, ledger, make_claim(sandbox))
     assert (submitted.state, ledger.entry(KEY).attempt, len(sandbox.charges)) == ("accepted", 2, 1)
 
 
