@@ -22,9 +22,9 @@ from openrouter_video.stores import (
     clear_leftovers,
     clear_probes,
     create_exclusive,
-    is_part,
     list_names,
     list_tree,
+    part_of,
     read_bytes,
 )
 
@@ -146,8 +146,7 @@ class Ledger:
         """Read all records of a key."""
         names = self._names(key)
         entry = self._read(key, names)
-        if entry.state in {"settled", "uncertain"}:
-            self._tidy(key, names)
+        self._tidy(key, names, over=entry.state in {"settled", "uncertain"})
         if entry.state == "settled":
             self._marks.end(key, for_good=False)
         return entry
@@ -159,14 +158,17 @@ class Ledger:
         # Its mere existence ends nothing: a job whose outcome cannot be read is still to be fetched.
         settled = outcome in names and self._read(key, [outcome]).state == "settled"
         entry = None if settled else self._read(key, names)
-        if entry is None or entry.state in {"free", "uncertain"}:
-            self._tidy(key, names)
+        self._tidy(key, names, over=entry is None or entry.state in {"free", "uncertain"})
         return entry
 
-    def _tidy(self, key: str, names: Sequence[str]) -> None:
-        """Remove what a process left that died after the end of a key's story, or in ending it, if it left anything."""
-        if any(map(is_part, names)):
-            clear_leftovers(self.store, key)
+    def _tidy(self, key: str, names: Sequence[str], *, over: bool) -> None:
+        """Remove what processes left that died, if they left anything: until a key's story is over, what is of no use.
+
+        That is what is meant for a record which is there: a claim whose process died may be in flight for minutes.
+        """
+        superfluous = {of for of in map(part_of, names) if of is not None and (over or of in names)}
+        if superfluous:
+            clear_leftovers(self.store, key, None if over else superfluous)
 
     def _names(self, key: str) -> list[str]:
         try:

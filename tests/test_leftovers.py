@@ -68,6 +68,17 @@ def test_the_end_of_a_key_clears_its_records(folder_store: Store) -> None:
     assert list_names(folder_store, KEY, temporaries=True) == ["outcome.json"]
 
 
+@pytest.mark.parametrize("look", ["entry", "unfinished"])
+def test_a_claim_in_flight_keeps_only_what_may_be_of_use(folder_store: Store, look: str) -> None:
+    """The temporary of a claim that is there is removed, that of a record which somebody may be writing is not."""
+    ledger = Ledger(folder_store)
+    write_bytes(folder_store, f"{KEY}/claim-1.json", b"{}")
+    leave_part(folder_store, f"{KEY}/claim-1.json")
+    writing = leave_part(folder_store, f"{KEY}/job-1.json")
+    assert getattr(ledger, look)(KEY).state == "claimed"
+    assert list_names(folder_store, KEY, temporaries=True) == sorted([writing, "claim-1.json"])
+
+
 def test_a_record_whose_temporary_was_cleared_away_is_written_again(
     folder_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

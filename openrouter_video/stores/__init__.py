@@ -8,7 +8,7 @@ from openrouter_video.stores.folder_identity import folder_identity, is_same_fol
 from openrouter_video.stores.leftovers import clear_leftovers
 from openrouter_video.stores.listing import list_tree
 from openrouter_video.stores.opening import Store, local_path, open_store, passing_place
-from openrouter_video.stores.path_files import is_part
+from openrouter_video.stores.path_files import is_part, part_of
 from openrouter_video.stores.patience import answered_in_time
 from openrouter_video.stores.small_files import (
     list_names,
@@ -36,6 +36,7 @@ __all__ = [
     "list_tree",
     "local_path",
     "open_store",
+    "part_of",
     "passing_place",
     "read_bytes",
     "remove",
