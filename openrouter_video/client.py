@@ -245,7 +245,7 @@ class VideoClient:
                     raise ContentUnavailable(answer_of_target(target, head.status, wait))
                 beginning = self._without_key(beginning_of(download, head.headers, limits))
                 raise ContentUnavailable(read_content(head.status, head.headers, beginning, self._now()))
-            yield video_body(download, head.headers, limits, quoted=target is None)
+            yield video_body(download, head.headers, limits, self._without_key, quoted=target is None)
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         if self._key is not None:

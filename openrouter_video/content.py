@@ -33,6 +33,7 @@ CHUNKS_AHEAD = 8
 BEGINNING_BYTES = 64 * 1024
 INFLATED_BYTES = 2**20
 MOST_ENCODINGS = 2
+PAGE_BYTES = 4 * 1024
 GZIP_BEGINS = b"\x1f\x8b"
 # What httpx raises, and what its parts and the system's resolver do besides.
 NETWORK_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RuntimeError)
@@ -259,14 +260,19 @@ def beginning_of(download: Download, headers: Mapping[str, str], limits: Downloa
 
 
 def video_body(
-    download: Download, headers: Mapping[str, str], limits: DownloadLimits, *, quoted: bool = True
+    download: Download,
+    headers: Mapping[str, str],
+    limits: DownloadLimits,
+    without_key: Callable[[bytes], bytes],
+    *,
+    quoted: bool = True,
 ) -> Iterator[bytes]:
     """Return the body, unless its beginning shows an error page: the label is only a hint, the bytes decide.
 
     Raises:
-        ContentUnavailable: if it is HTML, JSON, XML or other text; what it says is repeated, if it may be ``quoted``.
-            Also if its stated length is too large, or its encoding cannot be undone; in the iteration whatever goes
-            wrong on the way.
+        ContentUnavailable: if it is HTML, JSON, XML or other text; what it says is repeated without the key, if it may
+            be ``quoted``. Also if its stated length is too large, or its encoding cannot be undone; in the iteration
+            whatever goes wrong on the way.
     """
     length = headers.get("content-length", "")
     _check_size(int(length) if length.isascii() and length.isdigit() else 0, limits)
@@ -277,9 +283,13 @@ def video_body(
         if len(head) >= SNIFFED_BYTES:
             break
     if head and is_page(head[:SNIFFED_BYTES]):
-        media_type = clip(headers.get("content-type", ""))
+        media_type = clip(without_key(headers.get("content-type", "").encode()).decode("utf-8", "replace"))
         label = f", labelled {media_type}" if media_type else ""
-        said = f": it begins {clip(head[:200].decode('utf-8', 'replace'))!r}" if quoted else ""
+        # A page may repeat the key, which is only found whole: more is read than is repeated.
+        with suppress(ContentUnavailable):
+            while quoted and len(head) < PAGE_BYTES and (chunk := next(body, b"")):
+                head += chunk
+        said = f": it begins {clip(without_key(head)[:200].decode('utf-8', 'replace'))!r}" if quoted else ""
         reason = f"the content is {sniff(head[:SNIFFED_BYTES])}{label}, and no video{said}"
         raise ContentUnavailable(ContentAnswer(reason, again=True))
     return chain([head], body) if head else body

@@ -24,7 +24,7 @@ _URL = re.compile(
 )
 _WEB = ("http", "ws", "ftp")  # and their encrypted kinds; elsewhere a user is no secret, and # stands in names
 _ELIDED_TAIL = re.compile(r"\?…(sha256=[0-9a-f]{16})?")
-_NO_PORT = re.compile(r":(?!\d*$)[^\]]*$")
+_NO_PORT = re.compile(r"(?!\[)[^:]*:(?!\d*$).*")
 _DATA_HEADER = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)
 # A prompt may begin with the word; a blank after it makes it one, unless a media type follows.
 _MEDIA_TYPE = re.compile(r"(?:\s+(?=[^\s;]*/))?([^\s;]*)\s*(;.*)?", re.DOTALL)
@@ -133,7 +133,7 @@ def _url_elided(url: str, *, digests: bool) -> str:
     scheme, path, tail = match["scheme"], match["path"], match["tail"]
     is_web = scheme.lower().startswith(_WEB)
     userinfo, at, host = match["authority"].rpartition("@")
-    if _NO_PORT.search(host):
+    if _NO_PORT.fullmatch(host):
         # What stands before the @ of a password with a slash in it, most likely.
         at, host, path, tail = "@", "…", "", f"?{match['authority']}{path}{tail}"
     if not is_web and not tail.startswith("?"):

@@ -158,6 +158,20 @@ async def test_content_that_is_no_video(
     assert caught.value.answer.again is again
 
 
+async def test_a_page_in_the_place_of_a_video_never_repeats_the_key() -> None:
+    """Wherever it stands in the page: in the part that is told, or across the end of what came first."""
+    key = "sk-or-canary-0123456789abcdef0123456789abcdef"
+    with Sandbox(api_key=key, job_seconds=0) as sandbox:
+        async with VideoClient(key, sandbox.base_url) as client:
+            job_id = await _job(client)
+            for before in (1, 20, 40, 60, 180):
+                page = f"<html>{'x' * before}{key}</html>"
+                sandbox.add_fault(Fault(on="content", status=200, body=page))
+                with pytest.raises(ContentUnavailable, match="no video: it begins") as caught, client.content(job_id):
+                    pytest.fail("a page is no video")
+                assert "canary" not in str(caught.value)
+
+
 async def test_redirects_are_not_followed(sandbox: Sandbox, client: VideoClient) -> None:
     """Not even the list's: the other host sees no request."""
     job_id = await _job(client)

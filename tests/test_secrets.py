@@ -256,7 +256,7 @@ def _rows() -> dict[str, list[Fault]]:
             Fault(on="content", drop="before"),
             Fault(on="content", status=200, body=echo),
         ],
-        "content 410": [Fault(on="content", status=410, body=_envelope(410, f"gone: {SIGNED_URL} {KEY}"))],
+        "content 410": [Fault(on="content", status=410, times=None, body=_envelope(410, f"gone: {SIGNED_URL} {KEY}"))],
     }
 
 
@@ -582,7 +582,7 @@ def test_a_key_in_a_hidden_request_is_found() -> None:
 # ---- Configuration that holds a secret -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY} x", f"{KEY}é", f"{KEY}\x1b[31m", f"{KEY}\udc80"])
+@pytest.mark.parametrize("key", [f"{KEY}\n{KEY}", f"{KEY} x", f"{KEY}é", f"{KEY}\x1b[31m", f"{KEY}\udc80"])
 def test_a_key_that_cannot_be_sent_is_not_repeated(key: str) -> None:
     """The message says what is wrong with it, and nothing of it."""
     with pytest.raises(ConfigurationError) as refused:
