@@ -8,6 +8,7 @@ proves that none was, and everything else proves nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +35,7 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
 NOT_FOUND, GONE = 404, 410
 LARGEST_COST_USD = 1e6
+CUT_AFTER_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([\w.:-]+)"')
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
 ADVICE = {
@@ -116,7 +118,7 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datet
     """Classify the answer to a submission by what it proves."""
     payload = _json(body)
     if 200 <= status < 300:  # noqa: PLR2004 (the 2xx class)
-        job_id = payload.get("id") if isinstance(payload, dict) else None
+        job_id = payload.get("id") if isinstance(payload, dict) else _id_of_cut(body)
         if isinstance(job_id, int) and not isinstance(job_id, bool):
             job_id = str(job_id)
         if isinstance(job_id, str) and job_id.strip():
@@ -251,6 +253,12 @@ def _json(body: bytes) -> Any:
         return json.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def _id_of_cut(body: bytes) -> str | None:
+    """Return the id with which an answer begins that has been cut, so that it is no JSON any more."""
+    found = CUT_AFTER_ID.match(body)
+    return found[1].decode() if found and _json(body) is None else None
 
 
 def _excerpt(body: bytes) -> str:

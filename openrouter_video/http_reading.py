@@ -14,12 +14,19 @@ LARGEST_ANSWER_BYTES = 8 * 2**20
 
 
 def read_bounded(response: httpx.Response, until: float, limit: int = LARGEST_ANSWER_BYTES) -> bytes:
-    """Read a body of bounded length in bounded time; a beginning is enough to see what it is."""
+    """Read a body of bounded length in bounded time; a beginning is enough to see what it is.
+
+    So it is of a success that breaks off: what had come may hold the id of a job that is paid for.
+    """
     body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > limit or time.monotonic() > until:
-            break
+    try:
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > limit or time.monotonic() > until:
+                break
+    except httpx.HTTPError:
+        if not (body and response.is_success):
+            raise
     return bytes(body[:limit])
 
 

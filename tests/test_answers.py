@@ -65,6 +65,15 @@ def test_an_id_that_was_paid_for_is_never_thrown_away(status: int, body: Any, jo
     assert submitted(status, json.dumps(body).encode()) == SubmitAnswer("accepted", job_id=job_id, status=status)
 
 
+@pytest.mark.parametrize("length", [len(JOB) + 9, len(JOB) + 10, len(JOB) + 20, 10_000])
+def test_the_id_in_an_answer_that_is_cut_is_kept(length: int) -> None:
+    """It is whole where its closing quote is there; without that nobody knows how it goes on."""
+    whole = json.dumps({"id": JOB, "polling_url": f"https://openrouter.ai/api/v1/videos/{JOB}"}).encode()
+    assert submitted(202, whole[:length]) == SubmitAnswer("accepted", job_id=JOB, status=202)
+    assert submitted(202, whole[: len(JOB) + 8]).proof == "uncertain"
+    assert submitted(502, whole[:length]).proof == "uncertain"
+
+
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [

@@ -51,13 +51,13 @@ def _envelope(status: int, message: str, metadata: dict[str, Any] | None = None)
         (Fault(on="submit", status=524, accepted=True, body="<html>"), "HTTP 524"),
         (Fault(on="submit", drop="after"), "no whole answer came"),
         (Fault(on="submit", mangle="html", status=200, accepted=True), "HTTP 200 without a job id"),
-        (Fault(on="submit", mangle="not_json"), "HTTP 202 without a job id"),
+        (Fault(on="submit", status=202, accepted=True, body='{"id": "gen-v'), "HTTP 202 without a job id"),
         (Fault(on="submit", mangle="no_id"), "HTTP 202 without a job id"),
         (Fault(on="submit", redirect_to="https://evil-openrouter.ai/api/v1/videos", accepted=True), "HTTP 307"),
     ],
     ids=[
         *("503 once", "503 twice", "503 plain text", "524", "dropped"),
-        *("200 HTML", "202 no JSON", "202 no id", "redirect"),
+        *("200 HTML", "202 cut in the id", "202 no id", "redirect"),
     ],
 )
 async def test_an_answer_that_proves_nothing_is_never_sent_again(runs: FaultyRuns, fault: Fault, words: str) -> None:

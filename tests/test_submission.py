@@ -131,10 +131,10 @@ async def test_an_accepted_job_is_recorded_and_found_again(
         Fault(on="submit", status=503, accepted=True, body="upstream"),
         Fault(on="submit", drop="after"),
         Fault(on="submit", mangle="html"),
-        Fault(on="submit", mangle="not_json"),
+        Fault(on="submit", status=202, accepted=True, body='{"id": "gen-v'),
         Fault(on="submit", mangle="no_id"),
     ],
-    ids=["503", "dropped", "html", "not json", "no id"],
+    ids=["503", "dropped", "html", "cut in the id", "no id"],
 )
 async def test_an_answer_that_proves_nothing_is_uncertain(
     sandbox: Sandbox, ledger: Ledger, client: VideoClient, fault: Fault
@@ -511,6 +511,21 @@ async def test_a_slow_upload_is_not_said_to_be_sent(sandbox: Sandbox, ledger: Le
     assert (submitted.state, submitted.job_id) == ("accepted", "gen-vid-upload")
     assert "of 32.0 MB of the request had gone: timed out after 0.5 s" in told[0]
     assert "was sent" not in told[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "state"), [(b"HTTP/1.1 202 Accepted", "accepted"), (b"HTTP/1.1 400 Bad Request", "uncertain")]
+)
+async def test_an_answer_that_breaks_off_after_the_id(
+    sandbox: Sandbox, ledger: Ledger, head: bytes, state: str
+) -> None:
+    """The job is paid for, and its id is there; of anything else half an answer proves nothing."""
+    with _slow_reader(head + b'\r\nContent-Length: 99\r\n\r\n{"id": "gen-vid-cut", "st') as (base_url, go_on):
+        go_on.set()
+        async with VideoClient("key", base_url) as cut:
+            submitted = await make_submitter(cut, ledger).submit(make_claim(sandbox), PROMPT)
+    assert submitted.state == ledger.entry(KEY).state == state
+    assert submitted.job_id == ("gen-vid-cut" if state == "accepted" else None)
 
 
 async def test_an_upload_that_breaks_off_proves_nothing(sandbox: Sandbox, ledger: Ledger) -> None:
