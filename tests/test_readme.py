@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from openrouter_video.command_line import texts
 from openrouter_video.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 FIRST_SCREEN = 40
+TERMINAL_COLUMNS = 80
 
 
 def test_the_first_screen_shows_both_commands() -> None:
@@ -71,3 +73,17 @@ def test_every_option_is_in_the_readme(command: str) -> None:
     options = set(re.findall(r"(?<![\\w-])--[a-z][a-z-]+", done.stdout)) - {"--help", "--version"}
     assert options
     assert not {option for option in options if option not in README}
+
+
+def test_the_help_names_each_environment_variable_of_the_readme() -> None:
+    """A variable that only the README knows is one that nobody at a terminal finds."""
+    variables = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+    assert len(variables) >= 6
+    assert [name for name in variables if name not in texts.EXAMPLES] == []
+
+
+@pytest.mark.parametrize("name", [name for name in texts.__all__ if name not in {"ABOUT", "LEDGER", "version"}])
+def test_the_help_fits_a_terminal(name: str) -> None:
+    """Its lines are printed as they are, and a longer one leaves its last word alone on a line."""
+    text: str = getattr(texts, name)
+    assert [line for line in text.splitlines() if len(line) > TERMINAL_COLUMNS] == []

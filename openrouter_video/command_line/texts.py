@@ -33,7 +33,7 @@ For real:
   openrouter-video collect             finish what is still open
 
 Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
-  OPENROUTER_VIDEO_LEDGER, PREFECT_API_URL.
+  OPENROUTER_VIDEO_LEDGER, OPENROUTER_VIDEO_LEDGER_MODE, PREFECT_API_URL.
 Exit codes: 0 as many videos as asked, 1 fewer, 2 refused before anything was
   spent, 130 interrupted."""
 
@@ -72,8 +72,8 @@ COLLECT = """Examples:
   openrouter-video collect --ledger s3://bucket/ledger --wait 10m
 
 Exit codes: 0 nothing is left open, whatever became of the jobs; 1 something is
-  open or uncertain, or a record cannot be read; 2 refused. What can never be had
-  is ended as failed once it has expired, or by `ledger settle KEY --lost`."""
+  open or uncertain, or a record cannot be read; 2 refused. What can never be
+  had ends as failed once it has expired, or by `ledger settle KEY --lost`."""
 
 LEDGER = "Look at the records of submissions, and settle what no program may decide."
 
