@@ -18,7 +18,8 @@ __all__ = ["DataUrl", "elide", "elide_source", "parse_data_url", "redact", "reda
 _SCHEME = r"[a-z][a-z0-9+.-]{0,30}:(?:\\?/){2}"
 _BEGINS_AS_URL = re.compile(rf"\s*{_SCHEME}", re.IGNORECASE)
 _WHOLE_URL = re.compile(rf"\s*{_SCHEME}\S+\s*", re.IGNORECASE)
-_URL_INSIDE = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}[^\s\"'<>]+", re.IGNORECASE)
+# An apostrophe is good in a URL, and ends one that stands between two of them.
+_URL_INSIDE = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}(?:[^\s\"'<>]|(?<!')'(?=[\w&%=+~-]))+", re.IGNORECASE)
 _URL = re.compile(
     rf"\s*(?P<scheme>{_SCHEME})(?P<authority>[^/\\?#]*)(?P<path>[^?#]*)(?P<tail>.*)", re.IGNORECASE | re.DOTALL
 )
@@ -28,7 +29,9 @@ _NO_PORT = re.compile(r"(?!\[)[^:]*:(?!\d*$).*")
 _DATA_HEADER = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)
 # A prompt may begin with the word; a blank after it makes it one, unless a media type follows.
 _MEDIA_TYPE = re.compile(r"(?:\s+(?=[^\s;]*/))?([^\s;]*)\s*(;.*)?", re.DOTALL)
-_DATA_INSIDE = re.compile(r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*)[^\s,\"'<>]*,(?!…)[^\s\"'<>]*", re.IGNORECASE)
+_DATA_INSIDE = re.compile(
+    r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*|(?=;[^\s,\"'<>]*base64,))[^\s,\"'<>]*,(?!…)[^\s\"'<>]*", re.IGNORECASE
+)
 _LONGEST_TYPE = 40
 
 _AZURE = "sv ss srt sp se st spr sr si sip sdd skoid sktid skt ske sks skv saoid suoid scid ses sduoid skdutid"

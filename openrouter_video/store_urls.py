@@ -206,7 +206,9 @@ def _listener(url: StoreUrl) -> tuple[str, str]:
     if url.kind in {"local", "memory", "s3", "gcs"}:
         return "", ""
     if url.kind == "azure":
-        return "", url.authority.rpartition("@")[2].lower() if "@" in url.authority else ""
+        # adlfs takes an account from the place of the container too, in whose name there is never a dot.
+        _, at, host = url.authority.rpartition("@")
+        return "", host.lower() if at or "." in host else ""
     if url.kind == "sftp":
         user, at, host = url.authority.rpartition("@")
         return "", f"{user}{at}{host.lower().removesuffix(':22')}"

@@ -674,6 +674,9 @@ def test_opening_reads_no_driver_for_local(monkeypatch: pytest.MonkeyPatch, tmp_
         ("sftp://me@host/a", "sftp://me@partner.example/b", False),
         ("sftp://me@host/a", "s3://host/b", False),
         ("https://host/a.png?signature=1", "https://host/b", False),
+        ("az://videos/a", "abfs://other/b", True),
+        ("az://videos/a", "abfss://videos@partner.dfs.core.windows.net/a", False),
+        ("az://videos/a", "az://partner.blob.core.windows.net/videos/a", False),
     ],
 )
 def test_secrets_are_for_one_place(one: str, other: str, same: bool) -> None:
