@@ -513,6 +513,22 @@ def test_the_id_of_a_job_can_be_recorded_at_any_time(command: Command, claimed: 
     assert (ledger.entry(A).state, ledger.entry(A).job_id) == ("accepted", "gen-vid-1")
 
 
+def test_a_job_that_can_never_be_had_is_given_up_by_a_person(command: Command, claimed: Callable[..., Ledger]) -> None:
+    """Only what was accepted; it ends as failed, keeps its key, and no collection asks for it any more."""
+    ledger = claimed(A)
+    refused = command("ledger", "settle", A, "--lost")
+    assert (refused.code, ledger.entry(A).state) == (2, "uncertain")
+    assert "say --job ID if it was, or --abandon if it was not" in refused.err
+    ledger.record_job(A, 1, "gen-vid-1")
+    given_up = command("ledger", "settle", A, "--lost")
+    assert (given_up.code, "given up: job gen-vid-1 is billed" in given_up.out) == (0, True)
+    outcome = ledger.entry(A).outcome
+    assert outcome is not None
+    assert (outcome.status, outcome.job_id, outcome.error) == ("failed", "gen-vid-1", "given up by a person")
+    assert command("ledger", "list", "--json").document["entries"] == []
+    assert command("ledger", "settle", A, "--abandon").code == 2
+
+
 def test_a_claim_of_a_host_whose_clock_is_ahead_can_be_settled(
     command: Command, claimed: Callable[..., Ledger]
 ) -> None:
