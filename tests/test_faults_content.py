@@ -302,12 +302,12 @@ def large_videos(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _on_s3(url: str) -> tuple[list[str], list[str]]:
-    """The names of the files beside the ledger, and of the uploads that were begun and not ended."""
+    """The names of the videos and their sidecars, and of the uploads that were begun and not ended."""
     filesystem = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     names = [path.removeprefix(f"{bucket}/{prefix}/") for path in filesystem.find(f"{bucket}/{prefix}")]
     uploads = filesystem.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads", [])
-    videos = sorted(name.rpartition("/")[2] for name in names if not name.startswith("_jobs/"))
+    videos = sorted(name.rpartition("/")[2] for name in names if not name.startswith(("_jobs/", ".openrouter-video-")))
     return videos, [upload["Key"] for upload in uploads]
 
 
@@ -459,9 +459,9 @@ async def test_a_ledger_that_fills_up_while_the_answer_comes_loses_no_job(
     outcome = await runs.generate(idempotency_key=KEY)
     filling.join()
     assert (outcome.status, outcome.job_id, runs.files) == ("completed", runs.sandbox.charges[0].job_id, FILES)
-    unrecorded, unsettled = outcome.notes
-    assert "Not recorded" in unrecorded
-    assert f"`openrouter-video ledger settle {outcome.key} --job ID`" in unrecorded
+    unsettled, unrecorded = outcome.notes
+    assert "the ledger could not record it" in unrecorded
+    assert f"`openrouter-video ledger settle {outcome.key} --job {outcome.job_id}`" in unrecorded
     assert "the file is safe, but the ledger" in unsettled
     ballast.unlink()
     again = await runs.generate(idempotency_key=KEY)

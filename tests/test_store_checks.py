@@ -119,13 +119,14 @@ def test_only_creating_needs_no_right_to_delete(policy: Policy) -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 async def test_a_video_is_made_without_the_right_to_delete(policy: Policy, runs: FaultyRuns) -> None:
-    """From the claim to the sidecar, and a second run finds it again."""
+    """From the claim to the sidecar, and a second run finds it again; of each run a mark stays, which was emptied."""
     policy.denied = no_delete
     runs.use_store(policy.url)
     outcome = await runs.generate(idempotency_key="k")
     again = await runs.generate(idempotency_key="k")
     assert (outcome.status, again.status, again.reused, runs.jobs) == ("completed", "completed", True, 1)
-    assert policy.asked["DELETE"] == 0
+    assert policy.asked["DELETE"] == 2
+    assert open_store(policy.url).child("_jobs").filesystem.du(f"{policy.url}/_jobs/_open") == 0
 
 
 @pytest.mark.parametrize(
