@@ -1,16 +1,18 @@
-"""Parameters that are larger than Prefect keeps with a run: a refusal in this package's own words."""
+"""What keeps Prefect from starting a run, too large parameters or odd proxies, is refused in this package's words."""
 
 # No postponed annotations: the flows that are made so are pickled where Prefect serves them.
 import inspect
+import os
 import re
 from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import httpx
 from prefect import Flow
 from prefect.exceptions import PrefectHTTPStatusError
 
-from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 
 __all__ = ["explain_size"]
 
@@ -23,7 +25,8 @@ T = TypeVar("T")
 def explain_size(made: F) -> F:
     """Let a flow that is called with too large parameters raise RequestRefused, which says what to do.
 
-    Prefect's server refuses them before the run exists, so that no line of the flow is there to say it.
+    Prefect's server refuses them before the run exists, so that no line of the flow is there to say it. Nor is one
+    where Prefect's own client cannot be made by the proxy variables: that is a ConfigurationError.
     """
     made.__class__ = _ExplainingFlow  # type: ignore[assignment]
     return made
@@ -40,14 +43,36 @@ class _ExplainingFlow(Flow[..., Any]):
 
 
 async def _explained(called: Awaitable[T]) -> T:
+    refused: RequestRefused | ConfigurationError | None
     try:
         return await called
     except PrefectHTTPStatusError as error:
         refused = _refusal(error.response.status_code, error.response.text)
         if refused is None:
             raise
+    except (ValueError, ImportError, httpx.InvalidURL):
+        if _httpx_works():
+            raise
+        refused = _proxy_refusal()
     # Outside of the except: Prefect's error repeats every parameter.
     raise refused
+
+
+def _httpx_works() -> bool:
+    try:
+        httpx.Client(verify=False).close()  # noqa: S501 (nothing is sent)
+    except (ValueError, ImportError, httpx.InvalidURL):
+        return False
+    return True
+
+
+def _proxy_refusal() -> ConfigurationError:
+    kinds = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+    names = ", ".join(sorted(name for name in os.environ if name.upper() in kinds))
+    return ConfigurationError(
+        f"Prefect cannot be reached, since httpx cannot use the proxy variables of this process ({names}); mend or "
+        "unset them: http://, https:// and, with pip install 'httpx[socks]', socks5:// are proxies that it takes"
+    )
 
 
 def _refusal(status: int, text: str) -> RequestRefused | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from openrouter_video.client import VideoClient
 from openrouter_video.endpoint import DEFAULT_BASE_URL
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.flows import generate_video
 from openrouter_video.network import changes_for_httpx, choose_proxy, tls_context
 
 API = "https://openrouter.ai/api/v1"
@@ -149,6 +152,28 @@ def test_what_other_clients_of_this_process_get(environ: dict[str, str]) -> None
             patch.setenv(name, value)
         if any(name.upper().endswith("_PROXY") and name != "NO_PROXY" for name in environ):
             httpx.Client(verify=False).close()  # noqa: S501 (nothing is sent)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks://h:1"),
+        ("HTTPS_PROXY", "socks4://h:1"),
+        ("HTTP_PROXY", "::::"),
+        ("NO_PROXY", "[::1]:80"),
+    ],
+)
+def test_a_flow_refuses_proxies_that_prefect_cannot_use(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's own client is made before any line of the flow, and would end it in a traceback."""
+    monkeypatch.setenv(name, value)
+    if name == "NO_PROXY":
+        monkeypatch.setenv("HTTP_PROXY", PROXY)
+    words = rf"cannot use the proxy variables .*{name}.*; mend or unset them"
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(ConfigurationError, match=words),
+    ):
+        asyncio.run(generate_video("x", "google/veo-3.1-lite"))
 
 
 def test_proxies_that_work_stay(monkeypatch: pytest.MonkeyPatch) -> None:
