@@ -29,6 +29,7 @@ from openrouter_video.resources import Resources
 from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unsearched
 from openrouter_video.threads import Threads
 
+from .prefect_refusals import in_our_words
 from .production import refused_state
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, saying_if_interrupted
@@ -65,6 +66,7 @@ class Collection(NamedTuple):
     threads: Threads
 
 
+@in_our_words
 @flow(name="collect-videos", retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def collect_videos(
     store: str | None = None,

@@ -11,13 +11,13 @@ from openrouter_video.request import parse_request
 from openrouter_video.settings import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
-from .parameter_size import explain_size
+from .prefect_refusals import in_our_words
 from .production import Order, final_state, produce, refused_state, run_name
 
 __all__ = ["fan_out_video"]
 
 
-@explain_size
+@in_our_words
 @flow(name="fan-out-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def fan_out_video(
     prompt: str,

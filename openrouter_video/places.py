@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import OWNER_ONLY, Ledger
+from openrouter_video.store_urls import ends_with_the_process, parse_store_url, safe_url
 from openrouter_video.stores import check_writable, open_store
 
 __all__ = ["DEFAULT_OUTPUT", "LEDGER_FOLDER", "Place", "find_place", "ledger_mode"]
@@ -44,6 +45,12 @@ class Place(NamedTuple):
         Raises:
             ConfigurationError: if not.
         """
+        for url in filter(None, (self.output, self.ledger)):
+            if ends_with_the_process(parse_store_url(url)):
+                raise ConfigurationError(
+                    f"what is kept at {safe_url(url)!r} ends with this command, a video that is paid for too; give a "
+                    "folder or a URL such as s3://bucket/videos"
+                )
         with closing(open_store(self.output)) as store:
             check_writable(store)
         with closing(self._ledger()) as ledger:

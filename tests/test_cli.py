@@ -193,6 +193,8 @@ BAD_VALUES = {
     "a policy that there is not": (("--model", VEO, "--on-unsupported", "ignore"), "fallback"),
     "an unknown option": (("--model", VEO, "--resolutoin", "720p"), "--resolution"),
     "a callback without https": (("--model", VEO, "--callback-url", "http://a.b"), "https://"),
+    "an output in memory": (("--model", VEO, "--output", "Memory://videos"), "ends with this command"),
+    "a ledger in memory": (("--model", VEO, "--ledger", "memory://ledger"), "ends with this command"),
     "an unknown scheme": (("--model", VEO, "--output", "s4://bucket/videos"), "Did you mean s3://"),
     "an output under a file": (("--model", VEO, "--output", "text.png/videos"), "cannot be used"),
     "a key for the sandbox": (("--model", VEO, "--sandbox", "--credentials", "mine"), "contradict each other"),

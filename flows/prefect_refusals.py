@@ -14,7 +14,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 
-__all__ = ["explain_size"]
+__all__ = ["in_our_words"]
 
 TOO_LARGE = re.compile(r"parameters must be less than ([\d,]+) bytes.*?got ([\d,]+) bytes")
 
@@ -22,8 +22,8 @@ F = TypeVar("F", bound=Flow[..., Any])
 T = TypeVar("T")
 
 
-def explain_size(made: F) -> F:
-    """Let a flow that is called with too large parameters raise RequestRefused, which says what to do.
+def in_our_words(made: F) -> F:
+    """Let a flow say in this package's words why Prefect did not start it, such as for too large parameters.
 
     Prefect's server refuses them before the run exists, so that no line of the flow is there to say it. Nor is one
     where Prefect's own client cannot be made by the proxy variables: that is a ConfigurationError.
@@ -39,7 +39,7 @@ class _ExplainingFlow(Flow[..., Any]):
 
     def with_options(self, *args: Any, **options: Any) -> Flow[..., Any]:
         # Prefect makes a plain flow of it.
-        return explain_size(super().with_options(*args, **options))
+        return in_our_words(super().with_options(*args, **options))
 
 
 async def _explained(called: Awaitable[T]) -> T:
