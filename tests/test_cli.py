@@ -308,7 +308,8 @@ def test_a_base_url_that_answers_html_is_refused(
 
 def test_a_missing_driver_names_the_extra(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence is the command that mends it."""
-    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    for module in ("gcsfs", "gcsfs.core"):
+        monkeypatch.setitem(sys.modules, module, None)
     loaded = importlib.import_module("fsspec.registry")._registry
     for scheme in ("gs", "gcs"):
         monkeypatch.delitem(loaded, scheme, raising=False)
