@@ -74,7 +74,7 @@ $(NODE_READY):
 	@touch $@
 
 soak: $(READY)
-	@$(PY) tests/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	@$(PY) tests/promises/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	@$(PY) -m tests.benchmarks $(if $(QUICK),--quick)

@@ -7,10 +7,9 @@ import os
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from openrouter_video.client import Timeouts, VideoClient
-from openrouter_video.endpoint import DEFAULT_BASE_URL, parse_api_key
+from openrouter_video.api import DEFAULT_BASE_URL, Timeouts, VideoClient, parse_api_key
 from openrouter_video.errors import ConfigurationError
-from openrouter_video.limits import current_limits
+from openrouter_video.run import current_limits
 
 from .block_names import block_name
 

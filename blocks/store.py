@@ -11,13 +11,11 @@ from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import Field, PrivateAttr, WithJsonSchema
 
-from openrouter_video.client import VideoClient
+from openrouter_video.api import VideoClient
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Ledger
-from openrouter_video.places import LEDGER_FOLDER, find_place, ledger_mode
-from openrouter_video.resources import Resources
-from openrouter_video.store_urls import safe_url, same_place
-from openrouter_video.stores import Store, check_writable, open_store, passing_place
+from openrouter_video.run import LEDGER_FOLDER, Resources, find_place, ledger_mode
+from openrouter_video.stores import Store, check_writable, open_store, passing_place, safe_url, same_place
 from openrouter_video.threads import Threads
 
 from .block_names import block_name

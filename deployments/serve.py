@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from openrouter_video.command_line.tether import tethered
 from openrouter_video.sandbox import Sandbox
+from openrouter_video.tether import tethered
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment

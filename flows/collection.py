@@ -12,21 +12,25 @@ from typing import NamedTuple, cast
 from prefect import flow, get_run_logger
 from prefect.states import Completed
 
-from openrouter_video.answers import clip
+from openrouter_video.api import origin
 from openrouter_video.blocks import VideoStore, load_credentials, load_store
-from openrouter_video.collecting import Turns, not_here
-from openrouter_video.endpoint import origin
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
-from openrouter_video.job import Outcome, summary
-from openrouter_video.ledger import Ledger
-from openrouter_video.ledger_reading import forget_settled, read_open
-from openrouter_video.limits import current_limits
-from openrouter_video.outcomes import left_open, of_entry, unreadable
-from openrouter_video.polling import Step
-from openrouter_video.progress import Progress, tell
-from openrouter_video.records import Claim, LedgerEntry
-from openrouter_video.resources import Resources
+from openrouter_video.ledger import Claim, Ledger, LedgerEntry, forget_settled, read_open
+from openrouter_video.outcome import Outcome, summary
+from openrouter_video.run import (
+    Progress,
+    Resources,
+    Step,
+    Turns,
+    current_limits,
+    left_open,
+    not_here,
+    of_entry,
+    tell,
+    unreadable,
+)
 from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unsearched
+from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
 from .prefect_refusals import in_our_words

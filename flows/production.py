@@ -15,21 +15,17 @@ from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from openrouter_video.answers import clip
+from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.blocks import load_credentials, load_store
-from openrouter_video.catalog import Catalog
-from openrouter_video.client import VideoClient
 from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
-from openrouter_video.job import FanOut, Outcome, count_completed, run_status, summary, total_cost
-from openrouter_video.last_words import entries_in_time
-from openrouter_video.outcomes import of_entry, started, uncertain, with_unrecorded
-from openrouter_video.plain_text import printable
-from openrouter_video.plan import ModelPlan, Plan
-from openrouter_video.records import LedgerEntry
+from openrouter_video.ledger import LedgerEntry, entries_in_time
+from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, summary, total_cost
+from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import parting_words
 from openrouter_video.request import VideoRequest, key_problems, limit_problems
-from openrouter_video.resources import Resources
+from openrouter_video.run import Resources, of_entry, started, uncertain, with_unrecorded
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
+from openrouter_video.text import clip, printable
 from openrouter_video.threads import start
 
 from .run_identity import identify_run

@@ -14,9 +14,9 @@ from prefect.client.schemas.objects import DeploymentSchedule, FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ObjectNotFound
 
-from openrouter_video.endpoint import is_loopback
+from openrouter_video.api import is_loopback
 from openrouter_video.errors import ConfigurationError
-from openrouter_video.records import Scope, scope_of_key, scope_of_run
+from openrouter_video.ledger import Scope, scope_of_key, scope_of_run
 
 __all__ = ["RunIdentity", "identify_run", "local_day", "zone_of"]
 

@@ -20,7 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine as prefect_engine
 
-from openrouter_video.last_resort import end_in_time
+from openrouter_video.run import end_in_time
 
 __all__ = ["ended_by_sigterm", "saying_if_interrupted"]
 

@@ -9,12 +9,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from openrouter_video.answers import NOT_FOUND, is_gone
-from openrouter_video.client import ContentUnavailable
+from openrouter_video.api import NOT_FOUND, ContentUnavailable, VideoJob, is_gone
 from openrouter_video.elision import redact
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
-from openrouter_video.job import Outcome, VideoJob
-from openrouter_video.outcomes import (
+from openrouter_video.ledger import Claim, Scope, Submitted, digest
+from openrouter_video.outcome import Outcome
+from openrouter_video.planning import ModelPlan, named_options, replan_options
+from openrouter_video.request import VideoRequest
+from openrouter_video.run import (
+    Progress,
+    Resources,
+    Step,
     elapsed_since,
     failed,
     gone,
@@ -23,20 +28,12 @@ from openrouter_video.outcomes import (
     of_plan,
     of_submission,
     started,
+    tell,
     with_unrecorded,
 )
-from openrouter_video.passthrough import named_options
-from openrouter_video.plan import ModelPlan, replan_options
-from openrouter_video.polling import Step
-from openrouter_video.progress import Progress, tell
-from openrouter_video.records import Claim, Scope, digest
-from openrouter_video.request import VideoRequest
-from openrouter_video.resources import Resources
-from openrouter_video.storage import find_saved, video_path
 from openrouter_video.stores import open_store
-from openrouter_video.submission import Submitted
 from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
-from openrouter_video.video_paths import output_count, written_path
+from openrouter_video.videos import find_saved, output_count, video_path, written_path
 
 __all__ = ["VideoRun", "conclude_job", "make_video"]
 

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, cast
 from prefect import flow
 
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
-from openrouter_video.job import Outcome
-from openrouter_video.request import parse_request
-from openrouter_video.settings import JSON_EDITOR, VideoSettings
+from openrouter_video.outcome import Outcome
+from openrouter_video.request import JSON_EDITOR, VideoSettings, parse_request
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .prefect_refusals import in_our_words

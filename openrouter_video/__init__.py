@@ -9,8 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openrouter_video.catalog import Catalog, VideoModel, parse_catalog
-    from openrouter_video.client import Timeouts, VideoClient
+    from openrouter_video.api import (
+        Catalog,
+        JobStatus,
+        Timeouts,
+        Usage,
+        VideoClient,
+        VideoJob,
+        VideoModel,
+        parse_catalog,
+    )
     from openrouter_video.errors import (
         ApiUnavailable,
         BrokenVideo,
@@ -24,10 +32,16 @@ if TYPE_CHECKING:
         TooFewVideos,
         VideoError,
     )
-    from openrouter_video.job import FanOut, JobStatus, LeftOut, Outcome, Usage, VideoJob
-    from openrouter_video.plan import ModelPlan, Plan, plan_videos
-    from openrouter_video.request import OnUnsupported, ProviderOptions, VideoRequest, parse_request
-    from openrouter_video.settings import InputReference, VideoSettings
+    from openrouter_video.outcome import FanOut, LeftOut, Outcome
+    from openrouter_video.planning import ModelPlan, Plan, plan_videos
+    from openrouter_video.request import (
+        InputReference,
+        OnUnsupported,
+        ProviderOptions,
+        VideoRequest,
+        VideoSettings,
+        parse_request,
+    )
 
 __all__ = [
     "ApiUnavailable",
@@ -63,7 +77,7 @@ __all__ = [
     "plan_videos",
 ]
 
-_HOMES = ("errors", "job", "settings", "request", "catalog", "plan", "client")
+_HOMES = ("errors", "outcome", "api", "request", "planning")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from openrouter_video.command_line.signals import EXIT_INTERRUPTED, end_at_once
+from openrouter_video.cli.signals import EXIT_INTERRUPTED, end_at_once
 
 __all__ = ["main"]
 
@@ -17,11 +17,11 @@ INTERRUPTED_ENDS_WITHIN_SECONDS = 3.0
 def main() -> int:
     """Run the command with the words of this process, and return its exit code."""
     end_at_once()
-    from openrouter_video.cli import main as run  # noqa: PLC0415 (the imports take a while)
+    from openrouter_video.cli.app import main as run  # noqa: PLC0415 (the imports take a while)
 
     code = run()
     if code == EXIT_INTERRUPTED:
-        from openrouter_video.last_resort import end_in_time  # noqa: PLC0415
+        from openrouter_video.run import end_in_time  # noqa: PLC0415
 
         end_in_time(code, INTERRUPTED_ENDS_WITHIN_SECONDS)
     return code

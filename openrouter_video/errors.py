@@ -21,11 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from openrouter_video.elision import redact, redact_source
-from openrouter_video.plain_text import printable
+from openrouter_video.elision import redact
+from openrouter_video.text import printable
 
 if TYPE_CHECKING:
-    from openrouter_video.job import Outcome
+    from openrouter_video.outcome import Outcome
 
 __all__ = [
     "ApiUnavailable",
@@ -39,19 +39,7 @@ __all__ = [
     "StorageError",
     "TooFewVideos",
     "VideoError",
-    "shown",
 ]
-
-LONGEST_VALUE_IN_MESSAGE = 80
-
-
-def shown(value: object) -> str:
-    """Return a value as a message repeats it: short, and without the secrets of URLs."""
-    try:
-        text = repr(redact_source(value)) if isinstance(value, str) else redact(repr(value))
-    except (ValueError, RecursionError):
-        return "what Python itself cannot write: a number of thousands of digits, or lists without an end"
-    return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"
 
 
 class VideoError(Exception):

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openrouter_video.answers import clip
-from openrouter_video.job import Outcome, dollars, summary
-from openrouter_video.outcomes import unsettled_words
-from openrouter_video.plain_text import printable
+from openrouter_video.outcome import Outcome, dollars, summary, unsettled_words
+from openrouter_video.text import clip, printable
 
 __all__ = ["describe", "explanation", "parting_words", "table_rows"]
 

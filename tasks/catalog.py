@@ -12,8 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.utilities.hashing import hash_objects
 
-from openrouter_video.catalog import Catalog
-from openrouter_video.client import VideoClient
+from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.errors import ApiUnavailable
 
 from .result_format import RESULT_FORMAT

@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from openrouter_video.job import Outcome, VideoJob
-from openrouter_video.plain_text import printable
-from openrouter_video.progress import Progress, tell
-from openrouter_video.records import Claim
-from openrouter_video.resources import Resources
+from openrouter_video.api import VideoJob
+from openrouter_video.ledger import Claim
+from openrouter_video.outcome import Outcome
+from openrouter_video.run import Progress, Resources, tell
+from openrouter_video.text import printable
 
 __all__ = ["download_video"]
 

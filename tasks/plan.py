@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from openrouter_video.catalog import Catalog
-from openrouter_video.plan import Plan
-from openrouter_video.records import Scope
+from openrouter_video.api import Catalog
+from openrouter_video.ledger import Scope
+from openrouter_video.planning import Plan
 from openrouter_video.request import VideoRequest
-from openrouter_video.resources import Resources
+from openrouter_video.run import Resources
 
 __all__ = ["make_plan"]
 

@@ -8,11 +8,9 @@ from collections.abc import Awaitable, Callable
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from openrouter_video.client import VideoClient
-from openrouter_video.limits import current_limits
-from openrouter_video.polling import Step, is_news, next_step, poll_interval
-from openrouter_video.progress import Progress, tell
-from openrouter_video.records import Claim
+from openrouter_video.api import VideoClient
+from openrouter_video.ledger import Claim
+from openrouter_video.run import Progress, Step, current_limits, is_news, next_step, poll_interval, tell
 
 __all__ = ["poll_job"]
 

@@ -18,7 +18,7 @@ from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact,
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
 
-from openrouter_video.job import Outcome
+from openrouter_video.outcome import Outcome
 from openrouter_video.report import describe, table_rows
 
 __all__ = ["ProgressBar", "publish_report"]

@@ -8,11 +8,9 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from openrouter_video.answers import clip
-from openrouter_video.progress import Progress, tell
-from openrouter_video.records import Claim
-from openrouter_video.resources import Resources
-from openrouter_video.submission import Submitted
+from openrouter_video.ledger import Claim, Submitted
+from openrouter_video.run import Progress, Resources, tell
+from openrouter_video.text import clip
 
 __all__ = ["submit_video"]
 

@@ -23,11 +23,11 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from hypothesis import settings
 
-from tests import object_stores
-from tests.object_stores import Environment
+from tests.support import object_stores
+from tests.support.object_stores import Environment
 
 if TYPE_CHECKING:
-    from openrouter_video.job import Outcome
+    from openrouter_video.outcome import Outcome
     from openrouter_video.sandbox import Sandbox
 
 # A busy machine makes a first example slow; a test that is slow by itself is found by the suite's own time-out.
@@ -282,7 +282,7 @@ class FaultyRuns:
     """Runs of the flows for one short video, whose API is a sandbox in which anything may go wrong."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, output: Path) -> None:
-        from openrouter_video.limits import Limits  # noqa: PLC0415 (only the tests of flows pay for it)
+        from openrouter_video.run.limits import Limits  # noqa: PLC0415 (only the tests of flows pay for it)
 
         self.output = output
         self.time = SimulatedTime()
@@ -313,8 +313,8 @@ class FaultyRuns:
         """Run the flow once and return what became of its one video, however the run ended."""
         from flows import generate_video  # noqa: PLC0415 (only the tests of flows pay for Prefect)
         from openrouter_video.errors import TooFewVideos  # noqa: PLC0415
-        from openrouter_video.limits import using_limits  # noqa: PLC0415
-        from openrouter_video.settings import VideoSettings  # noqa: PLC0415
+        from openrouter_video.request.settings import VideoSettings  # noqa: PLC0415
+        from openrouter_video.run.limits import using_limits  # noqa: PLC0415
 
         small = VideoSettings(duration=1, resolution="480p")
         with using_limits(self.limits):
@@ -343,7 +343,7 @@ class FaultyRuns:
     async def collect(self, **kwargs: Any) -> list[Outcome]:
         """Run the flow that finishes what is open."""
         from flows import collect_videos  # noqa: PLC0415
-        from openrouter_video.limits import using_limits  # noqa: PLC0415
+        from openrouter_video.run.limits import using_limits  # noqa: PLC0415
 
         with using_limits(self.limits):
             outcomes: list[Outcome] = await collect_videos(**kwargs)
@@ -358,7 +358,7 @@ class FaultyRuns:
         """Have the list of models for a base URL at hand, as a run of the last hour would have left it."""
         from prefect import flow  # noqa: PLC0415
 
-        from openrouter_video.client import VideoClient  # noqa: PLC0415
+        from openrouter_video.api.client import VideoClient  # noqa: PLC0415
         from openrouter_video.tasks import fetch_catalog  # noqa: PLC0415
 
         @flow

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from openrouter_video.errors import StorageError
-from openrouter_video.store_urls import safe_url
+from openrouter_video.stores.urls import safe_url
 
 __all__ = ["driver_errors", "explain", "storage_errors"]
 

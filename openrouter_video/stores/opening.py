@@ -12,7 +12,12 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from openrouter_video.errors import ConfigurationError, StorageError
-from openrouter_video.store_urls import (
+from openrouter_video.stores.azure import check_account
+from openrouter_video.stores.errors import driver_errors, explain, storage_errors
+from openrouter_video.stores.path_files import Access, LocalFiles, PathFiles
+from openrouter_video.stores.patience import answered_in_time
+from openrouter_video.stores.sftp import SftpFiles, SftpSessions, connect
+from openrouter_video.stores.urls import (
     StoreKind,
     StoreUrl,
     ends_with_the_process,
@@ -21,11 +26,6 @@ from openrouter_video.store_urls import (
     parse_store_url,
     secret_values,
 )
-from openrouter_video.stores.azure import check_account
-from openrouter_video.stores.errors import driver_errors, explain, storage_errors
-from openrouter_video.stores.path_files import Access, LocalFiles, PathFiles
-from openrouter_video.stores.patience import answered_in_time
-from openrouter_video.stores.sftp import SftpFiles, SftpSessions, connect
 
 __all__ = ["Store", "local_path", "open_store", "passing_place"]
 

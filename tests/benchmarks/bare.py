@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from openrouter_video.polling import poll_interval
+from openrouter_video.run.polling import poll_interval
 
 BODY = {"model": "x-ai/grok-imagine-video", "prompt": "bench", "duration": 1, "resolution": "480p"}
 # httpx walks through all connections of its pool for each request, and more than that where requests wait for one: with

@@ -12,9 +12,9 @@ import tempfile
 from collections import Counter
 
 from flows import fan_out_video
-from openrouter_video.limits import Limits, using_limits
+from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Sandbox
-from openrouter_video.settings import VideoSettings
 from tests.benchmarks.measuring import write_figures
 
 FAN_OUTS = 20

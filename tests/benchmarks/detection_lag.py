@@ -7,7 +7,7 @@ from math import ceil
 from statistics import mean
 from typing import Any, NamedTuple
 
-from openrouter_video.polling import poll_interval
+from openrouter_video.run.polling import poll_interval
 
 JOBS = 20_000
 BANDS = ((1, 10), (10, 15), (15, 30), (30, 60), (60, 150), (150, 300), (300, 600))

@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from openrouter_video.client import VideoClient
-from openrouter_video.storage import SavedFile, save_video
+from openrouter_video.api.client import VideoClient
+from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, open_store
 from openrouter_video.threads import Threads
+from openrouter_video.videos.saving import save_video
 from tests.benchmarks.measuring import forget_peak, peak_mib, resident_mib, write_figures
 
 TICK_SECONDS = 0.01

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from openrouter import OpenRouter
 
-from openrouter_video.polling import poll_interval
+from openrouter_video.run.polling import poll_interval
 
 
 async def make_videos(jobs: int, base_url: str, api_key: str, folder: Path) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from prefect import flow
 
 from flows import fan_out_video
-from openrouter_video.settings import VideoSettings
+from openrouter_video.request.settings import VideoSettings
 from tests.benchmarks.measuring import resident_mib
 
 SMALL = VideoSettings(duration=1, resolution="480p")

@@ -23,9 +23,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from flows import fan_out_video
-from openrouter_video.limits import Limits, using_limits
+from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Sandbox
-from openrouter_video.settings import VideoSettings
 from openrouter_video.stores.path_files import LocalFiles
 from tests.benchmarks.measuring import write_figures
 

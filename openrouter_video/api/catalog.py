@@ -1,0 +1,190 @@
+"""The models that OpenRouter offers, and what each one supports.
+
+The list drifts weekly (models vanish, capability lists change), so every list is an open set, unknown fields are
+ignored, and only an answer that is no list of models at all is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
+
+from openrouter_video.errors import ApiUnavailable, ConfigurationError
+from openrouter_video.text import letters_only, nearest
+
+__all__ = ["Catalog", "VideoModel", "parse_catalog"]
+
+
+WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
+LONGEST_VALUE_SHOWN = 40
+
+
+def _text(item: Any) -> str | None:
+    return item if isinstance(item, str) else None
+
+
+def _seconds(item: Any) -> int | None:
+    """Read a whole number above zero in any form: 4, 4.0 (an integer by JSON Schema), "4"."""
+    written = re.fullmatch(WHOLE_NUMBER, str(item).strip()) if type(item) in {int, float, str} else None
+    return int(written[1]) or None if written else None
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "supported_resolutions": _text,
+    "supported_aspect_ratios": _text,
+    "supported_sizes": _text,
+    "supported_durations": _seconds,
+    "supported_frame_images": _text,
+    "allowed_passthrough_parameters": _text,
+}
+
+
+class VideoModel(BaseModel):
+    """One entry of ``GET /videos/models``; None means that the entry does not say.
+
+    ``unreadable`` holds by field what a list has besides, in a form that nobody here knows: it must not hide what is
+    known, and it is not nothing either.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    canonical_slug: str | None = None
+    name: str | None = None
+    created: int | None = None
+    supported_resolutions: tuple[str, ...] | None = None
+    supported_aspect_ratios: tuple[str, ...] | None = None
+    supported_sizes: tuple[str, ...] | None = None
+    supported_durations: tuple[int, ...] | None = None
+    supported_frame_images: tuple[str, ...] | None = None
+    generate_audio: bool | None = None
+    seed: bool | None = None
+    allowed_passthrough_parameters: tuple[str, ...] | None = None
+    pricing_skus: dict[str, str] | None = None
+    unreadable: dict[str, tuple[str, ...]] = {}
+
+    @field_validator("canonical_slug", "name", "created", "generate_audio", "seed", "pricing_skus", mode="wrap")
+    @classmethod
+    def _unreadable_is_unsaid(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """A new way to write what no decision hangs on must not hide the model."""
+        try:
+            return read(value)
+        except ValidationError:
+            return None
+
+    @field_validator("id")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        """An id ends up in paths, logs and terminals; one with control characters is no model of ours."""
+        if not value.isprintable() or not value.strip():
+            raise ValueError("a model id must be printable")
+        return value
+
+    @classmethod
+    def read(cls, entry: Any) -> Self:
+        """Read an entry as the API sends it.
+
+        Raises:
+            ValidationError: if it is none, or has no id.
+        """
+        if not isinstance(entry, dict):
+            return cls.model_validate(entry)
+        fields, unreadable = {key: value for key, value in entry.items() if key != "unreadable"}, {}
+        for name, read in READERS.items():
+            if isinstance(items := fields.get(name), list):
+                read_items = [(item, read(item)) for item in items]
+                fields[name] = list(dict.fromkeys(value for _, value in read_items if value is not None))
+                if unread := [_written(item) for item, value in read_items if value is None]:
+                    unreadable[name] = unread
+        return cls.model_validate({**fields, "unreadable": unreadable})
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """Supported lengths in seconds, sorted; the API does not sort them."""
+        return tuple(sorted(self.supported_durations or ()))
+
+    @property
+    def passthrough_options(self) -> tuple[str, ...]:
+        """Names that may be sent in ``provider.options``; empty where the model allows none."""
+        return self.allowed_passthrough_parameters or ()
+
+    @property
+    def takes_plain_prompt(self) -> bool:
+        """Whether a prompt alone is enough.
+
+        Editors, upscalers and avatars share the list and nothing in their entry says so; that they list no durations
+        is the one hint (recorded for all four of them).
+        """
+        return self.supported_durations is not None
+
+
+class Catalog(BaseModel):
+    """The models offered at one moment, newest first, as the API lists them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    models: tuple[VideoModel, ...]
+    unreadable: tuple[str, ...] = ()
+
+    def get(self, model_id: str) -> VideoModel | None:
+        """Return the model of that id, or None."""
+        return next((model for model in self.models if model.id == model_id), None)
+
+    def lacks(self, model_ids: Iterable[str]) -> bool:
+        """Whether one of these models is not in the list, or not readably: reason enough to fetch it afresh."""
+        return any(self.get(model_id) is None for model_id in model_ids)
+
+    def nearest_ids(self, model_id: str, count: int = 3) -> list[str]:
+        """Return up to ``count`` ids that look like the one given, or contain it.
+
+        A dated canonical slug leads to its model.
+        """
+        dated = [model.id for model in self.models if model.canonical_slug == model_id]
+        ids = [model.id for model in self.models]
+        within = [one for one in ids if letters_only(model_id) and letters_only(model_id) in letters_only(one)]
+        return dated or nearest(model_id, ids, count) or within[:count]
+
+
+def parse_catalog(payload: Any) -> Catalog:
+    """Parse the body of ``GET /videos/models``.
+
+    One entry that cannot be read does not hide the others: its id is kept in ``unreadable``.
+
+    Raises:
+        ConfigurationError: if this is no list of video models.
+        ApiUnavailable: if it is one without any model that can be read, which is trouble of the API, not a catalog.
+    """
+    entries = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(entries, list):
+        raise ConfigurationError(
+            f"the list of video models should be an object with a list under 'data'; got {_shape(payload)}. "
+            "Is the base URL that of OpenRouter's API, such as https://openrouter.ai/api/v1?"
+        )
+    models, unreadable = [], []
+    for entry in entries:
+        try:
+            models.append(VideoModel.read(entry))
+        except ValidationError:
+            unreadable.append(str(entry.get("id") if isinstance(entry, dict) else entry)[:100])
+    if not models:
+        what = f"none of its {len(entries)} entries can be read" if entries else "it is empty"
+        raise ApiUnavailable(
+            f"the API's list of video models is of no use at this moment: {what}. Try again later; if it stays so, "
+            "upgrade prefect-openrouter-video"
+        )
+    return Catalog(models=tuple(models), unreadable=tuple(unreadable))
+
+
+def _written(item: Any) -> str:
+    text = json.dumps(item)
+    return text if len(text) <= LONGEST_VALUE_SHOWN else text[: LONGEST_VALUE_SHOWN - 1] + "…"
+
+
+def _shape(payload: Any) -> str:
+    if isinstance(payload, dict):
+        return "an object with " + (", ".join(repr(key) for key in list(payload)[:5]) or "no keys")
+    return {"list": "a bare list", "str": "text", "NoneType": "nothing"}.get(type(payload).__name__, "something else")

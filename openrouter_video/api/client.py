@@ -1,0 +1,278 @@
+"""The four operations of the API over HTTP: list, submit, get, content.
+
+An edge: it sends one request and returns what the answer proves, decided in ``answers``. The key goes to the configured
+origin only: every URL is built from the base URL and the job's id, no redirect is followed with it, and no error that
+leaves this module holds a request, a response or a header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote
+from weakref import WeakSet
+
+import httpx
+from pydantic import SecretStr
+
+from openrouter_video.api.answers import (
+    PollAnswer,
+    SubmitAnswer,
+    error_message,
+    read_content,
+    read_poll,
+    read_submit,
+    retry_after,
+)
+from openrouter_video.api.catalog import Catalog, parse_catalog
+from openrouter_video.api.connections import Connections
+from openrouter_video.api.content import ContentUnavailable, Download, DownloadLimits, Trace, beginning_of, video_body
+from openrouter_video.api.endpoint import parse_api_key, parse_base_url
+from openrouter_video.api.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded, read_bounded_async
+from openrouter_video.api.network import way_to
+from openrouter_video.api.posting import (
+    ANSWER_SECONDS,
+    SEND_SECONDS,
+    STALL_SECONDS,
+    Posting,
+    UploadTooSlowError,
+)
+from openrouter_video.api.redirects import REDIRECTS, Redirects, answer_of_target, redirect_target
+from openrouter_video.errors import ApiUnavailable, ConfigurationError
+from openrouter_video.text import clip
+
+__all__ = ["ContentUnavailable", "Timeouts", "VideoClient", "out_of_time"]
+
+BUSY_SECONDS = 1.0
+SHORTEST_KEY = 16  # a stand-in may have a shorter one, which could stand in the id of a paid job as well
+CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+class Timeouts(NamedTuple):
+    """Time limits in seconds. A real submission takes 2.4-3.6 s (recorded), so five would be too few."""
+
+    connect: float = 10.0
+    submit: float = 60.0
+    poll: float = 30.0
+    content: float = 60.0
+
+
+class VideoClient:
+    """OpenRouter's video API at one base URL with one key.
+
+    Listing and polling are asynchronous. ``submit`` and ``content`` block, because they belong into a thread: the one
+    must run to its end whatever is cancelled around it, the other moves a gigabyte without touching the event loop.
+    """
+
+    def __init__(
+        self,
+        api_key: SecretStr | str | None,
+        base_url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        redirects: Redirects | None = None,
+    ) -> None:
+        self.base_url = parse_base_url(base_url)
+        self.timeouts = timeouts or Timeouts()
+        self._now = now
+        self._redirects = redirects or Redirects()
+        # Without a key only the list of models can be read, which is all that a dry run needs.
+        self._key = parse_api_key(api_key) if api_key is not None else None
+        shared: dict[str, Any] = {
+            "headers": {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"},
+            "follow_redirects": False,
+            **way_to(self.base_url),
+        }
+        timeout = httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
+        self._async = Connections(lambda limits: httpx.AsyncClient(**shared, timeout=timeout, limits=limits))
+        # A kept-alive connection that the server has just closed loses a POST in a way that proves nothing.
+        fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        self._sync = httpx.Client(**shared, limits=fresh)
+        # Each POST has a client of its own: to close a shared one would lose the answers that are late.
+        self._client_of_post = partial(httpx.Client, **shared, limits=fresh)
+        self._postings: WeakSet[Posting] = WeakSet()
+
+    def __repr__(self) -> str:
+        return f"VideoClient(base_url={self.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._async.aclose()
+        self._sync.close()
+
+    async def list_models(self) -> Catalog:
+        """Return the models that the API offers; no key is sent.
+
+        Raises:
+            ApiUnavailable: if the API could not be reached or is in trouble; safe to try again.
+            ConfigurationError: if what answered is not OpenRouter's video API.
+        """
+        url = f"{self.base_url}/videos/models"
+        try:
+            async with (
+                asyncio.timeout(self.timeouts.poll),
+                self._async.lend() as client,
+                client.stream("GET", url) as response,
+            ):
+                body = await read_bounded_async(response)
+        except TimeoutError:
+            raise ApiUnavailable(f"{url} gave no whole answer in {self.timeouts.poll:g} s") from None
+        except httpx.HTTPError as error:
+            raise ApiUnavailable(f"could not reach {url}: {cause_of(error)}") from None
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise ApiUnavailable(f"{url} answered HTTP {response.status_code}; try again later")
+        payload = _json(body)
+        if not response.is_success or payload is None:
+            label = clip(response.headers.get("content-type", "no content type"))
+            too_large = f"more than {LARGEST_ANSWER_BYTES} bytes of {label}" if body is None else None
+            said = error_message(payload) or too_large or label
+            raise ConfigurationError(
+                f"{self.base_url} does not look like OpenRouter's API: {url} answered HTTP {response.status_code} "
+                f"({said}); the usual base URL is https://openrouter.ai/api/v1"
+            )
+        return parse_catalog(payload)
+
+    def submit(self, body: bytes, session_id: str, late: Callable[[SubmitAnswer], None] | None = None) -> SubmitAnswer:
+        """Send one POST and say what its answer proves; never raises for what the network or the API does.
+
+        ``session_id`` goes along as ``x-session-id``, by which a person may find the job again. It returns after the
+        submit time-out at the latest, with an answer that is ``pending``; what a slower answer proves is told to
+        ``late`` once it comes, or once it is known that none will.
+        """
+        posting = Posting(body)
+        self._postings.add(posting)
+        try:
+            posting.begin(lambda: self._post(posting, len(body), session_id))
+        except RuntimeError as error:
+            return SubmitAnswer("again", f"no thread could be started for the request: {error}")
+        return posting.wait(self.timeouts.submit, late)
+
+    def end_within(self, seconds: float) -> None:
+        """Keep the process no longer than that from ending for answers that are late: it was asked to end."""
+        for posting in tuple(self._postings):
+            posting.end_within(seconds)
+
+    def _post(self, posting: Posting, size: int, session_id: str) -> SubmitAnswer:
+        headers = {"Content-Type": "application/json", "Content-Length": str(size), "x-session-id": session_id}
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=self.timeouts.connect, write=STALL_SECONDS)
+        request: dict[str, Any] = {"headers": headers, "auth": self._with_key, "timeout": timeout}
+        url = f"{self.base_url}/videos"
+        try:
+            with (
+                self._client_of_post() as client,
+                client.stream("POST", url, content=posting.chunks(), **request) as response,
+            ):
+                answer = read_bounded(response, time.monotonic() + ANSWER_SECONDS)
+                return read_submit(response.status_code, response.headers, self._without_key(answer), self._now())
+        except CONNECTION_NEVER_MADE as error:
+            return SubmitAnswer("again", f"could not connect to {self.base_url}: {cause_of(error)}")
+        except UploadTooSlowError:
+            return posting.unanswered(f"timed out after {SEND_SECONDS:g} s")
+        except httpx.HTTPError as error:
+            return posting.unanswered(cause_of(error))
+
+    async def get_job(self, job_id: str) -> PollAnswer:
+        """Ask once how a job is doing; what goes wrong is a reason in the answer, never an exception."""
+        url = f"{self.base_url}/videos/{quote(job_id, safe='')}"
+        began = time.monotonic()
+        try:
+            async with self._async.lend() as client:
+                # From here on: before, it has only waited for its turn.
+                began = time.monotonic()
+                async with (
+                    asyncio.timeout(self.timeouts.poll),
+                    client.stream("GET", url, auth=self._with_key) as response,
+                ):
+                    body = await read_bounded_async(response)
+                    if body is None:
+                        return PollAnswer(reason=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+                    answer = self._without_key(body)
+                    return read_poll(response.status_code, response.headers, answer, self._now(), job_id)
+        except TimeoutError:
+            return PollAnswer(reason=out_of_time(self.timeouts.poll, time.monotonic() - began))
+        except httpx.HTTPError as error:
+            return PollAnswer(reason=f"no answer: {cause_of(error)}")
+
+    @contextmanager
+    def content(
+        self, job_id: str, index: int = 0, *, limits: DownloadLimits | None = None, stop: threading.Event | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Open the video of a finished job as an iterator of bytes, which are not an error page.
+
+        Whether they are a video is for the taker to see: labels are wrong too often. ``stop`` ends it within a second,
+        whatever the network does. A redirect is followed once, without the key.
+
+        Raises:
+            ContentUnavailable: if no video comes, also in the middle of the iteration.
+        """
+        limits, stop = limits or DownloadLimits(), stop or threading.Event()
+        url = f"{self.base_url}/videos/{quote(job_id, safe='')}/content"
+        timeout = httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
+        headers = {"Accept": "video/mp4", "Accept-Encoding": "identity"}
+        request: dict[str, Any] = {"params": {"index": index}, "headers": headers, "auth": self._with_key}
+        # httpx would wait so long for each byte of them.
+        patience = self.timeouts.connect + self.timeouts.content
+        with ExitStack() as stack:
+
+            def send(trace: Trace) -> AbstractContextManager[httpx.Response]:
+                return self._sync.stream("GET", url, **request, timeout=timeout, extensions={"trace": trace})
+
+            download = stack.enter_context(Download(send, limits, stop))
+            head, target = download.head(patience), None
+            if head.status in REDIRECTS:
+                target = redirect_target(url, head.headers.get("location"))
+                signed = partial(self._redirects.open, target, timeout)
+                download = stack.enter_context(Download(signed, limits, stop))
+                head = download.head(patience)
+            if head.status != httpx.codes.OK:
+                if target is not None:
+                    wait = retry_after(head.headers, self._now())
+                    raise ContentUnavailable(answer_of_target(target, head.status, wait))
+                beginning = self._without_key(beginning_of(download, head.headers, limits))
+                raise ContentUnavailable(read_content(head.status, head.headers, beginning, self._now()))
+            yield video_body(download, head.headers, limits, self._without_key, quoted=target is None)
+
+    def _with_key(self, request: httpx.Request) -> httpx.Request:
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        return request
+
+    def _without_key(self, answer: bytes) -> bytes:
+        """Blot the key out of an answer: a proxy's error page may repeat the request's headers."""
+        key = self._key.get_secret_value().encode() if self._key is not None else b""
+        return answer.replace(key, b"***") if len(key) >= SHORTEST_KEY else answer
+
+
+def _json(body: bytes | None) -> Any:
+    try:
+        return json.loads(body) if body is not None else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def out_of_time(seconds: float, passed: float) -> str:
+    """Say that no answer came in time; where this process was too busy to look, that it was."""
+    busy = f"; this process was busy, and looked only after {passed:.0f} s" if passed > seconds + BUSY_SECONDS else ""
+    return f"no whole answer in {seconds:g} s{busy}"
+
+
+def _version() -> str:
+    try:
+        return version("prefect-openrouter-video")
+    except PackageNotFoundError:
+        return "checkout"

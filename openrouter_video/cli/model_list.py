@@ -1,0 +1,89 @@
+"""The list of models for people and machines: what each one can be asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from rich.padding import Padding
+from rich.text import Text
+
+from openrouter_video.api import Catalog, VideoModel
+from openrouter_video.cli.embedded_sandbox import embedded_sandbox
+from openrouter_video.cli.preflight import read_catalog
+from openrouter_video.cli.terminal import Terminal, print_json
+from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.planning import spans
+from openrouter_video.text import clip
+
+__all__ = ["list_models", "model_cells", "select_models"]
+
+NOTHING, NO_PROMPTS = "-", "no prompts"
+HEADER = ("model", "seconds", "resolutions", "ratios", "audio", "options")
+
+
+def select_models(catalog: Catalog, pattern: str | None) -> list[VideoModel]:
+    """Return the models whose id holds a text, or matches a pattern with ``*``; case does not count."""
+    if not pattern:
+        return list(catalog.models)
+    wanted = pattern.casefold()
+    glob = wanted if any(character in wanted for character in "*?[") else f"*{wanted}*"
+    return [model for model in catalog.models if fnmatchcase(model.id.casefold(), glob)]
+
+
+def model_cells(model: VideoModel) -> tuple[str, ...]:
+    """Return a model's row; a dash stands for what the list does not say or the model does not have."""
+    audio = {True: "yes", False: "no", None: NOTHING}[model.generate_audio]
+    lists = (model.supported_resolutions, model.supported_aspect_ratios)
+    resolutions, ratios = (" ".join(values or ()) or NOTHING for values in lists)
+    options = " ".join(model.passthrough_options) or NOTHING
+    # An editor or upscaler cannot serve a plain prompt.
+    seconds = spans(model.durations) if model.takes_plain_prompt else NO_PROMPTS
+    return tuple(clip(cell) for cell in (model.id, seconds or NOTHING, resolutions, ratios, audio, options))
+
+
+def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
+    """Print the models that the API offers; needs no key.
+
+    Raises:
+        ApiUnavailable, ConfigurationError: if the list could not be read.
+        RequestRefused: if no model fits the pattern.
+    """
+    terminal = Terminal(stderr=as_json)
+    with embedded_sandbox(sandbox, Terminal(stderr=True)):
+        catalog = read_catalog(os.environ)
+    models = select_models(catalog, pattern)
+    if pattern and not models:
+        near = " or ".join(catalog.nearest_ids(pattern))
+        hint = f"did you mean {near}?" if near else "`openrouter-video models` lists them all"
+        message = f"none of the {len(catalog.models)} video models is called like {pattern!r}; {hint}"
+        raise RequestRefused([Problem("model", message)])
+    if as_json:
+        print_json({"models": [model.model_dump(mode="json") for model in models]})
+    else:
+        _print_models(terminal, models)
+    notes = [f"these entries could not be read: {', '.join(catalog.unreadable)}"] if catalog.unreadable else []
+    for model in models:
+        notes += [
+            f"{model.id}: {field} has {', '.join(items)}: unreadable" for field, items in model.unreadable.items()
+        ]
+    for note in notes:
+        Terminal(stderr=True).print(Text(f"note: {clip(note)}", "yellow"))
+    return 0
+
+
+def _print_models(terminal: Terminal, models: Sequence[VideoModel]) -> None:
+    """Print two lines per model on a terminal, else tab-separated lines with a header."""
+    rows = [model_cells(model) for model in models]
+    if not terminal.is_terminal:
+        for cells in (HEADER, *rows):
+            terminal.print_row(cells)
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for model, seconds, resolutions, ratios, audio, options in rows:
+        length = seconds if seconds in {NO_PROMPTS, NOTHING} else f"{seconds} s"
+        head = Text.assemble((model.ljust(widths[0]), "bold"), f"  {length.ljust(widths[1] + 2)}  {resolutions:19}")
+        terminal.print(head.append({"yes": "audio", "no": "silent"}.get(audio, "")))
+        below = "  ".join([ratios, *([f"options: {options}"] if options != NOTHING else [])])
+        terminal.print(Padding(Text(below, "dim"), (0, 0, 0, 4)))

@@ -1,0 +1,257 @@
+"""The options of the command line: what they are called, what they mean, and how their text becomes a value.
+
+Reading a value decides nothing about models; what is wrong with a text is a problem with the option's own name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter, Token
+
+from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.text import shown
+
+__all__ = [
+    "AS_THE_MODEL_LIKES",
+    "USUAL_LEDGER",
+    "USUAL_PLACE",
+    "USUAL_RUN",
+    "Json",
+    "LedgerOptions",
+    "MinSuccess",
+    "Models",
+    "PlaceOptions",
+    "Prompt",
+    "RequestOptions",
+    "RunOptions",
+    "Whole",
+    "parse_provider_options",
+    "parse_reference",
+    "parse_seconds",
+    "parse_slugs",
+    "whole",
+]
+
+WHAT = Group.create_ordered("The video")
+OPTIONS = Group.create_ordered("Options of the provider")
+WHERE = Group.create_ordered("Files and keys")
+HOW = Group.create_ordered("The run")
+
+LONGEST_WAIT_DAYS = 7
+SECONDS = {"": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+REFERENCE_TYPES = ("image_url", "audio_url", "video_url")
+
+
+def whole(_: Any, tokens: Sequence[Token]) -> int:
+    """Read a whole number; cyclopts itself would round 5.5 to 6, and a video be paid for that nobody asked for."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{shown(tokens[0].value)} is no whole number") from None
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
+"""A whole number, written as one."""
+
+MinSuccess = Annotated[
+    Whole | None, Parameter(help="How many videos make the run a success. Default: all.", converter=whole)
+]
+Prompt = Annotated[str, Parameter(help="What the video should show.")]
+Models = Annotated[
+    tuple[str, ...], Parameter(name="--model", help="Id of a model, such as google/veo-3.1-lite; once for each.")
+]
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())]
+
+
+@Parameter(name="*", group=WHAT)
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions:
+    """What the video should be; what is not given is left to the model."""
+
+    duration: Annotated[Whole | None, Parameter(help="Length in whole seconds.", converter=whole)] = None
+    resolution: Annotated[str | None, Parameter(help="Such as 480p, 720p, 1080p, 4K.")] = None
+    aspect_ratio: Annotated[str | None, Parameter(help="Such as 16:9, 9:16, 1:1.")] = None
+    size: Annotated[str | None, Parameter(help="Pixels, such as 1280x720, instead of the two above.")] = None
+    audio: Annotated[bool | None, Parameter(help="With or without sound. Not given: up to the model.")] = None
+    seed: Annotated[Whole | None, Parameter(help="Starting point of the random numbers.", converter=whole)] = None
+    first_frame: Annotated[str | None, Parameter(help="Image to begin with: path, URL of any store, https URL.")] = None
+    last_frame: Annotated[str | None, Parameter(help="Image to end with.")] = None
+    input_reference: Annotated[
+        tuple[str, ...], Parameter(help="Image that guides the video; or video_url=https://..., audio_url=https://...")
+    ] = ()
+    takes: Annotated[Whole, Parameter(help="Videos per model.", converter=whole)] = 1
+    provider_options: Annotated[
+        str | None, Parameter(help='JSON by provider slug, {"*": ...} for all, or @FILE with it.', group=OPTIONS)
+    ] = None
+    on_unsupported: Annotated[
+        Literal["fallback", "drop", "skip", "fail"],
+        Parameter(
+            help="If a model lacks an option: send it no options, leave out what it lacks, skip it, or run nothing.",
+            group=OPTIONS,
+            show_default=True,
+        ),
+    ] = "fallback"
+    provider_slug: Annotated[
+        tuple[str, ...], Parameter(help="MODEL=SLUG, where the built-in table is wrong.", group=OPTIONS)
+    ] = ()
+    callback_url: Annotated[str | None, Parameter(help="https address that OpenRouter calls at the end.")] = None
+    user: Annotated[str | None, Parameter(help="Your own name for the end user.")] = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the normalized fields that were given, as a request takes them."""
+        references = [parse_reference(text) for text in self.input_reference]
+        given = {
+            "duration": self.duration,
+            "resolution": self.resolution,
+            "aspect_ratio": self.aspect_ratio,
+            "size": self.size,
+            "generate_audio": self.audio,
+            "seed": self.seed,
+            "first_frame": self.first_frame,
+            "last_frame": self.last_frame,
+            "input_references": references or None,
+            "callback_url": self.callback_url,
+            "user": self.user,
+        }
+        return {field: value for field, value in given.items() if value is not None}
+
+
+@Parameter(name="*", group=WHERE)
+@dataclass(frozen=True, kw_only=True)
+class LedgerOptions:
+    """Where the records of submissions are."""
+
+    output: Annotated[
+        str | None, Parameter(help="Folder or URL of the videos. Default: OPENROUTER_VIDEO_OUTPUT, else ./videos.")
+    ] = None
+    ledger: Annotated[
+        str | None,
+        Parameter(help="Folder or URL of the ledger. Default: OPENROUTER_VIDEO_LEDGER, else _jobs in the output."),
+    ] = None
+    store: Annotated[str | None, Parameter(help="Prefect block OpenRouter Video Store, by name, instead.")] = None
+
+    def refuse_blanks(self) -> None:
+        """Refuse an option that is given and empty, as by an unset variable: it would silently mean another place.
+
+        Raises:
+            RequestRefused: with one problem per option.
+        """
+        blank = [name for name, value in vars(self).items() if isinstance(value, str) and not value.strip()]
+        if blank:
+            raise RequestRefused([Problem(name, f"--{name} is empty; give a value or leave it out") for name in blank])
+
+
+@Parameter(name="*", group=WHERE)
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions(LedgerOptions):
+    """Where the videos go, and with which key."""
+
+    credentials: Annotated[
+        str | None, Parameter(help="Prefect block OpenRouter Credentials, by name, instead of OPENROUTER_API_KEY.")
+    ] = None
+
+
+@Parameter(name="*", group=HOW)
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run behaves."""
+
+    idempotency_key: Annotated[
+        str | None, Parameter(help="Runs with the same key share their videos, paid once. {date} is today (UTC).")
+    ] = None
+    deadline: Annotated[
+        str,
+        Parameter(
+            help="How long to wait for a job: 90s, 30m, 2h. It goes on after that.",
+            show_default=True,
+            allow_leading_hyphen=True,
+        ),
+    ] = "30m"
+    sandbox: Annotated[bool, Parameter(help="Use a stand-in for OpenRouter: no key, no bill.", negative=())] = False
+    json: Annotated[bool, Parameter(help="Print one JSON document on stdout, all else on stderr.", negative=())] = False
+    verbose: Annotated[bool, Parameter(help="Show Prefect's own log.", negative=())] = False
+
+
+AS_THE_MODEL_LIKES, USUAL_LEDGER, USUAL_PLACE, USUAL_RUN = (
+    RequestOptions(),
+    LedgerOptions(),
+    PlaceOptions(),
+    RunOptions(),
+)
+
+
+def parse_reference(text: str) -> dict[str, str]:
+    """Return an input reference: ``TYPE=URL``, or an image where no type is said."""
+    kind, separator, url = text.partition("=")
+    if separator and kind in REFERENCE_TYPES:
+        return {"type": kind, "url": url}
+    return {"type": "image_url", "url": text}
+
+
+def parse_provider_options(text: str | None) -> Any:
+    """Return the JSON in a text, or in the file that ``@FILE`` names; its shape is the request's affair.
+
+    Raises:
+        RequestRefused: if the file cannot be read, or if it is not JSON.
+    """
+    if text is None:
+        return None
+    source = text
+    if text.startswith("@"):
+        source = text[1:]
+        try:
+            text = Path(source).expanduser().read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            raise _refused("provider_options", f"--provider-options: {shown(source)} cannot be read: {why}") from None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        hint = """write it like '{"google-vertex": {"negativePrompt": "text"}}', or give @FILE"""
+        message = f"--provider-options: {shown(source)} is not JSON: {error}; {hint}"
+        raise _refused("provider_options", message) from None
+
+
+def parse_slugs(pairs: Sequence[str]) -> dict[str, str]:
+    """Return provider slugs by model from ``MODEL=SLUG``.
+
+    Raises:
+        RequestRefused: if one is not of that form.
+    """
+    slugs = {}
+    for pair in pairs:
+        model, _, slug = (part.strip() for part in pair.partition("="))
+        if not (model and slug):
+            message = f"--provider-slug {shown(pair)} is not MODEL=SLUG, such as alibaba/wan-3.0=alibaba"
+            raise _refused("provider_slugs", message)
+        slugs[model] = slug
+    return slugs
+
+
+def parse_seconds(option: str, text: str, longest_days: int = LONGEST_WAIT_DAYS) -> float:
+    """Return the seconds of a length of time such as ``90s``, ``30m``, ``2h``; a plain number counts minutes.
+
+    Raises:
+        RequestRefused: if it is none, not above zero or too long; ``option`` names it in the message.
+    """
+    match = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower(), re.ASCII)
+    seconds = float(match[1]) * SECONDS[match[2]] if match else 0.0
+    if match is None:
+        why = "is no length of time"
+    elif seconds <= 0:
+        why = "is not above zero"
+    elif seconds > longest_days * SECONDS["d"]:
+        why = f"is longer than the {longest_days} days that are allowed"
+    else:
+        return seconds
+    raise _refused(option, f"--{option} {shown(text)} {why}; write 90s, 30m or 2h (a number alone counts minutes)")
+
+
+def _refused(field: str, message: str) -> RequestRefused:
+    return RequestRefused([Problem(field, message)])

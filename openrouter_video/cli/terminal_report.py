@@ -1,0 +1,168 @@
+"""The report at the end of a run, for a terminal and for a log: per video what was sent, left out, got and paid.
+
+Pure, save for the printing itself. What a reader has to act on comes last: the error, then the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from openrouter_video.cli.live_view import STATUS_STYLES
+from openrouter_video.cli.terminal import Terminal
+from openrouter_video.outcome import FanOut, LeftOut, Outcome, count_completed, dollars, summary
+from openrouter_video.stores import path_of_file_url
+from openrouter_video.text import clip, printable
+
+__all__ = ["Detail", "asked_line", "details", "facts", "folder_of", "group_left_out", "print_report", "shown_path"]
+
+FOREIGN = "meant for "
+FOR_OTHERS = "meant for another provider"
+
+
+class Detail(NamedTuple):
+    """One line below a video. ``whole`` lines are never broken, so that a path can be copied."""
+
+    label: str
+    text: str
+    style: str = ""
+    whole: bool = False
+
+
+def asked_line(asked: Mapping[str, Any]) -> str:
+    """Return in one line what every model was asked for, such as ``4 s, 720p, 16:9, no audio``."""
+    settings = dict(asked.get("settings", {}))
+    words = []
+    if "duration" in settings:
+        words.append(f"{settings.pop('duration')} s")
+    words += [str(settings.pop(name)) for name in ("resolution", "aspect_ratio", "size") if name in settings]
+    if "generate_audio" in settings:
+        words.append("with audio" if settings.pop("generate_audio") else "no audio")
+    for name, value in settings.items():
+        words.append(f"{name} {value}" if isinstance(value, str | int) else name)
+    models, takes = len(asked.get("models", ())), asked.get("takes", 1)
+    words.append(f"{models} model{'s' * (models != 1)}" + (f", {takes} takes each" if takes > 1 else ""))
+    return clip(", ".join(words))
+
+
+def facts(outcome: Outcome) -> tuple[str, str, str, str]:
+    """Return status, length and size, cost, and seconds waited, each empty where there is nothing to say."""
+    status = f"{outcome.status}, reused" if outcome.reused else outcome.status
+    length = f"{outcome.duration_seconds:.1f}".removesuffix(".0") + " s" if outcome.duration_seconds else ""
+    size = f"{outcome.width}x{outcome.height}" if outcome.width else ""
+    cost = dollars(outcome.cost_usd) if outcome.cost_usd is not None else ""
+    waited = f"in {outcome.elapsed_seconds:.0f} s" if outcome.elapsed_seconds is not None and outcome.sent else ""
+    return status, " ".join(filter(None, [length, size])), cost, waited
+
+
+def group_left_out(left_out: Iterable[LeftOut]) -> list[str]:
+    """Return one line per reason and suggestion, with every option that it holds for.
+
+    Options for other providers share a line: that they were not sent here is no surprise, only good to know.
+    """
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for option in left_out:
+        foreign = option.reason.startswith(FOREIGN)
+        reason = FOR_OTHERS if foreign else option.reason
+        groups.setdefault((reason, option.suggestion), []).append(option.key)
+    return [
+        clip(f"{', '.join(keys)}: {reason}" + (f"; did you mean {suggestion}?" if suggestion else ""))
+        for (reason, suggestion), keys in groups.items()
+    ]
+
+
+def details(outcome: Outcome) -> list[Detail]:
+    """Return the lines below a video: where it is, which options it got or missed and why, and what went wrong."""
+    lines = [Detail("video", shown_path(url), whole=True) for url in (outcome.url, *outcome.extra_urls) if url]
+    options = (outcome.sent or {}).get("provider", {}).get("options", {})
+    for slug, keys in options.items():
+        inner = keys.get("parameters")
+        names = ", ".join(inner if isinstance(inner, dict) else keys)
+        lines.append(Detail("sent", clip(f"with {slug} options {names}")))
+    if outcome.sent is not None or outcome.status != "refused":
+        # Where nothing was sent, it does not matter without what.
+        lines += [Detail("note", clip(note)) for note in outcome.notes]
+        lines += [
+            Detail("left out", text, "dim" if text.endswith(FOR_OTHERS) else "yellow")
+            for text in group_left_out(outcome.left_out)
+        ]
+    if outcome.error:
+        _, style = STATUS_STYLES[outcome.status]
+        lines.append(Detail("why", clip(outcome.error), style))
+    if outcome.status in {"open", "failed"} and outcome.job_id:
+        lines.append(Detail("job", clip(outcome.job_id), whole=True))
+    return lines
+
+
+def shown_path(url: str) -> str:
+    """Return where a file is: a plain path on this machine, short inside the current folder; otherwise its URL."""
+    text = path_of_file_url(url)
+    if text is None:
+        return printable(url)
+    path = Path(text)
+    here = Path.cwd()
+    return printable(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def folder_of(outcomes: Sequence[Outcome]) -> str | None:
+    """Return the folder that all videos of a run are in; None if there is no video, or no such folder."""
+    folders = {shown_path(outcome.url).rpartition("/")[0] for outcome in outcomes if outcome.url}
+    return folders.pop() if len(folders) == 1 else None
+
+
+def print_report(terminal: Terminal, result: FanOut, *, sandbox: bool = False) -> None:
+    """Print what became of every video, then the total: in colour on a terminal, else as plain lines."""
+    show = _show_plain if not terminal.is_terminal else _show_pretty
+    for problem in result.problems:
+        terminal.print(Text(f"note: {printable(problem)}", "yellow"), soft_wrap=not terminal.is_terminal)
+    if terminal.is_terminal:
+        terminal.print()
+    show(terminal, result.outcomes)
+    total = Text(summary(result.outcomes), "bold" if count_completed(result.outcomes) else "bold red")
+    if sandbox:
+        total.append(" (sandbox: nothing was billed)", "not bold cyan")
+    terminal.print(total, soft_wrap=True)
+    folder = folder_of(result.outcomes)
+    if folder:
+        terminal.print(Text(f"in {folder}/"), soft_wrap=True)
+
+
+def _show_pretty(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
+    rows = [(_name(outcome, outcomes), *facts(outcome)) for outcome in outcomes]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
+    for outcome, (name, status, got, cost, waited) in zip(outcomes, rows, strict=True):
+        mark, style = STATUS_STYLES[outcome.status]
+        head = Text.assemble((mark, style), " ", (name.ljust(widths[0]), "bold"), "  ")
+        head.append(status.ljust(widths[1]), style)
+        rest = f"  {got.ljust(widths[2])}  {cost.rjust(widths[3])}  {waited.rjust(widths[4])}"
+        terminal.print(head.append(rest.rstrip()))
+        for detail in details(outcome):
+            label = Text(f"{detail.label:>8}", "dim")
+            if detail.whole:
+                terminal.print(Text.assemble("  ", label, "  ", (detail.text, detail.style)), soft_wrap=True)
+                continue
+            row = Table.grid(padding=(0, 2, 0, 0))
+            row.add_column(width=8)
+            row.add_column()
+            row.add_row(label, Text(detail.text, detail.style))
+            terminal.print(Padding(row, (0, 0, 0, 2)))
+        terminal.print()
+
+
+def _show_plain(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        status, got, cost, waited = facts(outcome)
+        words = ", ".join(filter(None, [status, got, cost, waited]))
+        terminal.print(Text(f"{_name(outcome, outcomes)}: {words}"), soft_wrap=True)
+        for detail in details(outcome):
+            terminal.print(Text(f"  {detail.label}: {detail.text}"), soft_wrap=True)
+
+
+def _name(outcome: Outcome, outcomes: Sequence[Outcome]) -> str:
+    model = clip(outcome.model)
+    return f"{model} take {outcome.take}" if any(one.take > 1 for one in outcomes) else model

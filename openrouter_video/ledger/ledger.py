@@ -1,0 +1,229 @@
+"""At-most-once submission records in any store that can create a file exactly once.
+
+An edge: ``records`` decides what the records prove. A record is a small JSON file at ``<ledger>/<key>/<name>.json``,
+created whole or not at all and never changed.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from openrouter_video.errors import LedgerError, StorageError
+from openrouter_video.ledger.open_index import OpenIndex, OwnMarks
+from openrouter_video.ledger.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, is_record, parse_entry
+from openrouter_video.outcome import Outcome
+from openrouter_video.stores import (
+    Store,
+    check_ledger,
+    check_reachable,
+    clear_leftovers,
+    clear_probes,
+    create_exclusive,
+    list_names,
+    list_tree,
+    part_of,
+    read_bytes,
+)
+
+__all__ = ["Ledger"]
+
+SUFFIX = ".json"
+KEY = re.compile(r"[0-9a-f]{32}")
+
+
+OWNER_ONLY = 0o600
+"""Records hold prompts and what came of them, which is nobody else's business on a shared machine."""
+
+
+class Ledger:
+    """The submission records of one store. Every method blocks, and may be called from any thread.
+
+    ``mode``: the permissions of new records where the store knows any; folders get what goes with them.
+
+    All raise LedgerError if the store fails; creating methods return False if the record exists already.
+    """
+
+    def __init__(self, store: Store, mode: int = OWNER_ONLY) -> None:
+        self.store = store.readable_by(mode)
+        self.index = OpenIndex(self.store)
+        self._marks = OwnMarks(self.index, secrets.token_hex(8))
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.store.url!r})"
+
+    @property
+    def url(self) -> str:
+        """Where the records are, without credentials."""
+        return self.store.url
+
+    def check(self) -> None:
+        """Make sure that the store creates a record exactly once.
+
+        Raises:
+            LedgerUnsafe: if it does not, or if nobody knows.
+        """
+        check_ledger(self.store)
+
+    def check_reachable(self) -> None:
+        """Make sure that the store answers at all, in good time.
+
+        Raises:
+            ConfigurationError: if it does not.
+        """
+        check_reachable(self.store)
+
+    def close(self) -> None:
+        """Close the connections to the store."""
+        self.store.close()
+
+    def expect(self, keys: Sequence[str]) -> None:
+        """Tell which keys a run may claim, so that one mark in the index of what is open stands for all of them."""
+        self._marks.expect(keys)
+
+    def drop_marks(self) -> None:
+        """Remove the marks of this run under which nothing is open, once it claims no more; best effort."""
+        self._marks.close()
+
+    def claim(self, attempt: int, claim: Claim) -> bool:
+        """Mark a key as open and claim an attempt, before its POST; False means that somebody else has it.
+
+        A store may answer "exists" to a creation of our own whose first answer was lost, so the token decides.
+        """
+        try:
+            self._marks.begin(claim.key, attempt)
+        except StorageError as error:
+            raise LedgerError(
+                f"the ledger at {self.url} cannot record claim-{attempt} of {claim.key}: {error}"
+            ) from None
+        if self._create(claim.key, f"claim-{attempt}", claim):
+            return True
+        entry = self.entry(claim.key)
+        ours = entry.claim is not None and bool(claim.token) and entry.claim.token == claim.token
+        return ours and entry.attempt == attempt and entry.state == "claimed"
+
+    def record_job(self, key: str, attempt: int, job_id: str, *, by_person: bool = False) -> bool:
+        """Record the id of a job that is billed; what a person records is marked as open, should its mark be lost."""
+        try:
+            if by_person:
+                self._marks.begin(key, attempt)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot record job-{attempt} of {key}: {error}") from None
+        return self._create(key, f"job-{attempt}", JobRecord(at=_now(), job_id=job_id, by=_who(by_person)))
+
+    def keep_job(self, key: str, attempt: int, job_id: str) -> None:
+        """Record the id of a job that is billed, whatever a person has recorded for the attempt in the meantime."""
+        while not self.record_job(key, attempt, job_id):
+            entry = self.entry(key)
+            if job_id in {entry.job_id, *entry.other_job_ids}:
+                return
+            attempt += 1
+
+    def release(self, key: str, attempt: int, reason: str, *, by_person: bool = False) -> bool:
+        """Record the proof that nothing was accepted, which frees the key for the next attempt."""
+        created = self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
+        if created:
+            self._marks.end(key, for_good=False, attempt=attempt)
+        return created
+
+    def doubt(self, key: str, attempt: int, reason: str) -> bool:
+        """Record that nobody knows whether the attempt was accepted; only a person may settle it."""
+        created = self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
+        clear_leftovers(self.store, key)
+        return created
+
+    def settle(self, key: str, outcome: Outcome) -> bool:
+        """Record the end: the file is safe, or the provider has given up."""
+        created = self._create(key, "outcome", OutcomeRecord(at=_now(), outcome=outcome))
+        clear_leftovers(self.store, key)
+        if created:
+            self._marks.end(key, for_good=True)
+        return created
+
+    def entry(self, key: str) -> LedgerEntry:
+        """Read all records of a key."""
+        names = self._names(key)
+        entry = self._read(key, names)
+        self._tidy(key, names, over=entry.state in {"settled", "uncertain"})
+        if entry.state == "settled":
+            self._marks.end(key, for_good=False)
+        return entry
+
+    def unfinished(self, key: str) -> LedgerEntry | None:
+        """Read the records of a key unless it is settled, which one record tells."""
+        names = self._names(key)
+        outcome = f"outcome{SUFFIX}"
+        # Its mere existence ends nothing: a job whose outcome cannot be read is still to be fetched.
+        settled = outcome in names and self._read(key, [outcome]).state == "settled"
+        entry = None if settled else self._read(key, names)
+        self._tidy(key, names, over=entry is None or entry.state in {"free", "uncertain"})
+        return entry
+
+    def _tidy(self, key: str, names: Sequence[str], *, over: bool) -> None:
+        """Remove what processes left that died, if they left anything: until a key's story is over, what is of no use.
+
+        That is what is meant for a record which is there: a claim whose process died may be in flight for minutes.
+        """
+        superfluous = {of for of in map(part_of, names) if of is not None and (over or of in names)}
+        if superfluous:
+            clear_leftovers(self.store, key, None if over else superfluous)
+
+    def _names(self, key: str) -> list[str]:
+        try:
+            return list_names(self.store, key, temporaries=True)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
+
+    def _read(self, key: str, names: Sequence[str]) -> LedgerEntry:
+        records = [name for name in names if name.endswith(SUFFIX) and is_record(name.removesuffix(SUFFIX))]
+        try:
+            contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in records}
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
+        return parse_entry(key, contents)
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """The keys that this object has settled."""
+        return self._marks.settled
+
+    def unsettled_keys(self) -> list[str]:
+        """List the keys that may not be over: where a store lists all records at once, those without an outcome.
+
+        Whether an outcome can be read is then not asked, since that would be a request for each.
+        """
+        try:
+            tree = list_tree(self.store)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
+        if tree is None:
+            return self.keys()
+        clear_probes(self.store, [path for path in tree if "/" not in path])
+        keys = {folder for path in tree if KEY.fullmatch(folder := path.partition("/")[0]) and "/" in path}
+        return sorted(key for key in keys if not tree.get(f"{key}/outcome{SUFFIX}"))
+
+    def keys(self) -> list[str]:
+        """List the keys of all submissions; whatever else lies in the folder is none."""
+        try:
+            names = list_names(self.store, temporaries=True)
+            clear_probes(self.store, names)
+            return sorted(name for name in names if KEY.fullmatch(name))
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
+
+    def _create(self, key: str, name: str, record: Claim | JobRecord | Proof | OutcomeRecord) -> bool:
+        content = record.model_dump_json(exclude_none=True, indent=1).encode()
+        try:
+            return create_exclusive(self.store, f"{key}/{name}{SUFFIX}", content)
+        except StorageError as error:
+            raise LedgerError(f"the ledger at {self.url} cannot record {name} of {key}: {error}") from None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _who(person: bool) -> str:
+    return "person" if person else "api"

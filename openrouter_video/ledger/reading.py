@@ -1,0 +1,107 @@
+"""Reading many keys of a ledger at once: what is open, or everything; what cannot be read stops nobody.
+
+The one way in which a collection, a list and a settlement look at a ledger. Blocks; an edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import NamedTuple
+
+from openrouter_video.errors import LedgerError, StorageError
+from openrouter_video.ledger.ledger import Ledger
+from openrouter_video.ledger.open_index import Mark, listing_due
+from openrouter_video.ledger.records import LedgerEntry
+
+__all__ = ["Reading", "Unreadable", "forget_settled", "read_all", "read_open"]
+
+READERS = 16
+
+
+class Unreadable(NamedTuple):
+    """A key whose records could not be read, and why."""
+
+    key: str
+    reason: str
+
+
+class Reading(NamedTuple):
+    """What was found: entries, the oldest first, and the keys that could not be read. ``marks`` led to them."""
+
+    entries: list[LedgerEntry]
+    unreadable: list[Unreadable]
+    marks: tuple[Mark, ...] = ()
+
+
+def read_open(ledger: Ledger, now: datetime) -> Reading:
+    """Read what is neither free nor settled, by the marks of what is open; once a day by a listing of everything.
+
+    Raises:
+        LedgerError: if the ledger cannot be listed.
+    """
+    try:
+        marks = tuple(ledger.index.read())
+    except StorageError as error:
+        raise LedgerError(f"the ledger at {ledger.url} cannot be read: {error}") from None
+    marked = {key for mark in marks for key in mark.keys or ()}
+    everything = listing_due(ledger.index.listed(), marks, now)
+    keys = sorted({*marked, *ledger.unsettled_keys()} if everything else marked)
+    found, unreadable = _read(ledger.unfinished, keys)
+    entries = [entry for entry in found.values() if entry is not None and entry.state != "free"]
+    unmarked = {*(entry.key for entry in entries), *(one.key for one in unreadable)} - marked
+    # To look at a ledger that is not there makes none.
+    new = _mark_found(ledger, unmarked, now) if everything and (keys or marks) else []
+    over = {key for key, entry in found.items() if entry is None}
+    free = {key for key, entry in found.items() if entry is not None and entry.state == "free"}
+    rest = ledger.index.tidy(marks, over, free, now)
+    return Reading(_by_age(entries), unreadable, (*rest, *new))
+
+
+def _mark_found(ledger: Ledger, keys: set[str], now: datetime) -> list[Mark]:
+    """Mark what only the listing found; the listing counts once that is done, and is repeated otherwise."""
+    try:
+        new = [Mark(ledger.index.add(keys, now), now, tuple(keys))] if keys else []
+    except StorageError:
+        # Somebody who may only read sees everything all the same, by listing it each time.
+        return []
+    ledger.index.note_listing(now)
+    return new
+
+
+def forget_settled(ledger: Ledger, reading: Reading) -> None:
+    """Remove the marks whose keys have all been settled by this ledger object since they were read; best effort."""
+    for mark in reading.marks:
+        if mark.keys and ledger.settled.issuperset(mark.keys):
+            ledger.index.drop(mark.name)
+
+
+def read_all(ledger: Ledger) -> Reading:
+    """Read every entry, whatever its state.
+
+    Raises:
+        LedgerError: if the ledger cannot be listed.
+    """
+    found, unreadable = _read(ledger.entry, ledger.keys())
+    return Reading(_by_age(entry for entry in found.values() if entry is not None), unreadable)
+
+
+def _read(
+    read: Callable[[str], LedgerEntry | None], keys: Iterable[str]
+) -> tuple[dict[str, LedgerEntry | None], list[Unreadable]]:
+    def read_one(key: str) -> LedgerEntry | Unreadable | None:
+        try:
+            return read(key)
+        except LedgerError as error:
+            return Unreadable(key, str(error))
+
+    keys = list(keys)
+    with ThreadPoolExecutor(READERS) as readers:
+        answers = dict(zip(keys, readers.map(read_one, keys), strict=True))
+    unreadable = [answer for answer in answers.values() if isinstance(answer, Unreadable)]
+    return {key: answer for key, answer in answers.items() if not isinstance(answer, Unreadable)}, unreadable
+
+
+def _by_age(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
+    return sorted(entries, key=lambda entry: entry.since or "")

@@ -1,0 +1,167 @@
+"""What became of each video, of its files, and of the whole run. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from openrouter_video.elision import elide
+
+__all__ = [
+    "FanOut",
+    "LeftOut",
+    "Outcome",
+    "OutcomeStatus",
+    "SavedFile",
+    "count_completed",
+    "dollars",
+    "run_status",
+    "summary",
+    "total_cost",
+    "unsettled_words",
+]
+
+SETTLE_COMMAND = "openrouter-video ledger settle"
+
+OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
+RunStatus = Literal["completed", "partial", "failed", "refused"]
+
+
+class LeftOut(BaseModel):
+    """One passthrough option that was asked for and not sent, with the reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    reason: str
+    suggestion: str | None = None
+
+
+class Outcome(BaseModel):
+    """What became of one video: asked, sent, left out, got and paid.
+
+    ``completed``: the file is safe. ``failed``: the provider's last word, or the same damaged file more than once,
+    kept at ``url``. ``refused``: by the plan or by a definite answer of the API, nothing was charged. ``skipped``:
+    by policy. ``uncertain``: charged or not, nobody knows, and it is never submitted again by itself. ``open``: still
+    running, or done and not yet downloaded; collecting finishes it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    take: int = 1
+    key: str | None = None
+    status: OutcomeStatus
+    reused: bool = False
+    job_id: str | None = None
+    url: str | None = None
+    extra_urls: tuple[str, ...] = ()
+    sidecar_url: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    cost_usd: float | None = None
+    sent: dict[str, Any] | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    elapsed_seconds: float | None = None
+
+    @field_validator("sent")
+    @classmethod
+    def _without_secrets(cls, value: dict[str, Any] | None) -> Any:
+        """Records of older versions hold whole URLs."""
+        return elide(value)
+
+
+class FanOut(BaseModel):
+    """The whole run: what was asked and what became of every video."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str | None = None
+    status: RunStatus
+    asked: dict[str, Any]
+    cost_usd: float | None = None
+    problems: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+    def __str__(self) -> str:
+        return summary(self.outcomes)
+
+
+def count_completed(outcomes: Sequence[Outcome]) -> int:
+    """Return how many videos are safe."""
+    return sum(outcome.status == "completed" for outcome in outcomes)
+
+
+def total_cost(outcomes: Sequence[Outcome]) -> float | None:
+    """Return what the videos cost together in US dollars; None if the provider told no cost at all."""
+    known = [outcome.cost_usd for outcome in outcomes if outcome.cost_usd is not None]
+    return round(sum(known), 6) if known else None
+
+
+def run_status(outcomes: Sequence[Outcome], wanted: int) -> RunStatus:
+    """Return ``completed`` with as many videos as wanted, ``partial`` with some, ``failed`` with none."""
+    completed = count_completed(outcomes)
+    if completed >= wanted:
+        return "completed"
+    return "partial" if completed else "failed"
+
+
+def dollars(amount: float) -> str:
+    """Return an amount as people write it: two digits, more only where cents would hide it.
+
+    >>> dollars(1.2), dollars(0.0525), dollars(0)
+    ('$1.20', '$0.0525', '$0.00')
+    """
+    text = f"{amount:.4f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"${whole}.{cents.ljust(2, '0')}"
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return the final state's message, such as ``3 of 4 videos, $1.20, 1 open``."""
+    parts = [f"{count_completed(outcomes)} of {len(outcomes)} video{'s' * (len(outcomes) != 1)}"]
+    cost = total_cost(outcomes)
+    if cost is not None:
+        parts.append(dollars(cost))
+    unpriced = sum(outcome.status == "completed" and outcome.cost_usd is None for outcome in outcomes)
+    if unpriced:
+        parts.append(f"{unpriced} of unknown price")
+    for status in ("failed", "refused", "skipped", "uncertain", "open"):
+        count = sum(outcome.status == status for outcome in outcomes)
+        if count:
+            parts.append(f"{count} {status}")
+    reused = sum(outcome.reused for outcome in outcomes)
+    if reused:
+        parts.append(f"{reused} reused")
+    return ", ".join(parts)
+
+
+class SavedFile(BaseModel):
+    """A published file: size in bytes, SHA-256 in lower-case hexadecimal; what nothing could tell is None.
+
+    ``kind`` is "video", or "picture" for what some models return beside one, or what is "damaged" (no whole video, and
+    nothing else can be had) or "playable" (so, but not cut, and FFmpeg finds a video in it).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    bytes: int
+    sha256: str
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    kind: Literal["video", "picture", "damaged", "playable"] = "video"
+    notes: tuple[str, ...] = ()
+
+
+def unsettled_words(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what is to be said of open jobs that the ledger does not know, since no collection finds them."""
+    return [outcome.error for outcome in outcomes if outcome.error and SETTLE_COMMAND in outcome.error]

@@ -1,0 +1,19 @@
+"""Request and catalog become a plan: the exact bodies to send, and what is left out and why. Pure."""
+
+from __future__ import annotations
+
+from openrouter_video.planning.capabilities import spans
+from openrouter_video.planning.dry_run import dry_run, no_options
+from openrouter_video.planning.passthrough import named_options
+from openrouter_video.planning.plan import ModelPlan, Plan, plan_videos, replan_options
+
+__all__ = [
+    "ModelPlan",
+    "Plan",
+    "dry_run",
+    "named_options",
+    "no_options",
+    "plan_videos",
+    "replan_options",
+    "spans",
+]

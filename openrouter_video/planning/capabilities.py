@@ -1,0 +1,106 @@
+"""Which normalized values a model can take, by its entry in the catalog.
+
+Pure. A list that is null names no value to choose from, so a value for it is refused while another way to say the same
+exists; a flag that is null says nothing, so the value is sent as asked, with a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from openrouter_video.api import VideoModel
+from openrouter_video.errors import Problem
+from openrouter_video.request import VideoSettings
+from openrouter_video.text import nearest, shown
+
+__all__ = ["model_problems", "spans", "unchecked_notes"]
+
+MOST_SHOWN = 5
+
+
+def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
+    """Return one problem per value that the model cannot take, each with what is allowed and the nearest spelling."""
+    if not model.takes_plain_prompt:
+        message = "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
+        return [Problem("model", message, model.id)]
+    found = [
+        _duration(settings.duration, model),
+        _choice("resolution", settings.resolution, model.supported_resolutions, model),
+        _choice("aspect_ratio", settings.aspect_ratio, model.supported_aspect_ratios, model),
+        _choice("size", settings.size, model.supported_sizes, model),
+        _frame("first_frame", settings.first_frame, model),
+        _frame("last_frame", settings.last_frame, model),
+    ]
+    if settings.generate_audio and model.generate_audio is False:
+        found.append(Problem("generate_audio", "it makes silent videos only; leave audio off", model.id))
+    if settings.seed is not None and model.seed is False:
+        found.append(Problem("seed", "it takes no seed; leave it out", model.id))
+    return [problem for problem in found if problem is not None]
+
+
+def unchecked_notes(settings: VideoSettings, model: VideoModel) -> tuple[str, ...]:
+    """Name the values that are sent although the catalog does not say whether the model takes them."""
+    silent = []
+    if settings.generate_audio is not None and model.generate_audio is None:
+        silent.append("generate_audio")
+    if settings.seed is not None and model.seed is None:
+        silent.append("seed")
+    kinds = dict.fromkeys(reference.type for reference in settings.input_references or ())
+    silent += [f"the {kind} reference" for kind in kinds if kind != "image_url"]
+    return tuple(f"{name} is sent as asked; the catalog does not say whether {model.id} heeds it" for name in silent)
+
+
+def _duration(asked: int | None, model: VideoModel) -> Problem | None:
+    if asked is None or asked in model.durations:
+        return None
+    unread = _unread("supported_durations", model)
+    if not model.durations:
+        none = f"cannot be chosen: it {unread or 'lists none'}; leave it out"
+        return Problem("duration", f"duration {asked} s {none}", model.id)
+    closest = min(model.durations, key=lambda seconds: (abs(seconds - asked), seconds))
+    listed = f"{spans(model.durations)} s{f' (and {unread})' if unread else ''}"
+    message = f"duration {asked} s is not supported; it supports {listed}; the nearest is {closest}"
+    return Problem("duration", message, model.id)
+
+
+def _choice(field: str, asked: str | None, allowed: Sequence[str] | None, model: VideoModel) -> Problem | None:
+    if asked is None or asked in (allowed or ()):
+        return None
+    unread = _unread(f"supported_{field}s", model)
+    if not allowed:
+        instead = "; use resolution and aspect_ratio instead" if field == "size" else "; leave it out"
+        none = f"cannot be chosen: it {unread or 'lists none'}{instead}"
+        return Problem(field, f"{field} {shown(asked)} {none}", model.id)
+    near = nearest(asked, allowed)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    listed = f"{', '.join(allowed)}{f' (and {unread})' if unread else ''}"
+    return Problem(field, f"{field} {shown(asked)} is not supported; it supports {listed}{hint}", model.id)
+
+
+def _frame(frame_type: str, asked: str | None, model: VideoModel) -> Problem | None:
+    if asked is None or frame_type in (model.supported_frame_images or ()):
+        return None
+    listed = ", ".join(model.supported_frame_images or ()) or "none"
+    if unread := _unread("supported_frame_images", model):
+        listed = f"{listed} (and it {unread})"
+    return Problem(frame_type, f"{frame_type} is not supported; frames that it takes: {listed}", model.id)
+
+
+def _unread(field: str, model: VideoModel) -> str:
+    """Say what a list of the catalog holds that nobody can read; nothing if there is no such thing."""
+    values = model.unreadable.get(field)
+    return f"lists {', '.join(values[:MOST_SHOWN])}, which cannot be read" if values else ""
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return sorted numbers as people read them: ``4, 6, 8`` or ``2-30``."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ", ".join(
+        f"{span[0]}-{span[-1]}" if len(span) > 2 else ", ".join(map(str, span))  # noqa: PLR2004 (1, 2 reads as a list)
+        for span in spans
+    )

@@ -1,0 +1,250 @@
+"""Request, models, options and policy become the exact bodies to send, and what was left out and why.
+
+Pure. A plan prints itself as the dry run; nothing that it holds has been sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from openrouter_video.api import Catalog, VideoModel
+from openrouter_video.elision import elide
+from openrouter_video.errors import Problem
+from openrouter_video.outcome import LeftOut
+from openrouter_video.planning.capabilities import model_problems, unchecked_notes
+from openrouter_video.planning.passthrough import (
+    Passthrough,
+    provider_slug,
+    select_options,
+    unknown_slugs,
+    unused_slugs,
+)
+from openrouter_video.request import OnUnsupported, VideoRequest
+from openrouter_video.text import clip, printable, printable_json, shown
+
+__all__ = ["ModelPlan", "Plan", "plan_model", "plan_videos", "replan_options"]
+
+
+MOST_VIDEOS = 1_000
+"""What one run makes at most: more is a slip of the keyboard, and each video costs money."""
+
+
+class ModelPlan(BaseModel):
+    """What one model gets: a body to send, or the reasons why nothing is sent to it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    decision: Literal["send", "skip", "refuse"]
+    body: dict[str, Any] = {}
+    slug: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def sent(self) -> dict[str, Any] | None:
+        """The body with inline images and the secrets of URLs replaced by digests, for records and reports."""
+        return elide(self.body) if self.decision == "send" else None
+
+    def __str__(self) -> str:
+        name = printable(self.model)
+        if self.decision == "refuse":
+            return "\n".join([f"{name}: refused", *(f"  - {printable(problem.message)}" for problem in self.problems)])
+        verdict = "skipped by policy" if self.decision == "skip" else "to be sent"
+        lines = [f"{name}: {verdict}"]
+        if self.sent is not None:
+            body = printable_json(json.dumps(self.sent, indent=2, ensure_ascii=False))
+            lines += [f"  {line}" for line in body.split("\n")]
+        lines += ["  " + clip(f"left out {option.key}: {option.reason}{_hint(option)}") for option in self.left_out]
+        return "\n".join([*lines, *(f"  note: {printable(note)}" for note in self.notes)])
+
+
+class Plan(BaseModel):
+    """The whole dry run. With ``problems`` nothing is sent to any model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asked: dict[str, Any]
+    takes: int = 1
+    models: tuple[ModelPlan, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def each_take(self) -> range:
+        """The numbers of the takes, from 1."""
+        return range(1, self.takes + 1)
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be sent at all."""
+        return bool(self.problems)
+
+    def __str__(self) -> str:
+        lines = [f"refused: {problem}" for problem in self.problems]
+        lines += [f"warning: {printable(warning)}" for warning in self.warnings]
+        if self.refused:
+            lines.append("nothing is sent to any model; without these problems it would be:")
+        return "\n".join([*lines, *(str(model) for model in self.models)])
+
+
+def plan_videos(
+    request: VideoRequest,
+    models: Sequence[str],
+    catalog: Catalog,
+    *,
+    takes: int = 1,
+    min_success: int | None = None,
+    images: Mapping[str, str] | None = None,
+    problems: Iterable[Problem] = (),
+) -> Plan:
+    """Plan one request for several models.
+
+    ``images`` maps each image source of the request to the URL to send for it; ``problems`` are those already found
+    while reading the images. An unknown model, a slug that nobody knows, or a value that no chosen model can take
+    refuses the whole run; a value that only some models lack refuses those models, and the others run.
+    """
+    found = [*problems, *_run_problems(request, models, catalog, takes, min_success)]
+    known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(models)) if model is not None]
+    plans = [plan_model(request, model, images=images) for model in known]
+    if len(known) == len(set(models)):
+        found += _shared_problems(plans, request.on_unsupported)
+    return Plan(
+        asked={"models": elide(models), "takes": takes, **request.asked()},
+        takes=takes,
+        models=tuple(plans),
+        problems=tuple(dict.fromkeys(found)),
+        warnings=tuple(_warnings(request, known, takes)),
+    )
+
+
+def plan_model(
+    request: VideoRequest,
+    model: VideoModel,
+    *,
+    images: Mapping[str, str] | None = None,
+) -> ModelPlan:
+    """Plan one request for one model; ``images`` maps each image source to the URL to send for it."""
+    options = select_options(request, model)
+    problems = [*model_problems(request.settings, model), *options.problems]
+    notes = (*unchecked_notes(request.settings, model), *options.notes)
+    if problems:
+        decision: Literal["send", "skip", "refuse"] = "refuse"
+    else:
+        decision = "skip" if options.skip else "send"
+    return ModelPlan(
+        model=model.id,
+        decision=decision,
+        body=_body(request, model, options, images or {}) if decision == "send" else {},
+        slug=options.slug,
+        left_out=options.left_out,
+        notes=notes,
+        problems=tuple(problems),
+    )
+
+
+def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, rejected: frozenset[str]) -> ModelPlan:
+    """Apply the policy again to a plan of which the API has refused some options; all else stays as it was planned."""
+    options = select_options(request, model, rejected)
+    body = {key: value for key, value in plan.body.items() if key != "provider"}
+    if options.provider:
+        body["provider"] = {"options": options.provider}
+    decision: Literal["send", "skip", "refuse"] = "refuse" if options.problems else "skip" if options.skip else "send"
+    changed = {
+        "decision": decision,
+        "body": body if decision == "send" else {},
+        "left_out": options.left_out,
+        "notes": (*unchecked_notes(request.settings, model), *options.notes),
+        "problems": options.problems,
+    }
+    return plan.model_copy(update=changed)
+
+
+def _body(request: VideoRequest, model: VideoModel, options: Passthrough, images: Mapping[str, str]) -> dict[str, Any]:
+    """Build the exact JSON of ``POST /videos``; normalized fields are sent as asked, never changed."""
+    settings = request.settings
+    plain = settings.model_dump(mode="json", exclude_none=True)
+    frames = [
+        {"type": "image_url", "image_url": {"url": images.get(source, source)}, "frame_type": frame_type}
+        for frame_type in ("first_frame", "last_frame")
+        if (source := plain.pop(frame_type, None)) is not None
+    ]
+    references = [
+        {"type": reference["type"], reference["type"]: {"url": images.get(reference["url"], reference["url"])}}
+        for reference in plain.pop("input_references", ())
+    ]
+    body: dict[str, Any] = {"model": model.id, "prompt": request.prompt, **plain}
+    if frames:
+        body["frame_images"] = frames
+    if references:
+        body["input_references"] = references
+    if options.provider:
+        body["provider"] = {"options": options.provider}
+    return body
+
+
+def _run_problems(
+    request: VideoRequest, models: Sequence[str], catalog: Catalog, takes: int, min_success: int | None
+) -> list[Problem]:
+    """Find what is wrong with the run as such, before any model is looked at."""
+    problems = []
+    if len(models) * max(takes, 1) > MOST_VIDEOS:
+        asked = f"{len(models):,} model{'s' * (len(models) != 1)} with takes {shown(takes)}"
+        message = f"{asked} is more than the {MOST_VIDEOS:,} videos that one run makes; ask for fewer, in several runs"
+        return [Problem("takes", message)]
+    if not models:
+        problems.append(Problem("models", "no model was chosen; `openrouter-video models` lists them"))
+    for model_id in dict.fromkeys(models):
+        if models.count(model_id) > 1:
+            message = f"{model_id} is given {models.count(model_id)} times; for several videos of one model use takes"
+            problems.append(Problem("models", message))
+        if catalog.get(model_id) is None:
+            problems.append(_unknown_model(model_id, catalog))
+    if takes < 1:
+        problems.append(Problem("takes", f"takes must be 1 or more, not {shown(takes)}"))
+    videos = len(set(models)) * takes
+    if min_success is not None and videos > 0 and not 0 <= min_success <= videos:
+        problems.append(
+            Problem("min_success", f"min_success must be 0 to {videos}, the videos asked; not {min_success}")
+        )
+    slugs = {model_id: provider_slug(model_id, request.provider_slugs) for model_id in models}
+    return problems + unknown_slugs(request, [slug for slug in slugs.values() if slug])
+
+
+def _unknown_model(model_id: str, catalog: Catalog) -> Problem:
+    if model_id in catalog.unreadable:
+        return Problem("model", f"{model_id} is offered, but what the API says of it cannot be read; upgrade, or wait")
+    near = catalog.nearest_ids(model_id)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`openrouter-video models` lists them"
+    return Problem("model", f"there is no video model {shown(model_id)}; {hint}")
+
+
+def _shared_problems(plans: Sequence[ModelPlan], policy: OnUnsupported) -> list[Problem]:
+    """Find what refuses the whole run: a value that every model lacks, policy ``fail``, or no model left to run."""
+    if policy is OnUnsupported.fail and any(p.field == "provider_options" for plan in plans for p in plan.problems):
+        return [problem for plan in plans for problem in plan.problems]
+    fields = [{problem.field for problem in plan.problems} for plan in plans]
+    lacking = set.intersection(*fields) if fields else set()
+    if plans and all(plan.decision == "refuse" for plan in plans) and not lacking:
+        lacking = set.union(*fields)
+    return [problem for plan in plans for problem in plan.problems if problem.field in lacking]
+
+
+def _warnings(request: VideoRequest, models: Sequence[VideoModel], takes: int) -> list[str]:
+    warnings = unused_slugs(request, [provider_slug(model.id, request.provider_slugs) for model in models])
+    for pattern in request.provider_slugs:
+        if not any(fnmatchcase(model.id, pattern) for model in models):
+            warnings.append(f"provider_slugs names {printable(pattern)}, which is none of the chosen models")
+    if takes > 1 and request.settings.seed is not None:
+        warnings.append(f"{takes} takes with the same seed may give the same video {takes} times")
+    return warnings
+
+
+def _hint(option: LeftOut) -> str:
+    return f" (did you mean {option.suggestion}?)" if option.suggestion else ""

@@ -1,0 +1,223 @@
+"""The normalized fields of a video request, as OpenRouter names them.
+
+Pure values. The two frames have fields of their own, because a form and a command line ask for them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema, field_validator
+
+from openrouter_video.api import https_problem
+from openrouter_video.elision import redact
+from openrouter_video.errors import Problem
+from openrouter_video.text import LONGEST_VALUE_IN_MESSAGE, nearest, shown
+
+__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
+
+JSON_EDITOR = WithJsonSchema({})
+"""Gives an optional object a JSON editor in Prefect's form, which otherwise has nothing to type it into.
+
+The schema says nothing, since null must pass and "object or null" gets tabs without an editor.
+"""
+
+_C = TypeVar("_C")
+
+
+class InputReference(BaseModel):
+    """A picture, sound or clip that guides the generation without being a frame of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["image_url", "audio_url", "video_url"] = Field(
+        default="image_url",
+        description="What the reference is. Every model takes images; audio and video only some.",
+        json_schema_extra={"position": 0},
+    )
+    url: str = Field(
+        description="An https URL. An image may also be a data: URL or a path in any store.",
+        json_schema_extra={"position": 1},
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _without_blanks(cls, value: str) -> str:
+        """A form and a clipboard leave blanks around it."""
+        return value.strip()
+
+
+class VideoSettings(BaseModel):
+    """The normalized fields of a video request; None means "not given" and is not sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    duration: int | None = Field(
+        default=None,
+        ge=1,
+        title="Duration (seconds)",
+        description="Length of the video in whole seconds. Each model supports a list of its own.",
+        json_schema_extra={"position": 0},
+    )
+    resolution: str | None = Field(
+        default=None,
+        description="Such as 480p, 720p, 1080p or 4K. Not together with size.",
+        json_schema_extra={"position": 1},
+    )
+    aspect_ratio: str | None = Field(
+        default=None,
+        title="Aspect ratio",
+        description="Such as 16:9, 9:16 or 1:1. Not together with size.",
+        json_schema_extra={"position": 2},
+    )
+    size: str | None = Field(
+        default=None,
+        description="Exact pixels as WIDTHxHEIGHT, such as 1280x720, instead of resolution and aspect ratio.",
+        json_schema_extra={"position": 3},
+    )
+    generate_audio: bool | None = Field(
+        default=None,
+        title="Generate audio",
+        description="Whether the video gets sound. Models differ in their default, so say it if you care.",
+        json_schema_extra={"position": 4},
+    )
+    seed: int | None = Field(
+        default=None,
+        description="Starting point of the random numbers. The same seed does not guarantee the same video.",
+        json_schema_extra={"position": 5},
+    )
+    first_frame: str | None = Field(
+        default=None,
+        title="First frame",
+        description="The image that the video begins with: an https URL, a data: URL, or a path in any store.",
+        json_schema_extra={"position": 6},
+    )
+    last_frame: str | None = Field(
+        default=None,
+        title="Last frame",
+        description="The image that the video ends with: an https URL, a data: URL, or a path in any store.",
+        json_schema_extra={"position": 7},
+    )
+    input_references: tuple[InputReference, ...] | None = Field(
+        default=None,
+        title="Input references",
+        description="Pictures, sounds or clips that guide the video. Not together with frames, which would win.",
+        json_schema_extra={"position": 8},
+    )
+    callback_url: str | None = Field(
+        default=None,
+        title="Callback URL",
+        description="An https address that OpenRouter calls when the job has ended.",
+        json_schema_extra={"position": 9},
+    )
+    user: str | None = Field(
+        default=None,
+        description="Your own name for the end user, for OpenRouter's tracing.",
+        json_schema_extra={"position": 10},
+    )
+    trace: Annotated[dict[str, JsonValue] | None, JSON_EDITOR] = Field(
+        default=None,
+        description="Your own tracing metadata as a JSON object, passed to OpenRouter as it is.",
+        json_schema_extra={"position": 11},
+    )
+
+    @field_validator("resolution", "aspect_ratio", "size", "first_frame", "last_frame", "callback_url", "user")
+    @classmethod
+    def _blank_is_not_given(cls, value: str | None) -> str | None:
+        """A form sends an emptied text box as an empty string."""
+        return value.strip() or None if value is not None else None
+
+    @field_validator("input_references", "trace")
+    @classmethod
+    def _empty_is_not_given(cls, value: _C | None) -> _C | None:
+        """A form sends an emptied list as an empty list."""
+        return value or None
+
+    @field_validator("duration", "seed", mode="before")
+    @classmethod
+    def _no_booleans(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("it must be a whole number, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
+        return value
+
+    def with_sources(self, change: Callable[[str], str]) -> Self:
+        """Return the same settings with every URL and path changed."""
+        frames = {name: change(one) for name in ("first_frame", "last_frame") if (one := getattr(self, name))}
+        references = self.input_references and tuple(
+            reference.model_copy(update={"url": change(reference.url)}) for reference in self.input_references
+        )
+        return self.model_copy(update={**frames, "input_references": references})
+
+    def image_sources(self) -> dict[str, str]:
+        """Return every image that the request refers to, by the field that names it."""
+        named = {"first_frame": self.first_frame, "last_frame": self.last_frame}
+        references = {
+            f"input_references[{index}]": reference.url
+            for index, reference in enumerate(self.input_references or ())
+            if reference.type == "image_url"
+        }
+        return {field: source for field, source in named.items() if source is not None} | references
+
+
+def parse_settings(settings: VideoSettings | Mapping[str, Any] | None, problems: list[Problem]) -> VideoSettings:
+    """Turn what a caller wrote into settings that make sense for some model; adds to ``problems`` what does not."""
+    parsed = settings if isinstance(settings, VideoSettings) else _validated(settings, problems)
+    problems += _contradictions(parsed)
+    return parsed
+
+
+def _validated(settings: Any, problems: list[Problem]) -> VideoSettings:
+    if settings is not None and not isinstance(settings, Mapping):
+        message = 'settings must be an object, such as {"duration": 4}'
+        problems.append(Problem("settings", f"{message}; got {shown(settings)}"))
+        return VideoSettings()
+    try:
+        return VideoSettings.model_validate(settings or {})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        problems += [_settings_problem(one["type"], one["loc"], one["input"], one["msg"]) for one in details]
+        return VideoSettings()
+
+
+def _settings_problem(kind: str, place: tuple[int | str, ...], given: Any, said: str) -> Problem:
+    """Put one complaint of pydantic into words that name the field, the value and what is allowed."""
+    # A field whose name is no text has no place either.
+    parents, name = place[:-1], str(place[-1]) if place else "settings"
+    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
+    field = redact(f"{inside}.{name}" if inside else name)[:LONGEST_VALUE_IN_MESSAGE]
+    if kind == "extra_forbidden":
+        known = list((InputReference if inside else VideoSettings).model_fields)
+        hint = "".join(f"did you mean {near}? " for near in nearest(name, known))
+        return Problem(field, f"{inside or 'settings'} has no field {shown(name)}; {hint}it has {', '.join(known)}")
+    if kind == "missing":
+        return Problem(field, f"{field} is missing")
+    why = said.removeprefix("Value error, ").replace("Input should", "it should", 1)
+    return Problem(field, f"{field} cannot be {shown(given)}: {why}")
+
+
+def _contradictions(settings: VideoSettings) -> list[Problem]:
+    """Find what the API would reject, or take in part without a word, for any model."""
+    problems = []
+    if settings.size and (settings.resolution or settings.aspect_ratio):
+        other = " and ".join(name for name in ("resolution", "aspect_ratio") if getattr(settings, name))
+        problems.append(Problem("size", f"size {shown(settings.size)} says the same as {other}; give one or the other"))
+    if settings.size and not _is_size(settings.size):
+        message = f"size {shown(settings.size)} is not WIDTHxHEIGHT in pixels, such as 1280x720"
+        problems.append(Problem("size", message))
+    if settings.input_references and (settings.first_frame or settings.last_frame):
+        message = "frames win over input_references, which would be ignored but are not free; give one or the other"
+        problems.append(Problem("input_references", message))
+    if settings.callback_url and (why := https_problem(settings.callback_url)):
+        message = f"callback_url {shown(settings.callback_url)} {why}; give an https address that OpenRouter can call"
+        problems.append(Problem("callback_url", message))
+    for index, reference in enumerate(settings.input_references or ()):
+        if reference.type != "image_url" and (why := https_problem(reference.url)):
+            message = f"input_references[{index}] is {reference.type}, for which only https:// URLs are allowed"
+            problems.append(Problem("input_references", f"{message}; {shown(reference.url)} {why}"))
+    return problems
+
+
+def _is_size(size: str) -> bool:
+    width, separator, height = size.partition("x")
+    return separator == "x" and width.isdecimal() and height.isdecimal()

@@ -1,0 +1,49 @@
+"""What happens to one video at this moment, told to whoever watches in this process.
+
+The command line shows a live line per video from it; without a watcher nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal, NamedTuple
+
+from openrouter_video.outcome import Outcome
+
+__all__ = ["Progress", "tell", "watching"]
+
+Stage = Literal["planned", "submitting", "waiting", "downloading", "ended"]
+
+
+class Progress(NamedTuple):
+    """One step of one video; ``status`` is the provider's word for the job, ``outcome`` comes with stage ``ended``."""
+
+    stage: Stage
+    model: str
+    take: int
+    key: str
+    job_id: str | None = None
+    status: str | None = None
+    outcome: Outcome | None = None
+
+
+_watcher: ContextVar[Callable[[Progress], None] | None] = ContextVar("openrouter_video_watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Callable[[Progress], None]) -> Iterator[None]:
+    """Tell ``watcher`` every step of every video generated within."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def tell(progress: Progress) -> None:
+    """Tell the watcher, if there is one."""
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(progress)

@@ -1,0 +1,76 @@
+"""Text for people: safe to show, short, and spelled nearly right.
+
+Nothing that is shown steers a terminal, forges a line of a log, or turns the reading around.
+
+Pure. Prompts, ids, names of options and the API's messages end up in errors, logs, artifacts and terminals.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+
+from openrouter_video.elision import redact, redact_source
+
+__all__ = ["nearest", "printable", "printable_json", "shown"]
+
+LONGEST_VALUE_IN_MESSAGE = 80
+
+LONGEST_WORD = 200
+
+LONGEST_MESSAGE = 600
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, with a question mark for what could steer a terminal or turn the reading around."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def printable_json(document: str) -> str:
+    """Return the same JSON with escapes for what ``printable`` would replace; its lines stay lines."""
+    return "".join(one if one.isprintable() or one == "\n" else _escape(one) for one in document)
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]  # noqa: PLR2004
+
+
+def clip(text: str) -> str:
+    """Return one printable line of bounded length: answers are not trusted to be either.
+
+    A URL loses what may be a secret in it: its query, in which a signature may be, and its user.
+    """
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(shown.split())
+    line = redact(line)
+    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
+
+
+def nearest(word: str, allowed: Iterable[str], count: int = 1) -> list[str]:
+    """Return up to ``count`` of the allowed words that look most like the one given, best first.
+
+    Case, dashes, dots and underscores do not count, so ``negative_prompt`` leads to ``negativePrompt``.
+    """
+    if len(word) > LONGEST_WORD:
+        return []
+    by_form: dict[str, str] = {}
+    for candidate in allowed:
+        by_form.setdefault(letters_only(candidate), candidate)
+    return [by_form[form] for form in difflib.get_close_matches(letters_only(word), by_form, n=count, cutoff=0.6)]
+
+
+def letters_only(word: str) -> str:
+    """Return a word as it is compared: without case, dashes, dots, underscores and blanks."""
+    return "".join(character for character in word.casefold() if character not in "-_. ")
+
+
+def shown(value: object) -> str:
+    """Return a value as a message repeats it: short, and without the secrets of URLs."""
+    try:
+        text = repr(redact_source(value)) if isinstance(value, str) else redact(repr(value))
+    except (ValueError, RecursionError):
+        return "what Python itself cannot write: a number of thousands of digits, or lists without an end"
+    return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"

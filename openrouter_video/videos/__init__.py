@@ -1,0 +1,31 @@
+"""Whole videos: what their bytes say, how they are saved, and where they lie."""
+
+from __future__ import annotations
+
+from openrouter_video.videos.paths import kept_names, numbered_path, output_count, possible_names, written_path
+from openrouter_video.videos.saving import (
+    Stopped,
+    find_saved,
+    read_sidecar,
+    save_damaged,
+    save_video,
+    sidecar_path,
+    video_path,
+    write_sidecar,
+)
+
+__all__ = [
+    "Stopped",
+    "find_saved",
+    "kept_names",
+    "numbered_path",
+    "output_count",
+    "possible_names",
+    "read_sidecar",
+    "save_damaged",
+    "save_video",
+    "sidecar_path",
+    "video_path",
+    "write_sidecar",
+    "written_path",
+]

@@ -1,0 +1,179 @@
+"""MP4 and QuickTime files: whether a stream of bytes is a whole one. Pure.
+
+The structure is that of ISO/IEC 14496-12: boxes of a size, a type of four letters, and content, one after the other.
+QuickTime's older files have no ``ftyp``, and begin with any of a few other boxes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from openrouter_video.errors import BrokenVideo
+from openrouter_video.media_types import _FIRST_BOXES, _UNKNOWN, SNIFFED_BYTES, sniff
+
+__all__ = ["Mp4Walk", "Whole"]
+
+_SHORT_HEADER = 8
+_LONG_HEADER = 16
+_LARGEST_MOVIE_HEADER = 32 * 2**20  # an hour of video has some 5 MiB
+_LONGEST_LABEL = 64 * 2**10
+_LONGEST_ZEROS_OF_MEDIA = 32
+_FRAGMENTS = frozenset({"moof", "styp", "sidx", "emsg", "prft"})  # each comes before more of the video
+_NEEDED = frozenset({"ftyp", "moov", "mdat"}) | _FRAGMENTS
+_PRINTABLE = frozenset(range(0x20, 0x7F)) | {0xA9}  # © starts some of QuickTime's types
+
+
+class Whole(NamedTuple):
+    """The verdict on a whole video: what is odd about it all the same, and its box ``moov``.
+
+    ``movie`` is that box's content, which tells length and size; empty where it is too large to be held.
+    """
+
+    notes: tuple[str, ...] = ()
+    movie: bytes = b""
+
+
+class Mp4Walk:
+    """Follows the boxes of a video while its bytes pass by, in chunks of any size.
+
+    It keeps the first 64 bytes, a header of 16, and the box ``moov``. What it cannot see is a cut between two whole
+    fragments, and one inside a last box of unknown size.
+    """
+
+    def __init__(self) -> None:
+        self.head = b""
+        self._header = b""
+        self._left = 0  # bytes of the present box still to come; -1: it goes on to the end
+        self._box = ""
+        self._size = 0
+        self._start = 0
+        self._offset = 0
+        self._zeros = 0  # how many bytes of zero the stream ends with, so far
+        self._seen: set[str] = set()
+        self._movie = bytearray()
+        self._fault = ""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes; the verdict is ``finish``'s."""
+        if len(self.head) < SNIFFED_BYTES:
+            self.head += chunk[: SNIFFED_BYTES - len(self.head)]
+        length = len(chunk)
+        self._offset += length
+        self._count_zeros(chunk)
+        position = 0
+        while position < length and not self._fault:
+            if self._left < 0:
+                return
+            if self._left:
+                step = min(self._left, length - position)
+                if self._box == "moov" and self._size <= _LARGEST_MOVIE_HEADER:
+                    self._movie += chunk[position : position + step]
+                self._left -= step
+                position += step
+                continue
+            wanted = self._header_size() - len(self._header)
+            self._header += chunk[position : position + wanted]
+            position += wanted
+            if len(self._header) == self._header_size():
+                self._open_box(self._offset - length + position - len(self._header))
+
+    @property
+    def cut(self) -> bool:
+        """Whether a refused video began as one and came to a bad end, rather than being something else or garbled."""
+        return bool(self._seen) and not self._fault
+
+    def finish(self) -> Whole:
+        """Give the verdict on all bytes so far.
+
+        Raises:
+            BrokenVideo: They are not one whole video; the message says what is wrong, and where.
+        """
+        if not self._offset:
+            raise BrokenVideo("The body is empty.")
+        if not self._seen:
+            raise BrokenVideo(self._first_box_fault())
+        after, what = self._unfinished()
+        missing = [box for box in ("moov", "mdat") if box not in self._seen]
+        if what and (missing or not self._may_be_left_over(after)):
+            raise BrokenVideo(what)
+        if missing:
+            raise BrokenVideo(f"It ended after {self._offset} bytes without its box '{missing[0]}'.")
+        if self._box == "moof":
+            raise BrokenVideo("It ended after the header of a fragment, without the fragment's data.")
+        return Whole(self._notes(after), bytes(self._movie))
+
+    def _notes(self, after: int) -> tuple[str, ...]:
+        """Say what is odd about a whole video; its end in zeros is a cut where they go on behind its last box."""
+        zeros = self._zeros - after
+        blank = self._box == "mdat" and zeros >= _LONGEST_ZEROS_OF_MEDIA
+        if blank and after:
+            first = self._offset - self._zeros
+            raise BrokenVideo(f"From byte {first} on it holds nothing but zeros, from within its box '{self._box}'.")
+        if blank and zeros > _LONGEST_LABEL:
+            return (f"the last {zeros} bytes of the video are zeros: its end may be missing",)
+        return (f"{after} bytes that belong to no box stand behind the end of the video",) if after else ()
+
+    def _unfinished(self) -> tuple[int, str]:
+        """Return how many bytes at the end are no whole box, and what that means if they are not just left over."""
+        if self._fault:
+            return self._offset - self._start, self._fault
+        if self._header:
+            return len(self._header), f"It ended inside the header of a box, after {self._offset} bytes."
+        if self._left > 0:
+            inside = self._size - self._left
+            return inside, f"It ended {inside} bytes into its box '{self._box}' of {self._size} bytes."
+        return 0, ""
+
+    def _may_be_left_over(self, after: int) -> bool:
+        """Whether bytes behind the last whole box of a video with all that it needs can be padding or a label.
+
+        A video in fragments may go on with any of their boxes, so that there only little may be left over.
+        """
+        cut = self._left > 0 and not self._fault
+        if cut and self._box in _NEEDED:
+            return False
+        if not _FRAGMENTS & self._seen:
+            return True
+        return not self._header and (after <= _LONGEST_LABEL or self._zeros >= after)
+
+    def _count_zeros(self, chunk: bytes) -> None:
+        if chunk and not chunk[-1]:
+            zeros = len(chunk) - len(chunk.rstrip(b"\0"))
+            self._zeros = zeros if zeros < len(chunk) else self._zeros + zeros
+        elif chunk:
+            self._zeros = 0
+
+    def _first_box_fault(self) -> str:
+        found = sniff(self.head)
+        if self.head[4:8] == b"ftyp":
+            return self._fault or f"It ended after {self._offset} bytes, inside the header of its first box."
+        if self._offset < _SHORT_HEADER and found in {_UNKNOWN, "plain text"}:
+            return f"It ended after {self._offset} bytes, which are too few to tell what it is."
+        return f"It is not an MP4 video but {found}: its first box is not 'ftyp'."
+
+    def _header_size(self) -> int:
+        return _LONG_HEADER if self._header[:4] == b"\0\0\0\1" else _SHORT_HEADER
+
+    def _open_box(self, start: int) -> None:
+        header, self._header = self._header, b""
+        kind = header[4:8]
+        size = struct.unpack(">Q", header[8:])[0] if len(header) == _LONG_HEADER else int.from_bytes(header[:4])
+        to_the_end = header[:4] == bytes(4)
+        self._start = start
+        if not _PRINTABLE.issuperset(kind) or (not to_the_end and size < len(header)):
+            self._fault = (
+                f"At byte {start} stands {header[:8].hex(' ')}, which is no MP4 box: garbage or a damaged body."
+            )
+            return
+        box = kind.decode("latin-1")
+        if not self._seen and kind != b"ftyp" and kind not in _FIRST_BOXES:
+            self._fault = "its first box is not 'ftyp'"
+            return
+        self._box, self._size = box, size
+        if box in _NEEDED or not self._seen:
+            # Not all: there are 81 million names.
+            self._seen.add(box)
+        if box == "moov":
+            self._movie.clear()
+        self._left = -1 if to_the_end else size - len(header)

@@ -1,0 +1,249 @@
+"""Edge: a video into its store (stream, verify, publish), and the sidecar that says it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+from openrouter_video.errors import BrokenVideo, StorageError
+from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff, suffix_of
+from openrouter_video.outcome import SavedFile
+from openrouter_video.stores import Store, Writer, read_bytes, size_of, write_bytes, writing
+from openrouter_video.videos.media import Mp4Walk, Whole
+from openrouter_video.videos.movie_header import Shown, read_movie_header
+from openrouter_video.videos.paths import kept_path, sidecar_path, video_path, with_suffix
+from openrouter_video.videos.probing import MediaInfo, picture_size, probe
+
+__all__ = [
+    "Stopped",
+    "find_saved",
+    "read_sidecar",
+    "save_damaged",
+    "save_video",
+    "sidecar_path",
+    "video_path",
+    "write_sidecar",
+]
+
+LARGEST_PICTURE_BYTES = 64 * 2**20
+PICTURES = frozenset({".jpg", ".png", ".webp"})
+_READ_BYTES = 2**20
+_STAYS_OPEN = "The job stays open: once this is mended, `openrouter-video collect` finishes it."
+_TRY_AGAIN = "Nothing was published. The job stays open: `openrouter-video collect` downloads it once more."
+
+
+class Stopped(StorageError):
+    """The saving was told to stop before the video was whole; nothing was published."""
+
+
+def save_video(
+    chunks: Iterable[bytes], store: Store, relative: str, *, stop: threading.Event, companion: bool = False
+) -> SavedFile:
+    """Write a video while it arrives, and publish it under its name if it is a whole MP4 or QuickTime file.
+
+    The first bytes decide on the suffix. A ``companion`` of another video may be a picture as well. What ``chunks``
+    raises passes through unchanged; whatever goes wrong, nothing is left behind.
+
+    Raises:
+        BrokenVideo: The bytes are not one whole video.
+        StorageError: The store could not take it.
+        Stopped: ``stop`` was set between two chunks.
+    """
+    head, body = _peek(chunks)
+    if companion and suffix_of(head) in PICTURES:
+        return _save_picture(body, store, with_suffix(relative, suffix_of(head)))
+    path = with_suffix(relative, ".mov" if suffix_of(head) == ".mov" else ".mp4")
+    arriving = _Arriving(store, path, stop)
+    with writing(store, path) as writer:
+        arriving.write(body, writer)
+        whole = arriving.verdict()
+        with store.errors("publish", path, then=_STAYS_OPEN):
+            writer.publish()
+    shown = read_movie_header(whole.movie)
+    if None in shown:
+        told = _shown_of(_probe_saved(store, path))
+        length, width, height = shown
+        shown = Shown(length or told.duration_seconds, width or told.width, height or told.height)
+    return arriving.saved(**shown._asdict(), notes=(*whole.notes, *_untold(shown)))
+
+
+def _untold(shown: Shown) -> tuple[str, ...]:
+    """Return a note of what is not known of a whole video, so that an empty field is not taken for an oversight."""
+    missing = [] if shown.duration_seconds else ["length"]
+    missing += [] if shown.width and shown.height else ["size in pixels"]
+    return (f"neither its header nor FFmpeg tells its {' and '.join(missing)}",) if missing else ()
+
+
+def save_damaged(
+    chunks: Iterable[bytes], store: Store, relative: str, sha256: str, *, stop: threading.Event
+) -> tuple[SavedFile, bool] | None:
+    """Write what is no whole video under a name that says so, if it is again what came before; None if it is not.
+
+    The second value tells whether an earlier run has kept the same already.
+
+    Raises:
+        StorageError: The store could not take it.
+        Stopped: ``stop`` was set between two chunks.
+    """
+    head, body = _peek(chunks)
+    path = kept_path(relative, suffix_of(head))
+    arriving, known = _Arriving(store, path, stop), find_saved(store, path, sha256=sha256)
+    with suppress(_Other), writing(store, path) as writer:
+        arriving.write(body, writer)
+        if arriving.digest.hexdigest() != sha256:
+            raise _Other
+        with store.errors("publish", path, then=_STAYS_OPEN):
+            writer.publish()
+        info = _probe_saved(store, path)
+        plays = info is not None and not arriving.walk.cut and _is_video(head, info.duration_seconds)
+        return arriving.saved(**_shown_of(info)._asdict(), kind="playable" if plays else "damaged"), known
+    return None
+
+
+def _is_video(head: bytes, seconds: float | None) -> bool:
+    """Whether what FFmpeg has opened, as it does pictures too, is a video by its first bytes, or unknown and lasts."""
+    return sniff(head).endswith("video") or (suffix_of(head) == ".bin" and bool(seconds))
+
+
+class _Other(Exception):
+    """Something else has come than before."""
+
+
+class _Arriving:
+    """What is known of a file while it arrives."""
+
+    def __init__(self, store: Store, path: str, stop: threading.Event) -> None:
+        self.walk, self.digest = Mp4Walk(), hashlib.sha256()
+        self._store, self._path, self._stop = store, path, stop
+        self._size = 0
+
+    @property
+    def _url(self) -> str:
+        return self._store.url_of(self._path)
+
+    def write(self, chunks: Iterable[bytes], writer: Writer) -> None:
+        for chunk in chunks:
+            if self._stop.is_set():
+                raise Stopped(f"The download to {self._url} was stopped after {self._size} bytes. {_TRY_AGAIN}")
+            self.walk.feed(chunk)
+            self.digest.update(chunk)
+            self._size += len(chunk)
+            with self._store.errors("write", self._path, then=_STAYS_OPEN):
+                writer.write(chunk)
+
+    def verdict(self) -> Whole:
+        try:
+            return self.walk.finish()
+        except BrokenVideo as broken:
+            words = f"What arrived for {self._url} is not a whole video. {broken} {_TRY_AGAIN}"
+            known = None if is_page(self.walk.head) else self.digest.hexdigest()
+            raise BrokenVideo(words, fault=str(broken), sha256=known) from None
+
+    def saved(self, **known: Any) -> SavedFile:
+        return SavedFile(url=self._url, bytes=self._size, sha256=self.digest.hexdigest(), **known)
+
+
+def _peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first 64 bytes, by which the name of the file is chosen, and all bytes."""
+    body, head = iter(chunks), b""
+    for chunk in body:
+        head += chunk
+        if len(head) >= SNIFFED_BYTES:
+            break
+    return head[:SNIFFED_BYTES], chain([head], body) if head else body
+
+
+def _save_picture(chunks: Iterable[bytes], store: Store, path: str) -> SavedFile:
+    """Keep a picture that is whole; it is small enough to be held."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > LARGEST_PICTURE_BYTES:
+            raise BrokenVideo(f"It is a picture of more than {LARGEST_PICTURE_BYTES} bytes, and no video.")
+    digest, size = hashlib.sha256(content).hexdigest(), picture_size(bytes(content))
+    if size is None:
+        found = sniff(bytes(content[:SNIFFED_BYTES]))
+        raise BrokenVideo(f"It is no video but {found}, which is not whole.", sha256=digest)
+    write_bytes(store, path, bytes(content))
+    url, (width, height) = store.url_of(path), size
+    return SavedFile(url=url, bytes=len(content), sha256=digest, width=width, height=height, kind="picture")
+
+
+def _shown_of(info: MediaInfo | None) -> Shown:
+    return Shown(info.duration_seconds, info.width or None, info.height or None) if info else Shown()
+
+
+def _probe_saved(store: Store, relative: str) -> MediaInfo | None:
+    """Return what FFmpeg makes of a file that is paid for and safe; whatever it raises is no reason to lose it."""
+    path = store.path(relative)
+    try:
+        if store.kind == "local":
+            return probe(path)
+        if store.kind == "memory":
+            # fsspec's memory files share one position between all who read.
+            return probe(io.BytesIO(read_bytes(store, relative) or b""))
+        with store.session() as filesystem, filesystem.open(path, "rb", block_size=_READ_BYTES) as file:
+            return probe(file)
+    except Exception:  # noqa: BLE001 (a decoder over hostile bytes, or a store's driver below it, raises anything)
+        return None
+
+
+def write_sidecar(store: Store, relative: str, content: dict[str, Any]) -> str:
+    """Write the record beside a video, whole, in place of an older one; return its URL.
+
+    Raises:
+        StorageError: It could not be written.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(store, relative, f"{text}\n".encode())
+    return store.url_of(relative)
+
+
+def read_sidecar(store: Store, relative: str) -> dict[str, Any] | None:
+    """Return the record beside a video; None if there is none that can be read, for then the video is not complete.
+
+    Raises:
+        StorageError: The store could not be asked.
+    """
+    content = read_bytes(store, relative)
+    try:
+        record = json.loads(content) if content is not None else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def find_saved(store: Store, relative: str, *, sha256: str | None = None, size: int | None = None) -> bool:
+    """Tell whether a video is there, of the expected size; with ``sha256`` it is read through as well.
+
+    Raises:
+        StorageError: The store could not be asked.
+    """
+    found = size_of(store, relative)
+    if not found or (size is not None and found != size):
+        return False
+    return sha256 is None or _sha256_of(store, relative) == sha256
+
+
+def _sha256_of(store: Store, relative: str) -> str:
+    digest = hashlib.sha256()
+    if store.kind == "memory":
+        digest.update(read_bytes(store, relative) or b"")
+        return digest.hexdigest()
+    with (
+        store.errors("read", relative),
+        store.session() as filesystem,
+        filesystem.open(store.path(relative), "rb", block_size=_READ_BYTES) as file,
+    ):
+        if store.kind == "sftp":
+            # Else paramiko asks for 32 KiB at a time and waits for each answer; so for 2 MiB.
+            file.prefetch(max_concurrent_requests=64)
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""How the text of an option becomes a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from openrouter_video.cli.options import (
+    RequestOptions,
+    parse_provider_options,
+    parse_reference,
+    parse_seconds,
+    parse_slugs,
+)
+from openrouter_video.errors import RequestRefused
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("30", 1800), (" 1.5 H ", 5400)]
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    """Seconds, minutes, hours and days; a plain number counts minutes."""
+    assert parse_seconds("deadline", text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("-1m", "is not above zero"),
+        ("-0", "is not above zero"),
+        ("0", "is not above zero"),
+        ("nan", "is no length of time"),
+        ("1e9h", "is no length of time"),
+        ("8d", "is longer than the 7 days that are allowed"),
+        ("9" * 400, "is longer than the 7 days that are allowed"),
+    ],
+)
+def test_why_it_is_no_length_of_time(text: str, why: str) -> None:
+    """Below zero, too long, or no number and unit at all."""
+    with pytest.raises(RequestRefused, match=why) as refused:
+        parse_seconds("deadline", text)
+    assert len(str(refused.value)) < 250
+    assert parse_seconds("older-than", "30d", 36_500) == 30 * 86400
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1m", "0", "0s", "1w", "nan", "inf", "1 2", "9" * 400])
+def test_what_is_no_length_of_time(text: str) -> None:
+    """The sentence names the option and shows what to write."""
+    with pytest.raises(RequestRefused, match=r"--deadline .* write 90s, 30m or 2h"):
+        parse_seconds("deadline", text)
+
+
+def test_provider_options_come_as_text_or_file(tmp_path: Path) -> None:
+    """JSON as it is, or in a file behind an @."""
+    file = tmp_path / "options.json"
+    file.write_text('\ufeff{"seed": {"a": 1}}', encoding="utf-8")
+    assert parse_provider_options('{"seed": {"a": 1}}') == {"seed": {"a": 1}}
+    assert parse_provider_options(f"@{file}") == {"seed": {"a": 1}}
+    assert parse_provider_options(None) is None
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A picture is not JSON."""
+    file = tmp_path / "options.json"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RequestRefused, match="no text in UTF-8"):
+        parse_provider_options(f"@{file}")
+    with pytest.raises(RequestRefused, match="cannot be read"):
+        parse_provider_options(f"@{tmp_path}")
+
+
+def test_references_are_images_unless_they_say_otherwise() -> None:
+    """A URL with an equals sign in it is a URL."""
+    assert parse_reference("orchid.png") == {"type": "image_url", "url": "orchid.png"}
+    assert parse_reference("video_url=https://a/b.mp4") == {"type": "video_url", "url": "https://a/b.mp4"}
+    assert parse_reference("https://a/b?c=d") == {"type": "image_url", "url": "https://a/b?c=d"}
+
+
+def test_slugs_by_model() -> None:
+    """Each pair overrides the built-in table."""
+    assert parse_slugs(["a/one=acme", "b/*= other"]) == {"a/one": "acme", "b/*": "other"}
+
+
+def test_only_what_was_given_becomes_a_setting() -> None:
+    """None means not given, false means no."""
+    assert RequestOptions().settings() == {}
+    assert RequestOptions(duration=4, audio=False).settings() == {"duration": 4, "generate_audio": False}

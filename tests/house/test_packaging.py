@@ -1,0 +1,295 @@
+"""What pip installs: the wheel's contents, and that it works beside a user's own folders of the same names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Sequence
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("blocks", "tasks", "flows")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+FLOWS = {"collection": "collect_videos", "model_fan_out": "fan_out_video", "video_generation": "generate_video"}
+BY_PATH = [f"flows/{file}.py:{name}" for file, name in FLOWS.items()]
+BY_MODULE = [f"openrouter_video.flows:{name}" for name in FLOWS.values()]
+
+
+def run(argv: Sequence[str | Path], cwd: Path, home: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a program as a user would: none of our variables, no PYTHONPATH, and a Prefect home of its own."""
+    ours = ("OPENROUTER", "PREFECT", "PYTHONPATH", "VIRTUAL_ENV")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    env |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"}
+    command = [str(part) for part in argv]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def checked(done: subprocess.CompletedProcess[str]) -> str:
+    """The output of a run that must succeed."""
+    assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def environment(folder: Path, what: Sequence[str]) -> Path:
+    """A virtual environment with this package alone; its dependencies are borrowed from the running interpreter.
+
+    A path line in a .pth file lends the packages of that folder but does not read its .pth files, so a development
+    install in the lending environment stays out of sight.
+    """
+    checked(run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], folder, folder))
+    python = folder / "venv" / "bin" / "python"
+    script = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(checked(run([python, "-c", script], folder, folder)).strip())
+    lent = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
+    (site / "lent.pth").write_text("\n".join(lent) + "\n", encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet"]
+    # The lender may hold this very version as a development install; it is neither used nor removed.
+    checked(run([*pip, "--ignore-installed", "--no-build-isolation", *what], folder, folder))
+    return python
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the source distribution, and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    checked(run([sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT], ROOT, folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    """The wheel, by way of the source distribution."""
+    (file,) = dist.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel in it."""
+    return environment(tmp_path_factory.mktemp("installed"), [str(wheel)])
+
+
+@pytest.fixture(scope="module")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with a development install of this checkout."""
+    return environment(tmp_path_factory.mktemp("editable"), ["--editable", str(ROOT)])
+
+
+@pytest.fixture
+def neighbour(tmp_path: Path) -> Path:
+    """A user's own project, with folders that bear the names of ours."""
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text(f"OWNER = 'the user, {folder}'\n", encoding="utf-8")
+    return tmp_path
+
+
+def names_in(wheel: Path) -> list[str]:
+    """Every file of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def dist_info(wheel: Path, name: str) -> str:
+    """One of the wheel's metadata files."""
+    with zipfile.ZipFile(wheel) as archive:
+        (member,) = [file for file in archive.namelist() if file.endswith(f".dist-info/{name}")]
+        return archive.read(member).decode()
+
+
+def test_the_wheel_has_one_top_level_name(wheel: Path) -> None:
+    """Nothing but openrouter_video is importable: flows, tasks and blocks belong to the user."""
+    top = {name.split("/")[0] for name in names_in(wheel)}
+    assert top == {"openrouter_video", f"prefect_openrouter_video-{PROJECT['version']}.dist-info"}
+
+
+def test_the_wheel_holds_the_folders_in_place_of_the_aliases(wheel: Path) -> None:
+    """Every source file of the four folders is in the wheel under openrouter_video, and the aliases are not."""
+    names = set(names_in(wheel))
+    expected = {f"openrouter_video/{f}/__init__.py" for f in FOLDERS}
+    aliases = {f"openrouter_video/{folder}.py" for folder in FOLDERS}
+    for folder in ("openrouter_video", *FOLDERS):
+        for path in (ROOT / folder).rglob("*.py"):
+            file = path.relative_to(ROOT).as_posix()
+            expected.add(file if folder == "openrouter_video" else f"openrouter_video/{file}")
+    assert expected - aliases <= names
+    assert not aliases & names
+
+
+def test_the_wheel_holds_what_is_not_python(wheel: Path) -> None:
+    """The type marker and the sandbox's catalogue are inside; tests and tools are not."""
+    names = names_in(wheel)
+    assert {"openrouter_video/py.typed", "openrouter_video/sandbox/video_models.json"} <= set(names)
+    assert not [name for name in names if "/test_" in name or name.endswith((".pyc", ".mp4", ".toml", ".yaml"))]
+
+
+def test_the_source_distribution_can_be_tested_and_carries_no_products(dist: Path) -> None:
+    """Sources, tests, licence and change log are inside; videos, environments and caches are not."""
+    (file,) = dist.glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "flows/__init__.py", "tests/test_packaging.py"} <= names
+    assert not {name.split("/")[0] for name in names} & {".git", ".venv", ".prefect", "dist", "videos"}
+
+
+def test_the_metadata_says_what_the_project_says(wheel: Path) -> None:
+    """Name, version, licence, Python and every dependency arrive in the wheel's metadata."""
+    metadata = Parser().parsestr(dist_info(wheel, "METADATA"))
+    assert (metadata["Name"], metadata["Version"]) == (PROJECT["name"], PROJECT["version"])
+    assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("Apache-2.0", ">=3.11")
+    assert "Apache License" in dist_info(wheel, "licenses/LICENSE")
+    required = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert len(required) == len(PROJECT["dependencies"])
+    assert [line for line in required if line.startswith("prefect") and ">=3.9.1" in line]
+    # From 3.9.1 on Prefect works with these itself; a bound of ours would only stand in somebody's way.
+    assert not [line for line in required if line.lower().startswith(("fastapi", "sqlalchemy"))]
+
+
+def test_the_entry_points_are_announced(wheel: Path) -> None:
+    """Prefect finds the blocks, the shell finds the command, pytest finds the sandbox's fixtures."""
+    lines = dist_info(wheel, "entry_points.txt").splitlines()
+    assert lines[lines.index("[prefect.collections]") + 1] == "openrouter_video = openrouter_video.blocks"
+    assert lines[lines.index("[console_scripts]") + 1] == "openrouter-video = openrouter_video.__main__:main"
+    assert lines[lines.index("[pytest11]") + 1] == "openrouter_video = openrouter_video.sandbox.pytest_plugin"
+
+
+@pytest.mark.parametrize("install", ["installed", "editable"])
+def test_a_users_own_folders_stay_theirs(install: str, neighbour: Path, request: pytest.FixtureRequest) -> None:
+    """`import flows` finds the user's folder while openrouter_video.flows is ours, through every published name."""
+    python: Path = request.getfixturevalue(install)
+    home = python.parents[1] if install == "installed" else ROOT
+    code = """if True:
+        import importlib, json
+        seen = {}
+        for folder in ("blocks", "tasks", "flows"):
+            mine, ours = importlib.import_module(folder), importlib.import_module(f"openrouter_video.{folder}")
+            [getattr(ours, name) for name in ours.__all__]
+            seen[folder] = [mine.OWNER, ours.__file__]
+        print(json.dumps(seen))
+    """
+    seen = json.loads(checked(run([python, "-c", code], neighbour, neighbour / "home")))
+    for folder, (owner, file) in seen.items():
+        assert owner == f"the user, {folder}"
+        assert file.startswith(str(home))
+        assert file.endswith(f"/{folder}/__init__.py")
+
+
+@pytest.mark.parametrize("install", ["installed", "editable"])
+def test_the_installed_command_makes_videos_there(
+    install: str, neighbour: Path, request: pytest.FixtureRequest
+) -> None:
+    """A fan-out over the sandbox, started in the user's project, ends with whole files and clean JSON."""
+    python: Path = request.getfixturevalue(install)
+    # By its module the command has the user's folder on its path.
+    program = (
+        [str(python.parent / "openrouter-video")] if install == "installed" else [str(python), "-m", "openrouter_video"]
+    )
+    command = [*program, "fan-out", "A paper boat on a puddle"]
+    models = ["--model", "google/veo-3.1-lite", "--model", "bytedance/seedance-2.0-mini"]
+    fields = ["--duration", "4", "--resolution", "720p", "--no-audio", "--output", str(neighbour / "videos")]
+    argv = [*command, *models, *fields, "--sandbox", "--json"]
+    report = json.loads(checked(run(argv, neighbour, neighbour / "home", timeout=150)))
+    assert report["status"] == "completed"
+    assert [outcome["status"] for outcome in report["outcomes"]] == ["completed", "completed"]
+    for outcome in report["outcomes"]:
+        file = Path(outcome["url"].removeprefix("file://"))
+        assert file.is_relative_to(neighbour / "videos")
+        assert file.stat().st_size == outcome["bytes"]
+
+
+@pytest.mark.parametrize("first", ["bare", "alias"])
+def test_both_names_of_a_checkout_mean_the_same_things(editable: Path, tmp_path: Path, first: str) -> None:
+    """In a development install, flows and openrouter_video.flows are one set of modules, whichever comes first."""
+    code = """if True:
+        import importlib, pickle, sys
+        for folder in ("blocks", "tasks", "flows"):
+            names = [folder, f"openrouter_video.{folder}"]
+            for name in names if sys.argv[1] == "bare" else reversed(names):
+                importlib.import_module(name)
+            bare, alias = (sys.modules[name] for name in names)
+            assert bare.__all__ == alias.__all__, folder
+            assert all(getattr(bare, name) is getattr(alias, name) for name in bare.__all__), folder
+        import flows.production, openrouter_video.flows.production
+        from flows.run_identity import RunIdentity
+        assert flows.production is openrouter_video.flows.production
+        assert RunIdentity.__module__ == "openrouter_video.flows.run_identity"
+        assert pickle.loads(pickle.dumps(RunIdentity)) is RunIdentity
+        print(flows.fan_out_video.name, bare.__file__)
+    """
+    printed = checked(run([editable, "-c", code, first], tmp_path, tmp_path / "home"))
+    assert str(ROOT / "flows" / "__init__.py") in printed
+
+
+def test_a_development_install_takes_no_name_of_the_users(editable: Path, neighbour: Path) -> None:
+    """Prefect's command imports our blocks before the user's folder is on the path; the user's are found."""
+    code = """if True:
+        import importlib, sys
+        import openrouter_video.flows
+        sys.path.insert(0, sys.argv[1])
+        for folder in ("blocks", "tasks", "flows"):
+            assert importlib.import_module(folder).OWNER
+    """
+    (neighbour / "cwd").mkdir()
+    checked(run([editable, "-c", code, neighbour], neighbour / "cwd", neighbour / "home"))
+
+
+def test_a_users_folder_without_init_is_found_beside_ours(editable: Path, tmp_path: Path) -> None:
+    """Python looks for such a folder last: our flows come first, and the user's modules are among them."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "mine.py").write_text("OWNER = 'the user'\n", encoding="utf-8")
+    code = "import flows.mine, openrouter_video.flows; print(flows.mine.OWNER)"
+    assert checked(run([editable, "-c", code], tmp_path, tmp_path / "home")).strip() == "the user"
+
+
+LOAD = """if True:
+    import sys
+    from prefect.flows import load_flow_from_entrypoint
+    for entrypoint in sys.argv[1:]:
+        print(load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False).fn.__name__)
+"""
+
+
+@pytest.mark.parametrize("entrypoints", [BY_PATH, BY_MODULE], ids=["path", "module"])
+def test_entrypoints_load_in_a_checkout(editable: Path, tmp_path: Path, entrypoints: list[str]) -> None:
+    """Prefect loads the real flows by a file's path and by the module's name, from the root of the checkout."""
+    found = checked(run([editable, "-c", LOAD, *entrypoints], ROOT, tmp_path / "home"))
+    assert found.split() == list(FLOWS.values())
+
+
+@pytest.mark.parametrize("install", ["installed", "editable"])
+def test_entrypoints_load_beside_a_users_own(install: str, neighbour: Path, request: pytest.FixtureRequest) -> None:
+    """The module's entrypoint is the same where only the wheel is installed, beside a user's own flows/."""
+    python: Path = request.getfixturevalue(install)
+    found = checked(run([python, "-c", LOAD, *BY_MODULE], neighbour, neighbour / "home"))
+    assert found.split() == list(FLOWS.values())
+
+
+def test_a_type_checker_sees_the_signatures(installed: Path, tmp_path: Path) -> None:
+    """For mypy the installed flows are typed: a wrong argument is an error, and the result has its fields."""
+    user = tmp_path / "mine.py"
+    user.write_text(
+        "from openrouter_video.flows import fan_out_video\n\n\n"
+        "async def main() -> None:\n"
+        '    right = await fan_out_video("a paper boat", ["google/veo-3.1-lite"], min_success=1)\n'
+        "    reveal_type(right)\n"
+        '    await fan_out_video("a paper boat", ["google/veo-3.1-lite"], min_success="one")\n'
+        "    right.no_such_field\n",
+        encoding="utf-8",
+    )
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "--python-executable", str(installed)]
+    printed = run([*mypy, user.name], tmp_path, tmp_path).stdout
+    assert "openrouter_video.outcome.FanOut" in printed
+    # Prefect's overloads word the first one at length.
+    assert "mine.py:7: error: " in printed
+    assert 'mine.py:8: error: "FanOut" has no attribute "no_such_field"' in printed
+    assert "mine.py:5" not in printed
+    assert "Found 2 errors in 1 file" in printed

@@ -1,0 +1,359 @@
+"""The deployments as they are written, deployed, run by a worker, and served by ``make serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from http import HTTPStatus
+from inspect import signature
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from prefect import Flow, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments import run_deployment
+from prefect.settings import get_current_settings
+from prefect.utilities.callables import parameter_schema
+
+from openrouter_video import flows
+from openrouter_video.blocks import OpenRouterCredentials, VideoStore
+from openrouter_video.ledger.records import scope_of_key
+from openrouter_video.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "deployments" / "prefect.yaml"
+DEFINITIONS: dict[str, dict[str, Any]] = {d["name"]: d for d in yaml.safe_load(FILE.read_text())["deployments"]}
+FLOWS: dict[str, Flow[..., Any]] = {
+    "generate-video": flows.generate_video,
+    "fan-out-video": flows.fan_out_video,
+    "daily-fan-out-video": flows.fan_out_video,
+    "collect-videos": flows.collect_videos,
+}
+PATHS = (
+    "flows/video_generation.py:generate_video",
+    "flows/model_fan_out.py:fan_out_video",
+    "flows/collection.py:collect_videos",
+)
+SCHEDULES = [(name, entry) for name, definition in DEFINITIONS.items() for entry in definition.get("schedules", [])]
+
+
+def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
+    """Run a program to its good end, in the Prefect of this test session; its output."""
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    full = {**os.environ, **settings, **(env or {})}
+    done = subprocess.run(command, cwd=cwd, env=full, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def deploy() -> None:
+    """Deploy everything, as the file's first lines say."""
+    run(
+        sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(FILE.relative_to(ROOT)), "--all"
+    )
+
+
+# ---- The file --------------------------------------------------------------------------------------------------------
+
+
+def test_the_four_deployments_are_there() -> None:
+    """Each flow has one deployment under its own name, and the fan-out another for every day."""
+    assert {name: FLOWS[name].name for name in DEFINITIONS} == {name: name.removeprefix("daily-") for name in FLOWS}
+    assert [d["entrypoint"].split(":")[1] for d in DEFINITIONS.values()] == [f.fn.__name__ for f in FLOWS.values()]
+
+
+@pytest.mark.parametrize(
+    "entrypoints", [[d["entrypoint"] for d in DEFINITIONS.values()], PATHS], ids=["modules", "paths"]
+)
+def test_every_entrypoint_loads(entrypoints: Sequence[str]) -> None:
+    """For real: Prefect deploys a file that cannot be imported, and finds out when it runs."""
+    code = """if True:
+        import sys
+        from prefect.flows import load_flow_from_entrypoint
+        for entrypoint in sys.argv[1:]:
+            print(load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False).fn.__name__)
+    """
+    assert run(sys.executable, "-c", code, *entrypoints).split() == [e.split(":")[1] for e in entrypoints]
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_parameters_are_those_of_the_flow(name: str) -> None:
+    """Prefect takes any name when it deploys, and fails when it runs; every value fits its type, too."""
+    definition = DEFINITIONS[name]
+    parameters = definition["parameters"]
+    assert set(parameters) <= set(signature(FLOWS[name].fn).parameters)
+    typed_by_a_person = {"prompt": "x"} if name in {"generate-video", "fan-out-video"} else {}
+    FLOWS[name].validate_parameters(typed_by_a_person | parameters)
+    assert definition["enforce_parameter_schema"]
+
+
+def test_runs_that_spend_money_are_limited_and_collections_are_not() -> None:
+    """With a limit of one, the slot of a dead worker's collection had every later one cancelled."""
+    assert {name for name, d in DEFINITIONS.items() if d.get("concurrency_limit", {}).get("limit", 0) > 0} == {
+        name for name in DEFINITIONS if name != "collect-videos"
+    }
+    assert "concurrency_limit" not in DEFINITIONS["collect-videos"]
+
+
+def test_no_key_stands_in_a_parameter() -> None:
+    """Parameters are shown to everyone: credentials are the name of a block."""
+    assert {d["parameters"]["credentials"] for d in DEFINITIONS.values()} == {"openrouter"}
+    assert "prefect.blocks." not in FILE.read_text()
+
+
+@pytest.mark.parametrize(("name", "entry"), SCHEDULES)
+def test_every_schedule_has_a_slug_and_a_time_zone(name: str, entry: dict[str, Any]) -> None:
+    """By its slug a new deploy finds the schedule again; without a zone seven o'clock is anywhere."""
+    assert entry["slug"]
+    assert ZoneInfo(entry["timezone"])
+
+
+@pytest.mark.parametrize(("name", "entry"), SCHEDULES)
+def test_no_schedule_has_parameters_of_its_own(name: str, entry: dict[str, Any]) -> None:
+    """Prefect empties them when somebody switches the schedule on; those of the deployment stay."""
+    assert "parameters" not in entry
+
+
+def test_the_daily_schedule_is_off_and_has_a_key_a_day() -> None:
+    """It spends money; two runs of one day share their videos."""
+    assert {name for name, entry in SCHEDULES} == {"daily-fan-out-video", "collect-videos"}
+    (daily,) = DEFINITIONS["daily-fan-out-video"]["schedules"]
+    assert daily["active"] is False
+    assert "{date}" in DEFINITIONS["daily-fan-out-video"]["parameters"]["idempotency_key"]
+    assert daily["cron"].split()[2:] == ["*", "*", "*"]
+
+
+# ---- The forms -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_field_of_the_form_is_described(name: str) -> None:
+    """In a sentence, in the order of the signature."""
+    schema = parameter_schema(FLOWS[name])
+    assert [f for f, p in schema.properties.items() if not p.get("description", "").endswith(".")] == []
+    assert [p["position"] for p in schema.properties.values()] == list(range(len(schema.properties)))
+
+
+def test_nested_fields_have_a_place_and_a_description() -> None:
+    """Without a position Prefect's form sorts by what has a default, then by the alphabet."""
+    definitions = parameter_schema(flows.fan_out_video).definitions
+    assert {"InputReference", "VideoSettings"} <= set(definitions)
+    for nested in definitions.values():
+        fields = nested["properties"]
+        assert [field["position"] for field in fields.values()] == list(range(len(fields)))
+        assert all(field["description"].endswith(".") for field in fields.values())
+
+
+def test_the_policy_is_a_select_and_objects_have_an_editor() -> None:
+    """An enum is chosen from a list; an optional object typed as one or null would have no editor at all."""
+    properties = parameter_schema(flows.fan_out_video).properties
+    assert properties["on_unsupported"]["enum"] == ["fallback", "drop", "skip", "fail"]
+    for name in ("provider_options", "provider_slugs"):
+        assert not {"type", "anyOf"} & set(properties[name])
+
+
+# ---- A server and a worker -------------------------------------------------------------------------------------------
+
+
+async def deployed() -> dict[str, DeploymentResponse]:
+    """The deployments on the server, by name."""
+    async with get_client() as client:
+        return {d.name: d for d in await client.read_deployments() if d.name in DEFINITIONS}
+
+
+@pytest.fixture(scope="module")
+def deployments(prefect_server: None) -> Iterator[None]:
+    """Deploy as the file's first lines say; away again afterwards, since other tests share the server."""
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="videos", type="process"))
+        deploy()
+        yield
+        for deployment in client.read_deployments():
+            if deployment.name in DEFINITIONS:
+                client.delete_deployment(deployment.id)
+        client.delete_work_pool("videos")
+
+
+@pytest.mark.usefixtures("deployments")
+async def test_a_new_deploy_keeps_what_is_there() -> None:
+    """The same ids, and the same schedules under their slugs; what the file says of a switch is set anew."""
+    before = await deployed()
+    (daily,), (quarter_hour,) = (before[name].schedules for name in ("daily-fan-out-video", "collect-videos"))
+    assert (daily.active, quarter_hour.active) == (False, True)
+    async with get_client() as client:
+        for name, schedule in (("daily-fan-out-video", daily), ("collect-videos", quarter_hour)):
+            await client.update_deployment_schedule(before[name].id, schedule.id, active=not schedule.active)
+    await asyncio.to_thread(deploy)
+    after = await deployed()
+    assert set(after) == set(DEFINITIONS)
+    for name, deployment in after.items():
+        assert deployment.id == before[name].id
+        assert [(s.id, s.slug) for s in deployment.schedules] == [(s.id, s.slug) for s in before[name].schedules]
+    # As the comments in the file say: the daily one is off again, the other one was left as it was.
+    assert [s.active for s in after["daily-fan-out-video"].schedules] == [False]
+    assert [s.active for s in after["collect-videos"].schedules] == [False]
+
+
+@pytest.mark.usefixtures("deployments")
+def test_a_worker_runs_a_deployment_with_its_blocks(tmp_path: Path) -> None:
+    """In a neutral folder and with no key in its environment: block, sandbox, video, ledger."""
+    with Sandbox(job_seconds=0) as sandbox:
+        credentials = OpenRouterCredentials(api_key=sandbox.api_key, base_url=sandbox.base_url)
+        credentials.save("openrouter", overwrite=True)
+        VideoStore(base_url=str(tmp_path / "store")).save("videos", overwrite=True)
+        (tmp_path / "cwd").mkdir()
+        run_deployment("generate-video/generate-video", parameters={"prompt": "An orchid"}, timeout=0)
+        nothing = {"OPENROUTER_API_KEY": "", "OPENROUTER_BASE_URL": "", "OPENROUTER_VIDEO_OUTPUT": ""}
+        worker = ("-m", "prefect", "worker", "start", "--pool", "videos", "--run-once")
+        run(sys.executable, *worker, cwd=tmp_path / "cwd", env=nothing)
+        assert len(sandbox.charges) == 1
+    (sidecar,) = (tmp_path / "store").glob("an-orchid-*/google--veo-3.1-lite.json")
+    assert json.loads(sidecar.read_text())
+    assert sidecar.with_suffix(".mp4").stat().st_size > 0
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+# ---- make serve ------------------------------------------------------------------------------------------------------
+
+
+def answer(url: str, data: Any = None, method: str | None = None) -> Any:
+    """What a server on this machine answers; with 503, while its database is busy, it asks to be asked again."""
+    body = None if data is None else json.dumps(data).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+                return json.loads(response.read() or "null")
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+
+def wait_for(found: Any, seconds: float, what: str) -> Any:
+    """Ask until there is an answer."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := found():
+            return value
+        time.sleep(0.2)
+    return pytest.fail(f"{what}: not within {seconds} s")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run ``make serve`` with the sandbox in a folder of its own; the form's address. Ctrl-C ends all of it."""
+    script = folder / "deployments" / "serve.py"
+    if not script.exists():
+        shutil.copytree(ROOT / "deployments", script.parent)
+    log = folder / "log"
+    with log.open("wb") as output:
+        serve = subprocess.Popen(
+            [sys.executable, script, "--sandbox"],
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+
+        def printed() -> re.Match[str] | None:
+            assert serve.poll() is None, log.read_text()
+            return re.search(r"http://127.0.0.1:\d+/v2/deployments/deployment/[0-9a-f-]+/run", log.read_text())
+
+        yield wait_for(printed, 60, "the form's address").group()
+    finally:
+        os.killpg(serve.pid, signal.SIGINT)
+        code = serve.wait(60)
+    assert code == 0
+    assert log.read_text().rstrip().endswith("Stopped.")
+
+
+def named(api: str, name: str) -> dict[str, Any]:
+    """A deployment on a server."""
+    found: dict[str, Any] = answer(f"{api}/deployments/name/{name.removeprefix('daily-')}/{name}")
+    return found
+
+
+def switch(api: str, name: str, *, active: bool) -> str:
+    """Switch a deployment's schedule as Prefect's UI does; the address of the deployment."""
+    deployment = named(api, name)
+    (schedule,) = deployment["schedules"]
+    address = f"{api}/deployments/{deployment['id']}"
+    answer(f"{address}/schedules/{schedule['id']}", {"active": active}, "PATCH")
+    return address
+
+
+def runs_of(api: str, deployment_id: str, *states: str) -> list[dict[str, Any]]:
+    """The runs of a deployment that are in one of these states."""
+    wanted = {"deployments": {"id": {"any_": [deployment_id]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
+    found: list[dict[str, Any]] = answer(f"{api}/flow_runs/filter", wanted)
+    return found
+
+
+def test_make_serve_starts_answers_and_stops(tmp_path: Path) -> None:
+    """A real process: it prints the form's address, serves what the file says, and Ctrl-C ends it all."""
+    with serving(tmp_path) as form:
+        origin, deployment = form.split("/v2/")[0], form.split("/")[-2]
+        assert answer(f"{origin}/ui-settings")["api_url"] == f"{origin}/api"
+        served = answer(f"{origin}/api/deployments/{deployment}")
+        assert served["name"] == "fan-out-video"
+        assert served["parameters"]["settings"] == DEFINITIONS["fan-out-video"]["parameters"]["settings"]
+        assert not {"store", "credentials"} & set(served["parameters"])
+        switches = {name: [s["active"] for s in named(f"{origin}/api", name)["schedules"]] for name in DEFINITIONS}
+        off, on = [False], [True]
+        assert switches == {"generate-video": [], "fan-out-video": [], "daily-fan-out-video": off, "collect-videos": on}
+    with pytest.raises(OSError, match="refused"):
+        answer(f"{origin}/api/health")
+    assert (tmp_path / ".prefect" / "server.log").exists()
+
+
+def test_the_daily_schedule_works_and_stays_switched_on(tmp_path: Path) -> None:
+    """Switched on as Prefect's UI does it, it plans runs with prompt and key; the next start keeps it on.
+
+    What does not wait for seven o'clock is a second schedule of the same deployment, without parameters, too.
+    """
+    wanted = DEFINITIONS["daily-fan-out-video"]["parameters"]
+    with serving(tmp_path) as form:
+        api = f"{form.split('/v2/')[0]}/api"
+        switch(api, "collect-videos", active=False)
+        daily = switch(api, "daily-fan-out-video", active=True)
+        identity = daily.rsplit("/", 1)[-1]
+        planned = wait_for(lambda: runs_of(api, identity, "SCHEDULED"), 60, "the runs of the schedule")
+        assert {run["auto_scheduled"] for run in planned} == {True}
+        for name in ("prompt", "idempotency_key"):
+            assert {run["parameters"][name] for run in planned} == {wanted[name]}
+        soon = {"schedule": {"interval": 15, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
+        (extra,) = answer(f"{daily}/schedules", [soon])
+        (fired, *_) = wait_for(lambda: runs_of(api, identity, "COMPLETED"), 150, "the end of a run of the schedule")
+        answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
+        assert fired["auto_scheduled"]
+        assert fired["created_by"]["display_value"] == "soon"
+        assert not runs_of(api, identity, "FAILED", "CRASHED")
+    (folder,) = (tmp_path / "videos").glob("a-time-lapse-of-*")
+    day = datetime.fromisoformat(fired["expected_start_time"]).astimezone(ZoneInfo("Europe/Berlin")).date()
+    assert folder.name.endswith(f"-{scope_of_key(f'orchid-{day}', 'loopback').short}")
+    assert len(list(folder.glob("*.mp4"))) == len(wanted["models"])
+    with serving(tmp_path) as form:
+        api = f"{form.split('/v2/')[0]}/api"
+        assert [s["active"] for s in named(api, "daily-fan-out-video")["schedules"]] == [True]
+        assert [s["active"] for s in named(api, "collect-videos")["schedules"]] == [False]

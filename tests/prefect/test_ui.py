@@ -1,0 +1,114 @@
+"""A person's way: ``make serve``, the form in a real browser, the run's page, its table."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+# Without most of these Chromium looks up its maker's hosts at every start.
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+PATIENCE_SECONDS = 60
+
+
+def absent(sentence: str) -> NoReturn:
+    """Skip for want of a browser; where all real parts are promised, fail."""
+    if os.environ.get("REQUIRE_REAL_PARTS") == "1":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """An empty page of a real browser."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 (it may be absent)
+    except ImportError as error:
+        absent(f"The browser test needs Playwright ({error}): pip install playwright.")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        absent("The browser test needs Chromium. On Debian: apt-get install chromium.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def form(tmp_path: Path) -> Iterator[str]:
+    """The address that ``make serve`` prints, with its sandbox, and all its files in a folder of this test."""
+    script = shutil.copytree(ROOT / "deployments", tmp_path / "deployments") / "serve.py"
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        serve = subprocess.Popen(
+            [sys.executable, script, "--sandbox"],
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (printed := re.search(r"http://\S+/run$", log.read_text(), re.MULTILINE)):
+            assert serve.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield printed.group()
+    finally:
+        os.killpg(serve.pid, signal.SIGINT)
+        serve.wait(30)
+
+
+def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: Path) -> None:
+    """Type a prompt, change the models, give options, submit; the run completes and its table says what was got."""
+    origin = form.split("/v2/", maxsplit=1)[0]
+    page.goto(form)
+    page.get_by_label("prompt").fill("A white orchid")
+    page.get_by_role("button", name="Add item").wait_for()
+    models = page.locator("textarea", has_text=re.compile(r"^[a-z-]+/[a-z0-9.-]+$"))
+    assert models.first.input_value() == "google/veo-3.1-lite"
+    models.nth(1).fill("kwaivgi/kling-v3.0-std")
+    page.get_by_text("fallback", exact=True).click()
+    assert page.get_by_role("option").all_inner_texts() == ["fallback", "drop", "skip", "fail"]
+    page.get_by_role("option", name="drop").click()
+    # The first editor is that of the settings' trace.
+    page.locator(".cm-content").nth(1).click()
+    page.keyboard.insert_text('{"google-vertex": {"negativePrompt": "text"}}')
+    # The button that leads to the run is gone after some seconds, before a busy machine has pressed it.
+    with page.expect_response(lambda answer: answer.url.endswith("/create_flow_run") and answer.ok) as made:
+        page.get_by_role("button", name="Submit").click()
+    page.goto(f"{origin}/v2/runs/flow-run/{made.value.json()['id']}")
+
+    page.get_by_text("A white orchid").first.wait_for()
+    # The page falls back to its first tab when the run's state changes.
+    page.get_by_text("Completed").first.wait_for()
+    page.get_by_role("tab", name="Details").click()
+    page.get_by_text(re.compile(r"^3 of 3 videos, \$\d+\.\d\d")).first.wait_for()
+
+    page.goto(f"{origin}/v2/artifacts/key/openrouter-videos")
+    page.locator("a[href*='/artifacts/artifact/']").first.click()
+    page.get_by_role("cell", name="kwaivgi/kling-v3.0-std").wait_for()
+    columns = [header.inner_text() for header in page.get_by_role("columnheader").all()]
+    assert columns[:5] == ["model", "take", "status", "cost", "why"]
+    assert page.get_by_role("cell", name="completed", exact=True).count() == 3
+    videos = sorted(path.name for path in (tmp_path / "videos").glob("a-white-orchid-*/*.mp4"))
+    assert videos == ["alibaba--wan-3.0.mp4", "google--veo-3.1-lite.mp4", "kwaivgi--kling-v3.0-std.mp4"]

@@ -1,0 +1,238 @@
+"""What must hold after chaos and a collection, read from the sandbox's billing record, the ledger and the store.
+
+``gather`` reads, ``check`` decides: a pure function, so that each invariant can be shown to fail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from openrouter_video.ledger.records import LedgerEntry, parse_entry
+from openrouter_video.run.destination import LEDGER_FOLDER
+from openrouter_video.videos.paths import FILE_SUFFIXES
+from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD
+
+__all__ = ["Charged", "Evidence", "Findings", "Report", "check", "gather", "read_reports"]
+
+
+class Charged(NamedTuple):
+    """One job that the sandbox has accepted, with the SHA-256 of the video that it serves for it."""
+
+    job_id: str
+    key: str | None
+    sha256: str
+
+
+class Report(NamedTuple):
+    """What a flow told its caller of one video; ``trouble`` is set where it told of none."""
+
+    key: str | None = None
+    status: str | None = None
+    job_id: str | None = None
+    sha256: str | None = None
+    reused: bool = False
+    error: str | None = None
+    trouble: str | None = None
+
+
+class Evidence(NamedTuple):
+    """All that is left after the last collection.
+
+    ``files`` is everything in the output with its SHA-256, the ledger apart; ``strays`` is what is neither a video, a
+    sidecar nor a record. ``collected`` is what the last collection reported.
+    """
+
+    asked: frozenset[str]
+    charges: tuple[Charged, ...]
+    entries: Mapping[str, LedgerEntry]
+    files: Mapping[str, str]
+    sidecars: Mapping[str, Mapping[str, Any]]
+    strays: tuple[str, ...]
+    reports: tuple[Report, ...]
+    collected: tuple[Report, ...]
+
+
+class Findings(NamedTuple):
+    """What was found; anything in the first four is a violation. ``states`` says what became of each job asked for."""
+
+    charged_twice: tuple[str, ...]
+    lost: tuple[str, ...]
+    temporaries: tuple[str, ...]
+    others: tuple[str, ...]
+    charged: int
+    states: Counter[str]
+
+    @property
+    def violations(self) -> list[str]:
+        """Every violation, one line each."""
+        return [
+            *(f"charged twice: {line}" for line in self.charged_twice),
+            *(f"lost: {line}" for line in self.lost),
+            *(f"left behind: {line}" for line in self.temporaries),
+            *self.others,
+        ]
+
+
+def check(evidence: Evidence) -> Findings:
+    """Hold the evidence against the four promises."""
+    of_key = defaultdict[str | None, list[Charged]](list)
+    for charge in evidence.charges:
+        of_key[charge.key].append(charge)
+    twice = [f"{key}: {[one.job_id for one in jobs]}" for key, jobs in of_key.items() if len(jobs) > 1]
+    lost = [f"{one.job_id} ({one.key}): {why}" for one in evidence.charges if (why := _why_lost(one, evidence))]
+    return Findings(
+        tuple(twice),
+        tuple(lost),
+        evidence.strays,
+        (*_incomplete_files(evidence), *_silence(evidence), *_wrong_words(evidence, of_key)),
+        len(evidence.charges),
+        Counter(_state(key, evidence) for key in evidence.asked),
+    )
+
+
+def _state(key: str, evidence: Evidence) -> str:
+    entry = evidence.entries.get(key)
+    if entry is None:
+        return "unknown"
+    if entry.outcome is not None:
+        return entry.outcome.status
+    return {"free": "refused", "claimed": "uncertain", "accepted": "open"}.get(entry.state, entry.state)
+
+
+def _why_lost(charge: Charged, evidence: Evidence) -> str | None:
+    """Say why a paid job is neither safe, nor given up by the provider, nor reported for a person to settle."""
+    entry = evidence.entries.get(charge.key or "")
+    if entry is None:
+        return "the ledger knows nothing of it"
+    if entry.state in {"claimed", "uncertain"}:
+        told = any(one.key == charge.key and _in_doubt(one) for one in evidence.collected)
+        return None if told else f"{entry.state}, and the collection does not say so"
+    if entry.outcome is None:
+        return f"{entry.state} after the collection"
+    if entry.job_id != charge.job_id:
+        return f"the ledger ends with another job, {entry.job_id}"
+    if entry.outcome.status == "failed":
+        return None if PROVIDERS_LAST_WORD in (entry.outcome.error or "") else f"failed: {entry.outcome.error}"
+    return _why_not_safe(charge, entry, evidence)
+
+
+def _in_doubt(report: Report) -> bool:
+    """Whether a report says that nobody knows what became of a submission, or not yet."""
+    return report.status == "uncertain" or (report.status == "open" and "in flight" in (report.error or ""))
+
+
+def _why_not_safe(charge: Charged, entry: LedgerEntry, evidence: Evidence) -> str | None:
+    if entry.outcome is None or entry.outcome.status != "completed" or entry.claim is None:
+        return f"ended as {_state(entry.key, evidence)}"
+    path = entry.claim.path
+    sidecar = evidence.sidecars.get(f"{path.removesuffix('.mp4')}.json", {})
+    known = {
+        "its video": evidence.files.get(path),
+        "its sidecar": sidecar.get("sha256"),
+        "its outcome": entry.outcome.sha256,
+    }
+    wrong = [what for what, sha256 in known.items() if sha256 != charge.sha256]
+    wrong += ["the job in its sidecar"] if sidecar.get("job_id") != charge.job_id else []
+    return f"not what the API serves: {', '.join(wrong)}" if wrong else None
+
+
+def _incomplete_files(evidence: Evidence) -> Iterator[str]:
+    for path in evidence.files:
+        stem, dot, kind = path.rpartition(".")
+        other = f"{stem}{dot}{'json' if kind == 'mp4' else 'mp4'}"
+        if other not in evidence.files:
+            yield f"incomplete: {path} without {other}"
+
+
+def _silence(evidence: Evidence) -> Iterator[str]:
+    """Find what was asked for, or begun, and of which nobody is told anything."""
+    told = {one.key for one in evidence.reports}
+    doubts = {one.key for one in evidence.collected if _in_doubt(one)}
+    for key in evidence.asked:
+        if key not in told:
+            yield f"silent: no run told what became of {key}"
+    for key, entry in evidence.entries.items():
+        if key not in evidence.asked:
+            yield f"stray: a ledger entry that nobody asked for, {key}"
+        if entry.state in {"claimed", "uncertain"} and key not in doubts:
+            yield f"silent: {key} is {entry.state}, and the collection does not report it"
+        if entry.state == "accepted":
+            yield f"unfinished: {key} is still open after the collection"
+
+
+def _wrong_words(evidence: Evidence, of_key: Mapping[str | None, list[Charged]]) -> Iterator[str]:
+    """Find reports that are not true, and those of errors that nobody foresaw."""
+    for report in (*evidence.reports, *evidence.collected):
+        if report.trouble or "unexpected" in (report.error or ""):
+            yield f"unexpected: {report.trouble or report.error}"
+        jobs = of_key.get(report.key, [])
+        if report.status == "completed" and (report.job_id, report.sha256) not in [(j.job_id, j.sha256) for j in jobs]:
+            yield f"untrue: {report.key} was reported completed as {report.job_id}, which is not the job that was paid"
+        if report.job_id is not None and report.job_id not in [job.job_id for job in jobs]:
+            yield f"untrue: {report.key} was reported with job {report.job_id}, which was not charged for it"
+
+
+# ---- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def gather(api: str, api_key: str, output: Path, asked: frozenset[str], reports: Path, last: Path) -> Evidence:
+    """Read everything: the billing record and the videos from the sandbox, the rest from this machine's disk.
+
+    ``reports`` is a folder of the workers' reports, ``last`` that of the last collection.
+    """
+    ledger = output / LEDGER_FOLDER
+    everything = {str(path.relative_to(output)): path for path in output.rglob("*") if path.is_file()}
+    strays = [name for name in everything if not _belongs(Path(name))]
+    files = {name: path for name, path in everything.items() if name not in strays and ledger not in path.parents}
+    return Evidence(
+        asked=asked,
+        charges=tuple(_charges(api, api_key)),
+        # Not by Ledger, which removes temporaries when it reads.
+        entries={folder.name: _entry(folder) for folder in sorted(ledger.glob("[!_]*/"))},
+        files={name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
+        sidecars={name: json.loads(path.read_bytes()) for name, path in files.items() if name.endswith(".json")},
+        strays=tuple(strays),
+        reports=tuple(read_reports(reports)),
+        collected=tuple(read_reports(last)),
+    )
+
+
+def _entry(folder: Path) -> LedgerEntry:
+    return parse_entry(folder.name, {path.stem: path.read_bytes() for path in folder.glob("[!.]*.json")})
+
+
+def _belongs(path: Path) -> bool:
+    """Tell a video, a sidecar or a record from everything else, by place and name."""
+    kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
+    depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
+    return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth
+
+
+def _charges(api: str, api_key: str) -> Iterator[Charged]:
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        billing = client.get(f"{api.removesuffix('/api/v1')}/sandbox/billing").json()
+        for charge in billing["charges"]:
+            headers = {"Authorization": f"Bearer {api_key}"}
+            video = client.get(f"{api}/videos/{charge['job_id']}/content", headers=headers).raise_for_status()
+            yield Charged(charge["job_id"], charge["session_id"], hashlib.sha256(video.content).hexdigest())
+
+
+def read_reports(folder: Path) -> Iterator[Report]:
+    """Read what workers wrote; a line that a kill cut short was never told."""
+    for path in sorted(folder.iterdir()):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield from _parsed(line)
+
+
+def _parsed(line: str) -> Iterable[Report]:
+    try:
+        return [Report(**json.loads(line))]
+    except ValueError:
+        return []

@@ -1,0 +1,239 @@
+"""What runs in the processes of chaos: workers that take turns until none is left, and the collector at the end.
+
+Most workers run the flow's own chain of submit, poll and download (``flows.video_chain.make_video``) without Prefect's
+engine, which takes seconds to start; the others run the whole flows against a real Prefect server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect.exceptions import PrefectException
+from prefect.logging import disable_run_logger
+from prefect.settings import PREFECT_API_URL, PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
+
+from flows import collect_videos, fan_out_video, video_chain
+from openrouter_video.api.catalog import Catalog
+from openrouter_video.api.client import Timeouts
+from openrouter_video.blocks import OpenRouterCredentials, VideoStore
+from openrouter_video.errors import ApiUnavailable, TooFewVideos, VideoError
+from openrouter_video.ledger.ledger import Ledger
+from openrouter_video.ledger.records import Claim, scope_of_key
+from openrouter_video.outcome import FanOut, Outcome
+from openrouter_video.request.request import parse_request
+from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run.limits import Limits, using_limits
+from openrouter_video.run.submission import SubmitPolicy
+from openrouter_video.sandbox import SANDBOX_KEY
+from openrouter_video.videos.media import Mp4Walk, Whole
+from tests.promises.chaos_field import Field, write_to
+from tests.promises.chaos_schedule import POLL_SECONDS, SPEED, SUBMIT_SECONDS, Turn
+
+__all__ = ["SABOTAGES", "collect_once", "run_worker"]
+
+CONNECT_SECONDS = 1.0
+DEADLINE_MINUTES = 2.0
+AT_ONCE = {"chain": 6, "flow": 4}
+TRIES = 5
+SMALL = VideoSettings(duration=2, resolution="480p")
+
+
+def run_worker(field: Field, name: str, kind: str, turns: Sequence[Turn]) -> None:
+    """Take turns of a kind until none is left; a worker of the same name goes on where a killed one was."""
+    _begin(field, name)
+    mine = _take_turns(field, name, kind, turns)
+    if kind == "flow":
+        asyncio.run(_hands(field, name, mine, _by_flow, AT_ONCE[kind]))
+        return
+    plain = {task: getattr(video_chain, task).fn for task in ("submit_video", "poll_job", "download_video")}
+    # It is the engine that would unwrap the arguments.
+    for attribute, replacement in {**plain, "unsearched": lambda value: value}.items():
+        setattr(video_chain, attribute, replacement)
+    with disable_run_logger():
+        asyncio.run(_hands(field, name, mine, _Chain(field).run, AT_ONCE[kind]))
+
+
+def collect_once(field: Field, reports: Path, known: Turn) -> None:
+    """Run a finished submission once more, then collect, and report what was collected in a folder of its own."""
+    _begin(field, "collector")
+
+    async def run() -> Sequence[Outcome]:
+        with using_limits(_limits()):
+            # Collecting opens the store only where something is open; what is left there is the next run's to clear.
+            await _by_flow(known, field)
+            return await _collect()
+
+    with _environment(field):
+        _report(reports, "collector", asyncio.run(run()))
+
+
+def _begin(field: Field, name: str) -> None:
+    write_to(field.logs / name)
+    os.environ["OPENROUTER_API_KEY"] = SANDBOX_KEY
+    os.environ["OPENROUTER_BASE_URL"] = field.api
+    os.environ["OPENROUTER_VIDEO_OUTPUT"] = str(field.output)
+    os.environ.pop("OPENROUTER_VIDEO_LEDGER", None)
+    if field.sabotage is not None:
+        SABOTAGES[field.sabotage]()
+
+
+def _environment(field: Field) -> Any:
+    results = field.folder / "results"
+    return temporary_settings({PREFECT_API_URL: field.prefect_api, PREFECT_RESULTS_LOCAL_STORAGE_PATH: results})
+
+
+def _take_turns(field: Field, name: str, kind: str, turns: Sequence[Turn]) -> Iterator[tuple[int, Turn]]:
+    kinds = {"chain"} if kind == "chain" else {"flow", "collect"}
+    for number, turn in enumerate(turns):
+        if turn.by not in kinds or (field.done / str(number)).exists():
+            continue
+        link = field.taken / str(number)
+        try:
+            link.symlink_to(name)
+        except FileExistsError:
+            if str(link.readlink()) != name:
+                continue
+        yield number, turn
+
+
+async def _hands(
+    field: Field,
+    name: str,
+    turns: Iterator[tuple[int, Turn]],
+    run: Callable[[Turn, Field], Awaitable[Sequence[Outcome]]],
+    at_once: int,
+) -> None:
+    """Do several turns side by side, and note what came of each."""
+
+    async def hand() -> None:
+        for number, turn in turns:
+            for again in reversed(range(TRIES)):
+                try:
+                    _report(field.reports, name, await run(turn, field))
+                    break
+                except VideoError as error:
+                    _report(field.reports, name, [], trouble=f"turn {number}: {type(error).__name__}: {error}")
+                    break
+                except (PrefectException, httpx.HTTPError):
+                    # A server under this load answers 503 now and then; whoever asked for the run asks again.
+                    if not again:
+                        raise
+            (field.done / str(number)).touch()
+
+    with _environment(field), using_limits(_limits()):
+        await asyncio.gather(*(hand() for _ in range(at_once)))
+
+
+def _limits() -> Limits:
+    # Others wait for a claim in fast time, while its owner's POST takes real time.
+    patience = SPEED * (CONNECT_SECONDS + SUBMIT_SECONDS + 0.5)
+    return Limits(
+        timeouts=Timeouts(connect=CONNECT_SECONDS, submit=SUBMIT_SECONDS, poll=POLL_SECONDS, content=2.0),
+        submit=SubmitPolicy(margin=patience),
+        sleep=lambda seconds: asyncio.sleep(seconds / SPEED),
+        clock=lambda: time.monotonic() * SPEED,
+    )
+
+
+def _report(folder: Path, name: str, outcomes: Sequence[Outcome], trouble: str | None = None) -> None:
+    kept = {"key", "status", "job_id", "sha256", "reused", "error"}
+    lines = [outcome.model_dump(mode="json", include=kept) for outcome in outcomes]
+    lines += [{"trouble": trouble}] if trouble else []
+    with (folder / f"{name}-{os.getpid()}").open("a", encoding="utf-8") as file:
+        file.writelines(f"{json.dumps(line)}\n" for line in lines)
+
+
+# ---- The whole flows -------------------------------------------------------------------------------------------------
+
+
+async def _by_flow(turn: Turn, _: Field) -> Sequence[Outcome]:
+    if turn.submission is None:
+        return await _collect()
+    submission = turn.submission
+    state = await fan_out_video(
+        submission.prompt,
+        list(submission.models),
+        settings=SMALL,
+        takes=submission.takes,
+        idempotency_key=submission.key,
+        deadline_minutes=DEADLINE_MINUTES,
+        return_state=True,
+    )
+    result = await state.aresult(raise_on_failure=False)
+    if isinstance(result, FanOut | TooFewVideos):
+        return result.outcomes
+    raise result
+
+
+async def _collect() -> Sequence[Outcome]:
+    outcomes: list[Outcome] = await collect_videos()
+    return outcomes
+
+
+# ---- The chain without the engine ------------------------------------------------------------------------------------
+
+
+class _Chain:
+    """Runs submissions as the parent flow does, by the same code."""
+
+    def __init__(self, field: Field) -> None:
+        self._credentials = OpenRouterCredentials(api_key=SANDBOX_KEY, base_url=field.api)
+        self._store = VideoStore(base_url=str(field.output))
+        self._catalog: Catalog | None = None
+
+    async def run(self, turn: Turn, _: Field) -> Sequence[Outcome]:
+        submission = turn.submission
+        assert submission is not None
+        request = parse_request(submission.prompt, SMALL)
+        async with self._store.open(self._credentials.get_client()) as resources:
+            self._catalog = self._catalog or await _patient_catalog(resources.client.list_models)
+            plan = await resources.dry_run(request, submission.models, self._catalog, takes=submission.takes)
+            assert not plan.refused, plan.problems
+            run = video_chain.VideoRun(
+                request=request,
+                scope=scope_of_key(submission.key, "loopback"),
+                resources=resources,
+                limit=asyncio.Semaphore(8),
+                deadline_seconds=DEADLINE_MINUTES * 60,
+                run_id=f"chain-{os.getpid()}",
+            )
+            videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
+            return await asyncio.gather(*(video_chain.make_video(model, take, run) for model, take in videos))
+
+
+async def _patient_catalog(list_models: Callable[[], Awaitable[Catalog]]) -> Catalog:
+    while True:
+        try:
+            return await list_models()
+        except ApiUnavailable:
+            await asyncio.sleep(0.1)
+
+
+# ---- Deliberate bugs, which the invariants must show -----------------------------------------------------------------
+
+
+def _ignore_claims() -> None:
+    """Send although somebody else has claimed it."""
+    real = Ledger.claim
+
+    def claim_anyway(self: Ledger, attempt: int, claim: Claim) -> bool:
+        real(self, attempt, claim)
+        return True
+
+    Ledger.claim = claim_anyway  # type: ignore[method-assign]
+
+
+def _publish_anything() -> None:
+    """Take whatever arrives for a whole video."""
+    for check, verdict in {"feed": None, "finish": Whole((), b"")}.items():
+        setattr(Mp4Walk, check, lambda *_, verdict=verdict: verdict)
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {"ignore-claims": _ignore_claims, "publish-anything": _publish_anything}

@@ -1,0 +1,119 @@
+"""A process that is killed outright at any point: nothing is paid for twice, nothing lost, nothing left lying about."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_API_URL
+from prefect.states import AwaitingRetry, Crashed
+
+from flows import generate_video
+from openrouter_video.ledger.ledger import Ledger
+from openrouter_video.outcome import Outcome
+from openrouter_video.run.limits import using_limits
+from openrouter_video.sandbox import Fault
+from openrouter_video.stores import open_store
+from tests.support.flow_processes import DEATHS, MODEL, ORDER, Errand, FlowProcess, environment_of, wait_until
+
+if TYPE_CHECKING:
+    from tests.conftest import FaultyRuns
+
+FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
+# Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.
+UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record", "in the record"}
+UNPAID = {"before the claim", "in the claim", "between claim and POST"}
+
+
+@pytest.fixture
+def killed(runs: FaultyRuns, tmp_path: Path) -> Callable[..., None]:
+    """Run the flow in a process of its own until it is killed at a point."""
+
+    def run_until(point: str, **changes: Any) -> None:
+        environment = environment_of(runs.sandbox, runs.output)
+        errand = Errand(ORDER, tmp_path / "process", PREFECT_API_URL.value() or "", environment, dies=point)
+        if point == "between POST and answer":
+            runs.sandbox.add_fault(Fault(on="submit", delay_seconds=20))
+        with FlowProcess(errand._replace(**changes)) as process:
+            if point == "between POST and answer":
+                wait_until(lambda: runs.sandbox.charges, what=lambda: process.output)
+                process.send(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL, process.output
+        assert runs.jobs == (0 if point in UNPAID else 1)
+
+    return run_until
+
+
+@pytest.mark.parametrize("point", DEATHS)
+async def test_a_killed_run_is_collected_and_run_again(
+    runs: FaultyRuns, killed: Callable[..., None], point: str
+) -> None:
+    """By the same key: one job at most is charged, and the video is there, or nobody can tell and is told so."""
+    killed(point, parameters={**ORDER, "idempotency_key": "k"})
+    collected = await runs.collect()
+    again = await runs.generate(idempotency_key="k")
+    _check_end(runs, point, again)
+    if point in UNCERTAIN:
+        assert [(outcome.status, outcome.key) for outcome in collected] == [("open", again.key)]
+        assert "in flight: begun" in (collected[0].error or "")
+    elif point not in UNPAID:
+        assert [(outcome.status, outcome.job_id) for outcome in collected] == [("completed", again.job_id)]
+        assert again.reused
+
+
+@pytest.mark.parametrize("point", DEATHS)
+async def test_a_killed_flow_run_is_retried(runs: FaultyRuns, killed: Callable[..., None], point: str) -> None:
+    """Without any key of the user's: the flow run's own id finds what became of its first attempt."""
+    async with get_client() as client:
+        run = await client.create_flow_run(generate_video, parameters=ORDER)
+    killed(point, flow_run_id=str(run.id))
+    again = await _retry(runs, run)
+    _check_end(runs, point, again)
+    collected = await runs.collect()
+    # A minute after the claim its answer may still come, for all that anybody but the dead process knows.
+    assert [outcome.status for outcome in collected] == (["open"] if point in UNCERTAIN else [])
+
+
+async def _retry(runs: FaultyRuns, run: FlowRun) -> Outcome:
+    """Do what Prefect's worker does for a process that died, and then what its button "Retry" does."""
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Crashed(), force=True)
+        await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+        run = await client.read_flow_run(run.id)
+    with using_limits(runs.limits):
+        again: Any = run_flow(cast(Any, generate_video), flow_run=run, return_type="state")
+        state = await again
+    result = await state.aresult(raise_on_failure=False)
+    (outcome,) = getattr(result, "outcomes", result)
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def _check_end(runs: FaultyRuns, point: str, outcome: Outcome) -> None:
+    posts = runs.count("submit")
+    if point in UNCERTAIN:
+        assert (outcome.status, runs.files) == ("uncertain", [])
+        assert f"settle {outcome.key}" in (outcome.error or "")
+        assert runs.jobs == (0 if point in UNPAID else 1)
+        assert posts <= 1
+    else:
+        assert (outcome.status, runs.files) == ("completed", FILES)
+        assert (runs.jobs, posts) == (1, 1)
+
+
+async def test_a_person_finds_the_job_of_a_killed_run(runs: FaultyRuns, killed: Callable[..., None]) -> None:
+    """The key went along with the POST; once its job is settled by hand, the video is collected like any other."""
+    killed("between POST and answer")
+    (charge,) = runs.sandbox.charges
+    assert charge.session_id is not None
+    ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
+    assert ledger.entry(charge.session_id).state == "claimed"
+    ledger.record_job(charge.session_id, 1, charge.job_id, by_person=True)
+    outcome = await runs.collect_one()
+    assert (outcome.status, outcome.job_id, runs.files) == ("completed", charge.job_id, FILES)

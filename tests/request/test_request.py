@@ -1,0 +1,232 @@
+"""What the user wants: well-formed in itself, comparable, and short on record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_video.elision import elide
+from openrouter_video.errors import RequestRefused
+from openrouter_video.request.request import (
+    OnUnsupported,
+    VideoRequest,
+    key_problems,
+    limit_problems,
+    parse_request,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+OPTIONS = st.dictionaries(st.text(max_size=8), st.dictionaries(st.text(max_size=8), JSON, max_size=4), max_size=3)
+
+
+def refusals(*args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+    """The problems of a request that is refused, as field and message."""
+    with pytest.raises(RequestRefused) as refused:
+        parse_request(*args, **kwargs)
+    return [(problem.field, problem.message) for problem in refused.value.problems]
+
+
+def test_null_means_not_given() -> None:
+    """As the form of a deployment sends every parameter that was left alone."""
+    request = parse_request("  an orchid ", None, None, None, None)
+    assert request == VideoRequest(prompt="an orchid")
+    assert request.on_unsupported is OnUnsupported.fallback
+    assert request.asked() == {"prompt": "an orchid"}
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        pytest.param({"a": 1, "b": "x"}, {"a": 1, "b": "x"}, id="plain"),
+        pytest.param({"parameters": {"a": 1}}, {"a": 1}, id="wrapped"),
+        pytest.param({"parameters": {"a": 1}, "b": 2}, {"a": 1, "b": 2}, id="half wrapped"),
+        pytest.param({"parameters": {"a": 1}, "a": 1}, {"a": 1}, id="said twice"),
+        pytest.param({"parameters": {"a": 1}, "a": None}, {"a": 1}, id="null beside"),
+        pytest.param({"parameters": {"a": 1, "b": None}}, {"a": 1}, id="null inside"),
+        pytest.param({"parameters": "text"}, {"parameters": "text"}, id="no wrapper"),
+        pytest.param({"a": {"parameters": {"b": None}}}, {"a": {"parameters": {"b": None}}}, id="values stay"),
+        pytest.param({1: (2,)}, {"1": [2]}, id="as JSON"),
+        pytest.param({"a": False, "b": 0, "c": ""}, {"a": False, "b": 0, "c": ""}, id="falsy"),
+    ],
+)
+@pytest.mark.parametrize("slug", ["google-vertex", "seed", "*"])
+def test_options_become_plain(slug: str, written: Any, plain: Any) -> None:
+    """The user writes plain keys, or the wrapper that he found in some example; what is null is not given."""
+    assert parse_request("p", provider_options={slug: written}).provider_options == {slug: plain}
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"a": None}, {"parameters": {}}, {"parameters": {"a": None}}])
+def test_a_provider_without_options_is_not_given(nothing: Any) -> None:
+    """So that nothing is reported of it."""
+    assert parse_request("p", provider_options={"seed": nothing, "*": {"a": 1}}).provider_options == {"*": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("negativePrompt=x", 'must be an object of objects by provider slug, such as {"google-vertex"'),
+        (["a"], "got a list"),
+        (7, "got 7"),
+        ({"seed": "x"}, "the options for 'seed' must be an object of option names and values; got the text 'x'"),
+        (
+            {"seed": {"a": 1, "parameters": {"a": 2}}},
+            "option 'a' for 'seed' has one value inside 'parameters' and anot",
+        ),
+        ({"seed": {"a": float("nan")}}, "option 'a' for 'seed' cannot be written as JSON: nan"),
+        ({"seed": {"a": {1, 2}}}, "cannot be written as JSON: {1, 2}"),
+        ({"seed": {"a": "\udcff"}}, "cannot be written as JSON: '\\udcff'"),
+        ({"seed": {"\udcff": 1}}, "the name of option '\\udcff' for 'seed' cannot be written as JSON"),
+    ],
+)
+def test_options_that_are_refused(options: Any, message: str) -> None:
+    """With the shape that they should have, or the option that is wrong."""
+    ((field, text),) = refusals("p", provider_options=options)
+    assert field == "provider_options"
+    assert message in text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "message"),
+    [
+        ({"prompt": " \n"}, "prompt", "the prompt is empty; say what the video should show"),
+        ({"prompt": "caf\udce9"}, "prompt", "text must be UTF-8"),
+        ({"prompt": "a\0b"}, "prompt", "NUL character"),
+        ({"settings": {"trace": {"cost": float("inf")}}}, "trace", "numbers finite"),
+        ({"settings": {"size": "4K"}}, "size", "is not WIDTHxHEIGHT"),
+        ({"on_unsupported": "ignore"}, "on_unsupported", "cannot be 'ignore'; it is one of fallback, drop, skip, fail"),
+        ({"provider_slugs": ["a"]}, "provider_slugs", "must be an object of slugs by model id"),
+        ({"provider_slugs": {"a/b": None}}, "provider_slugs", "got {'a/b': None}"),
+        ({"provider_slugs": {"a/b": ""}}, "provider_slugs", "must be an object of slugs"),
+        ({"provider_slugs": {"a/b": "\udcff"}}, "provider_slugs", "text must be UTF-8"),
+    ],
+)
+def test_a_request_that_is_refused(wrong: dict[str, Any], field: str, message: str) -> None:
+    """One problem that names the field and what is allowed."""
+    ((name, text),) = refusals(**{"prompt": "p", **wrong})
+    assert name == field
+    assert message in text
+
+
+def test_every_problem_of_a_request_is_told_at_once() -> None:
+    """Prompt, settings, options, policy and slugs."""
+    found = refusals("", {"duration": 0}, {"seed": 1}, "maybe", {"": ""})
+    assert [field for field, _ in found] == [
+        "duration",
+        "provider_options",
+        "on_unsupported",
+        "provider_slugs",
+        "prompt",
+    ]
+
+
+def test_asked_holds_what_was_given_and_no_more() -> None:
+    """The policy only where there are options for it to decide about."""
+    request = parse_request("p", {"duration": 4}, {"seed": {"a": 1}}, "drop", {"a/*": "seed"})
+    assert request.asked() == {
+        "prompt": "p",
+        "settings": {"duration": 4},
+        "provider_options": {"seed": {"a": 1}},
+        "on_unsupported": "drop",
+        "provider_slugs": {"a/*": "seed"},
+    }
+    assert "on_unsupported" not in parse_request("p", on_unsupported="skip").asked()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("data:image/png;base64,AAAA", "data:image/png;sha256="),
+        ("DATA:;charset=x;base64,AAAA", "data:;sha256="),
+        ("data:image/svg+xml; charset=utf-8,<svg/>", "data:image/svg+xml;sha256="),
+        (f"data:{'x' * 9999},", f"data:{'x' * 40};sha256="),
+    ],
+)
+def test_an_inline_image_is_recorded_by_its_digest(value: str, shown: str) -> None:
+    """A record stays small, and two images still differ."""
+    elided = elide({"images": [value, (value,)]})["images"]
+    assert elided[0].startswith(shown)
+    assert elided[0].endswith(f"length={len(value)}")
+    assert elided[1] == [elided[0]]
+    assert elide(value + "B") != elided[0]
+
+
+@pytest.mark.parametrize("text", ["data: a river of numbers, at night", "data:", "data", "", "my data: a,b"])
+def test_words_are_no_inline_image(text: str) -> None:
+    """A prompt may well begin with this word."""
+    assert elide(text) == text
+
+
+@given(prompt=st.text(), options=OPTIONS)
+def test_what_is_accepted_can_be_sent_and_recorded(prompt: str, options: dict[str, Any]) -> None:
+    """Any text and any JSON: refused with a reason, or accepted, and then asked() survives JSON unchanged."""
+    try:
+        request = parse_request(prompt, provider_options=options)
+    except RequestRefused:
+        return
+    assert json.loads(json.dumps(request.asked()).encode()) == request.asked()
+    assert VideoRequest.model_validate_json(request.model_dump_json()) == request
+
+
+def deep(levels: int) -> Any:
+    """Lists in lists."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**5000, deep(40), deep(5000), float("nan")], ids=lambda _: "")
+def test_what_nobody_else_could_read_is_refused(value: Any) -> None:
+    """In options, settings and traces: whole numbers of more than 64 bits, and what is nested beyond reason."""
+    (problem,) = refusals("p", None, {"xai": {"a": value}})
+    assert "option 'a' for 'xai' cannot be written as JSON" in problem[1]
+    assert refusals("p", {"trace": {"a": value}})
+    if isinstance(value, int):
+        assert refusals("p", {"seed": value})
+    assert parse_request("p", {"seed": 2**63 - 1}, {"xai": {"a": deep(20)}})
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "minutes", "fields"),
+    [
+        (1, 0.1, []),
+        (0, 30, ["concurrency"]),
+        (-1, 0, ["concurrency", "deadline_minutes"]),
+        (8, float("nan"), ["deadline_minutes"]),
+        (1_000, 7 * 24 * 60, []),
+        (1_001, 7 * 24 * 60 + 1, ["concurrency", "deadline_minutes"]),
+        (10**30, float("inf"), ["concurrency", "deadline_minutes"]),
+    ],
+)
+def test_limits_under_which_nothing_could_run(concurrency: int, minutes: float, fields: list[str]) -> None:
+    """Refused before anything is spent, with the value that was given."""
+    problems = limit_problems(concurrency, minutes)
+    assert [problem.field for problem in problems] == fields
+    assert all("must be" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (None, None),
+        ("daily-{date}", None),
+        ("plain", None),
+        ("", "would protect nothing"),
+        ("  ", "would protect nothing"),
+        ("daily-{Date}", "{Date}, but only {date}"),
+        ("{day}-{date}", "{day}, but only {date}"),
+    ],
+)
+def test_a_key_that_protects_nothing_is_refused(key: str | None, words: str | None) -> None:
+    """An unset variable, or a misspelt day that would give the first day's video for ever."""
+    problems = key_problems(key)
+    assert [words in problem.message for problem in problems if words] == ([True] if words else [])
+    assert bool(problems) == bool(words)

@@ -1,0 +1,158 @@
+"""The poll schedule: how soon a finished job is noticed, what that costs, and what ends the waiting."""
+
+from __future__ import annotations
+
+import random
+from statistics import mean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_video.api.answers import PollAnswer
+from openrouter_video.api.job import VideoJob
+from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
+
+PENDING = PollAnswer(job=VideoJob(id="j", status="pending"), reason="status pending")
+DONE = PollAnswer(job=VideoJob(id="j", status="completed"), reason="status completed")
+SECONDS = st.floats(0, 1e5)
+JITTERS = st.floats(0, 1)
+ANSWERS = st.builds(
+    PollAnswer,
+    job=st.none() | st.sampled_from([PENDING.job, DONE.job]),
+    reason=st.none() | st.text(max_size=5),
+    retry_after=st.none() | st.floats(0, 3600),
+    hopeless=st.booleans(),
+)
+
+
+def watch(job_seconds: float, chance: random.Random, deadline: float = 1800.0) -> tuple[float, int]:
+    """Poll a job that takes so long, as the task does: the lag until it is noticed, and the number of polls."""
+    elapsed, polls = poll_interval(0.0), 0
+    while True:
+        polls += 1
+        step = next_step(DONE if elapsed >= job_seconds else PENDING, elapsed, deadline, chance.random())
+        if step.action != "wait":
+            return elapsed - job_seconds, polls
+        elapsed += step.seconds
+
+
+def watch_many(shortest: float, longest: float) -> list[tuple[float, float, int]]:
+    """Many jobs between two lengths: how long each took, the lag, and the number of polls."""
+    chance = random.Random(7)  # noqa: S311 (the same jobs in every run of the tests)
+    lengths = [chance.uniform(shortest, longest) for _ in range(400)]
+    return [(seconds, *watch(seconds, chance)) for seconds in lengths]
+
+
+@pytest.mark.parametrize(
+    ("shortest", "longest"),
+    [(1, 3), (3, 6), (6, 10), (10, 14), (14, 20), (20, 30), (30, 45), (45, 65), (65, 100), (100, 200), (200, 600)],
+)
+def test_a_finished_job_is_noticed_soon(shortest: float, longest: float) -> None:
+    """On average within a second for jobs below ten, within a tenth of the waiting time above; never after 15 s."""
+    watched = watch_many(shortest, longest)
+    assert max(lag for _, lag, _ in watched) < 15.0
+    if longest <= 10:
+        assert mean(lag for _, lag, _ in watched) < 1.0
+    else:
+        assert mean(lag / seconds for seconds, lag, _ in watched) < 0.1
+
+
+@pytest.mark.parametrize("seconds", [30, 45, 60, 120, 300, 600])
+def test_a_job_is_asked_for_less_often_than_every_two_seconds(seconds: float) -> None:
+    """From half a minute on, and ever more so."""
+    polls = mean(count for _, _, count in watch_many(seconds, seconds))
+    assert polls < seconds / 2
+    assert seconds < 300 or polls < seconds / 8
+
+
+@given(SECONDS, SECONDS, JITTERS)
+def test_the_interval_grows_with_the_age_of_the_job(one: float, other: float, jitter: float) -> None:
+    """From a second and a half to thirteen, spread by a tenth."""
+    younger, older = sorted((one, other))
+    assert poll_interval(younger, jitter) <= poll_interval(older, jitter)
+    assert 1.35 - 1e-9 <= poll_interval(one, jitter) <= 14.3 + 1e-9
+
+
+@pytest.mark.parametrize(("elapsed", "seconds"), [(0, 1.5), (8, 1.5), (30, 5.1), (60, 10.2), (600, 13)])
+def test_the_interval_at_some_ages(elapsed: float, seconds: float) -> None:
+    """What the docstring promises, in the middle of the jitter."""
+    assert poll_interval(elapsed) == pytest.approx(seconds)
+
+
+@given(SECONDS, JITTERS, JITTERS)
+def test_jitter_spreads_around_the_middle(elapsed: float, low: float, high: float) -> None:
+    """So that many jobs of one run do not ask at the same moment."""
+    low, high = sorted((low, high))
+    assert poll_interval(elapsed, low) <= poll_interval(elapsed, high)
+    ends = (poll_interval(elapsed, 0.0) + poll_interval(elapsed, 1.0)) / 2
+    assert poll_interval(elapsed) == pytest.approx(ends)
+
+
+@given(ANSWERS, SECONDS, st.floats(0, 1e5), JITTERS)
+def test_every_answer_leads_to_one_step(answer: PollAnswer, elapsed: float, deadline: float, jitter: float) -> None:
+    """Only the provider's word ends a job; a wait keeps to the deadline, and to Retry-After within it."""
+    step = next_step(answer, elapsed, deadline, jitter)
+    terminal = answer.job is not None and answer.job.terminal
+    assert (step.action == "done") == terminal
+    assert step.job == (answer.job if terminal else None)
+    if not terminal:
+        assert (step.action == "leave_open") == (answer.hopeless or elapsed >= deadline)
+    if step.action == "wait":
+        assert 0 < step.seconds <= deadline - elapsed
+        assert step.seconds >= min(answer.retry_after or 0.0, deadline - elapsed)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "expired", "dead"])
+def test_a_terminal_status_ends_the_polling_even_after_the_deadline(status: str) -> None:
+    """The good news of the last poll is not thrown away."""
+    job = VideoJob(id="j", status=status)
+    assert next_step(PollAnswer(job=job), 99.0, 60.0) == Step("done", job=job)
+
+
+@pytest.mark.parametrize(
+    ("answer", "elapsed", "deadline", "step"),
+    [
+        (PENDING, 5.0, 60.0, Step("wait", 1.5)),
+        (PENDING, 59.0, 60.0, Step("wait", 1.0)),
+        (
+            PENDING,
+            60.0,
+            60.0,
+            Step("leave_open", reason="not finished after 1 min; the last answer was: status pending"),
+        ),
+        (
+            PENDING,
+            6e4,
+            6e4,
+            Step("leave_open", reason="not finished after 1000 min; the last answer was: status pending"),
+        ),
+        (PollAnswer(), 100.0, 100.0, Step("leave_open", reason="not finished after 1.7 min")),
+        (PENDING, 0.1, 0.0, Step("leave_open", reason="still running; the last answer was: status pending")),
+        (PollAnswer(reason="HTTP 429", retry_after=30.0), 10.0, 60.0, Step("wait", 30.0)),
+        (PollAnswer(reason="HTTP 429", retry_after=30.0), 50.0, 60.0, Step("wait", 10.0)),
+        (PollAnswer(reason="HTTP 502", retry_after=0.0), 5.0, 60.0, Step("wait", 1.5)),
+        (PollAnswer(reason="HTTP 404", hopeless=True), 0.0, 60.0, Step("leave_open", reason="HTTP 404")),
+    ],
+)
+def test_one_step(answer: PollAnswer, elapsed: float, deadline: float, step: Step) -> None:
+    """Wait, or leave the job open with the reason; a deadline is asked for once more at its very end."""
+    assert next_step(answer, elapsed, deadline) == step
+
+
+@pytest.mark.parametrize(
+    ("reason", "elapsed", "told", "news"),
+    [
+        ("status pending", 0.0, None, True),
+        ("status pending", 30.0, ("status pending", 1.0), False),
+        ("status in_progress", 2.0, ("status pending", 1.0), True),
+        ("status pending", 61.0, ("status pending", 1.0), True),
+        (None, 2.0, ("status pending", 1.0), True),
+    ],
+    ids=["first", "same", "changed", "a minute later", "no reason"],
+)
+def test_what_is_worth_telling(
+    reason: str | None, elapsed: float, told: tuple[str | None, float] | None, news: bool
+) -> None:
+    """A change, or a sign of life once a minute."""
+    assert is_news(PollAnswer(reason=reason), elapsed, told) is news

@@ -1,0 +1,237 @@
+"""Each fault is on the wire what its name says: real resets, real early ends, and the right charge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.sandbox.damage import without_box
+from openrouter_video.sandbox.faults import FaultTable
+from tests.support.flow_processes import wait_until
+
+BODY = {"model": "x-ai/grok-imagine-video", "prompt": "a kite", "duration": 1, "resolution": "480p"}
+OTHER = {**BODY, "model": "x-ai/grok-imagine-video-1.5"}
+
+
+@pytest.fixture
+def faulty() -> Iterator[Sandbox]:
+    """A sandbox whose jobs are ready at once."""
+    with Sandbox(job_seconds=0) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def caller(faulty: Sandbox) -> Iterator[httpx.Client]:
+    """A client with the right key."""
+    with httpx.Client(base_url=faulty.base_url, headers={"authorization": f"Bearer {faulty.api_key}"}) as client:
+        yield client
+
+
+def receive(answer: httpx.Response, into: bytearray) -> None:
+    """Append the body as it arrives, so that what came before a break is kept."""
+    for chunk in answer.iter_raw():
+        into += chunk
+
+
+def finished_job(faulty: Sandbox, caller: httpx.Client) -> str:
+    """The id of a job that is completed."""
+    job_id = str(caller.post("/videos", json=BODY).json()["id"])
+    faulty.finish(job_id)
+    return job_id
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "charged"),
+    [
+        (Fault(on="submit", status=503), 503, 0),
+        (Fault(on="submit", status=503, accepted=True), 503, 1),
+        (Fault(on="submit", status=429, headers={"Retry-After": "2"}), 429, 0),
+        (Fault(on="submit", status=402, body={"error": {"message": "no", "code": 402}}), 402, 0),
+        (Fault(on="submit", status=524, body="<html>timeout</html>", accepted=True), 524, 1),
+        (Fault(on="submit", mangle="status_200"), 200, 1),
+        (Fault(on="submit", mangle="html"), 202, 1),
+        (Fault(on="submit", mangle="html", status=502, accepted=False), 502, 0),
+        (Fault(on="submit", mangle="no_id"), 202, 1),
+        (Fault(on="submit", redirect_to="https://elsewhere.example/videos"), 307, 0),
+        (Fault(on="submit", redirect_to="https://elsewhere.example/videos", status=302, accepted=True), 302, 1),
+    ],
+)
+def test_an_answer_and_a_charge_are_independent(
+    faulty: Sandbox, caller: httpx.Client, fault: Fault, status: int, charged: int
+) -> None:
+    """Whatever the client is told, the charge says what happened; the next request is served as usual."""
+    faulty.add_fault(fault)
+    answer = caller.post("/videos", json=BODY)
+    assert answer.status_code == status
+    assert len(faulty.charges) == charged
+    assert faulty.requests[-1].status == status
+    assert {name.lower(): answer.headers[name] for name in fault.headers} == {
+        k.lower(): v for k, v in fault.headers.items()
+    }
+    assert caller.post("/videos", json=BODY).status_code == 202
+
+
+def test_an_error_status_comes_in_the_envelope(faulty: Sandbox, caller: httpx.Client) -> None:
+    """A status without a body is OpenRouter's error envelope; a string is sent as it is."""
+    faulty.add_fault(Fault(on="poll", status=429))
+    faulty.add_fault(Fault(on="poll", status=502, body="<html>Bad gateway</html>"))
+    first, second = caller.get("/videos/x"), caller.get("/videos/x")
+    assert first.json() == {"error": {"message": "Rate limit exceeded", "code": 429}}
+    assert (second.text, second.headers["content-type"]) == ("<html>Bad gateway</html>", "text/html")
+
+
+@pytest.mark.parametrize(("drop", "charged"), [("before", 0), ("after", 1)])
+def test_a_dropped_submit_is_a_reset_without_a_byte(
+    faulty: Sandbox, caller: httpx.Client, drop: Any, charged: int
+) -> None:
+    """The connection breaks with a real reset, before or after the job was accepted."""
+    faulty.add_fault(Fault(on="submit", drop=drop))
+    with pytest.raises(httpx.ReadError, match="reset"):
+        caller.post("/videos", json=BODY)
+    assert len(faulty.charges) == charged
+    assert (faulty.requests[-1].kind, faulty.requests[-1].status) == ("submit", None)
+
+
+def test_polls_and_lists_can_be_dropped_too(faulty: Sandbox, caller: httpx.Client) -> None:
+    """Every kind of request can lose its connection."""
+    faulty.add_fault(Fault(on="poll", drop="after"))
+    faulty.add_fault(Fault(on="models", drop="before"))
+    for path in ("/videos/x", "/videos/models"):
+        with pytest.raises(httpx.ReadError):
+            caller.get(path)
+        assert caller.get(path).status_code in (200, 404)
+
+
+def test_a_late_answer_is_late_and_the_job_accepted(faulty: Sandbox, caller: httpx.Client) -> None:
+    """A client that gives up waiting has paid all the same."""
+    faulty.add_fault(Fault(on="submit", delay_seconds=600))
+    with pytest.raises(httpx.ReadTimeout):
+        caller.post("/videos", json=BODY, timeout=httpx.Timeout(60, read=0.5))
+    wait_until(lambda: len(faulty.charges) == 1)
+    faulty.add_fault(Fault(on="poll", delay_seconds=0.1))
+    begun = time.monotonic()
+    assert caller.get("/videos/x").status_code == 404
+    assert time.monotonic() - begun >= 0.1
+
+
+def test_a_cut_stream_is_reset_half_way(faulty: Sandbox, caller: httpx.Client) -> None:
+    """The headers and about half of the bytes arrive, then the connection breaks."""
+    job_id = finished_job(faulty, caller)
+    whole = caller.get(f"/videos/{job_id}/content").content
+    faulty.add_fault(Fault(on="content", mangle="cut_reset"))
+    got = bytearray()
+    with caller.stream("GET", f"/videos/{job_id}/content") as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.ReadError, match="reset"):
+            receive(answer, got)
+    assert 0 < len(got) <= len(whole) // 2
+    assert whole.startswith(bytes(got))
+
+
+def test_content_can_be_spoiled_behind_a_clean_200(faulty: Sandbox, caller: httpx.Client) -> None:
+    """Streams that end too early without an error, files without their index, and what is no MP4 at all."""
+    job_id = finished_job(faulty, caller)
+    path = f"/videos/{job_id}/content"
+    whole = caller.get(path).content
+    expected = {
+        "cut_clean": (whole[: len(whole) // 2], "video/mp4"),
+        "short_by_one": (whole[:-1], "video/mp4"),
+        "no_moov": (without_box(whole, b"moov"), "video/mp4"),
+        "empty": (b"", "video/mp4"),
+    }
+    for mangle, (body, kind) in expected.items():
+        faulty.add_fault(Fault.model_validate({"on": "content", "mangle": mangle}))
+        answer = caller.get(path)
+        assert (answer.status_code, answer.content == body, answer.headers["content-type"]) == (200, True, kind), mangle
+        assert "content-length" not in answer.headers
+    assert b"moov" in whole
+    assert b"moov" not in expected["no_moov"][0]
+    for mangle, kind, start in [
+        ("html", "text/html", b"<!doctype html>"),
+        ("json", "application/json", b'{"error"'),
+        ("webm", "video/webm", b"\x1a\x45\xdf\xa3"),
+    ]:
+        faulty.add_fault(Fault.model_validate({"on": "content", "mangle": mangle}))
+        answer = caller.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+        assert answer.content.startswith(start)
+    faulty.add_fault(Fault(on="content", mangle="webm", headers={"Content-Type": "video/mp4"}))
+    assert caller.get(path).headers["content-type"] == "video/mp4"
+
+
+def test_content_faults_cover_signed_urls(faulty: Sandbox, caller: httpx.Client) -> None:
+    """A fault on content hits whichever address the file is fetched from."""
+    job_id = finished_job(faulty, caller)
+    [url] = caller.get(f"/videos/{job_id}").json()["urls"]
+    faulty.add_fault(Fault(on="content", status=410))
+    assert httpx.get(url).status_code == 410
+    assert httpx.get(url).status_code == 200
+
+
+def test_addresses_can_be_missing_relative_or_foreign(faulty: Sandbox, caller: httpx.Client) -> None:
+    """A submit and a poll can name no address, a path only, or another origin."""
+    for mangle in ("no_polling_url", "relative_polling_url", "foreign_polling_url", "no_id"):
+        faulty.add_fault(Fault.model_validate({"on": "submit", "mangle": mangle}))
+    missing, relative, foreign, nameless = (caller.post("/videos", json=BODY).json() for _ in range(4))
+    assert "polling_url" not in missing
+    assert relative["polling_url"] == f"/api/v1/videos/{relative['id']}"
+    assert foreign["polling_url"] == f"https://evil-openrouter.ai/api/v1/videos/{foreign['id']}"
+    assert list(nameless) == ["polling_url", "status"]
+    job_id = finished_job(faulty, caller)
+    faulty.add_fault(Fault(on="poll", mangle="foreign_polling_url", origin="http://127.0.0.1:9"))
+    body = caller.get(f"/videos/{job_id}").json()
+    assert body["unsigned_urls"] == [f"http://127.0.0.1:9/api/v1/videos/{job_id}/content?index=0"]
+
+
+def test_a_status_that_nobody_knows(faulty: Sandbox, caller: httpx.Client) -> None:
+    """A completed job can claim to be in a state of the future, without its addresses."""
+    job_id = finished_job(faulty, caller)
+    faulty.add_fault(Fault(on="poll", mangle="unknown_status"))
+    assert caller.get(f"/videos/{job_id}").json().keys() == {"id", "generation_id", "polling_url", "status"}
+    faulty.add_fault(Fault(on="poll", mangle="not_json"))
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
+        caller.get(f"/videos/{job_id}").json()
+    assert caller.get(f"/videos/{job_id}").json()["status"] == "completed"
+
+
+def test_faults_pick_their_requests(faulty: Sandbox, caller: httpx.Client) -> None:
+    """By model, by job, after so many, so many times."""
+    faulty.add_fault(Fault(on="submit", status=503, model=str(OTHER["model"]), times=None))
+    assert [caller.post("/videos", json=one).status_code for one in (BODY, OTHER, OTHER)] == [202, 503, 503]
+    faulty.clear_faults()
+    first, second = (caller.post("/videos", json=BODY).json()["id"] for _ in range(2))
+    faulty.add_fault(Fault(on="poll", status=500, job_id=second, after=1, times=2))
+    assert [caller.get(f"/videos/{second}").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
+    assert caller.get(f"/videos/{first}").status_code == 200
+
+
+def test_several_faults_follow_each_other() -> None:
+    """The first that applies is used; "after" counts every matching request, whoever answered it."""
+    one, two, three = (Fault(on="poll", status=status, after=after) for status, after in ((500, 0), (501, 0), (502, 2)))
+    table = FaultTable((one, two, three))
+    assert [table.take("poll", None, None) for _ in range(4)] == [one, two, three, None]
+    assert FaultTable((one,)).take("submit", None, None) is None
+
+
+def test_a_mangle_that_does_not_fit_is_refused() -> None:
+    """A fault that could never happen is an error at once, naming what fits."""
+    with pytest.raises(ValidationError, match=r"does not fit on='poll'.*no_id"):
+        Fault(on="poll", mangle="no_moov")
+
+
+def test_faults_are_switched_over_http(faulty: Sandbox, caller: httpx.Client) -> None:
+    """Another process can switch faults on and off, and is told what is wrong with one."""
+    address = faulty.base_url.removesuffix("/api/v1") + "/sandbox/faults"
+    added = httpx.post(address, json={"on": "models", "status": 500, "times": None})
+    assert (added.status_code, added.json()["status"]) == (201, 500)
+    assert caller.get("/videos/models").status_code == 500
+    assert httpx.post(address, json={"on": "moon"}).status_code == 422
+    assert httpx.delete(address).status_code == 204
+    assert caller.get("/videos/models").status_code == 200
+    assert {seen.kind for seen in faulty.requests} == {"models"}

@@ -1,0 +1,285 @@
+"""The verdict on a stream that claims to be an MP4, and what a probe reads in one."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+from collections.abc import Callable
+from itertools import pairwise, product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_video.errors import BrokenVideo
+from openrouter_video.media_types import is_page, sniff, suffix_of
+from openrouter_video.videos.media import Mp4Walk
+from openrouter_video.videos.probing import probe
+
+
+def box(kind: bytes, content: bytes = b"", *, long: bool = False) -> bytes:
+    """One box, with a size of 32 or 64 bits."""
+    if long:
+        return struct.pack(">I4sQ", 1, kind, 16 + len(content)) + content
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+FTYP = box(b"ftyp", b"isom\0\0\2\0isomiso2")
+MOOV = box(b"moov", bytes(40))
+MDAT = box(b"mdat", b"\1" * 90)
+FRAGMENT = box(b"moof", b"x") + MDAT
+LABEL = b'\nAIGC{"Label":"1"}\n'  # which reads as the beginning of a box of 172 MB
+
+
+def verdict(*chunks: bytes) -> str:
+    """What finish says of a stream; empty for a good one."""
+    walk = Mp4Walk()
+    for chunk in chunks:
+        walk.feed(chunk)
+    try:
+        walk.finish()
+    except BrokenVideo as broken:
+        return str(broken)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        FTYP + MOOV + MDAT,
+        FTYP + MDAT + MOOV,
+        FTYP + box(b"free") + MOOV + MDAT + box(b"\xa9xyz"),
+        FTYP + MOOV + box(b"mdat", bytes(90), long=True),
+        FTYP + MOOV + struct.pack(">I4s", 0, b"mdat") + bytes(90),
+        FTYP + MOOV + FRAGMENT + FRAGMENT + box(b"mfra", b"x"),
+        box(b"free", b"x") + FTYP + MOOV + MDAT,
+        box(b"ftyp", b"qt  \0\0\0\0qt  ") + box(b"wide") + MDAT + MOOV,
+        MOOV + MDAT,
+        box(b"wide") + MDAT + MOOV,
+        MDAT + MOOV,
+    ],
+    ids=[
+        *("moov first", "moov last", "tiny boxes", "64-bit size", "size to the end", "fragments", "padding first"),
+        *("QuickTime", "old QuickTime", "old QuickTime, wide first", "old QuickTime, mdat first"),
+    ],
+)
+def test_a_whole_video_passes(body: bytes) -> None:
+    """Every legal arrangement of boxes is accepted, in one chunk and byte by byte."""
+    assert verdict(body) == ""
+    assert verdict(*(body[i : i + 1] for i in range(len(body)))) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "The body is empty."),
+        (b"<html><body>Bad gateway", "not an MP4 video but an HTML page"),
+        (b"\n<!DOCTYPE html>", "not an MP4 video but an HTML page"),
+        (b'{"error":{"code":401}}', "not an MP4 video but JSON"),
+        (b"{}", "not an MP4 video but JSON"),
+        (b"\x1aE\xdf\xa3" + bytes(60), "not an MP4 video but a WebM or Matroska video"),
+        (box(b"jP  ", b"x") + MOOV + MDAT, "its first box is not 'ftyp'"),
+        (bytes(5), "ended after 5 bytes, which are too few"),
+        (FTYP[:6], "ended after 6 bytes, which are too few"),
+        (b"\0\0\0\1ftyp\0\0", "ended after 10 bytes, inside the header of its first box"),
+        (FTYP[:12], "ended 12 bytes into its box 'ftyp' of 24 bytes"),
+        (b"\0\0\0\5ftyp" + bytes(9), "At byte 0 stands 00 00 00 05 66 74 79 70"),
+        (FTYP, "without its box 'moov'"),
+        (FTYP + MDAT, "without its box 'moov'"),
+        (FTYP + MOOV, "without its box 'mdat'"),
+        (FTYP + MOOV + MDAT[:50], "ended 50 bytes into its box 'mdat' of 98 bytes"),
+        (FTYP + MOOV + MDAT[:3], "inside the header of a box, after 75 bytes"),
+        (FTYP + MOOV + box(b"mdat", b"\1" * 50 + bytes(40)) + bytes(16), "From byte 130 on it holds nothing but zeros"),
+        (FTYP + MOOV + MDAT[:50] + bytes(20), "ended 70 bytes into its box 'mdat' of 98 bytes"),
+        (FTYP + MDAT + bytes(16) + MOOV, "At byte 122 stands 00 00 00 00 00 00 00 00"),
+        (FTYP + MOOV + MDAT + MDAT[:20], "ended 20 bytes into its box 'mdat' of 98 bytes"),
+        (FTYP + MOOV + FRAGMENT + b"\0\0\1", "inside the header of a box"),
+        (FTYP + MOOV + FRAGMENT + box(b"styp", b"msdh")[:10], "into its box 'styp'"),
+        (FTYP + MOOV + FRAGMENT + b"\xff" * 70_000, "which is no MP4 box"),
+        (FTYP + MOOV + MDAT + box(b"moof", b"x"), "without the fragment's data"),
+        (FTYP + b"\0\0\0\7moov", "At byte 24 stands 00 00 00 07"),
+    ],
+)
+def test_what_is_wrong_is_said(body: bytes, said: str) -> None:
+    """A body that is no whole MP4 is refused with the reason, in one chunk and byte by byte."""
+    assert said in verdict(body)
+    assert verdict(body) == verdict(*(body[i : i + 1] for i in range(len(body))))
+
+
+@pytest.mark.parametrize("video", [FTYP + MOOV + MDAT, FTYP + MDAT + MOOV, FTYP + MOOV + FRAGMENT])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        bytes(16),
+        bytes(70_000),
+        LABEL,
+        LABEL * 100,
+        b"\xff" * 9,
+        b"\0\0\0\1free" + bytes(8),
+        box(b"uuid", bytes(99))[:50],
+    ],
+    ids=["zeros", "many zeros", "label", "labels", "garbage", "box of no size", "cut label box"],
+)
+def test_bytes_behind_a_whole_video_are_a_note(video: bytes, tail: bytes) -> None:
+    """Padding, a label or half a box takes nothing from a video that has all its own boxes."""
+    walk = Mp4Walk()
+    walk.feed(video + tail)
+    assert walk.finish().notes == (f"{len(tail)} bytes that belong to no box stand behind the end of the video",)
+
+
+def test_a_partial_header_behind_a_whole_video_is_a_note() -> None:
+    """In fragments it would be the next one's."""
+    walk = Mp4Walk()
+    walk.feed(FTYP + MOOV + MDAT + b"}\r\n")
+    assert walk.finish().notes == ("3 bytes that belong to no box stand behind the end of the video",)
+
+
+def test_a_long_end_in_zeros_is_a_note() -> None:
+    """A file of full size cannot be called cut, but what its end looks like is said."""
+    walk = Mp4Walk()
+    walk.feed(FTYP + MOOV + box(b"mdat", b"\1" + bytes(100_000)))
+    assert walk.finish().notes == ("the last 100000 bytes of the video are zeros: its end may be missing",)
+
+
+@pytest.mark.parametrize("flags", ["", "faststart"])
+def test_a_real_video_cut_anywhere_is_refused(make_mp4: Callable[..., bytes], flags: str) -> None:
+    """Of FFmpeg's own files, with the index last or first, every proper prefix is refused."""
+    body = make_mp4(audio=True, flags=flags)
+    assert verdict(body) == ""
+    whole = Mp4Walk()
+    for end in range(len(body)):
+        with pytest.raises(BrokenVideo):
+            whole.finish()
+        whole.feed(body[end : end + 1])
+    whole.finish()
+
+
+BOXES = st.lists(
+    st.builds(box, st.sampled_from([b"free", b"udta", b"moof", b"uuid"]), st.binary(max_size=40), long=st.booleans()),
+    max_size=4,
+).map(b"".join)
+VIDEOS = st.builds(
+    lambda a, b, moov_first: FTYP + a + (MOOV + b + MDAT if moov_first else MDAT + b + MOOV),
+    BOXES,
+    BOXES,
+    st.booleans(),
+)
+STREAMS = st.one_of(
+    st.binary(max_size=200),
+    VIDEOS,
+    st.builds(lambda video, tail: video + tail, VIDEOS, st.binary(max_size=20)),
+    st.builds(lambda video, cut: video[:cut], VIDEOS, st.integers(0, 300)),
+)
+
+
+@given(STREAMS, st.lists(st.integers(0, 300), max_size=12))
+def test_chunks_do_not_matter(body: bytes, cuts: list[int]) -> None:
+    """However a stream is cut into chunks, empty ones included, the verdict is the same to the letter."""
+    ends = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    assert verdict(*(body[a:b] for a, b in pairwise(ends))) == verdict(body)
+
+
+@given(VIDEOS, st.data())
+def test_no_prefix_passes(video: bytes, data: st.DataObject) -> None:
+    """A video that ends with a box it needs is refused when it is cut anywhere."""
+    assert verdict(video) == ""
+    cut = data.draw(st.integers(0, len(video) - 1))
+    assert verdict(video[:cut]) != ""
+
+
+def test_the_walk_keeps_nothing() -> None:
+    """Half a gigabyte passes through without being copied."""
+    chunk = bytes(2**20)
+    walk = Mp4Walk()
+    walk.feed(FTYP + MOOV + struct.pack(">I4sQ", 1, b"mdat", 16 + 512 * len(chunk)))
+    tracemalloc.start()
+    for _ in range(512):
+        walk.feed(chunk)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    walk.finish()
+    assert peak < 20_000
+
+
+def test_the_names_of_endless_boxes_are_not_kept() -> None:
+    """There are 81 million names: a body of boxes of eight bytes would fill the memory."""
+    names = b"".join(box(bytes(name)) for name in product(b"0123456789", repeat=4))
+    walk = Mp4Walk()
+    walk.feed(FTYP)
+    tracemalloc.start()
+    walk.feed(names)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000
+
+
+def test_probe_reads_a_video(make_mp4: Callable[..., bytes], tmp_path: Path) -> None:
+    """Duration, size, sound and codec are read from a path and from a file object."""
+    (tmp_path / "a.mp4").write_bytes(make_mp4(96, 64, 2, audio=True))
+    for source in (tmp_path / "a.mp4", str(tmp_path / "a.mp4"), io.BytesIO(make_mp4(96, 64, 2, audio=True))):
+        info = probe(source)
+        assert info.duration_seconds == pytest.approx(2, abs=0.2)
+        assert (info.width, info.height, info.has_audio, info.codec) == (96, 64, True, "h264")
+    assert not probe(io.BytesIO(make_mp4())).has_audio
+
+
+def test_probe_refuses_what_is_no_video(tmp_path: Path) -> None:
+    """Garbage, an empty file and a file that is not there are broken videos."""
+    for source in (io.BytesIO(b"garbage" * 99), io.BytesIO(b""), tmp_path / "absent"):
+        with pytest.raises(BrokenVideo, match="FFmpeg cannot open it"):
+            probe(source)
+    with pytest.raises(BrokenVideo, match="holds no video stream"):
+        probe(io.BytesIO(FTYP + MOOV + MDAT))
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"", "empty"),
+        (b"  <svg xmlns=", "an SVG image"),
+        (b"<?xml version='1.0'?><svg>", "an SVG image"),
+        (b"<?xml version='1.0'?>", "an XML document"),
+        (b"\0\0\0\x18ftypheic", "a HEIC image"),
+        (b"\0\0\0\x18ftypavif", "an AVIF image"),
+        (b"\0\0\0\x18ftypmp42", "an MP4 video"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"hello", "plain text"),
+        (b"\x07hello", "data of an unknown kind"),
+        (box(b"ftyp", b"qt  "), "a QuickTime video"),
+        (b"\x5b\0\0\0mdat", "a QuickTime video"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "a WebP image"),
+        (b"RIFF\0\0\0\0AVI LIST", "an AVI video"),
+    ],
+)
+def test_sniff_names_what_it_sees(head: bytes, name: str) -> None:
+    """The first bytes are enough to name what somebody sent instead."""
+    assert sniff(head) == name
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"<html>", b"<?xml ?><Error>", b'{"error"', b" [1]", b"Bad gateway", b"Ger\xe4t"]
+)
+def test_a_page_is_no_video_under_any_label(head: bytes) -> None:
+    """Error pages and empty bodies are told from whatever may be a file."""
+    assert is_page(head)
+    assert not is_page(FTYP)
+    assert not is_page(b"\x1aE\xdf\xa3")
+
+
+@pytest.mark.parametrize(
+    ("head", "suffix"),
+    [
+        (FTYP, ".mp4"),
+        (box(b"ftyp", b"qt  "), ".mov"),
+        (box(b"wide"), ".mov"),
+        (b"\x1aE\xdf\xa3\x9fB\x82\x84webm", ".webm"),
+        (b"\x1aE\xdf\xa3\x9fB\x82\x88matroska", ".mkv"),
+        (b"\xff\xd8\xff\xe0", ".jpg"),
+        (b"\x07", ".bin"),
+    ],
+)
+def test_the_bytes_decide_on_the_suffix(head: bytes, suffix: str) -> None:
+    """Whatever the label says."""
+    assert suffix_of(head) == suffix

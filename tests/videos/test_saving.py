@@ -1,0 +1,458 @@
+"""A video on its way into a store: whole under its name, or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_video.errors import BrokenVideo, ConfigurationError, StorageError
+from openrouter_video.outcome import SavedFile
+from openrouter_video.stores import Store, open_store, read_bytes, write_bytes, writing
+from openrouter_video.stores.writers import Writer
+from openrouter_video.videos.saving import (
+    Stopped,
+    find_saved,
+    read_sidecar,
+    save_video,
+    sidecar_path,
+    video_path,
+    write_sidecar,
+)
+
+PROJECT = Path(__file__).parents[2]
+NAME = "a-cat-0123abcd/google--veo-3.1-lite.mp4"
+
+
+class NetworkTrouble(Exception):
+    """Stands for whatever a client raises while it streams."""
+
+
+def pieces(body: bytes, size: int = 1000) -> Iterator[bytes]:
+    """Cut a body into chunks."""
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def save(store: Store, chunks: Iterator[bytes] | list[bytes]) -> SavedFile:
+    """Save a video that nobody stops."""
+    return save_video(chunks, store, NAME, stop=threading.Event())
+
+
+def inflated(body: bytes, size: int) -> bytes:
+    """Put a box of padding behind a video, so that it is uploaded in several parts."""
+    return body + (size + 8).to_bytes(4) + b"free" + bytes(size)
+
+
+def left_in(store: Store) -> list[str]:
+    """List every file below a store, hidden and temporary ones too."""
+    with store.session() as filesystem:
+        filesystem.invalidate_cache()
+        return sorted(filesystem.find(store.root)) if filesystem.exists(store.root) else []
+
+
+class SavingContract:
+    """What holds for videos in every store; a class per kind gives the store."""
+
+    def test_a_video_is_saved(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """The bytes arrive, with their digest, size and what the probe reads; nothing else is there."""
+        body = make_mp4(96, 64, 1, audio=True)
+        saved = save(store, pieces(body))
+        assert saved.url == store.url_of(NAME)
+        assert saved.bytes == len(body)
+        assert saved.sha256 == hashlib.sha256(body).hexdigest()
+        assert (saved.width, saved.height) == (96, 64)
+        assert saved.duration_seconds == pytest.approx(1, abs=0.3)
+        assert read_bytes(store, NAME) == body
+        assert [Path(name).name for name in left_in(store)] == [Path(NAME).name]
+
+    def test_a_large_video_is_saved(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """A video of many blocks arrives whole, and takes the place of an older file."""
+        write_bytes(store, NAME, b"older")
+        body = inflated(make_mp4(), 20 * 2**20 + 1)
+        saved = save(store, pieces(body, 65_537))
+        assert find_saved(store, NAME, size=len(body), sha256=hashlib.sha256(body).hexdigest())
+        assert saved.width == 64
+
+    def test_a_cut_body_leaves_nothing(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """A body that ends too early is a broken video: not there, and no temporary, with the next step said."""
+        whole = make_mp4(flags="faststart")
+        body = inflated(whole[:32], 12 * 2**20) + whole[32:]
+        for cut in (0, 10, len(body) - 1):
+            with pytest.raises(BrokenVideo, match=r"(?s)not a whole video.*openrouter-video collect") as caught:
+                save(store, pieces(body[:cut], 2**20))
+            assert store.url_of(NAME) in str(caught.value)
+        assert left_in(store) == []
+
+    def test_the_network_breaks(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """What the stream raises passes through as it is, also an OSError, and leaves nothing behind."""
+        for trouble in (NetworkTrouble("reset"), ConnectionResetError("reset"), StorageError("not ours")):
+
+            def chunks(trouble: Exception = trouble) -> Iterator[bytes]:
+                yield make_mp4()
+                yield bytes(9 * 2**20)
+                raise trouble
+
+            with pytest.raises(type(trouble)) as caught:
+                save(store, chunks())
+            assert caught.value is trouble
+        assert left_in(store) == []
+
+    def test_a_stop_is_heard(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """A stop between two chunks ends the download and leaves nothing behind."""
+        stop = threading.Event()
+
+        def chunks() -> Iterator[bytes]:
+            yield make_mp4()
+            yield bytes(9 * 2**20)
+            stop.set()
+            yield b"more"
+
+        with pytest.raises(Stopped, match="was stopped after"):
+            save_video(chunks(), store, NAME, stop=stop)
+        assert left_in(store) == []
+
+    def test_an_older_video_survives_a_failure(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """What is there under the name is untouched when its successor breaks."""
+        write_bytes(store, NAME, b"older")
+        with pytest.raises(BrokenVideo):
+            save(store, [make_mp4()[:-1]])
+        assert read_bytes(store, NAME) == b"older"
+        assert len(left_in(store)) == 1
+
+    def test_a_video_that_no_probe_reads_is_kept(self, store: Store) -> None:
+        """Whole boxes are enough: a video is paid for even if FFmpeg cannot read it."""
+        body = b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x10moov12345678\0\0\0\x0amdat!!"
+        saved = save(store, [body])
+        assert (saved.width, saved.height, saved.duration_seconds) == (None, None, None)
+        assert read_bytes(store, NAME) == body
+
+    def test_many_at_a_time(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """Downloads in several threads into one store do not disturb each other."""
+        bodies = [inflated(make_mp4(), 100_000 + n) for n in range(4)]
+        saved: dict[int, SavedFile] = {}
+
+        def work(number: int) -> None:
+            stop = threading.Event()
+            saved[number] = save_video(pieces(bodies[number]), store, f"{number}/video.mp4", stop=stop)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number, body in enumerate(bodies):
+            assert read_bytes(store, f"{number}/video.mp4") == body
+            assert saved[number].bytes == len(body)
+
+    def test_the_sidecar(self, store: Store) -> None:
+        """The record is written whole over an older one, and reads back; a damaged one counts as none."""
+        name = sidecar_path(NAME)
+        assert read_sidecar(store, name) is None
+        write_sidecar(store, name, {"prompt": "old"})
+        assert write_sidecar(store, name, {"prompt": "füße"}) == store.url_of(name)
+        assert read_sidecar(store, name) == {"prompt": "füße"}
+        assert "füße" in (read_bytes(store, name) or b"").decode()
+        for damaged in (b"", b'{"a":', b"[]", b"\xff"):
+            write_bytes(store, name, damaged)
+            assert read_sidecar(store, name) is None
+        assert len(left_in(store)) == 1
+
+    def test_finding_a_saved_video(self, store: Store) -> None:
+        """A video is found if it is there, not empty, and has the size and digest that are asked for."""
+        assert not find_saved(store, NAME)
+        write_bytes(store, NAME, b"abc")
+        digest = hashlib.sha256(b"abc").hexdigest()
+        assert find_saved(store, NAME)
+        assert find_saved(store, NAME, size=3, sha256=digest)
+        assert not find_saved(store, NAME, size=4)
+        assert not find_saved(store, NAME, sha256=digest[::-1])
+        write_bytes(store, NAME, b"")
+        assert not find_saved(store, NAME)
+
+
+class TestSavingLocally(SavingContract):
+    """The contract on this machine's disk."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        """A folder that does not exist yet."""
+        return open_store(str(tmp_path / "videos"))
+
+    def test_a_full_disk(self, tmp_path: Path) -> None:
+        """When the disk is full, the error names URL, reason and what becomes of the job; nothing stays."""
+        code = (
+            "import resource, sys, threading\n"
+            "from openrouter_video.videos.saving import save_video\n"
+            "from openrouter_video.stores import open_store\n"
+            "from openrouter_video.errors import StorageError\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))\n"
+            "chunks = iter(lambda: bytes(100_000), None)\n"
+            "try: save_video(chunks, open_store(sys.argv[1]), 'a/b.mp4', stop=threading.Event())\n"
+            "except StorageError as error: print(error)\n"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT)
+        assert re.search(r"Could not write file://.*/a/b.mp4: File too large. Free some space.*collect`", done.stdout)
+        assert left_in(open_store(str(tmp_path))) == []
+
+    def test_a_place_that_cannot_be_written(self, tmp_path: Path, make_mp4: Callable[..., bytes]) -> None:
+        """A folder that cannot be made is a storage error that names the video."""
+        (tmp_path / "file").write_text("")
+        with pytest.raises(StorageError, match=r"Could not write file://.*/file/x/a-cat.*is a file and no folder"):
+            save(open_store(str(tmp_path / "file" / "x")), [make_mp4()])
+
+
+class TestSavingInMemory(SavingContract):
+    """The contract within this process."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """A prefix of its own."""
+        return open_store(f"memory://{uuid.uuid4().hex}")
+
+
+class TestSavingOnS3(SavingContract):
+    """The contract on S3; after each test no upload is open."""
+
+    @pytest.fixture
+    def store(self, s3_store_url: str) -> Iterator[Store]:
+        """A prefix in a new bucket."""
+        store = open_store(s3_store_url)
+        yield store
+        uploads = store.filesystem.call_s3("list_multipart_uploads", Bucket=s3_store_url.split("/")[2])
+        assert uploads.get("Uploads", []) == []
+
+    @pytest.mark.parametrize("size", [0, 9 * 2**20])
+    def test_a_video_has_its_media_type(self, store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
+        """In one request and in parts: without it a browser downloads the video instead of playing it."""
+        saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
+        bucket, key = saved.url.removeprefix("s3://").split("/", 1)
+        head = store.filesystem.call_s3("head_object", Bucket=bucket, Key=key)
+        assert head["ContentType"] == "video/mp4"
+
+    def test_a_missing_bucket(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """A bucket that is not there is a storage error with the reason."""
+        for body in (make_mp4(), inflated(make_mp4(), 9 * 2**20)):
+            with pytest.raises(StorageError, match=r"s3://no-such-bucket/out/a-cat.*stays open"):
+                save(open_store("s3://no-such-bucket/out"), pieces(body, 2**20))
+
+
+class TestSavingOnSeaweed(SavingContract):
+    """The contract on an S3 server that serves requests side by side."""
+
+    @pytest.fixture
+    def store(self, seaweed_store_url: str) -> Store:
+        """A prefix of its own."""
+        return open_store(seaweed_store_url)
+
+
+class TestSavingOnGcs(SavingContract):
+    """The contract on Google Cloud Storage."""
+
+    @pytest.fixture
+    def store(self, gcs_store_url: str) -> Store:
+        """A prefix of its own."""
+        return open_store(gcs_store_url)
+
+
+class TestSavingOnAzure(SavingContract):
+    """The contract on Azure's blobs."""
+
+    @pytest.fixture
+    def store(self, azure_store_url: str) -> Store:
+        """A prefix of its own."""
+        return open_store(azure_store_url)
+
+    @pytest.mark.parametrize("size", [0, 9 * 2**20])
+    def test_a_video_has_its_media_type(self, store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
+        """In one request and in parts."""
+        saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
+        info = store.filesystem.info(store.path(saved.url.removeprefix(f"{store.url}/")))
+        assert info["content_settings"]["content_type"] == "video/mp4"
+
+
+class TestSavingOverSftp(SavingContract):
+    """The contract on OpenSSH's server."""
+
+    @pytest.fixture
+    def store(self, sftp_store_url: str) -> Store:
+        """A folder that does not exist yet."""
+        return open_store(sftp_store_url)
+
+    def test_the_connection_breaks(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
+        """A server that goes away in the middle is a storage error, and the next download has a new connection."""
+        connection: Any = store.filesystem  # the first that is lent
+
+        def chunks() -> Iterator[bytes]:
+            yield make_mp4()
+            connection.client.close()
+            yield bytes(9 * 2**20)
+
+        with pytest.raises(StorageError, match=r"Could not write sftp://.*stays open"):
+            save(store, chunks())
+        assert save(store, [make_mp4()]).width == 64
+
+
+class TestSavingInAnotherKind(SavingContract):
+    """The contract on a store of which nothing is known."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        """A file system below a folder."""
+        filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file", auto_mkdir=True))
+        return Store("dir://videos", filesystem, "videos", "other")
+
+
+@pytest.mark.parametrize("kind", ["local", "s3", "sftp"])
+def test_memory_stays_flat(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Sixty-four megabytes pass through without being held: the process grows by less than half of them."""
+    url = str(tmp_path / "videos") if kind == "local" else request.getfixturevalue(f"{kind}_store_url")
+    code = (
+        "import resource, sys, threading\n"
+        "from openrouter_video.videos.saving import save_video\n"
+        "from openrouter_video.stores import open_store\n"
+        "def chunks(size):\n"
+        "    yield b'\\0\\0\\0\\x10ftypisom\\0\\0\\0\\0' + b'\\0\\0\\0\\x08moov' + (8 + size).to_bytes(4) + b'mdat'\n"
+        "    for _ in range(size // 65536): yield bytes(65536)\n"
+        "store, stop = open_store(sys.argv[1]), threading.Event()\n"
+        "save_video(chunks(2**20), store, 'warm.mp4', stop=stop)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "save_video(chunks(2**26), store, 'large.mp4', stop=stop)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, url], check=True, capture_output=True, text=True, cwd=PROJECT)
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(done.stdout) * unit < 2**26 // 2
+
+
+PATHS = [
+    ("A cat, sleeping!", "google/veo-3.1-lite", 1, None, "a-cat-sleeping-0123abcd/google--veo-3.1-lite.mp4"),
+    ("A cat", "google/veo-3.1-lite", 2, None, "a-cat-0123abcd/google--veo-3.1-lite.take-2.mp4"),
+    ("A cat", "google/veo-3", 1, 1, "a-cat-0123abcd/google--veo-3.take-1.1.mp4"),
+    ("A cat", "google/veo-3", 2, 1, "a-cat-0123abcd/google--veo-3.take-2.1.mp4"),
+    ("Füße über Öl", "openai/sora-2", 1, None, "fue-uber-ol-0123abcd/openai--sora-2.mp4"),
+    ("猫が寝る", "openai/sora-2", 1, None, "mao-kaqin-ru-0123abcd/openai--sora-2.mp4"),
+    ("", "openai/sora-2", 1, None, "video-0123abcd/openai--sora-2.mp4"),
+    ("../../etc/passwd\0\n", "openai/sora-2", 1, None, "etc-passwd-0123abcd/openai--sora-2.mp4"),
+    ("x" * 300, "openai/sora-2", 1, None, f"{'x' * 48}-0123abcd/openai--sora-2.mp4"),
+    ("w" * 47 + " word", "openai/sora-2", 1, None, f"{'w' * 47}-0123abcd/openai--sora-2.mp4"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "model", "take", "index", "path"), PATHS)
+def test_the_path_of_a_video(prompt: str, model: str, take: int, index: int | None, path: str) -> None:
+    """The path is readable, and follows from the request alone."""
+    assert video_path(prompt, "0123abcd", model, take, index) == path
+    assert sidecar_path(path) == path[:-4] + ".json"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "slug"),
+    [
+        ("一只白色的兰花在绽放", "yi-zhi-bai-se-de-lan-hua-zai-zhan-fang"),
+        ("Большой белый кот", "bolshoi-belyi-kot"),
+        ("زهرة بيضاء", "zhr-byd"),
+        ("하얀 고양이", "hayan-goyangi"),
+        ("Λευκή γάτα", "leuke-gata"),
+        ("Ein Кот, 4 s", "ein-kot-4-s"),
+        ("白" * 100, "bai-" * 11 + "bai"),
+        ("\U00012000", "video"),
+        # What is in Latin letters keeps the folder that it always had.
+        ("A white orchid, 4K!", "a-white-orchid-4k"),
+        ("Rødgrød — “mit” Größe", "rdgrd-mit-groe"),
+        ("Tiếng Việt: ﬁn", "tieng-viet-fin"),
+        ("🎬 & &amp; &#1078;", "amp-1078"),
+    ],
+)
+def test_a_prompt_in_any_script_has_a_slug_that_says_something(prompt: str, slug: str) -> None:
+    """Prompts in other scripts are written in Latin letters."""
+    assert video_path(prompt, "0123abcd", "a/b") == f"{slug}-0123abcd/a--b.mp4"
+
+
+@pytest.mark.parametrize(
+    "model", ["../x", "a/../../b", "a/b:free", "a\nb", "a\0b", ".hidden", "", "é/è", "m" * 300, "a--b", "A/B", "a/b/c"]
+)
+def test_odd_models_get_a_digest(model: str) -> None:
+    """What had to be changed in a model's name is made up for by a digest."""
+    assert re.fullmatch(
+        r"x-0123abcd/[A-Za-z0-9][A-Za-z0-9._-]*---[0-9a-f]{12}\.mp4", video_path("x", "0123abcd", model)
+    )
+
+
+@pytest.mark.parametrize(
+    ("identity", "take", "index"),
+    [("../x", 1, None), ("0123ABCD", 1, None), ("0123abcd", 0, None), ("0123abcd", 1, -1)],
+)
+def test_what_is_no_identity_is_refused(identity: str, take: int, index: int | None) -> None:
+    """A path is only made of a proper identity and proper numbers."""
+    with pytest.raises(ValueError, match="unlike"):
+        video_path("x", identity, "a/b", take, index)
+
+
+MODELS = st.one_of(
+    st.text(max_size=20),
+    st.text("ab/.-_:1A", max_size=8),
+    st.from_regex(r"[ab]{1,2}/[ab]{1,2}(-[12](\.[12])?)?(\.take-[12](\.[12])?)?", fullmatch=True),
+    st.from_regex(r"[ab](/|--|---)[ab](---[0-9a-f]{12})?", fullmatch=True),
+)
+TAKES = st.tuples(MODELS, st.integers(1, 3), st.none() | st.integers(0, 3))
+
+
+@given(TAKES, TAKES)
+def test_no_two_videos_share_a_path(one: tuple[str, int, int | None], two: tuple[str, int, int | None]) -> None:
+    """Different models, takes and indexes have different paths, whatever the case of letters means to a disk."""
+    paths = [video_path("x", "0123abcd", model, take, index).lower() for model, take, index in (one, two)]
+    assert (paths[0] == paths[1]) == (one == two)
+
+
+@given(st.text(max_size=400), MODELS | st.text(max_size=400), st.integers(1, 99))
+def test_no_path_escapes(prompt: str, model: str, take: int) -> None:
+    """Whatever the prompt and the model are, the path is one folder and one file, of harmless characters."""
+    path = video_path(prompt, "0123abcd", model, take)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}-0123abcd/[A-Za-z0-9][A-Za-z0-9._-]*\.mp4", path)
+    assert ".." not in path
+    assert max(map(len, path.split("/"))) < 140
+    Store("memory://", None, "", "memory").path(path)
+
+
+def test_a_configuration_error_is_no_storage_error() -> None:
+    """Who catches storage trouble while downloading does not catch a wrong setting by accident."""
+    assert not issubclass(ConfigurationError, StorageError)
+
+
+@pytest.mark.parametrize("size", [1, 8 * 2**20, 8 * 2**20 + 1, 17 * 2**20])
+def test_an_object_of_any_size_is_whole_and_leaves_no_upload(s3_store_url: str, size: int) -> None:
+    """Up to a block it goes in one request, beyond that in parts; discarded, neither leaves anything."""
+    store = open_store(s3_store_url)
+    bucket = s3_store_url.removeprefix("s3://").partition("/")[0]
+    content = os.urandom(size)
+    blocks = [content[start : start + 2**20] for start in range(0, size, 2**20)]
+
+    def write(name: str, end: Callable[[Writer], None]) -> None:
+        with writing(store, name) as writer:
+            for block in blocks:
+                writer.write(block)
+            end(writer)
+
+    def break_off(_: Writer) -> None:
+        raise BrokenVideo("on purpose")
+
+    with pytest.raises(BrokenVideo):
+        write("gone.mp4", break_off)
+    write("kept.mp4", lambda writer: writer.publish())
+    assert read_bytes(store, "kept.mp4") == content
+    assert read_bytes(store, "gone.mp4") is None
+    assert not store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads")
