@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -21,11 +20,11 @@ from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, V
 from openrouter_video.ledger import LedgerEntry, entries_in_time
 from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.planning import ModelPlan, Plan
-from openrouter_video.report import parting_words
+from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.request import VideoRequest, key_problems, limit_problems
 from openrouter_video.run import Resources, of_entry, started, uncertain, with_unrecorded
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
-from openrouter_video.text import clip, printable
+from openrouter_video.text import clip
 from openrouter_video.threads import start
 
 from .run_identity import identify_run
@@ -57,9 +56,7 @@ class Order(NamedTuple):
         # A block says where its ledger is, and each claim where its video goes.
         output = None if self.store else resources.store.url
         ledger = resources.ledger.url if self.ledger or not self.store else None
-        options = {"store": self.store, "output": output, "ledger": ledger, "credentials": self.credentials}
-        words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
-        return printable(shlex.join(["openrouter-video", "collect", *words]))
+        return collect_command(output=output, ledger=ledger, store=self.store, credentials=self.credentials)
 
 
 async def produce(request: VideoRequest, order: Order) -> FanOut:
@@ -163,7 +160,7 @@ async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoR
     else:
         entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
         outcomes = [with_unrecorded(of_entry(entry), held[entry.key]) for entry in entries]
-        get_run_logger().warning("%s", parting_words(outcomes, collect))
+        get_run_logger().warning("%s", interruption_message(outcomes, collect))
     with suppress(TimeoutError):
         # A process that dies by a signal sends no log any more.
         await asyncio.wait_for(APILogHandler.aflush(), LOG_WITHIN_SECONDS)

@@ -1,16 +1,17 @@
-"""What a run's outcomes look like to people: flat rows for a table, and a line above it.
+"""What a run's outcomes look like to people: rows for a table, and what an interrupted run leaves behind.
 
 Pure. Values of the API and of users end up in tables and terminals, so control characters never pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 
 from openrouter_video.outcome import Outcome, dollars, summary, unsettled_words
 from openrouter_video.text import clip, printable
 
-__all__ = ["describe", "explanation", "parting_words", "table_rows"]
+__all__ = ["collect_command", "describe", "explanation", "interruption_message", "table_rows"]
 
 
 def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]]:
@@ -42,25 +43,49 @@ def describe(outcomes: Sequence[Outcome]) -> str:
     return f"{summary(outcomes)}."
 
 
-def parting_words(outcomes: Sequence[Outcome], collect: str) -> str:
-    """Return what an interrupted run leaves behind: which jobs go on and are billed, and how to fetch their videos."""
-    going_on = [outcome for outcome in outcomes if outcome.status == "open"]
-    doubtful = [outcome for outcome in outcomes if outcome.status == "uncertain"]
-    lines = []
-    if going_on:
-        lines.append("Interrupted. These jobs go on and are billed:")
-        lines += [f"  {clip(o.model)} take {o.take}: job {clip(o.job_id or 'unknown')}, key {o.key}" for o in going_on]
-        lines += [f"  {clip(words)}" for words in unsettled_words(going_on)]
+def collect_command(
+    *, output: str | None = None, ledger: str | None = None, store: str | None = None, credentials: str | None = None
+) -> str:
+    """Return the command that finishes what a run with these options leaves open."""
+    options = {"output": output, "ledger": ledger, "store": store, "credentials": credentials}
+    words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
+    return printable(shlex.join(["openrouter-video", "collect", *words]))
+
+
+def interruption_message(
+    outcomes: Sequence[Outcome],
+    collect: str,
+    *,
+    why: str = "Interrupted",
+    shown_url: Callable[[str], str] = printable,
+) -> str:
+    """Return what an interrupted run leaves behind: what is saved, which jobs go on and are billed, and what to do."""
+    completed, running, uncertain = (
+        [outcome for outcome in outcomes if outcome.status == status] for status in ("completed", "open", "uncertain")
+    )
+    lines = [f"{why}."]
+    if completed:
+        lines += ["These videos are safe:", *(f"  {_title(o)}: {shown_url(o.url or '')}" for o in completed)]
+    if running:
+        lines.append("These jobs go on at OpenRouter and are billed:")
+        lines += [f"  {_title(o)}: job {clip(o.job_id or 'unknown')}, key {o.key}" for o in running]
+        lines += [f"  {clip(words)}" for words in unsettled_words(running)]
         lines.append(f"Fetch their videos later with the flow collect-videos, or with: {collect}")
-    if doubtful:
-        lines.append("Interrupted. Nobody knows whether these were accepted; they may be billed:")
-        lines += [f"  {clip(o.model)} take {o.take}: {clip(o.error or '')}" for o in doubtful]
-    return "\n".join(lines) or "Interrupted. No job of this run goes on, and nothing more will be billed."
+    if uncertain:
+        lines.append("It is not known whether these were accepted; they may be billed, and are never sent again:")
+        lines += [f"  {_title(o)}: key {o.key}" + (f": {clip(o.error)}" if o.error else "") for o in uncertain]
+    if not running and not uncertain:
+        lines.append("No job of this run goes on, and nothing more will be billed.")
+    return "\n".join(lines)
 
 
 def explanation(outcome: Outcome) -> str:
     """Return in one line why a video is not there, or why it is not quite what was asked."""
     return clip("; ".join([*filter(None, [outcome.error]), *outcome.notes]))
+
+
+def _title(outcome: Outcome) -> str:
+    return clip(outcome.model) if outcome.take == 1 else f"{clip(outcome.model)} take {outcome.take}"
 
 
 def _number(value: float | None) -> str | float:

@@ -5,7 +5,6 @@ A submission in flight ends before the interruption gets through, so the ledger 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -15,11 +14,11 @@ from openrouter_video.cli.options import PlaceOptions
 from openrouter_video.cli.terminal_report import shown_path
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, LedgerEntry, Unrecorded, entries_in_time
-from openrouter_video.outcome import Outcome, unsettled_words
+from openrouter_video.outcome import Outcome
+from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.run import left_open, of_entry, uncertain, with_unrecorded
-from openrouter_video.text import clip, printable
 
-__all__ = ["collect_command", "farewell", "what_became", "with_the_sandbox"]
+__all__ = ["farewell", "what_became", "with_the_sandbox"]
 
 NOT_SENT = "interrupted before it was sent; nothing was charged"
 SANDBOX_ENDED = "the sandbox ended with this command, and its jobs with it; nothing was billed"
@@ -69,36 +68,6 @@ def _buried(outcome: Outcome, ledger: Ledger, base_url: str) -> Outcome:
 
 def farewell(why: str, outcomes: Sequence[Outcome], place: PlaceOptions, *, sandbox: bool) -> str:
     """Return what the user of a run that broke off has to know: what goes on, what it costs, and how to fetch it."""
-    by_status = {status: [o for o in outcomes if o.status == status] for status in ("completed", "open", "uncertain")}
-    lines = ["", f"{why}."]
-    if by_status["completed"]:
-        lines.append("These videos are safe:")
-        lines += [f"  {_name(outcome)}: {shown_path(outcome.url or '')}" for outcome in by_status["completed"]]
-    if sandbox:
-        return "\n".join([*lines, f"{SANDBOX_ENDED[0].upper()}{SANDBOX_ENDED[1:]}.", ""])
-    if by_status["open"]:
-        lines.append("These jobs go on at OpenRouter and are billed:")
-        lines += [f"  {_name(outcome)}: job {clip(outcome.job_id or 'unknown')}" for outcome in by_status["open"]]
-        lines += [f"  {clip(words)}" for words in unsettled_words(by_status["open"])]
-        lines.append(f"Fetch the videos later with: {collect_command(place)}")
-    if by_status["uncertain"]:
-        lines.append("Nobody knows of these whether they were accepted; they may be billed, and are never sent again:")
-        lines += [f"  {_name(outcome)}: key {outcome.key}" for outcome in by_status["uncertain"]]
-        lines.append("Look for the keys as session ids in OpenRouter's activity; then: openrouter-video ledger settle")
-    if not by_status["open"] and not by_status["uncertain"]:
-        lines.append("No job is running, and nothing more will be billed.")
-    return "\n".join([*lines, ""])
-
-
-def _name(outcome: Outcome) -> str:
-    return clip(outcome.model) if outcome.take == 1 else f"{clip(outcome.model)} take {outcome.take}"
-
-
-def collect_command(place: PlaceOptions) -> str:
-    """Return the command that collects what this run leaves open."""
-    words = ["openrouter-video", "collect"]
-    for option in ("output", "ledger", "store", "credentials"):
-        value = getattr(place, option)
-        if value:
-            words += [f"--{option}", value]
-    return printable(shlex.join(words))
+    told = [outcome for outcome in outcomes if outcome.status == "completed"] if sandbox else outcomes
+    text = interruption_message(told, collect_command(**vars(place)), why=why, shown_url=shown_path)
+    return f"\n{text}\n" + (f"{SANDBOX_ENDED[0].upper()}{SANDBOX_ENDED[1:]}.\n" if sandbox else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.cli.interruption import collect_command, farewell, what_became, with_the_sandbox
+from openrouter_video.cli.interruption import farewell, what_became, with_the_sandbox
 from openrouter_video.cli.live_view import VideoLine
 from openrouter_video.cli.options import PlaceOptions
 from openrouter_video.cli.terminal import Terminal
@@ -215,7 +215,7 @@ def test_the_ledger_tells_what_became_of_each_video(ledger: Ledger) -> None:
 
 
 def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
-    """The run had its id, and the ledger could not record it: the farewell says how a person does."""
+    """The run had its id, and the ledger could not record it: the message says how a person does."""
     claim(ledger, KEY)
     (outcome,) = what_became([VideoLine("a/one", 1, "x", KEY, sent=True, job_id="job-9")], ledger)
     assert (outcome.status, outcome.job_id) == ("open", "job-9")
@@ -224,24 +224,16 @@ def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
     assert f"no collection finds it until `openrouter-video ledger settle {KEY} --job job-9`" in text
 
 
-def test_a_farewell_names_jobs_keys_and_the_way_back() -> None:
-    """What goes on is billed; what nobody knows may be; what is safe is safe."""
-    going = DONE.model_copy(update={"status": "open", "job_id": "job-7", "take": 2})
-    doubtful = DONE.model_copy(update={"status": "uncertain"})
-    text = farewell("Interrupted", [DONE, going, doubtful], PlaceOptions(output="my videos"), sandbox=False)
+def test_the_message_of_an_interrupted_run_shows_paths_and_the_way_back() -> None:
+    """What is saved is shown as a path, and the command that collects names the places of the run."""
+    going = DONE.model_copy(update={"status": "open", "job_id": "job-7"})
+    text = farewell("Interrupted", [DONE, going], PlaceOptions(output="my videos"), sandbox=False)
     assert "  a/one: /far/away/orchid/a--one.mp4" in text
-    assert "  a/one take 2: job job-7" in text
-    assert f"  a/one: key {KEY}" in text
     assert "openrouter-video collect --output 'my videos'" in text
-    assert "nothing more will be billed" in farewell("Interrupted", [DONE], PlaceOptions(), sandbox=False)
-    assert "nothing was billed" in farewell("Interrupted", [going], PlaceOptions(), sandbox=True)
-
-
-def test_the_way_back_names_every_place() -> None:
-    """The command that collects knows the blocks and URLs of the run."""
-    place = PlaceOptions(output="s3://b/v", ledger="l", store="nightly", credentials="mine")
-    words = "openrouter-video collect --output s3://b/v --ledger l --store nightly --credentials mine"
-    assert collect_command(place) == words
+    ended = farewell("Interrupted", [DONE, going], PlaceOptions(), sandbox=True)
+    assert "/far/away/orchid/a--one.mp4" in ended
+    assert "nothing was billed" in ended
+    assert "job-7" not in ended
 
 
 def test_a_sandbox_takes_its_jobs_with_it(ledger: Ledger) -> None:

@@ -87,7 +87,7 @@ def _check_words(said: str, charges: Sequence[Charge], entry: LedgerEntry, outpu
         assert f"settle {entry.key} --job ID" in said
     else:
         assert entry.job_id == charge.job_id
-        assert "These jobs go on and are billed" in said
+        assert "These jobs go on at OpenRouter and are billed" in said
         assert f"job {charge.job_id}" in said
         assert f"openrouter-video collect --output file://{output}" in said
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.outcome import LeftOut, Outcome
-from openrouter_video.report import describe, explanation, parting_words, table_rows
+from openrouter_video.report import collect_command, describe, explanation, interruption_message, table_rows
 
 DONE = Outcome(
     model="google/veo-3.1-lite",
@@ -68,18 +68,36 @@ def test_the_line_above_the_table() -> None:
 
 
 def test_what_an_interrupted_run_leaves_behind() -> None:
-    """The jobs that go on and how to fetch them, and those of which nobody knows; neither can forge a line."""
-    doubt = Outcome(model="a/c", take=2, status="uncertain", key="k2", error="HTTP 503\nno")
+    """What is saved, which jobs go on and how to fetch them, and what is not known; none of it can forge a line."""
+    going = HOSTILE.model_copy(update={"key": "k1", "take": 2})
+    unknown = Outcome(model="a/c", take=2, status="uncertain", key="k2", error="HTTP 503\nno")
     anonymous = Outcome(model="a/d", status="open", key="k3")
-    assert parting_words([DONE, HOSTILE, doubt, anonymous], "openrouter-video collect --output v") == (
-        "Interrupted. These jobs go on and are billed:\n"
-        "  a/b [2J take 1: job j 1, key None\n"
-        "  a/d take 1: job unknown, key k3\n"
-        "Fetch their videos later with the flow collect-videos, or with: openrouter-video collect --output v\n"
-        "Interrupted. Nobody knows whether these were accepted; they may be billed:\n"
-        "  a/c take 2: HTTP 503 no"
+    outcomes = [DONE, going, unknown, anonymous]
+    assert interruption_message(outcomes, "openrouter-video collect --output v").splitlines() == [
+        "Interrupted.",
+        "These videos are safe:",
+        "  google/veo-3.1-lite: file:///videos/a.mp4",
+        "These jobs go on at OpenRouter and are billed:",
+        "  a/b [2J take 2: job j 1, key k1",
+        "  a/d: job unknown, key k3",
+        "Fetch their videos later with the flow collect-videos, or with: openrouter-video collect --output v",
+        "It is not known whether these were accepted; they may be billed, and are never sent again:",
+        "  a/c take 2: key k2: HTTP 503 no",
+    ]
+    unrecorded = Outcome(model="a/e", status="open", key="k4", job_id="j4", error="`openrouter-video ledger settle k4`")
+    message = interruption_message([unrecorded], "collect")
+    assert "  a/e: job j4, key k4\n  `openrouter-video ledger settle k4`\nFetch their videos" in message
+    nothing = "No job of this run goes on, and nothing more will be billed."
+    assert interruption_message([], "x", why="Stopped") == f"Stopped.\n{nothing}"
+    assert interruption_message([DONE], "x", shown_url=lambda _: "a.mp4").splitlines()[2:] == [
+        "  google/veo-3.1-lite: a.mp4",
+        nothing,
+    ]
+
+
+def test_the_command_that_collects_names_every_place() -> None:
+    """The blocks and URLs of the run, quoted for a shell; what was not given is left out."""
+    assert collect_command(output="my videos") == "openrouter-video collect --output 'my videos'"
+    assert collect_command(output="s3://b/v", ledger="l", store="nightly", credentials="mine") == (
+        "openrouter-video collect --output s3://b/v --ledger l --store nightly --credentials mine"
     )
-    unknown = Outcome(model="a/e", status="open", key="k4", job_id="j4", error="`openrouter-video ledger settle k4`")
-    words = parting_words([unknown], "collect")
-    assert "  a/e take 1: job j4, key k4\n  `openrouter-video ledger settle k4`\nFetch their videos" in words
-    assert parting_words([DONE], "x") == "Interrupted. No job of this run goes on, and nothing more will be billed."
