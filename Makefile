@@ -11,7 +11,7 @@ JOBS ?= 1000
 # Stores that only npm has: Azure's, and one that lies. Another version here is another stamp, and is fetched.
 NODE_PARTS := azurite@3.37.0 s3rver@3.7.1
 NODE_READY := .node/$(subst $() ,+,$(NODE_PARTS))
-EVERYTHING := -e ".[s3,gcs,azure,sftp]" --group dev
+EVERYTHING := -e ".[s3,gcs,azure,sftp]" --group dev --group docs
 SANDBOX := $(if $(strip $(OPENROUTER_API_KEY)),,--sandbox)
 
 # --- the demonstration's request -------------------------------------------------------------------------------------
@@ -37,6 +37,7 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
                     (a certain seed or number: make soak SEED=7 JOBS=5000)
   make bench        what Prefect and the promises cost: ours, a bare script and the official SDK side by side; about
                     40 minutes, for the figures in the README (make bench QUICK=1: four minutes, writes nothing)
+  make docs         build the documentation in ./site
   make check        lint, formatting, types, and whether the installed packages fit together
   make constraints  resolve every dependency anew and pin it in constraints.txt
   make clean        remove .venv, .node, caches and build products; never ./videos, which may have been paid for
@@ -47,7 +48,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test real-parts soak bench check constraints clean
+.PHONY: help demo serve test real-parts soak bench docs check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -78,6 +79,10 @@ soak: $(READY)
 
 bench: $(READY)
 	@$(PY) -m tests.benchmarks $(if $(QUICK),--quick)
+
+docs: $(READY)
+	@$(PY) -m mkdocs build --quiet --strict
+	@echo "Open site/index.html"
 
 check: $(READY)
 	@$(PY) -m ruff check --quiet . && echo "lint: fine"
@@ -113,5 +118,5 @@ constraints:
 	@echo "constraints.txt: $$(grep -c == constraints.txt) pins. Now: make check test"
 
 clean:
-	@rm -rf .venv .node build dist .coverage htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .node build dist site .coverage htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
