@@ -8,8 +8,8 @@ from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import ContentUnavailable, DownloadLimits, download_limits
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL, is_loopback, origin, parse_api_key
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
-from openrouter_video.api.network import changes_for_httpx, choose_proxy
 from openrouter_video.api.posting import IN_FLIGHT_SECONDS
+from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
 from openrouter_video.api.web_urls import https_problem
 
 __all__ = [

@@ -209,7 +209,7 @@ def _usage(usage: dict[str, Any]) -> dict[str, Any]:
     """Keep a cost that is a number; a surprise in the bill must not lose the video."""
     cost = usage.get("cost")
     number = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= LARGEST_COST_USD
-    return {"cost": cost if number else None, "is_byok": usage.get("is_byok") is True}
+    return {"cost": cost if number else None}
 
 
 def _passes(payload: Any, wait: float | None) -> bool:

@@ -33,11 +33,8 @@ from openrouter_video.api.answers import (
     retry_after,
 )
 from openrouter_video.api.catalog import Catalog, parse_catalog
-from openrouter_video.api.connections import Connections
 from openrouter_video.api.content import ContentUnavailable, Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
-from openrouter_video.api.http_reading import LARGEST_ANSWER_BYTES, cause_of, read_bounded, read_bounded_async
-from openrouter_video.api.network import way_to
 from openrouter_video.api.posting import (
     ANSWER_SECONDS,
     SEND_SECONDS,
@@ -46,6 +43,14 @@ from openrouter_video.api.posting import (
     UploadTooSlowError,
 )
 from openrouter_video.api.redirects import REDIRECTS, Redirects, answer_of_target, redirect_target
+from openrouter_video.api.transport import (
+    LARGEST_ANSWER_BYTES,
+    Connections,
+    cause_of,
+    read_bounded,
+    read_bounded_async,
+    way_to,
+)
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import clip
 

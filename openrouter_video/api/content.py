@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 import httpx
 
 from openrouter_video.api.answers import ContentAnswer
-from openrouter_video.api.http_reading import cause_of
+from openrouter_video.api.transport import cause_of
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, VideoError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff
 from openrouter_video.text import clip

@@ -1,4 +1,4 @@
-"""What the provider says of a job, and what became of each video that was asked for.
+"""What the provider says of a job: its status, its error, what it cost.
 
 Pure values. Signed download URLs are secrets and are never read out of an answer.
 """
@@ -35,7 +35,6 @@ class Usage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     cost: float | None = None
-    is_byok: bool = False
 
 
 class VideoJob(BaseModel):

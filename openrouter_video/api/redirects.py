@@ -20,7 +20,7 @@ import httpx
 
 from openrouter_video.api.answers import GONE, NOT_FOUND, ContentAnswer
 from openrouter_video.api.content import ContentUnavailable, Trace
-from openrouter_video.api.network import tls_context
+from openrouter_video.api.transport import tls_context
 from openrouter_video.text import clip
 
 __all__ = ["REDIRECTS", "Redirects", "Target", "answer_of_target", "is_public", "redirect_target"]

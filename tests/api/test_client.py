@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from openrouter_video.api.client import ContentUnavailable, Timeouts, VideoClient, out_of_time
-from openrouter_video.api.connections import MOST
+from openrouter_video.api.transport import MOST_CONNECTIONS
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.sandbox import Fault, Sandbox
 
@@ -109,7 +109,7 @@ async def test_a_poll_that_waits_for_its_turn_is_not_out_of_time(sandbox: Sandbo
     job_id = await _job(client)
     sandbox.add_fault(Fault(on="poll", delay_seconds=1.5, times=None))
     async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=2.5)) as many:
-        answers = await asyncio.gather(*(many.get_job(job_id) for _ in range(MOST + 1)))
+        answers = await asyncio.gather(*(many.get_job(job_id) for _ in range(MOST_CONNECTIONS + 1)))
     assert {answer.reason for answer in answers} == {"status completed"}
 
 

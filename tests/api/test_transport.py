@@ -1,14 +1,20 @@
-"""A connection for each request under way: no more than allowed, the last one used first, and none ever lost."""
+"""How requests travel: a connection for each that is under way, and certificates as this machine has them."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
-from openrouter_video.api.connections import Connections
+from openrouter_video.api.transport import Connections, tls_context
+from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox import Sandbox
 
 
@@ -107,3 +113,42 @@ async def test_a_request_cancelled_at_any_step_does_no_harm_to_the_next() -> Non
             assert await get() == 200, steps
             await connections.aclose()
         assert cancelled > 10  # how many steps a request has depends on how soon its answer comes
+
+
+def test_certificates_of_a_variable(tmp_path: Path) -> None:
+    """SSL_CERT_FILE is trusted, and nothing else."""
+    first = certifi.contents().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
+    (tmp_path / "one.pem").write_text(first)
+    assert len(tls_context({"SSL_CERT_FILE": str(tmp_path / "one.pem")}).get_ca_certs()) == 1
+    assert tls_context({"SSL_CERT_DIR": str(tmp_path)}).get_ca_certs() == []
+    assert tls_context({"SSL_CERT_DIR": f"{tmp_path}/no:{tmp_path}"}).get_ca_certs() == []
+    assert tls_context({"SSL_CERT_FILE": ""}).verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate", b"\0\xff"], ids=["absent", "empty", "text", "bytes"])
+def test_a_variable_that_holds_none(content: bytes | None, tmp_path: Path) -> None:
+    """It says which variable, which value, why, and what to do."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE is .*ca.pem.*name a file with certificates"):
+        tls_context({"SSL_CERT_FILE": str(file)})
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        tls_context({"SSL_CERT_FILE": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR is .*no folder"):
+        tls_context({"SSL_CERT_DIR": str(tmp_path / "no")})
+
+
+def test_a_machine_without_certificates() -> None:
+    """It trusts certifi's, as httpx by itself would."""
+    code = """if True:
+        import ssl
+        ssl.SSLContext.set_default_verify_paths = lambda self: None
+        from openrouter_video.api.transport import tls_context
+        import certifi
+        theirs = ssl.create_default_context(cafile=certifi.where())
+        assert tls_context({}).cert_store_stats() == theirs.cert_store_stats()
+        assert theirs.cert_store_stats()["x509_ca"] > 50
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The way to the network as this machine says it: which proxy, and whose certificates.
+"""Which proxy a request takes, by what the proxy variables of this machine say.
 
 httpx reads the same variables, but takes each of them, used or not, and raises what nobody expects of a client.
 """
@@ -6,25 +6,19 @@ httpx reads the same variables, but takes each of them, used or not, and raises 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import ssl
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-import certifi
 import httpx
 
-from openrouter_video.api.endpoint import is_loopback
 from openrouter_video.api.web_urls import is_host
 from openrouter_video.elision import redact
 from openrouter_video.errors import ConfigurationError
 
-__all__ = ["Proxy", "changes_for_httpx", "choose_proxy", "tls_context", "way_to"]
+__all__ = ["Proxy", "changes_for_httpx", "choose_proxy"]
 
 ALLOWED = "allowed are http://HOST:PORT, https://HOST:PORT and socks5://HOST:PORT"
 # What desktops and VPN clients write. They mean SOCKS 5, as all such programs speak it.
@@ -36,19 +30,6 @@ class Proxy(NamedTuple):
 
     url: str
     variable: str
-
-
-def way_to(url: str) -> dict[str, Any]:
-    """Return what makes an httpx client take this machine's way to a URL; to this machine without a proxy.
-
-    Raises:
-        ConfigurationError: if a variable names a proxy or certificates that cannot be used.
-    """
-    # A proxy from the environment would read the key that goes to this machine unencrypted.
-    proxy = None if is_loopback(url) else choose_proxy(url, getproxies())
-    # One context for all clients, since making one is slow; plain http to this machine needs none.
-    verify = False if url.startswith("http://") else tls_context(os.environ)
-    return {"proxy": proxy.url if proxy else None, "trust_env": False, "verify": verify}
 
 
 def choose_proxy(url: str, proxies: Mapping[str, str]) -> Proxy | None:
@@ -140,28 +121,3 @@ def _httpx_takes(entry: str) -> bool:
         return bool(httpx.URL(f"all://*{entry}").host) if plain else bool(ipaddress.IPv6Address(entry))
     except (ValueError, httpx.InvalidURL):
         return False
-
-
-def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return a context that trusts what SSL_CERT_FILE and SSL_CERT_DIR name, else what this machine trusts.
-
-    Where a machine has no certificates, as in slim images and Python from python.org on macOS, certifi's are trusted.
-
-    Raises:
-        ConfigurationError: if a variable names what holds no certificates.
-    """
-    file, folders = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
-    if folders and not file and not any(Path(folder).is_dir() for folder in folders.split(":")):
-        message = f"SSL_CERT_DIR is {folders!r}, which is no folder; name one with certificates, or unset it"
-        raise ConfigurationError(message)
-    try:
-        context = ssl.create_default_context(cafile=file, capath=folders)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigurationError(
-            f"SSL_CERT_FILE is {file!r}, from which no certificates can be read ({why}); name a file with certificates "
-            "in PEM, or unset it"
-        ) from None
-    if not file and not folders and not context.cert_store_stats()["x509_ca"]:
-        context.load_verify_locations(certifi.where())
-    return context

@@ -1,14 +1,9 @@
-"""The way to the network: proxies and certificates as this machine has them, used, ignored or refused in words."""
+"""Proxies as the variables of this machine name them: used, ignored or refused in words."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-import subprocess
-import sys
-from pathlib import Path
 
-import certifi
 import httpx
 import pytest
 from hypothesis import given
@@ -17,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from openrouter_video.api.client import VideoClient
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL
-from openrouter_video.api.network import changes_for_httpx, choose_proxy, tls_context
+from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.flows import collect_videos, generate_video
 
@@ -183,42 +178,3 @@ def test_proxies_that_work_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert changed["ALL_PROXY"] == ""
     assert changed["NO_PROXY"] == "a.b,localhost,127.0.0.1,::1"
     assert changes_for_httpx({"HOME": "/"}) == {}
-
-
-def test_certificates_of_a_variable(tmp_path: Path) -> None:
-    """SSL_CERT_FILE is trusted, and nothing else."""
-    first = certifi.contents().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
-    (tmp_path / "one.pem").write_text(first)
-    assert len(tls_context({"SSL_CERT_FILE": str(tmp_path / "one.pem")}).get_ca_certs()) == 1
-    assert tls_context({"SSL_CERT_DIR": str(tmp_path)}).get_ca_certs() == []
-    assert tls_context({"SSL_CERT_DIR": f"{tmp_path}/no:{tmp_path}"}).get_ca_certs() == []
-    assert tls_context({"SSL_CERT_FILE": ""}).verify_mode is ssl.CERT_REQUIRED
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no certificate", b"\0\xff"], ids=["absent", "empty", "text", "bytes"])
-def test_a_variable_that_holds_none(content: bytes | None, tmp_path: Path) -> None:
-    """It says which variable, which value, why, and what to do."""
-    file = tmp_path / "ca.pem"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"SSL_CERT_FILE is .*ca.pem.*name a file with certificates"):
-        tls_context({"SSL_CERT_FILE": str(file)})
-    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
-        tls_context({"SSL_CERT_FILE": str(tmp_path)})
-    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR is .*no folder"):
-        tls_context({"SSL_CERT_DIR": str(tmp_path / "no")})
-
-
-def test_a_machine_without_certificates() -> None:
-    """It trusts certifi's, as httpx by itself would."""
-    code = """if True:
-        import ssl
-        ssl.SSLContext.set_default_verify_paths = lambda self: None
-        from openrouter_video.api.network import tls_context
-        import certifi
-        theirs = ssl.create_default_context(cafile=certifi.where())
-        assert tls_context({}).cert_store_stats() == theirs.cert_store_stats()
-        assert theirs.cert_store_stats()["x509_ca"] > 50
-    """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
