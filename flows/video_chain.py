@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import secrets
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
@@ -66,7 +65,6 @@ class VideoRun(NamedTuple):
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
             path=video_path(redact(self.request.prompt), self.scope.short, plan.model, take),
-            token=secrets.token_hex(8),
             run_id=self.run_id,
             store_block=self.store_block,
             credentials_block=self.credentials_block,

@@ -87,17 +87,16 @@ class Downloader:
             try:
                 return await self._threads.run_stoppable(partial(self._keep, claim, job, reused, haul))
             except (ContentUnavailable, StorageError) as error:
-                if haul.ended:
-                    return _with_what_is_safe(claim, job, haul, error)
                 haul.failed(error)
                 tries = 0 if haul.done > done else tries
-                wait = download_wait(error, tries, self._attempts, random.random())  # noqa: S311 (spreads load)
+                jitter = random.random()  # noqa: S311 (spreads load)
+                wait = None if haul.ended else download_wait(error, tries, self._attempts, jitter)
                 if wait is None:
-                    # Another process may have been quicker, and have cleared our temporary away.
+                    # Another process may have been quicker, and have cleared our temporary away, even the sidecar's.
                     outcome = await self._threads.run(self._find_after_all, claim, job.id)
                     if outcome is not None:
                         return await self._threads.run(self._settle, claim, outcome, reused)
-                    if not is_of_one_output(error):
+                    if haul.ended or not is_of_one_output(error):
                         return _with_what_is_safe(claim, job, haul, error)
                     haul.give_up(error)
                     tries = 0

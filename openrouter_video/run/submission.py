@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
@@ -109,6 +110,8 @@ class Submitter:
             LedgerError: if the claim could not be written, and its key was seen to be free; nothing was sent.
         """
         content = json.dumps(body, ensure_ascii=False).encode()
+        # By its token a claim is known as ours: not even the same claim, submitted twice, may pass for its other self.
+        claim = claim.model_copy(update={"token": secrets.token_hex(8)})
         began, attempt, tries, late_seconds = self._clock(), 1, 0, 0.0
         while True:
             sent = await self._attempt(attempt, claim, content, patience)

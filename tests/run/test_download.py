@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,9 +20,11 @@ from openrouter_video.api.job import VideoJob
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
+from openrouter_video.outcome import Outcome
 from openrouter_video.run.download import Downloader, download_wait, video_paths
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from openrouter_video.stores.path_files import LocalFiles
 from openrouter_video.threads import Threads
 from openrouter_video.videos.paths import output_count
 from openrouter_video.videos.probing import probe
@@ -145,6 +148,27 @@ async def test_what_is_no_file_is_tried_again_and_never_published(bench: Bench, 
     bench.sandbox.clear_faults()
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=1))
     assert (await bench.downloader.keep(CLAIM, bench.job)).status == "completed"
+    assert bench.files == ["grok.json", "grok.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".json"])
+async def test_who_is_overtaken_finds_what_the_other_has_finished(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Even if the other clears the temporary away that was just to be published, be it of the video or the sidecar."""
+    real, overtaken, others = LocalFiles.replace, threading.Event(), list[Outcome]()
+
+    def replace(files: LocalFiles, part: str, target: str) -> None:
+        if target.endswith(suffix) and not overtaken.is_set():
+            overtaken.set()
+            others.append(asyncio.run(bench.downloader.keep(CLAIM, bench.job, reused=True)))
+            assert not Path(part).exists()
+        real(files, part, target)
+
+    monkeypatch.setattr(LocalFiles, "replace", replace)
+    outcome = await bench.downloader.keep(CLAIM, bench.job, reused=True)
+    assert outcome.status == "completed"
+    assert others == [outcome]
     assert bench.files == ["grok.json", "grok.mp4"]
 
 
