@@ -20,7 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine as prefect_engine
 
-from openrouter_video.run import end_in_time
+from openrouter_video.run import exit_within
 
 __all__ = ["ended_by_sigterm", "saying_if_interrupted"]
 
@@ -100,7 +100,7 @@ def _terminate() -> NoReturn:
 def _take(number: int, _frame: Any) -> None:
     """Take the signal in Prefect's place, in the middle of anything: no lock may be needed here."""
     if any(body.owns_the_process for body in _bodies):
-        end_in_time(128 + number)
+        exit_within(128 + number)
     for body in _bodies:
         body.tell()
     if not _bodies:

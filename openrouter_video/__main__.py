@@ -21,9 +21,9 @@ def main() -> int:
 
     code = run()
     if code == EXIT_INTERRUPTED:
-        from openrouter_video.run import end_in_time  # noqa: PLC0415
+        from openrouter_video.run import exit_within  # noqa: PLC0415
 
-        end_in_time(code, INTERRUPTED_ENDS_WITHIN_SECONDS)
+        exit_within(code, INTERRUPTED_ENDS_WITHIN_SECONDS)
     return code
 
 

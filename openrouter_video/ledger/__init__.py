@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from openrouter_video.ledger.last_words import entries_in_time
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
-from openrouter_video.ledger.reading import Unreadable, forget_settled, read_all, read_open
+from openrouter_video.ledger.reading import Unreadable, entries_in_time, forget_settled, read_all, read_open
 from openrouter_video.ledger.recording import Recorder, Unrecorded
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,

@@ -1,23 +1,28 @@
-"""Reading many keys of a ledger at once: what is open, or everything; what cannot be read stops nobody.
+"""Reading many keys of a ledger at once: what is open, everything, or some keys in a short time.
 
-The one way in which a collection, a list and a settlement look at a ledger. Blocks; an edge.
+The one way in which a collection, a list, a settlement and an interruption look at a ledger; a key that cannot be read
+stops no other. Blocks; an edge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.open_index import Mark, listing_due
 from openrouter_video.ledger.records import LedgerEntry
+from openrouter_video.threads import start
 
-__all__ = ["Reading", "Unreadable", "forget_settled", "read_all", "read_open"]
+__all__ = ["Reading", "Unreadable", "entries_in_time", "forget_settled", "read_all", "read_open"]
 
 READERS = 16
+ANSWERS_WITHIN_SECONDS = 2.0
+"""For the keys of a run that was told to end."""
 
 
 class Unreadable(NamedTuple):
@@ -85,6 +90,22 @@ def read_all(ledger: Ledger) -> Reading:
     """
     found, unreadable = _read(ledger.entry, ledger.keys())
     return Reading(_by_age(entry for entry in found.values() if entry is not None), unreadable)
+
+
+def entries_in_time(ledger: Ledger, keys: Sequence[str]) -> dict[str, LedgerEntry | LedgerError]:
+    """Return for each key what the ledger says of it, or why it says nothing; never waits for a store that hangs."""
+    found: dict[str, LedgerEntry | LedgerError] = {}
+
+    def read(some: Sequence[str]) -> None:
+        for key in some:
+            try:
+                found[key] = ledger.entry(key)
+            except LedgerError as error:
+                found[key] = error
+
+    wait([start(partial(read, keys[first::READERS])) for first in range(READERS)], ANSWERS_WITHIN_SECONDS)
+    silent = LedgerError(f"{ledger.url} did not answer within {ANSWERS_WITHIN_SECONDS:g} s")
+    return {key: found.get(key, silent) for key in keys}
 
 
 def _read(

@@ -21,7 +21,7 @@ from openrouter_video.run.conclusions import (
     with_unrecorded,
 )
 from openrouter_video.run.destination import LEDGER_FOLDER, Place, find_place, ledger_mode
-from openrouter_video.run.last_resort import end_in_time
+from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
 from openrouter_video.run.progress import Progress, tell, watching
@@ -38,7 +38,7 @@ __all__ = [
     "Turns",
     "current_limits",
     "elapsed_since",
-    "end_in_time",
+    "exit_within",
     "failed",
     "find_place",
     "given_up",

@@ -1,4 +1,4 @@
-"""The last resort of a process that was told to end: it comes to its end in time, whatever hangs in it."""
+"""The forced exit of a process that was told to end: it exits in time, whatever hangs in it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 
 from openrouter_video.threads import wait_for_departures
 
-__all__ = ["ENDS_WITHIN_SECONDS", "end_in_time"]
+__all__ = ["ENDS_WITHIN_SECONDS", "exit_within"]
 
 ENDS_WITHIN_SECONDS = 9.0
 """From the signal on; Prefect kills after 30 s, and a person loses patience before."""
 AFTERWARDS_SECONDS = 3.0
-"""For the words and the reports that follow a POST whose end had to be waited for."""
+"""For the messages and the reports that follow a POST whose end had to be waited for."""
 
 
-def end_in_time(code: int, seconds: float = ENDS_WITHIN_SECONDS) -> None:
+def exit_within(code: int, seconds: float = ENDS_WITHIN_SECONDS) -> None:
     """End this process with that exit code after that time if it still exists, but let a POST on its way end first.
 
     A store, an API or Prefect's server that never answers is waited for by code that nobody can reach any more: by
