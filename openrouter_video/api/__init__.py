@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from openrouter_video.api.answers import ADVICE, NOT_FOUND, PollAnswer, SubmitAnswer, is_gone
+from openrouter_video.api.answers import (
+    ADVICE,
+    IN_FLIGHT_SECONDS,
+    NOT_FOUND,
+    ContentUnavailable,
+    PollAnswer,
+    SubmitAnswer,
+    is_gone,
+)
 from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.api.client import Timeouts, VideoClient
-from openrouter_video.api.content import ContentUnavailable, DownloadLimits, download_limits
+from openrouter_video.api.content import DownloadLimits, download_limits
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL, is_loopback, origin, parse_api_key
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
-from openrouter_video.api.posting import IN_FLIGHT_SECONDS
 from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
 from openrouter_video.api.web_urls import https_problem
 

@@ -15,12 +15,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
 from openrouter_video.api.job import VideoJob
+from openrouter_video.errors import ApiUnavailable
 from openrouter_video.text import clip
 
 __all__ = [
     "GONE",
+    "IN_FLIGHT_SECONDS",
     "NOT_FOUND",
     "ContentAnswer",
+    "ContentUnavailable",
     "PollAnswer",
     "SubmitAnswer",
     "is_gone",
@@ -29,6 +32,9 @@ __all__ = [
     "read_submit",
     "retry_after",
 ]
+
+IN_FLIGHT_SECONDS = 600.0
+"""From its claim on, a POST and the record of its answer take no longer than this; the client keeps within it."""
 
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
@@ -90,6 +96,17 @@ class ContentAnswer(NamedTuple):
     retry_after: float | None = None
     final: bool = False
     status: int | None = None
+
+
+class ContentUnavailable(ApiUnavailable):
+    """No video came, or it stopped coming; ``answer`` says whether trying again may help."""
+
+    def __init__(self, answer: ContentAnswer) -> None:
+        self.answer = answer
+        super().__init__(answer.reason)
+
+    def __reduce__(self) -> tuple[type[ContentUnavailable], tuple[ContentAnswer]]:
+        return type(self), (self.answer,)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

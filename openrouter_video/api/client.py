@@ -24,6 +24,7 @@ import httpx
 from pydantic import SecretStr
 
 from openrouter_video.api.answers import (
+    ContentUnavailable,
     PollAnswer,
     SubmitAnswer,
     error_message,
@@ -33,7 +34,7 @@ from openrouter_video.api.answers import (
     retry_after,
 )
 from openrouter_video.api.catalog import Catalog, parse_catalog
-from openrouter_video.api.content import ContentUnavailable, Download, DownloadLimits, Trace, beginning_of, video_body
+from openrouter_video.api.content import Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
 from openrouter_video.api.posting import (
     ANSWER_SECONDS,

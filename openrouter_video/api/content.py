@@ -19,13 +19,13 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from openrouter_video.api.answers import ContentAnswer
+from openrouter_video.api.answers import ContentAnswer, ContentUnavailable
 from openrouter_video.api.transport import cause_of
-from openrouter_video.errors import ApiUnavailable, ConfigurationError, VideoError
+from openrouter_video.errors import ConfigurationError, VideoError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff
 from openrouter_video.text import clip
 
-__all__ = ["ContentUnavailable", "Download", "DownloadLimits", "Trace", "beginning_of", "download_limits", "video_body"]
+__all__ = ["Download", "DownloadLimits", "Trace", "beginning_of", "download_limits", "video_body"]
 
 COLLECT = "`openrouter-video collect`"
 WAKE_SECONDS = 0.25
@@ -77,17 +77,6 @@ def download_limits(environ: Mapping[str, str]) -> DownloadLimits:
             raise ConfigurationError(f"{variable} is {clip(text)[:40]!r}; give a whole number of {unit} above 0")
         given[field] = int(text)
     return DownloadLimits(**given)
-
-
-class ContentUnavailable(ApiUnavailable):
-    """No video came, or it stopped coming; ``answer`` says whether trying again may help."""
-
-    def __init__(self, answer: ContentAnswer) -> None:
-        self.answer = answer
-        super().__init__(answer.reason)
-
-    def __reduce__(self) -> tuple[type[ContentUnavailable], tuple[ContentAnswer]]:
-        return type(self), (self.answer,)
 
 
 Trace = Callable[[str, Mapping[str, Any]], None]

@@ -13,13 +13,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 
-from openrouter_video.api.answers import SubmitAnswer
+from openrouter_video.api.answers import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.threads import RECORD_SECONDS, Departure
 
-__all__ = ["ANSWER_SECONDS", "IN_FLIGHT_SECONDS", "SEND_SECONDS", "STALL_SECONDS", "Posting", "UploadTooSlowError"]
-
-IN_FLIGHT_SECONDS = 600.0
-"""From its claim on, a POST and the record of its answer take no longer than this; the client keeps within it."""
+__all__ = ["ANSWER_SECONDS", "SEND_SECONDS", "STALL_SECONDS", "Posting", "UploadTooSlowError"]
 
 SEND_SECONDS = 180.0  # from the beginning until the last chunk is begun
 STALL_SECONDS = 60.0  # without a byte moving while it is sent

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import httpx
 
-from openrouter_video.api.answers import GONE, NOT_FOUND, ContentAnswer
-from openrouter_video.api.content import ContentUnavailable, Trace
+from openrouter_video.api.answers import GONE, NOT_FOUND, ContentAnswer, ContentUnavailable
+from openrouter_video.api.content import Trace
 from openrouter_video.api.transport import tls_context
 from openrouter_video.text import clip
 

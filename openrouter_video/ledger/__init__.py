@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
 from openrouter_video.ledger.reading import Unreadable, entries_in_time, forget_settled, read_all, read_open
-from openrouter_video.ledger.recording import Recorder, Unrecorded
+from openrouter_video.ledger.recording import Recorder
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,
     UNREADABLE_JOB,
@@ -12,6 +12,7 @@ from openrouter_video.ledger.records import (
     LedgerEntry,
     Scope,
     Submitted,
+    Unrecorded,
     age_of,
     describe_flight,
     differences,

@@ -5,22 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from openrouter_video.api import SubmitAnswer
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger.ledger import Ledger
+from openrouter_video.ledger.records import Unrecorded
 
-__all__ = ["Recorder", "Unrecorded"]
+__all__ = ["Recorder"]
 
 LATE_PAUSES = (1.0, 3.0, 10.0, 30.0)
-
-
-class Unrecorded(NamedTuple):
-    """What an answer proved and the ledger did not take, with the ledger's reason."""
-
-    answer: SubmitAnswer
-    why: str
 
 
 class Recorder:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from openrouter_video.api import IN_FLIGHT_SECONDS
+from openrouter_video.api import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.elision import elide
 from openrouter_video.outcome import Outcome
 from openrouter_video.text import clip
@@ -31,6 +31,7 @@ __all__ = [
     "Proof",
     "Scope",
     "Submitted",
+    "Unrecorded",
     "age_of",
     "describe_flight",
     "differences",
@@ -309,3 +310,10 @@ class Submitted(BaseModel):
     other_job_ids: tuple[str, ...] = ()
     in_flight: bool = False
     late_seconds: float = 0.0
+
+
+class Unrecorded(NamedTuple):
+    """What an answer proved and the ledger did not take, with the ledger's reason."""
+
+    answer: SubmitAnswer
+    why: str

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_video.api.posting import IN_FLIGHT_SECONDS
+from openrouter_video.api.answers import IN_FLIGHT_SECONDS
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,
     Claim,

@@ -10,8 +10,7 @@ import pytest
 from openrouter_video.api.answers import SubmitAnswer
 from openrouter_video.api.job import Usage, VideoJob
 from openrouter_video.errors import Problem
-from openrouter_video.ledger.recording import Unrecorded
-from openrouter_video.ledger.records import Claim, LedgerEntry, Submitted
+from openrouter_video.ledger.records import Claim, LedgerEntry, Submitted, Unrecorded
 from openrouter_video.outcome import LeftOut, Outcome, SavedFile
 from openrouter_video.planning.plan import ModelPlan
 from openrouter_video.run.conclusions import (

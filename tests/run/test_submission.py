@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from openrouter_video.api import posting
-from openrouter_video.api.answers import SubmitAnswer
+from openrouter_video.api.answers import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.api.client import Timeouts, VideoClient
-from openrouter_video.api.posting import IN_FLIGHT_SECONDS
 from openrouter_video.errors import KeyConflict, LedgerError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, LedgerEntry, Submitted
