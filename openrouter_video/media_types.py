@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["SNIFFED_BYTES", "is_page", "sniff", "suffix_of"]
+__all__ = ["FIRST_BOXES", "SNIFFED_BYTES", "UNKNOWN_KIND", "is_page", "sniff", "suffix_of"]
 
 SNIFFED_BYTES = 64
 _EBML = "a WebM or Matroska video"
-_UNKNOWN = "data of an unknown kind"
-_FIRST_BOXES = {
+UNKNOWN_KIND = "data of an unknown kind"
+FIRST_BOXES = {
     **dict.fromkeys((b"free", b"skip", b"uuid"), "an MP4 video"),
     **dict.fromkeys((b"wide", b"mdat", b"moov", b"pnot"), "a QuickTime video"),
 }
@@ -72,7 +72,7 @@ def sniff(head: bytes) -> str:
 def _sniff_box(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return next((name for brand, name in _BRANDS if head[8:12] == brand), "an MP4 video")
-    return _FIRST_BOXES.get(head[4:8])
+    return FIRST_BOXES.get(head[4:8])
 
 
 def _sniff_text(head: bytes) -> str | None:
@@ -88,4 +88,4 @@ def _sniff_magic(head: bytes) -> str:
     if head.startswith(b"RIFF") and head[8:12] in _RIFF:
         return _RIFF[head[8:12]]
     found = next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
-    return found or ("plain text" if _NO_TEXT.isdisjoint(head) or head.startswith(_UTF_16) else _UNKNOWN)
+    return found or ("plain text" if _NO_TEXT.isdisjoint(head) or head.startswith(_UTF_16) else UNKNOWN_KIND)

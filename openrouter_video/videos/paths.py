@@ -35,26 +35,27 @@ _PLAIN_MODEL = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?")
 _LOOKS_LIKE_OURS = re.compile(r"--|\.\.|\.take-\d+(\.\d+)?$|\.damaged$")
 
 
-def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1, index: int | None = None) -> str:
-    """Return a video's path: ``<prompt's slug>-<identity>/<model's slug>[.take-2][.1].mp4``.
+def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1) -> str:
+    """Return a video's path: ``<prompt's slug>-<identity>/<model's slug>[.take-2].mp4``.
 
-    ``index`` is for a job with several videos; such a name always states its take, for ``veo-3.1`` is a model as well.
-    Different models, takes and indexes never share a path, on a file system that ignores case neither.
+    Different models and takes never share a path, on a file system that ignores case neither.
 
     Raises:
-        ValueError: The identity is not eight hexadecimal digits in lower case, or a number is out of range.
+        ValueError: The identity is not eight hexadecimal digits in lower case, or the take is out of range.
     """
     if not re.fullmatch(r"[0-9a-f]{8}", identity_hex8):
         raise ValueError(f"An identity has eight hexadecimal digits in lower case, unlike {identity_hex8!r}.")
-    if take < 1 or (index is not None and index < 0):
-        raise ValueError(f"Takes count from 1 and indexes from 0, unlike take {take} and index {index}.")
+    if take < 1:
+        raise ValueError(f"Takes count from 1, unlike take {take}.")
     which = f".take-{take}" if take > 1 else ""
-    path = f"{_prompt_slug(prompt)}-{identity_hex8}/{_model_slug(model)}{which}.mp4"
-    return path if index is None else numbered_path(path, take, index)
+    return f"{_prompt_slug(prompt)}-{identity_hex8}/{_model_slug(model)}{which}.mp4"
 
 
 def numbered_path(path: str, take: int, index: int) -> str:
-    """Return the path of one of several videos of a job, from the path that its only video would have."""
+    """Return the path of one of several videos of a job, from the path that its only video would have.
+
+    Such a name always states its take, for ``veo-3.1`` is a model as well.
+    """
     stem = path.removesuffix(".mp4")
     return f"{stem}{'.take-1' if take == 1 else ''}.{index}.mp4"
 

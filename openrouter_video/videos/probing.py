@@ -12,17 +12,15 @@ __all__ = ["MediaInfo", "picture_size", "probe"]
 
 
 class MediaInfo(NamedTuple):
-    """What a video file holds; the size in pixels as they are stored, the codec by FFmpeg's name."""
+    """What a video file holds; the size in pixels as they are stored."""
 
     duration_seconds: float | None
     width: int
     height: int
-    has_audio: bool
-    codec: str
 
 
 def probe(file: str | Path | BinaryIO) -> MediaInfo:
-    """Read a video's duration, size and codec with PyAV, from a path of this machine or a seekable file.
+    """Read a video's duration and size with PyAV, from a path of this machine or a seekable file.
 
     Raises:
         BrokenVideo: PyAV cannot open it, or finds no video in it that it knows.
@@ -40,7 +38,7 @@ def probe(file: str | Path | BinaryIO) -> MediaInfo:
                 raise BrokenVideo("It holds no video stream.")
             context = known[0].codec_context
             duration = max(0, container.duration or 0) / av.time_base or None
-            return MediaInfo(duration, context.width, context.height, bool(container.streams.audio), context.name)
+            return MediaInfo(duration, context.width, context.height)
     except av.FFmpegError as error:
         raise BrokenVideo(f"FFmpeg cannot open it: {error.strerror}.") from None
 

@@ -15,8 +15,7 @@ from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff, suffix_of
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer, read_bytes, size_of, write_bytes, writing
-from openrouter_video.videos.media import Mp4Walk, Whole
-from openrouter_video.videos.movie_header import Shown, read_movie_header
+from openrouter_video.videos.mp4 import Mp4Walk, Shown, Whole, read_movie_header
 from openrouter_video.videos.paths import kept_path, sidecar_path, video_path, with_suffix
 from openrouter_video.videos.probing import MediaInfo, picture_size, probe
 
@@ -93,7 +92,7 @@ def save_damaged(
     """
     head, body = _peek(chunks)
     path = kept_path(relative, suffix_of(head))
-    arriving, known = _Arriving(store, path, stop), find_saved(store, path, sha256=sha256)
+    arriving, known = _Arriving(store, path, stop), _sha256_of(store, path) == sha256
     with suppress(_Other), writing(store, path) as writer:
         arriving.write(body, writer)
         if arriving.digest.hexdigest() != sha256:
@@ -219,19 +218,20 @@ def read_sidecar(store: Store, relative: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def find_saved(store: Store, relative: str, *, sha256: str | None = None, size: int | None = None) -> bool:
-    """Tell whether a video is there, of the expected size; with ``sha256`` it is read through as well.
+def find_saved(store: Store, relative: str, *, size: int | None = None) -> bool:
+    """Tell whether a video is there, of the expected size.
 
     Raises:
         StorageError: The store could not be asked.
     """
     found = size_of(store, relative)
-    if not found or (size is not None and found != size):
-        return False
-    return sha256 is None or _sha256_of(store, relative) == sha256
+    return bool(found) and size in {None, found}
 
 
-def _sha256_of(store: Store, relative: str) -> str:
+def _sha256_of(store: Store, relative: str) -> str | None:
+    """Return the digest of a file that is read through; None if there is none, or nothing in it."""
+    if not size_of(store, relative):
+        return None
     digest = hashlib.sha256()
     if store.kind == "memory":
         digest.update(read_bytes(store, relative) or b"")

@@ -27,7 +27,7 @@ BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results"
 PURE = (
     *("elision", "errors", "media_types", "outcome", "report", "text"),
     *("api.answers", "api.catalog", "api.job", "api.web_urls", "ledger.records", "request.request", "request.settings"),
-    *("planning.capabilities", "planning.passthrough", "planning.plan", "run.polling", "videos.media"),
+    *("planning.capabilities", "planning.passthrough", "planning.plan", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.
 IMPURE_MODULES = {

@@ -32,7 +32,7 @@ from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
-from openrouter_video.videos.media import Mp4Walk, Whole
+from openrouter_video.videos.mp4 import Mp4Walk, Whole
 from tests.promises.chaos_field import Field, write_to
 from tests.promises.chaos_schedule import POLL_SECONDS, SPEED, SUBMIT_SECONDS, Turn
 

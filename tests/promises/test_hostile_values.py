@@ -56,7 +56,7 @@ from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store, read_bytes, write_bytes
 from openrouter_video.text import LONGEST_MESSAGE, clip, printable, printable_json
-from openrouter_video.videos.paths import video_path
+from openrouter_video.videos.paths import numbered_path, video_path
 
 T = TypeVar("T")
 
@@ -169,7 +169,7 @@ def test_a_video_stays_in_its_folder(hostile: str, tmp_path: Path) -> None:
     """Whatever prompt and model are called, the path is a folder and a file inside the store."""
     store = open_store(str(tmp_path / "store"))
     for prompt, model in ((hostile, GROK), ("p", hostile), (hostile, f"{hostile}/{hostile}")):
-        path = video_path(prompt, "0123abcd", model, take=2, index=1)
+        path = numbered_path(video_path(prompt, "0123abcd", model, take=2), 2, 1)
         assert re.fullmatch(r"[a-z0-9-]+-0123abcd/[A-Za-z0-9][A-Za-z0-9._-]*\.mp4", path)
         assert ".." not in path
         assert all(len(part) <= 200 for part in path.split("/"))

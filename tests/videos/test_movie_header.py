@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_video.videos.media import Mp4Walk
-from openrouter_video.videos.movie_header import Shown, read_movie_header
+from openrouter_video.videos.mp4 import Mp4Walk, Shown, read_movie_header
 
 
 def box(kind: bytes, content: bytes) -> bytes:
