@@ -11,7 +11,7 @@ from typing import NamedTuple
 from openrouter_video.api import NOT_FOUND, ContentUnavailable, VideoJob, is_gone
 from openrouter_video.elision import redact
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
-from openrouter_video.ledger import Claim, Scope, Submitted, digest
+from openrouter_video.ledger import Claim, Scope, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
 from openrouter_video.request import VideoRequest
@@ -61,7 +61,6 @@ class VideoRun(NamedTuple):
             take=take,
             asked=self.request.asked(),
             sent=plan.sent or {},
-            body_sha256=digest(plan.body),
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
             path=video_path(redact(self.request.prompt), self.scope.short, plan.model, take),

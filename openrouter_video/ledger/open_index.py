@@ -88,7 +88,7 @@ class OpenIndex:
             StorageError: it could not be written.
         """
         name = f"{made.astimezone(UTC):{STAMP}}-{digest([sorted(keys), salt])[:12]}.json"
-        content = json.dumps({"schema_version": 1, "keys": sorted(keys)}).encode()
+        content = json.dumps({"keys": sorted(keys)}).encode()
         # Exclusively, since that tries again when somebody clears its temporary away; one that exists says the same.
         create_exclusive(self._store, f"{FOLDER}/{name}", content)
         return name

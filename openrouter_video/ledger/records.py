@@ -22,7 +22,6 @@ from openrouter_video.text import clip
 
 __all__ = [
     "BEGUN_NOT_ENDED",
-    "SCHEMA_VERSION",
     "UNREADABLE_JOB",
     "Claim",
     "JobRecord",
@@ -43,7 +42,6 @@ __all__ = [
     "scope_of_run",
 ]
 
-SCHEMA_VERSION = 1
 UNREADABLE_JOB = "a job was accepted, but its record cannot be read"
 BEGUN_NOT_ENDED = "a submission was begun and its end is not recorded: the process may have died in the middle"
 
@@ -92,11 +90,10 @@ def digest(value: Any) -> str:
 
 
 class _Record(BaseModel):
-    """Fields may be added in later versions, so unknown ones are ignored."""
+    """Other versions write other fields, so unknown ones are ignored; a field that is added is optional."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    schema_version: int = SCHEMA_VERSION
     at: str
 
 
@@ -112,7 +109,6 @@ class Claim(_Record):
     take: int
     asked: dict[str, Any]
     sent: dict[str, Any]
-    body_sha256: str
     base_url: str
     output: str
     path: str

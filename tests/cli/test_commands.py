@@ -459,7 +459,6 @@ def claimed(sandbox: Sandbox) -> Callable[..., Ledger]:
             take=1,
             asked={"prompt": PROMPT},
             sent={"model": VEO},
-            body_sha256="0" * 64,
             base_url=sandbox.base_url,
             output=open_store("videos").url,
             path="orchid-00000000/veo.mp4",

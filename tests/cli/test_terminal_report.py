@@ -189,7 +189,6 @@ def claim(ledger: Ledger, key: str) -> None:
         take=1,
         asked={},
         sent={},
-        body_sha256="0" * 64,
         base_url="https://openrouter.ai/api/v1",
         output="file:///videos",
         path="orchid/a--one.mp4",

@@ -30,7 +30,7 @@ DONE = Outcome(model="m", status="completed", job_id="j")
 def claim(key: str, owner: str = "me") -> Claim:
     """A claim on a key."""
     return Claim(
-        at="2026-11-20T00:00:00+00:00", key=key, model="m", take=1, asked={}, sent={}, body_sha256="",
+        at="2026-11-20T00:00:00+00:00", key=key, model="m", take=1, asked={}, sent={},
         base_url="https://openrouter.ai/api/v1", output="memory://videos", path="a/b.mp4", token=owner,
     )  # fmt: skip
 

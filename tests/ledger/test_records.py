@@ -35,7 +35,7 @@ Records = dict[str, bytes | None]
 def claimed(output: str = "/videos") -> bytes:
     """A claim as the ledger writes it."""
     claim = Claim(
-        at=AT, key="k", model="a/b", take=1, asked={"prompt": "p"}, sent={"model": "a/b"}, body_sha256="0",
+        at=AT, key="k", model="a/b", take=1, asked={"prompt": "p"}, sent={"model": "a/b"},
         base_url="https://openrouter.ai/api/v1", output=output, path="p.mp4",
     )  # fmt: skip
     return claim.model_dump_json(exclude_none=True).encode()

@@ -98,7 +98,7 @@ def test_faults_never_overlap() -> None:
 
 def _claim() -> Claim:
     return Claim(
-        at="2026-11-23T00:00:00+00:00", key=KEY, model="x-ai/grok", take=1, asked={}, sent={}, body_sha256="",
+        at="2026-11-23T00:00:00+00:00", key=KEY, model="x-ai/grok", take=1, asked={}, sent={},
         base_url="", output="", path=VIDEO,
     )  # fmt: skip
 

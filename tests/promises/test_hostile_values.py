@@ -628,7 +628,7 @@ def test_the_command_shows_a_hostile_ledger(
     ledger = Ledger(open_store(str(tmp_path / "videos" / "_jobs")))
     claim = Claim(
         at="2026-11-23T00:00:00+00:00", key="a" * 32, model=hostile, take=1, asked={"prompt": hostile}, sent={},
-        body_sha256="0", base_url=hostile, output=hostile, path=hostile, notes=(hostile,), store_block=hostile,
+        base_url=hostile, output=hostile, path=hostile, notes=(hostile,), store_block=hostile,
     )  # fmt: skip
     assert is_line(claim.title)
     ledger.claim(1, claim)

@@ -35,7 +35,6 @@ CLAIM = Claim(
     take=2,
     asked={"prompt": "p"},
     sent={"model": "a/b"},
-    body_sha256="0",
     base_url="https://openrouter.ai/api/v1",
     output="/videos",
     path="p.mp4",

@@ -38,7 +38,6 @@ CLAIM = Claim(
     take=1,
     asked={"prompt": "A flower"},
     sent={},
-    body_sha256="",
     base_url="http://127.0.0.1",
     output="",
     path="a-flower-01234567/grok.mp4",

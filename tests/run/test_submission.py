@@ -58,7 +58,6 @@ def make_claim(sandbox: Sandbox, owner: str = "me", asked: dict[str, Any] | None
         take=1,
         asked=asked or {"prompt": "A flower"},
         sent=BODY,
-        body_sha256="0" * 64,
         base_url=sandbox.base_url,
         output="memory://videos",
         path="a-flower-01234567/x-ai--grok-imagine-video.mp4",
@@ -286,7 +285,7 @@ def _submit_in_process(base_url: str, api_key: str, folder: str) -> tuple[str, s
         async with VideoClient(api_key, base_url) as client:
             threads = Threads()
             claim = Claim(
-                at="2026-11-23T00:00:00+00:00", key=KEY, model=MODEL, take=1, asked={}, sent=BODY, body_sha256="",
+                at="2026-11-23T00:00:00+00:00", key=KEY, model=MODEL, take=1, asked={}, sent=BODY,
                 base_url=base_url, output="", path="",
             )  # fmt: skip
             return await Submitter(client, Ledger(open_store(folder)), threads).submit(claim, BODY)
