@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,16 +156,17 @@ def collect(
 def ledger_list(
     *,
     only_open: Annotated[bool, Flag(name="--open", help="Accepted jobs that are not over.")] = False,
-    uncertain: Annotated[bool, Flag(help="Submissions of which nobody knows whether they were accepted.")] = False,
+    uncertain: Annotated[bool, Flag(help="Submissions of which it is not known whether they were accepted.")] = False,
     everything: Annotated[bool, Flag(name="--all", help="Also what is over.")] = False,
     place: LedgerOptions = USUAL_LEDGER,
     json: Json = False,
 ) -> int:
     """List submissions: what is open or uncertain, unless other options say otherwise."""
-    from openrouter_video.cli.ledger_commands import list_entries
+    from openrouter_video.cli.ledger import list_entries
 
     return list_entries(
         _open_ledger(place, _to_stderr),
+        datetime.now(UTC),
         only_open=only_open,
         only_uncertain=uncertain,
         everything=everything,
@@ -186,14 +188,15 @@ def ledger_settle(
     ] = None,
     place: LedgerOptions = USUAL_LEDGER,
 ) -> int:
-    """Say what became of a submission of which nobody knows whether it was accepted, or give an accepted job up.
+    """Say what became of a submission of which it is not known whether it was accepted, or give an accepted job up.
 
     Look for the key in OpenRouter's activity first, where it stands as the session id.
     """
-    from openrouter_video.cli.ledger_commands import Settlement, run_settle
+    from openrouter_video.cli.ledger import settle
+    from openrouter_video.ledger import Settlement
 
     said = Settlement(key, job, abandon, lost, everything, older_than)
-    return run_settle(lambda: _open_ledger(place, _to_stderr), said)
+    return settle(lambda: _open_ledger(place, _to_stderr), said, datetime.now(UTC))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

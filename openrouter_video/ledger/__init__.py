@@ -7,7 +7,6 @@ from openrouter_video.ledger.reading import Unreadable, entries_in_time, forget_
 from openrouter_video.ledger.recording import Recorder
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,
-    UNREADABLE_JOB,
     Claim,
     LedgerEntry,
     Scope,
@@ -20,16 +19,28 @@ from openrouter_video.ledger.records import (
     scope_of_key,
     scope_of_run,
 )
+from openrouter_video.ledger.settlement import (
+    UNCERTAIN_STATES,
+    Decision,
+    Settlement,
+    find_key,
+    older_than,
+    settled_message,
+    state_word,
+    why_not,
+)
 
 __all__ = [
     "BEGUN_NOT_ENDED",
     "OWNER_ONLY",
-    "UNREADABLE_JOB",
+    "UNCERTAIN_STATES",
     "Claim",
+    "Decision",
     "Ledger",
     "LedgerEntry",
     "Recorder",
     "Scope",
+    "Settlement",
     "Submitted",
     "Unreadable",
     "Unrecorded",
@@ -37,10 +48,15 @@ __all__ = [
     "describe_flight",
     "differences",
     "entries_in_time",
+    "find_key",
     "forget_settled",
     "in_flight",
+    "older_than",
     "read_all",
     "read_open",
     "scope_of_key",
     "scope_of_run",
+    "settled_message",
+    "state_word",
+    "why_not",
 ]

@@ -189,29 +189,23 @@ class Ledger:
         """The keys that this object has settled."""
         return self._marks.settled
 
-    def unsettled_keys(self) -> list[str]:
-        """List the keys that may not be over: where a store lists all records at once, those without an outcome.
+    def keys(self, *, unsettled: bool = False) -> list[str]:
+        """List the keys of all submissions; whatever else lies in the folder is not one.
 
-        Whether an outcome can be read is then not asked, since that would be a request for each.
+        ``unsettled``: without those that have an outcome, where a store lists all records at once. Whether the outcome
+        can be read is then not asked, since that would be a request for each.
         """
         try:
-            tree = list_tree(self.store)
+            tree = list_tree(self.store) if unsettled else None
+            if tree is None:
+                names = list_names(self.store, temporaries=True)
+                clear_probes(self.store, names)
+                return sorted(name for name in names if KEY.fullmatch(name))
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
-        if tree is None:
-            return self.keys()
         clear_probes(self.store, [path for path in tree if "/" not in path])
         keys = {folder for path in tree if KEY.fullmatch(folder := path.partition("/")[0]) and "/" in path}
         return sorted(key for key in keys if not tree.get(f"{key}/outcome{SUFFIX}"))
-
-    def keys(self) -> list[str]:
-        """List the keys of all submissions; whatever else lies in the folder is none."""
-        try:
-            names = list_names(self.store, temporaries=True)
-            clear_probes(self.store, names)
-            return sorted(name for name in names if KEY.fullmatch(name))
-        except StorageError as error:
-            raise LedgerError(f"the ledger at {self.url} cannot be listed: {error}") from None
 
     def _create(self, key: str, name: str, record: Claim | JobRecord | Proof | OutcomeRecord) -> bool:
         content = record.model_dump_json(exclude_none=True, indent=1).encode()

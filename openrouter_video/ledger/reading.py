@@ -52,7 +52,7 @@ def read_open(ledger: Ledger, now: datetime) -> Reading:
         raise LedgerError(f"the ledger at {ledger.url} cannot be read: {error}") from None
     marked = {key for mark in marks for key in mark.keys or ()}
     everything = listing_due(ledger.index.listed(), marks, now)
-    keys = sorted({*marked, *ledger.unsettled_keys()} if everything else marked)
+    keys = sorted({*marked, *ledger.keys(unsettled=True)} if everything else marked)
     found, unreadable = _read(ledger.unfinished, keys)
     entries = [entry for entry in found.values() if entry is not None and entry.state != "free"]
     unmarked = {*(entry.key for entry in entries), *(one.key for one in unreadable)} - marked

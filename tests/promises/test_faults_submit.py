@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from openrouter_video.cli.ledger_desk import settle_entry
+from openrouter_video.cli.ledger import settle_entry
 from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.sandbox import Fault, Sandbox
@@ -155,7 +155,7 @@ async def test_a_job_that_the_ledger_does_not_take_at_once(runs: FaultyRuns, men
         folder.unlink()
         aside.rename(folder)
         ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
-        settle_entry(ledger, ledger.entry(outcome.key or ""), "job", outcome.job_id, datetime.now(UTC))
+        settle_entry(ledger, ledger.entry(outcome.key or ""), "job", datetime.now(UTC), outcome.job_id)
     else:
         assert "`openrouter-video collect` finishes it" in (outcome.error or "")
     runs.sandbox.clear_faults()
