@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
@@ -21,7 +21,7 @@ from openrouter_video.ledger import LedgerEntry, entries_in_time
 from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, summary, total_cost
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
-from openrouter_video.request import VideoRequest, key_problems, limit_problems
+from openrouter_video.request import RunRequest
 from openrouter_video.run import Resources, of_entry, started, uncertain, with_unrecorded
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
 from openrouter_video.text import clip
@@ -31,36 +31,14 @@ from .run_identity import identify_run
 from .termination import ended_by_sigterm, saying_if_interrupted
 from .video_chain import VideoRun, make_video
 
-__all__ = ["Order", "final_state", "produce", "refused_state", "run_name"]
+__all__ = ["collect_command_of", "final_state", "produce", "refused_state", "run_name"]
 
 LONGEST_NAME = 60
 LOG_WITHIN_SECONDS = 1.0
 
 
-class Order(NamedTuple):
-    """What a flow was asked for, beside the request itself."""
-
-    models: Sequence[str]
-    takes: int = 1
-    min_success: int | None = None
-    concurrency: int = 8
-    output: str | None = None
-    ledger: str | None = None
-    store: str | None = None
-    credentials: str | None = None
-    idempotency_key: str | None = None
-    deadline_minutes: float = 30.0
-
-    def collect_command(self, resources: Resources) -> str:
-        """Return the command by which anybody, anywhere, finishes what this order leaves open."""
-        # A block says where its ledger is, and each claim where its video goes.
-        output = None if self.store else resources.store.url
-        ledger = resources.ledger.url if self.ledger or not self.store else None
-        return collect_command(output=output, ledger=ledger, store=self.store, credentials=self.credentials)
-
-
-async def produce(request: VideoRequest, order: Order) -> FanOut:
-    """Make every video of an order.
+async def produce(run: RunRequest) -> FanOut:
+    """Make every video of a run.
 
     Raises:
         RequestRefused: if nothing may be sent; it names every problem.
@@ -68,48 +46,52 @@ async def produce(request: VideoRequest, order: Order) -> FanOut:
         ApiUnavailable: if the list of models could not be read.
     """
     with ended_by_sigterm():
-        return await _produce(request, order)
+        return await _produce(run)
 
 
-async def _produce(request: VideoRequest, order: Order) -> FanOut:
-    # A form sends an emptied text box as an empty text.
-    key = order.idempotency_key or None
-    if problems := [*limit_problems(order.concurrency, order.deadline_minutes), *key_problems(key)]:
-        raise RequestRefused(problems)
-    identity = await identify_run(key)
-    credentials = await load_credentials(order.credentials)
-    store = await load_store(order.store, order.output, order.ledger, deployed=identity.deployed)
+async def _produce(run: RunRequest) -> FanOut:
+    identity = await identify_run(run.idempotency_key)
+    credentials = await load_credentials(run.credentials)
+    store = await load_store(run.store, run.output, run.ledger, deployed=identity.deployed)
     async with AsyncExitStack() as stack:
         with saying_if_interrupted("Interrupted before anything was sent; nothing was charged."):
             resources = await stack.enter_async_context(store.open(credentials.get_client()))
-            scope = identity.scope(key, request.asked(), resources.client.base_url)
-            catalog = unsearched(await _list_models(order.models, resources.client))
-            plan = await make_plan(
-                request, order.models, catalog, resources, scope, takes=order.takes, min_success=order.min_success
-            )
+            scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
+            catalog = await _list_models(run.models, resources.client)
+            plan = await make_plan(unsearched(run), unsearched(catalog), resources, scope)
         if plan.refused:
             raise RequestRefused(plan.problems)
-        run = VideoRun(
-            request=request,
+        videos = VideoRun(
+            request=run.request,
             scope=scope,
             resources=resources,
-            limit=asyncio.Semaphore(order.concurrency),
-            deadline_seconds=order.deadline_minutes * 60,
+            limit=asyncio.Semaphore(run.concurrency),
+            deadline_seconds=run.deadline_minutes * 60,
             run_id=identity.run_id,
-            store_block=order.store,
-            credentials_block=order.credentials,
+            store_block=run.store,
+            credentials_block=run.credentials,
             folder=await resources.threads.run(resources.identify_folder),
         )
-        outcomes = await _make_all(plan, run, order.collect_command(resources))
+        outcomes = await _make_all(plan, videos, collect_command_of(run, resources))
     await publish_report(unsearched(outcomes))
-    wanted = len(outcomes) if order.min_success is None else order.min_success
     return FanOut(
         run_id=identity.run_id,
-        status=run_status(outcomes, wanted),
+        status=run_status(outcomes, run.wanted),
         asked=plan.asked,
         cost_usd=total_cost(outcomes),
         problems=plan.warnings,
         outcomes=tuple(outcomes),
+    )
+
+
+def collect_command_of(run: RunRequest, resources: Resources) -> str:
+    """Return the command by which anybody, anywhere, finishes what this run leaves open."""
+    # A block says where its ledger is, and each claim where its video goes.
+    return collect_command(
+        output=None if run.store else resources.store.url,
+        ledger=resources.ledger.url if run.ledger or not run.store else None,
+        store=run.store,
+        credentials=run.credentials,
     )
 
 
@@ -182,9 +164,8 @@ async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, ru
     return known.model_copy(update={"reused": False, "error": "; ".join(filter(None, [message, known.error]))})
 
 
-def final_state(result: FanOut, data: Any, min_success: int | None) -> State[Any]:
+def final_state(result: FanOut, data: Any, wanted: int) -> State[Any]:
     """Return the state that ends the flow: its message says how many videos there are and what they cost."""
-    wanted = len(result.outcomes) if min_success is None else min_success
     message = summary(result.outcomes)
     get_run_logger().info(message)
     if count_completed(result.outcomes) >= wanted:

@@ -7,11 +7,11 @@ from prefect import flow
 
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
 from openrouter_video.outcome import Outcome
-from openrouter_video.request import JSON_EDITOR, VideoSettings, parse_request
+from openrouter_video.request import JSON_EDITOR, VideoSettings, parse_run_request
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .prefect_refusals import in_our_words
-from .production import Order, final_state, produce, refused_state, run_name
+from .production import final_state, produce, refused_state, run_name
 
 __all__ = ["generate_video"]
 
@@ -61,19 +61,9 @@ async def generate_video(
         RequestRefused: if nothing could be sent; nothing was spent.
         ConfigurationError: if a key, block, store or ledger cannot be used; nothing was spent.
     """
-    order = Order(
-        models=[model],
-        takes=takes,
-        output=output,
-        ledger=ledger,
-        store=store,
-        credentials=credentials,
-        idempotency_key=idempotency_key,
-        deadline_minutes=deadline_minutes,
-    )
     try:
-        request = parse_request(prompt, settings, provider_options, on_unsupported, provider_slugs)
-        result = await produce(request, order)
+        run = parse_run_request(**locals())
+        result = await produce(run)
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
         return cast(list[Outcome], refused_state(error))
-    return cast(list[Outcome], final_state(result, list(result.outcomes), None))
+    return cast(list[Outcome], final_state(result, list(result.outcomes), run.wanted))

@@ -33,6 +33,7 @@ from openrouter_video.cli.options import (
     RunOptions,
     Whole,
     parse_seconds,
+    refuse_blanks,
     whole,
 )
 from openrouter_video.cli.refusal import check_words, refuse
@@ -41,9 +42,9 @@ from openrouter_video.cli.terminal import prepare_streams
 from openrouter_video.errors import VideoError
 
 if TYPE_CHECKING:
-    from openrouter_video.cli.preflight import Asked
     from openrouter_video.cli.video_run import Announce, Engine
     from openrouter_video.ledger import Ledger
+    from openrouter_video.request import RunRequest
 
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 
@@ -81,15 +82,16 @@ def generate(
     run: RunOptions = USUAL_RUN,
 ) -> int:
     """Turn a prompt into a video, or several takes of it, from one model."""
-    from openrouter_video.cli.video_run import Wish, flow_arguments, run_videos
+    from openrouter_video.cli.preflight import read_options
+    from openrouter_video.cli.video_run import run_videos
 
-    async def start(asked: Asked) -> Any:
+    async def start(asked: RunRequest) -> Any:
         from openrouter_video.flows import generate_video
 
-        return await generate_video(model=asked.models[0], **flow_arguments(asked, place, run), return_state=True)
+        return await generate_video(**asked.parameters(one_model=True), return_state=True)
 
-    wish = Wish(prompt, models, request, place, run, only_one=True)
-    return run_videos(wish, lambda asked: _engine(lambda: start(asked), place, run.verbose))
+    read = partial(read_options, prompt, models, request, place, run, only_one=True)
+    return run_videos(read, run, lambda asked: _engine(lambda: start(asked), place, run.verbose))
 
 
 @app.command(name="fan-out", help_epilogue=texts.FAN_OUT)
@@ -108,17 +110,16 @@ def fan_out(
 
     Every model gets the same request; options of a provider go only to the models that allow them.
     """
-    from openrouter_video.cli.video_run import Wish, flow_arguments, run_videos
+    from openrouter_video.cli.preflight import read_options
+    from openrouter_video.cli.video_run import run_videos
 
-    async def start(asked: Asked) -> Any:
+    async def start(asked: RunRequest) -> Any:
         from openrouter_video.flows import fan_out_video
 
-        counts = {"min_success": asked.min_success, "concurrency": asked.concurrency}
-        given = {"models": list(asked.models), **counts, **flow_arguments(asked, place, run)}
-        return await fan_out_video(**given, return_state=True)
+        return await fan_out_video(**asked.parameters(), return_state=True)
 
-    wish = Wish(prompt, models, request, place, run, min_success, concurrency)
-    return run_videos(wish, lambda asked: _engine(lambda: start(asked), place, run.verbose))
+    read = partial(read_options, prompt, models, request, place, run, min_success=min_success, concurrency=concurrency)
+    return run_videos(read, run, lambda asked: _engine(lambda: start(asked), place, run.verbose))
 
 
 @app.command(help_epilogue=texts.COLLECT)
@@ -136,7 +137,7 @@ def collect(
     """Finish what earlier runs left open: fetch the videos that are ready. Never submits anything."""
     from openrouter_video.cli.collect_run import run_collection
 
-    place.refuse_blanks()
+    refuse_blanks(place)
     seconds = parse_seconds("wait", wait) if wait is not None else 0.0
     given = {"store": place.store, "output": place.output, "ledger": place.ledger, "credentials": place.credentials}
 

@@ -10,12 +10,11 @@ from contextlib import suppress
 
 from openrouter_video.api import SubmitAnswer
 from openrouter_video.cli.live_view import VideoLine
-from openrouter_video.cli.options import PlaceOptions
 from openrouter_video.cli.terminal_report import shown_path
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, LedgerEntry, Unrecorded, entries_in_time
 from openrouter_video.outcome import Outcome
-from openrouter_video.report import collect_command, interruption_message
+from openrouter_video.report import interruption_message
 from openrouter_video.run import left_open, of_entry, uncertain, with_unrecorded
 
 __all__ = ["farewell", "what_became", "with_the_sandbox"]
@@ -66,8 +65,11 @@ def _buried(outcome: Outcome, ledger: Ledger, base_url: str) -> Outcome:
     return outcome
 
 
-def farewell(why: str, outcomes: Sequence[Outcome], place: PlaceOptions, *, sandbox: bool) -> str:
-    """Return what the user of a run that broke off has to know: what goes on, what it costs, and how to fetch it."""
+def farewell(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool) -> str:
+    """Return what the user of a run that broke off has to know: what goes on, what it costs, and how to fetch it.
+
+    ``collect`` is the command that does.
+    """
     told = [outcome for outcome in outcomes if outcome.status == "completed"] if sandbox else outcomes
-    text = interruption_message(told, collect_command(**vars(place)), why=why, shown_url=shown_path)
+    text = interruption_message(told, collect, why=why, shown_url=shown_path)
     return f"\n{text}\n" + (f"{SANDBOX_ENDED[0].upper()}{SANDBOX_ENDED[1:]}.\n" if sandbox else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,12 +10,12 @@ from cyclopts import Parameter
 from openrouter_video.cli.options import (
     AS_THE_MODEL_LIKES,
     USUAL_PLACE,
+    USUAL_RUN,
     Json,
     MinSuccess,
     Models,
     Prompt,
     RequestOptions,
-    RunOptions,
     Whole,
 )
 
@@ -50,10 +51,10 @@ def plan(
 ) -> int:
     """Show exactly what would be sent to each model, and what would be left out; sends nothing and needs no key."""
     from openrouter_video.cli.plan_report import run_plan
-    from openrouter_video.cli.video_run import Wish
+    from openrouter_video.cli.preflight import read_options
 
-    run = RunOptions(sandbox=sandbox, json=json)
-    return run_plan(Wish(prompt, models, request, USUAL_PLACE, run, min_success))
+    read = partial(read_options, prompt, models, request, USUAL_PLACE, USUAL_RUN, min_success=min_success)
+    return run_plan(read, sandbox=sandbox, as_json=json)
 
 
 def sandbox(

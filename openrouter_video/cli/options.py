@@ -35,6 +35,7 @@ __all__ = [
     "parse_reference",
     "parse_seconds",
     "parse_slugs",
+    "refuse_blanks",
     "whole",
 ]
 
@@ -136,16 +137,6 @@ class LedgerOptions:
     ] = None
     store: Annotated[str | None, Parameter(help="Prefect block OpenRouter Video Store, by name, instead.")] = None
 
-    def refuse_blanks(self) -> None:
-        """Refuse an option that is given and empty, as by an unset variable: it would silently mean another place.
-
-        Raises:
-            RequestRefused: with one problem per option.
-        """
-        blank = [name for name, value in vars(self).items() if isinstance(value, str) and not value.strip()]
-        if blank:
-            raise RequestRefused([Problem(name, f"--{name} is empty; give a value or leave it out") for name in blank])
-
 
 @Parameter(name="*", group=WHERE)
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +175,19 @@ AS_THE_MODEL_LIKES, USUAL_LEDGER, USUAL_PLACE, USUAL_RUN = (
     PlaceOptions(),
     RunOptions(),
 )
+
+
+def refuse_blanks(*groups: LedgerOptions | RunOptions) -> None:
+    """Refuse an option that is given and empty, as by an unset variable: it would silently mean something else.
+
+    Raises:
+        RequestRefused: with one problem per option.
+    """
+    given = [item for group in groups for item in vars(group).items()]
+    blank = [name for name, value in given if isinstance(value, str) and not value.strip()]
+    if blank:
+        problems = [(name, f"--{name.replace('_', '-')} is empty; give a value or leave it out") for name in blank]
+        raise RequestRefused([Problem(name, message) for name, message in problems])
 
 
 def parse_reference(text: str) -> dict[str, str]:

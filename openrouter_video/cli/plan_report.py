@@ -14,9 +14,10 @@ from openrouter_video.cli.preflight import dry_plan
 from openrouter_video.cli.refusal import refused_run, tell_refusal
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.cli.terminal_report import group_left_out
-from openrouter_video.cli.video_run import EXIT_REFUSED, Wish
+from openrouter_video.cli.video_run import EXIT_REFUSED
 from openrouter_video.errors import VideoError
 from openrouter_video.planning import ModelPlan, Plan
+from openrouter_video.request import RunRequest
 from openrouter_video.text import printable, printable_json
 
 __all__ = ["plan_document", "run_plan"]
@@ -24,20 +25,20 @@ __all__ = ["plan_document", "run_plan"]
 VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
 
 
-def run_plan(wish: Wish) -> int:
+def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) -> int:
     """Print what a run would send; nothing is sent to the API but the question which models it has."""
-    terminal, described = Terminal(stderr=wish.run.json), dict[str, Any]()
+    terminal, asked = Terminal(stderr=as_json), dict[str, Any]()
     try:
-        asked = wish.parse()
-        described = asked.describe()
-        with embedded_sandbox(wish.run.sandbox, terminal):
-            plan = dry_plan(asked, os.environ)
+        run = read()
+        asked = run.asked()
+        with embedded_sandbox(sandbox, terminal):
+            plan = dry_plan(run, os.environ)
     except VideoError as error:
         tell_refusal(error)
-        if wish.run.json:
-            print_json(plan_document(None, refused_run(described, error).model_dump(mode="json")))
+        if as_json:
+            print_json(plan_document(None, refused_run(asked, error).model_dump(mode="json")))
         return EXIT_REFUSED
-    if wish.run.json:
+    if as_json:
         print_json(plan_document(plan, {}))
     else:
         _print_plan(terminal, plan)

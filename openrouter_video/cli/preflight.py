@@ -7,37 +7,65 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from openrouter_video.api import DEFAULT_BASE_URL, Catalog, VideoClient, parse_api_key
-from openrouter_video.elision import elide
+from openrouter_video.cli.options import (
+    PlaceOptions,
+    RequestOptions,
+    RunOptions,
+    parse_provider_options,
+    parse_seconds,
+    parse_slugs,
+    refuse_blanks,
+)
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.planning import Plan, dry_run
-from openrouter_video.request import VideoRequest, key_problems, limit_problems
-from openrouter_video.run import Place
+from openrouter_video.request import RunRequest, parse_run_request
+from openrouter_video.run import find_place
 
-__all__ = ["Asked", "check_run", "dry_plan", "read_catalog"]
+__all__ = ["check_run", "dry_plan", "read_catalog", "read_options"]
 
 
-class Asked(NamedTuple):
-    """One run as it was asked for."""
+def read_options(
+    prompt: str,
+    models: tuple[str, ...],
+    request: RequestOptions,
+    place: PlaceOptions,
+    run: RunOptions,
+    *,
+    min_success: int | None = None,
+    concurrency: int = 8,
+    only_one: bool = False,
+) -> RunRequest:
+    """Turn the options of a run into what is asked.
 
-    request: VideoRequest
-    models: tuple[str, ...]
-    takes: int = 1
-    min_success: int | None = None
-    concurrency: int = 8
-    deadline_minutes: float = 30.0
-    idempotency_key: str | None = None
-
-    @property
-    def wanted(self) -> int:
-        """How many videos make the run a success."""
-        return len(self.models) * self.takes if self.min_success is None else self.min_success
-
-    def describe(self) -> dict[str, Any]:
-        """Return what was asked, as a plan records it."""
-        return {"models": elide(self.models), "takes": self.takes, **self.request.asked()}
+    Raises:
+        RequestRefused: if one cannot be read, or if together they make no sense for any model.
+    """
+    if not models:
+        message = "no model was chosen; give --model, and see `openrouter-video models` for what there is"
+        raise RequestRefused([Problem("models", message)])
+    if only_one and len(models) > 1:
+        message = f"generate takes one model, not {len(models)}; for several use fan-out, or --takes"
+        raise RequestRefused([Problem("model", message)])
+    refuse_blanks(place, run)
+    return parse_run_request(
+        prompt=prompt,
+        models=models,
+        settings=request.settings(),
+        provider_options=parse_provider_options(request.provider_options),
+        on_unsupported=request.on_unsupported,
+        provider_slugs=parse_slugs(request.provider_slug),
+        takes=request.takes,
+        min_success=min_success,
+        concurrency=concurrency,
+        deadline_minutes=parse_seconds("deadline", run.deadline) / 60,
+        idempotency_key=run.idempotency_key,
+        output=place.output,
+        ledger=place.ledger,
+        store=place.store,
+        credentials=place.credentials,
+    )
 
 
 def read_catalog(environ: Mapping[str, str]) -> Catalog:
@@ -55,41 +83,33 @@ def read_catalog(environ: Mapping[str, str]) -> Catalog:
     return asyncio.run(fetch())
 
 
-def dry_plan(asked: Asked, environ: Mapping[str, str]) -> Plan:
+def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
     """Plan a run over the environment's API; nothing is sent, and no key is needed.
 
     Raises:
-        RequestRefused: if no model was chosen, which needs no list of models to say.
         ApiUnavailable, ConfigurationError: if the list of models could not be read.
     """
-    if not asked.models:
-        message = "no model was chosen; give --model, and see `openrouter-video models` for what there is"
-        raise RequestRefused([Problem("models", message)])
     catalog = read_catalog(environ)
-    if catalog.lacks(asked.models):
+    if catalog.lacks(run.models):
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
-    return dry_run(asked.request, asked.models, catalog, takes=asked.takes, min_success=asked.min_success)
+    return dry_run(run, catalog)
 
 
-def check_run(asked: Asked, place: Place | None, environ: Mapping[str, str], *, own_key: bool = True) -> Plan | None:
+def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
     """Find what would refuse a run, as far as the environment tells; the cheap checks first.
 
-    ``place`` None means that a block names the store, ``own_key`` False that a block holds the key and the base URL:
-    what only Prefect can load is left to the flow. Returns the plan, if it could be made.
+    What only Prefect can load, a block, is left to the flow. Returns the plan, if it could be made.
 
     Raises:
         RequestRefused, ConfigurationError, ApiUnavailable: nothing was sent, nothing was spent.
     """
-    problems = [*limit_problems(asked.concurrency, asked.deadline_minutes), *key_problems(asked.idempotency_key)]
-    if problems:
-        raise RequestRefused(problems)
     plan = None
-    if own_key:
+    if not run.credentials:
         parse_api_key(environ.get("OPENROUTER_API_KEY"))
-        plan = dry_plan(asked, environ)
+        plan = dry_plan(run, environ)
         if plan.refused:
             raise RequestRefused(plan.problems)
-    if place is not None:
-        place.check()
+    if not run.store:
+        find_place(run.output, run.ledger, environ).check()
     return plan

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from openrouter_video.api import Catalog
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.planning.plan import Plan, plan_videos
-from openrouter_video.request import VideoRequest, load_image
+from openrouter_video.planning.plan import Plan, plan_run
+from openrouter_video.request import RunRequest, VideoRequest, load_image
 
 __all__ = ["dry_run", "no_options", "read_images"]
 
@@ -20,21 +20,10 @@ def no_options(_url: str) -> None:
     """Say that nothing is to be opened with options."""
 
 
-def dry_run(
-    request: VideoRequest,
-    models: Sequence[str],
-    catalog: Catalog,
-    *,
-    takes: int = 1,
-    min_success: int | None = None,
-    options_for: OptionsFor = no_options,
-) -> Plan:
-    """Read the images of a request and plan it for several models.
-
-    What is wrong with an image is a problem of the plan, beside all others.
-    """
-    images, problems = read_images(request, options_for)
-    return plan_videos(request, models, catalog, takes=takes, min_success=min_success, images=images, problems=problems)
+def dry_run(run: RunRequest, catalog: Catalog, options_for: OptionsFor = no_options) -> Plan:
+    """Read the images of a run and plan it; what is wrong with an image is a problem of the plan, beside all others."""
+    images, problems = read_images(run.request, options_for)
+    return plan_run(run, catalog, images=images, problems=problems)
 
 
 def read_images(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[dict[str, str], list[Problem]]:

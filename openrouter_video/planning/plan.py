@@ -24,14 +24,10 @@ from openrouter_video.planning.passthrough import (
     unknown_slugs,
     unused_slugs,
 )
-from openrouter_video.request import OnUnsupported, VideoRequest
+from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
 from openrouter_video.text import clip, printable, printable_json, shown
 
-__all__ = ["ModelPlan", "Plan", "plan_model", "plan_videos", "replan_options"]
-
-
-MOST_VIDEOS = 1_000
-"""What one run makes at most: more is a slip of the keyboard, and each video costs money."""
+__all__ = ["ModelPlan", "Plan", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
 
 class ModelPlan(BaseModel):
@@ -110,17 +106,29 @@ def plan_videos(
     while reading the images. An unknown model, a slug that nobody knows, or a value that no chosen model can take
     refuses the whole run; a value that only some models lack refuses those models, and the others run.
     """
-    found = [*problems, *_run_problems(request, models, catalog, takes, min_success)]
-    known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(models)) if model is not None]
-    plans = [plan_model(request, model, images=images) for model in known]
-    if len(known) == len(set(models)):
-        found += _shared_problems(plans, request.on_unsupported)
+    run = RunRequest(request, tuple(models), takes, min_success)
+    return plan_run(run, catalog, images=images, problems=problems)
+
+
+def plan_run(
+    run: RunRequest,
+    catalog: Catalog,
+    *,
+    images: Mapping[str, str] | None = None,
+    problems: Iterable[Problem] = (),
+) -> Plan:
+    """Plan a run, as ``plan_videos`` does."""
+    found = [*problems, *run.problems(), *_catalog_problems(run, catalog)]
+    known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
+    plans = [plan_model(run.request, model, images=images) for model in known]
+    if len(known) == len(set(run.models)):
+        found += _shared_problems(plans, run.request.on_unsupported)
     return Plan(
-        asked={"models": elide(models), "takes": takes, **request.asked()},
-        takes=takes,
+        asked=run.asked(),
+        takes=run.takes,
         models=tuple(plans),
         problems=tuple(dict.fromkeys(found)),
-        warnings=tuple(_warnings(request, known, takes)),
+        warnings=tuple(_warnings(run.request, known, run.takes)),
     )
 
 
@@ -189,32 +197,11 @@ def _body(request: VideoRequest, model: VideoModel, options: Passthrough, images
     return body
 
 
-def _run_problems(
-    request: VideoRequest, models: Sequence[str], catalog: Catalog, takes: int, min_success: int | None
-) -> list[Problem]:
-    """Find what is wrong with the run as such, before any model is looked at."""
-    problems = []
-    if len(models) * max(takes, 1) > MOST_VIDEOS:
-        asked = f"{len(models):,} model{'s' * (len(models) != 1)} with takes {shown(takes)}"
-        message = f"{asked} is more than the {MOST_VIDEOS:,} videos that one run makes; ask for fewer, in several runs"
-        return [Problem("takes", message)]
-    if not models:
-        problems.append(Problem("models", "no model was chosen; `openrouter-video models` lists them"))
-    for model_id in dict.fromkeys(models):
-        if models.count(model_id) > 1:
-            message = f"{model_id} is given {models.count(model_id)} times; for several videos of one model use takes"
-            problems.append(Problem("models", message))
-        if catalog.get(model_id) is None:
-            problems.append(_unknown_model(model_id, catalog))
-    if takes < 1:
-        problems.append(Problem("takes", f"takes must be 1 or more, not {shown(takes)}"))
-    videos = len(set(models)) * takes
-    if min_success is not None and videos > 0 and not 0 <= min_success <= videos:
-        problems.append(
-            Problem("min_success", f"min_success must be 0 to {videos}, the videos asked; not {min_success}")
-        )
-    slugs = {model_id: provider_slug(model_id, request.provider_slugs) for model_id in models}
-    return problems + unknown_slugs(request, [slug for slug in slugs.values() if slug])
+def _catalog_problems(run: RunRequest, catalog: Catalog) -> list[Problem]:
+    """Find models that are not offered, and slugs that nobody knows."""
+    unknown = [_unknown_model(model, catalog) for model in dict.fromkeys(run.models) if catalog.get(model) is None]
+    slugs = [provider_slug(model, run.request.provider_slugs) for model in dict.fromkeys(run.models)]
+    return unknown + unknown_slugs(run.request, [slug for slug in slugs if slug])
 
 
 def _unknown_model(model_id: str, catalog: Catalog) -> Problem:

@@ -1,4 +1,4 @@
-"""What the user wants: a prompt, settings, images, provider options, and a policy."""
+"""What the user wants: a prompt, settings, images, provider options, and the run that is to make them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from openrouter_video.request.request import (
     OnUnsupported,
     ProviderOptions,
     VideoRequest,
-    key_problems,
-    limit_problems,
     parse_request,
 )
+from openrouter_video.request.run_request import RunRequest, parse_run_request
 from openrouter_video.request.settings import JSON_EDITOR, InputReference, VideoSettings
 
 __all__ = [
@@ -22,10 +21,10 @@ __all__ = [
     "InputReference",
     "OnUnsupported",
     "ProviderOptions",
+    "RunRequest",
     "VideoRequest",
     "VideoSettings",
-    "key_problems",
-    "limit_problems",
     "load_image",
     "parse_request",
+    "parse_run_request",
 ]

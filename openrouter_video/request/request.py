@@ -6,7 +6,6 @@ Pure: ``parse_request`` turns what a caller wrote into a value that is well-form
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -23,8 +22,6 @@ __all__ = [
     "OnUnsupported",
     "ProviderOptions",
     "VideoRequest",
-    "key_problems",
-    "limit_problems",
     "parse_request",
 ]
 
@@ -34,11 +31,8 @@ EVERY_PROVIDER = "*"
 ProviderOptions = dict[str, dict[str, JsonValue]]
 """Passthrough options by provider slug, as in OpenRouter's ``provider.options``; keys are plain, never nested."""
 
-MOST_AT_ONCE = 1_000
 DEEPEST = 32
-LONGEST_DEADLINE_MINUTES = 7 * 24 * 60
 WRAPPER = "parameters"
-MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
 
 
 class OnUnsupported(StrEnum):
@@ -113,19 +107,6 @@ def parse_request(
     )
 
 
-def limit_problems(concurrency: int, deadline_minutes: float) -> list[Problem]:
-    """Find limits under which a run could never end, or would end at once."""
-    problems = []
-    if not 1 <= concurrency <= MOST_AT_ONCE:
-        message = f"concurrency must be 1 to {MOST_AT_ONCE:,} videos at the same time, not {shown(concurrency)}"
-        problems.append(Problem("concurrency", message))
-    if not 0 < deadline_minutes <= LONGEST_DEADLINE_MINUTES:
-        days = LONGEST_DEADLINE_MINUTES // (24 * 60)
-        message = f"the deadline must be above zero and at most {LONGEST_DEADLINE_MINUTES:,} minutes ({days} days)"
-        problems.append(Problem("deadline_minutes", f"{message}, not {shown(deadline_minutes)} minutes"))
-    return problems
-
-
 def _parse_options(given: Any, problems: list[Problem]) -> ProviderOptions:
     """Unwrap ``parameters`` and drop what is null: the planner nests again where the provider wants it."""
     shape = 'an object of objects by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}'
@@ -196,20 +177,6 @@ def _parse_slugs(given: Any, problems: list[Problem]) -> dict[str, str]:
     message = 'provider_slugs must be an object of slugs by model id, such as {"alibaba/wan-3.*": "alibaba"}'
     problems.append(Problem("provider_slugs", f"{message}; got {shown(given)}"))
     return {}
-
-
-def key_problems(idempotency_key: str | None) -> list[Problem]:
-    """Find what would make an idempotency key protect nothing, or one day for ever."""
-    if idempotency_key is None:
-        return []
-    if not idempotency_key.strip():
-        return [Problem("idempotency_key", "the idempotency key is empty and would protect nothing; leave it out")]
-    meant = [text for text in re.findall(r"\{[^{}]*\}", idempotency_key) if text[1:-1].strip().lower() in MEANT_AS_DATE]
-    unfilled = [text for text in meant if text != "{date}"]
-    if unfilled:
-        message = f"the idempotency key holds {', '.join(unfilled)}, but only {{date}} is filled in"
-        return [Problem("idempotency_key", message)]
-    return []
 
 
 def _parse_policy(given: str | None, problems: list[Problem]) -> OnUnsupported:

@@ -20,7 +20,7 @@ from openrouter_video.run.conclusions import (
     why_unreadable,
     with_unrecorded,
 )
-from openrouter_video.run.destination import LEDGER_FOLDER, Place, find_place, ledger_mode
+from openrouter_video.run.destination import LEDGER_FOLDER, find_place, ledger_mode
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
@@ -31,7 +31,6 @@ __all__ = [
     "LEDGER_FOLDER",
     "STILL_AWAITED",
     "Limits",
-    "Place",
     "Progress",
     "Resources",
     "Step",

@@ -6,14 +6,14 @@ Opened and checked once per flow run, before anything is spent, and handed to th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.errors import ConfigurationError, KeyConflict, LedgerError, Problem, StorageError
 from openrouter_video.ledger import Ledger
 from openrouter_video.planning import Plan, dry_run, no_options
-from openrouter_video.request import VideoRequest
+from openrouter_video.request import RunRequest
 from openrouter_video.run.destination import LEDGER_FOLDER
 from openrouter_video.run.download import Downloader
 from openrouter_video.run.limits import current_limits
@@ -55,25 +55,9 @@ class Resources:
             sleep=limits.sleep,
         )
 
-    async def dry_run(
-        self,
-        request: VideoRequest,
-        models: Sequence[str],
-        catalog: Catalog,
-        *,
-        takes: int = 1,
-        min_success: int | None = None,
-    ) -> Plan:
-        """Plan a request; images in the place that the block's options were given for are read with them."""
-        return await self.threads.run(
-            dry_run,
-            request,
-            models,
-            catalog,
-            takes=takes,
-            min_success=min_success,
-            options_for=self.options_for,
-        )
+    async def dry_run(self, run: RunRequest, catalog: Catalog) -> Plan:
+        """Plan a run; images in the place that the block's options were given for are read with them."""
+        return await self.threads.run(dry_run, run, catalog, self.options_for)
 
     def identify_folder(self) -> str | None:
         """Return by what other machines know that an output on a local disk is not theirs; blocks.

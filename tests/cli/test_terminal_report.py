@@ -12,7 +12,6 @@ import pytest
 
 from openrouter_video.cli.interruption import farewell, what_became, with_the_sandbox
 from openrouter_video.cli.live_view import VideoLine
-from openrouter_video.cli.options import PlaceOptions
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.cli.terminal_report import (
     asked_line,
@@ -25,6 +24,7 @@ from openrouter_video.cli.terminal_report import (
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
+from openrouter_video.report import collect_command
 from openrouter_video.stores import open_store
 
 KEY = "0123456789abcdef" * 2
@@ -218,7 +218,7 @@ def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
     claim(ledger, KEY)
     (outcome,) = what_became([VideoLine("a/one", 1, "x", KEY, sent=True, job_id="job-9")], ledger)
     assert (outcome.status, outcome.job_id) == ("open", "job-9")
-    text = farewell("Interrupted", [outcome], PlaceOptions(), sandbox=False)
+    text = farewell("Interrupted", [outcome], "", sandbox=False)
     assert "  a/one: job job-9" in text
     assert f"no collection finds it until `openrouter-video ledger settle {KEY} --job job-9`" in text
 
@@ -226,10 +226,10 @@ def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
 def test_the_message_of_an_interrupted_run_shows_paths_and_the_way_back() -> None:
     """What is saved is shown as a path, and the command that collects names the places of the run."""
     going = DONE.model_copy(update={"status": "open", "job_id": "job-7"})
-    text = farewell("Interrupted", [DONE, going], PlaceOptions(output="my videos"), sandbox=False)
+    text = farewell("Interrupted", [DONE, going], collect_command(output="my videos"), sandbox=False)
     assert "  a/one: /far/away/orchid/a--one.mp4" in text
     assert "openrouter-video collect --output 'my videos'" in text
-    ended = farewell("Interrupted", [DONE, going], PlaceOptions(), sandbox=True)
+    ended = farewell("Interrupted", [DONE, going], "", sandbox=True)
     assert "/far/away/orchid/a--one.mp4" in ended
     assert "nothing was billed" in ended
     assert "job-7" not in ended

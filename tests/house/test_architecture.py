@@ -26,7 +26,8 @@ ORDER = (*GROUND, *WINGS, "report", "blocks", "tasks", "flows", "cli")
 BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results", "sandbox"}
 PURE = (
     *("elision", "errors", "media_types", "outcome", "report", "text"),
-    *("api.answers", "api.catalog", "api.job", "api.web_urls", "request.request", "request.settings"),
+    *("api.answers", "api.catalog", "api.job", "api.web_urls"),
+    *("request.request", "request.run_request", "request.settings"),
     *("ledger.records", "ledger.settlement"),
     *("planning.capabilities", "planning.passthrough", "planning.plan", "run.polling", "videos.mp4"),
 )

@@ -21,11 +21,12 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from flows.production import Order
+from flows.production import collect_command_of
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore, load_credentials, load_store
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.planning.dry_run import read_images
 from openrouter_video.request.request import parse_request
+from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.sandbox import Fault
 
@@ -442,7 +443,7 @@ async def test_one_key_is_paid_once_in_a_block_whatever_the_output(runs: FaultyR
     assert runs.jobs == 1
 
 
-async def test_the_collect_command_of_a_block_finds_its_ledger(runs: FaultyRuns, tmp_path: Path) -> None:
+async def test_thecollect_command_of_of_a_block_finds_its_ledger(runs: FaultyRuns, tmp_path: Path) -> None:
     """What a run prints when it is interrupted is true, with an output and a ledger of its own as well."""
     await VideoStore(base_url=str(tmp_path / "block")).save("commanded", overwrite=True)
     runs.sandbox.add_fault(Fault(on="content", status=404, times=None))
@@ -456,7 +457,9 @@ async def test_the_collect_command_of_a_block_finds_its_ledger(runs: FaultyRuns,
     for changes, jobs in cases:
         store = await load_store("commanded", **changes)
         async with store.open((await load_credentials()).get_client()) as resources:
-            command = Order(models=[], store="commanded", **changes).collect_command(resources)
+            command = collect_command_of(
+                parse_run_request(prompt="p", model="a/b", store="commanded", **changes), resources
+            )
         words = shlex.split(command.partition(" collect ")[2])
         outcomes = await runs.collect(**{words[n][2:]: words[n + 1] for n in range(0, len(words), 2)})
         assert [outcome.status for outcome in outcomes] == ["completed"] * jobs

@@ -27,7 +27,7 @@ from openrouter_video.errors import ApiUnavailable, TooFewVideos, VideoError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
-from openrouter_video.request.request import parse_request
+from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
@@ -191,13 +191,15 @@ class _Chain:
     async def run(self, turn: Turn, _: Field) -> Sequence[Outcome]:
         submission = turn.submission
         assert submission is not None
-        request = parse_request(submission.prompt, SMALL)
+        asked = parse_run_request(
+            prompt=submission.prompt, models=submission.models, settings=SMALL, takes=submission.takes
+        )
         async with self._store.open(self._credentials.get_client()) as resources:
             self._catalog = self._catalog or await _patient_catalog(resources.client.list_models)
-            plan = await resources.dry_run(request, submission.models, self._catalog, takes=submission.takes)
+            plan = await resources.dry_run(asked, self._catalog)
             assert not plan.refused, plan.problems
             run = video_chain.VideoRun(
-                request=request,
+                request=asked.request,
                 scope=scope_of_key(submission.key, "loopback"),
                 resources=resources,
                 limit=asyncio.Semaphore(8),

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from openrouter_video.elision import elide
 from openrouter_video.errors import RequestRefused
-from openrouter_video.request.request import (
-    OnUnsupported,
-    VideoRequest,
-    key_problems,
-    limit_problems,
-    parse_request,
-)
+from openrouter_video.request.request import OnUnsupported, VideoRequest, parse_request
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -192,41 +186,3 @@ def test_what_nobody_else_could_read_is_refused(value: Any) -> None:
     if isinstance(value, int):
         assert refusals("p", {"seed": value})
     assert parse_request("p", {"seed": 2**63 - 1}, {"xai": {"a": deep(20)}})
-
-
-@pytest.mark.parametrize(
-    ("concurrency", "minutes", "fields"),
-    [
-        (1, 0.1, []),
-        (0, 30, ["concurrency"]),
-        (-1, 0, ["concurrency", "deadline_minutes"]),
-        (8, float("nan"), ["deadline_minutes"]),
-        (1_000, 7 * 24 * 60, []),
-        (1_001, 7 * 24 * 60 + 1, ["concurrency", "deadline_minutes"]),
-        (10**30, float("inf"), ["concurrency", "deadline_minutes"]),
-    ],
-)
-def test_limits_under_which_nothing_could_run(concurrency: int, minutes: float, fields: list[str]) -> None:
-    """Refused before anything is spent, with the value that was given."""
-    problems = limit_problems(concurrency, minutes)
-    assert [problem.field for problem in problems] == fields
-    assert all("must be" in problem.message for problem in problems)
-
-
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        (None, None),
-        ("daily-{date}", None),
-        ("plain", None),
-        ("", "would protect nothing"),
-        ("  ", "would protect nothing"),
-        ("daily-{Date}", "{Date}, but only {date}"),
-        ("{day}-{date}", "{day}, but only {date}"),
-    ],
-)
-def test_a_key_that_protects_nothing_is_refused(key: str | None, words: str | None) -> None:
-    """An unset variable, or a misspelt day that would give the first day's video for ever."""
-    problems = key_problems(key)
-    assert [words in problem.message for problem in problems if words] == ([True] if words else [])
-    assert bool(problems) == bool(words)

@@ -1,0 +1,168 @@
+"""One run as it was asked for: a request, the models and takes to make it with, where the videos go, and its limits.
+
+Pure. The parameters of the flows and the options of the command are two forms of it; whatever comes after them takes it
+as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from openrouter_video.elision import elide
+from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.request.request import OnUnsupported, VideoRequest, parse_request
+from openrouter_video.request.settings import VideoSettings
+from openrouter_video.text import shown
+
+__all__ = ["RunRequest", "parse_run_request"]
+
+MOST_VIDEOS = 1_000
+"""What one run makes at most: more is a slip of the keyboard, and each video costs money."""
+MOST_AT_ONCE = 1_000
+LONGEST_DEADLINE_MINUTES = 7 * 24 * 60
+MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
+
+
+class RunRequest(NamedTuple):
+    """One run as it was asked for.
+
+    ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of blocks; for what is None the environment
+    or a default decides.
+    """
+
+    request: VideoRequest
+    models: tuple[str, ...]
+    takes: int = 1
+    min_success: int | None = None
+    concurrency: int = 8
+    deadline_minutes: float = 30.0
+    idempotency_key: str | None = None
+    output: str | None = None
+    ledger: str | None = None
+    store: str | None = None
+    credentials: str | None = None
+
+    @property
+    def wanted(self) -> int:
+        """How many videos make the run a success."""
+        return len(self.models) * self.takes if self.min_success is None else self.min_success
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was asked as a plan and a result record it: short, and without secrets."""
+        return {"models": elide(list(self.models)), "takes": self.takes, **self.request.asked()}
+
+    def parameters(self, *, one_model: bool = False) -> dict[str, Any]:
+        """Return the parameters of the flow that makes this run: ``fan_out_video``, or ``generate_video``."""
+        given = self._asdict()
+        request, models = given.pop("request"), given.pop("models")
+        if one_model:
+            del given["min_success"], given["concurrency"]
+        return {
+            "prompt": request.prompt,
+            **({"model": models[0]} if one_model else {"models": list(models)}),
+            "settings": request.settings,
+            "provider_options": request.provider_options or None,
+            "on_unsupported": request.on_unsupported.value,
+            "provider_slugs": request.provider_slugs or None,
+            **given,
+        }
+
+    def problems(self) -> list[Problem]:
+        """Find what is wrong with the run itself, whatever the list of models says."""
+        return [*_count_problems(self), *_limit_problems(self), *_key_problems(self.idempotency_key)]
+
+
+def parse_run_request(
+    *,
+    prompt: str,
+    model: str | None = None,
+    models: Sequence[str] = (),
+    settings: VideoSettings | Mapping[str, Any] | None = None,
+    provider_options: Any = None,
+    on_unsupported: str | None = OnUnsupported.fallback,
+    provider_slugs: Mapping[str, str] | None = None,
+    takes: int = 1,
+    min_success: int | None = None,
+    concurrency: int = 8,
+    deadline_minutes: float = 30.0,
+    idempotency_key: str | None = None,
+    output: str | None = None,
+    ledger: str | None = None,
+    store: str | None = None,
+    credentials: str | None = None,
+) -> RunRequest:
+    """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
+
+    An empty text is as good as none: a form sends that of an emptied text box.
+
+    Raises:
+        RequestRefused: with one problem per thing to mend.
+    """
+    run = RunRequest(
+        request=parse_request(prompt, settings, provider_options, on_unsupported, provider_slugs),
+        models=tuple(models) if model is None else (model,),
+        takes=takes,
+        min_success=min_success,
+        concurrency=concurrency,
+        deadline_minutes=deadline_minutes,
+        idempotency_key=idempotency_key or None,
+        output=output or None,
+        ledger=ledger or None,
+        store=store or None,
+        credentials=credentials or None,
+    )
+    if problems := run.problems():
+        raise RequestRefused(problems)
+    return run
+
+
+def _count_problems(run: RunRequest) -> list[Problem]:
+    """Find models, takes and numbers of videos that no run can have."""
+    models, takes = run.models, run.takes
+    if len(models) * max(takes, 1) > MOST_VIDEOS:
+        asked = f"{len(models):,} model{'s' * (len(models) != 1)} with takes {shown(takes)}"
+        message = f"{asked} is more than the {MOST_VIDEOS:,} videos that one run makes; ask for fewer, in several runs"
+        return [Problem("takes", message)]
+    problems = []
+    if not models:
+        problems.append(Problem("models", "no model was chosen; `openrouter-video models` lists them"))
+    for model in dict.fromkeys(models):
+        if (times := models.count(model)) > 1:
+            message = f"{model} is given {times} times; for several videos of one model use takes"
+            problems.append(Problem("models", message))
+    if takes < 1:
+        problems.append(Problem("takes", f"takes must be 1 or more, not {shown(takes)}"))
+    videos = len(set(models)) * takes
+    if run.min_success is not None and videos > 0 and not 0 <= run.min_success <= videos:
+        message = f"min_success must be 0 to {videos}, the videos asked; not {run.min_success}"
+        problems.append(Problem("min_success", message))
+    return problems
+
+
+def _limit_problems(run: RunRequest) -> list[Problem]:
+    """Find limits under which a run could never end, or would end at once."""
+    problems = []
+    if not 1 <= run.concurrency <= MOST_AT_ONCE:
+        message = f"concurrency must be 1 to {MOST_AT_ONCE:,} videos at the same time, not {shown(run.concurrency)}"
+        problems.append(Problem("concurrency", message))
+    if not 0 < run.deadline_minutes <= LONGEST_DEADLINE_MINUTES:
+        days = LONGEST_DEADLINE_MINUTES // (24 * 60)
+        message = f"the deadline must be above zero and at most {LONGEST_DEADLINE_MINUTES:,} minutes ({days} days)"
+        problems.append(Problem("deadline_minutes", f"{message}, not {shown(run.deadline_minutes)} minutes"))
+    return problems
+
+
+def _key_problems(idempotency_key: str | None) -> list[Problem]:
+    """Find what would make an idempotency key protect nothing, or one day for ever."""
+    if idempotency_key is None:
+        return []
+    if not idempotency_key.strip():
+        return [Problem("idempotency_key", "the idempotency key is empty and would protect nothing; leave it out")]
+    meant = [text for text in re.findall(r"\{[^{}]*\}", idempotency_key) if text[1:-1].strip().lower() in MEANT_AS_DATE]
+    unfilled = [text for text in meant if text != "{date}"]
+    if unfilled:
+        message = f"the idempotency key holds {', '.join(unfilled)}, but only {{date}} is filled in"
+        return [Problem("idempotency_key", message)]
+    return []
