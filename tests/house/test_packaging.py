@@ -137,7 +137,8 @@ def test_the_source_distribution_can_be_tested_and_carries_no_products(dist: Pat
     (file,) = dist.glob("*.tar.gz")
     with tarfile.open(file) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "flows/__init__.py", "tests/test_packaging.py"} <= names
+    expected = {"pyproject.toml", "README.md", "LICENSE", "flows/__init__.py", "tests/house/test_packaging.py"}
+    assert expected | {"openrouter_video/videos/__init__.py"} <= names
     assert not {name.split("/")[0] for name in names} & {".git", ".venv", ".prefect", "dist", "videos"}
 
 
