@@ -1,4 +1,4 @@
-"""Edge: an image that a request refers to, as the API takes it: an https URL, or a ``data:`` URL with its bytes."""
+"""Turns an image that a request refers to into what the API takes: an https URL, or a ``data:`` URL with its bytes."""
 
 from __future__ import annotations
 

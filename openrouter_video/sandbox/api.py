@@ -13,13 +13,12 @@ from pydantic import JsonValue
 from openrouter_video.sandbox import answers
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.billing import Kind
-from openrouter_video.sandbox.book import JobBook
 from openrouter_video.sandbox.catalogue import Catalogue
+from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Job, Status, new_job_id, status_of
-from openrouter_video.sandbox.listings import endpoints_body, generation_body
 from openrouter_video.sandbox.orders import Order, Refusal, read_order
 from openrouter_video.sandbox.pricing import cost_usd
-from openrouter_video.sandbox.studio import Studio, scene_of
+from openrouter_video.sandbox.render_queue import RenderQueue
 
 __all__ = ["Asked", "VideoApi"]
 
@@ -55,15 +54,15 @@ class VideoApi:
     def __init__(
         self,
         *,
-        book: JobBook,
-        studio: Studio,
+        jobs: JobStore,
+        videos: RenderQueue,
         catalogue: Catalogue,
         api_key: str,
         clock: Callable[[], float],
         seconds_for: Callable[[Order], float],
     ) -> None:
-        self._book = book
-        self._studio = studio
+        self._jobs = jobs
+        self._videos = videos
         self._catalogue = catalogue
         self._api_key = api_key
         self._clock = clock
@@ -71,7 +70,7 @@ class VideoApi:
 
     def model_of(self, asked: Asked) -> str | None:
         """The AI model that a request is about, where it can be told."""
-        job = self._book.get(asked.job_id or "")
+        job = self._jobs.get(asked.job_id or "")
         if job is not None:
             return job.order.model
         try:
@@ -118,15 +117,15 @@ class VideoApi:
             ready_at=now + self._seconds_for(order),
             secret=secrets.token_urlsafe(24),
         )
-        self._book.add(job)
-        self._studio.begin(scene_of(order))
+        self._jobs.add(job)
+        self._videos.begin(order.scene)
         return job
 
     def _status(self, job: Job) -> Status:
-        return status_of(job, self._clock(), rendering=self._studio.is_drawing(scene_of(job.order)))
+        return status_of(job, self._clock(), rendering=self._videos.is_rendering(job.order.scene))
 
     def _is_completed(self, job_id: str) -> bool:
-        job = self._book.get(job_id)
+        job = self._jobs.get(job_id)
         return job is not None and self._status(job) == "completed"
 
     def poll(self, asked: Asked) -> Answer:
@@ -143,10 +142,10 @@ class VideoApi:
         refused = answers.key_refusal(asked.authorization, self._api_key)
         if refused:
             return refused
-        return self._book.get(asked.job_id or "") or envelope(404, f"Job {asked.job_id} not found")
+        return self._jobs.get(asked.job_id or "") or envelope(404, f"Job {asked.job_id} not found")
 
     def content(self, asked: Asked) -> Answer | Future[bytes]:
-        """``GET /videos/{id}/content?index=N``: the file, which may still be drawn, or why there is none."""
+        """``GET /videos/{id}/content?index=N``: the file, which may still be rendered, or why there is none."""
         found = self._found(asked)
         if isinstance(found, Answer):
             return found
@@ -158,24 +157,26 @@ class VideoApi:
             return envelope(400, f"Video index {index} out of range ({_VIDEOS_PER_JOB} videos available)")
         if self._clock() >= found.expires_at:
             return envelope(410, f"The output of job {found.id} is no longer available")
-        return self._studio.begin(scene_of(found.order))
+        return self._videos.begin(found.order.scene)
 
     def signed(self, asked: Asked) -> Answer | Future[bytes]:
         """A signed URL: whoever holds it gets the file, without a key, until it expires."""
-        job = self._book.get(asked.job_id or "")
+        job = self._jobs.get(asked.job_id or "")
         known = job is not None and secrets.compare_digest(asked.query.get("token", "").encode(), job.secret.encode())
         if job is None or not known:
             return envelope(403, "Invalid signature")
         if self._clock() >= job.expires_at:
             return envelope(403, "The signed URL has expired")
-        return self._studio.begin(scene_of(job.order))
+        return self._videos.begin(job.order.scene)
 
     def generation(self, asked: Asked) -> Answer:
         """``GET /generation?id=``: the second source for a finished job's cost."""
         named = asked._replace(path={"job_id": asked.query.get("id", "")})
         found = self._found(named)
         if isinstance(found, Job) and self._status(found) == "completed":
-            return document(200, generation_body(found, self._catalogue.entries.get(found.order.model), asked.origin))
+            return document(
+                200, answers.generation_body(found, self._catalogue.entries.get(found.order.model), asked.origin)
+            )
         if isinstance(found, Answer) and found.status == 401:  # noqa: PLR2004 -- Unauthorized
             return found
         return envelope(404, f"Generation {named.job_id} not found")
@@ -184,4 +185,4 @@ class VideoApi:
         """``GET /models/{author}/{slug}/endpoints``: which provider serves a model; no key needed."""
         model = f"{asked.path.get('author')}/{asked.path.get('slug')}"
         entry = self._catalogue.entries.get(model)
-        return document(200, endpoints_body(entry)) if entry else envelope(404, f"Model {model} not found")
+        return document(200, answers.endpoints_body(entry)) if entry else envelope(404, f"Model {model} not found")

@@ -17,8 +17,7 @@ from starlette.routing import Route
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.api import Asked, VideoApi
 from openrouter_video.sandbox.billing import Charge, Kind, Seen, billing_summary
-from openrouter_video.sandbox.damage import damaged
-from openrouter_video.sandbox.faults import Fault, FaultTable
+from openrouter_video.sandbox.faults import Fault, FaultTable, damaged
 from openrouter_video.sandbox.wire import Reply, client_left
 
 __all__ = ["SandboxApp"]
@@ -134,11 +133,11 @@ async def _body(request: Request) -> bytes | None:
 async def _finished(result: Answer | Future[bytes]) -> Answer:
     if isinstance(result, Answer):
         return result
-    drawing = asyncio.wrap_future(result)
-    await asyncio.wait([drawing])
-    if drawing.cancelled():
+    rendered = asyncio.wrap_future(result)
+    await asyncio.wait([rendered])
+    if rendered.cancelled():
         return _NO_ANSWER
-    if drawing.exception() is not None:
-        return envelope(502, f"The sandbox could not render the video: {drawing.exception()}")
+    if rendered.exception() is not None:
+        return envelope(502, f"The sandbox could not render the video: {rendered.exception()}")
     # Neither a length nor an ETag, and Range is ignored: so the API was recorded.
-    return Answer(200, drawing.result(), {"content-type": "video/mp4"}, streamed=True)
+    return Answer(200, rendered.result(), {"content-type": "video/mp4"}, streamed=True)

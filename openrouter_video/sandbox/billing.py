@@ -1,4 +1,4 @@
-"""What the sandbox remembers for assertions: every charge, and every request it saw."""
+"""What the sandbox remembers for assertions: every charge, and every request that it saw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model list that the sandbox serves, and what of it decides whether a request is valid.
+"""The model list that the sandbox serves, and what each model renders: its defaults and its frame sizes.
 
 The facts are those of OpenRouter's public list of 9 October 2026 (30 models, newest first).
 """
@@ -6,6 +6,7 @@ The facts are those of OpenRouter's public list of 9 October 2026 (30 models, ne
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -27,6 +28,27 @@ _PROVIDERS = {
     "runway": ("Runway", "runway"),
     "x-ai": ("xAI", "xai"),
 }
+
+
+_SHORT_SIDES = {"1K": 1024, "2K": 1440, "4K": 2160}
+# Token-priced models keep the number of pixels and vary both sides; seedance-2.0-mini was recorded at 640x640 for
+# 480p 1:1, and these are the sizes that seedance-2.5 lists.
+_EQUAL_AREA = {
+    ("480p", "16:9"): (854, 480),
+    ("480p", "4:3"): (752, 560),
+    ("480p", "1:1"): (640, 640),
+    ("480p", "3:4"): (560, 752),
+    ("480p", "9:16"): (480, 854),
+    ("480p", "21:9"): (992, 432),
+    ("720p", "16:9"): (1280, 720),
+    ("720p", "4:3"): (1112, 834),
+    ("720p", "1:1"): (960, 960),
+    ("720p", "3:4"): (834, 1112),
+    ("720p", "9:16"): (720, 1280),
+    ("720p", "21:9"): (1470, 630),
+}
+# Seen in a recorded file, and explained by no rule.
+_RECORDED = {("x-ai/grok-imagine-video", "480p", "1:1"): (544, 544)}
 
 
 class Entry(BaseModel):
@@ -55,6 +77,30 @@ class Entry(BaseModel):
             return "AtlasCloud", "atlas-cloud"
         author = self.id.partition("/")[0]
         return _PROVIDERS.get(author, (author, author))
+
+    @property
+    def default_resolution(self) -> str:
+        """720p where the model has it, else the first of its list (the API's own default is not published)."""
+        choices = self.supported_resolutions or ("720p",)
+        return "720p" if "720p" in choices else choices[0]
+
+    @property
+    def default_aspect_ratio(self) -> str:
+        """16:9 where the model has it, else the first of its list (the API's own default is not published)."""
+        choices = self.supported_aspect_ratios or ("16:9",)
+        return "16:9" if "16:9" in choices else choices[0]
+
+    def frame_size(self, resolution: str, aspect_ratio: str) -> tuple[int, int]:
+        """Width and height in pixels, both even: H.264 in yuv420p takes no odd side."""
+        recorded = _RECORDED.get((self.id, resolution, aspect_ratio))
+        if recorded:
+            return recorded
+        if "video_tokens" in self.pricing_skus and (resolution, aspect_ratio) in _EQUAL_AREA:
+            return _EQUAL_AREA[resolution, aspect_ratio]
+        across, down = (int(part) for part in aspect_ratio.split(":"))
+        short = _SHORT_SIDES.get(resolution) or int(resolution.removesuffix("p"))
+        long = math.ceil(short * max(across, down) / min(across, down) / 2) * 2
+        return (long, short) if across >= down else (short, long)
 
 
 class Catalogue(NamedTuple):

@@ -1,4 +1,4 @@
-"""What can go wrong on request: a fault says for which request, and what happens instead.
+"""What can go wrong on request: a fault says for which request, and what becomes of its answer.
 
 ::
 
@@ -12,12 +12,20 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
 import threading
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-__all__ = ["Fault", "FaultTable"]
+from openrouter_video.sandbox.answers import Answer, document, envelope
+
+__all__ = ["Fault", "FaultTable", "damaged", "without_box"]
 
 Mangle = Literal[
     "cut_reset",
@@ -66,6 +74,15 @@ _OF_DOCUMENTS = frozenset(
         "drip",
     }
 )
+_HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
+_WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
+_ERRORS_BEGIN = 400
+_ENDINGS: dict[str, Literal["reset", "silence", "drip", "endless"]] = {
+    "cut_reset": "reset",
+    "silence": "silence",
+    "drip": "drip",
+    "endless": "endless",
+}
 
 
 class Fault(BaseModel):
@@ -157,3 +174,114 @@ class FaultTable:
 def _matches(fault: Fault, kind: str, model: str | None, job_id: str | None) -> bool:
     same_kind = fault.on == ("content" if kind == "signed" else kind)
     return same_kind and fault.model in (None, model) and fault.job_id in (None, job_id)
+
+
+def damaged(fault: Fault, genuine: Answer | None) -> Answer:
+    """The answer that goes out; ``genuine`` is None where the request was not carried out."""
+    if fault.drop is not None:
+        return Answer(None, ending="reset")
+    answer = _replaced(fault, genuine)
+    if fault.mangle is not None:
+        answer = _mangled(fault, answer)
+    return answer._replace(headers={**answer.headers, **{k.lower(): v for k, v in fault.headers.items()}})
+
+
+def _replaced(fault: Fault, genuine: Answer | None) -> Answer:
+    if fault.redirect_to is not None:
+        return Answer(fault.status or 307, headers={"location": fault.redirect_to})
+    base = genuine if genuine is not None else Answer(200)
+    status = fault.status or base.status or 200
+    if isinstance(fault.body, str):
+        kind = "text/html" if fault.body.lstrip().startswith("<") else "text/plain"
+        return Answer(status, fault.body.encode(), {"content-type": kind})
+    if fault.body is not None:
+        return document(status, fault.body)
+    if status >= _ERRORS_BEGIN and fault.status is not None:
+        return envelope(status)
+    return base._replace(status=status)
+
+
+def _mangled(fault: Fault, answer: Answer) -> Answer:
+    if fault.mangle == "html":
+        return Answer(answer.status, _HTML, {"content-type": "text/html"})
+    if fault.on == "content":
+        return _mangled_video(fault, answer) if answer.streamed else answer
+    if fault.mangle == "drip":
+        return answer._replace(streamed=True, ending="drip")
+    if fault.mangle == "not_json":
+        return answer._replace(body=answer.body[: len(answer.body) // 2])
+    if fault.mangle == "status_200":
+        return answer._replace(status=200 if answer.status == 202 else answer.status)  # noqa: PLR2004 -- Accepted
+    body = json.loads(answer.body or b"null")
+    return answer._replace(body=json.dumps(_mangled_body(fault, body)).encode()) if isinstance(body, dict) else answer
+
+
+def _mangled_body(fault: Fault, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if fault.mangle in {"no_id", "no_polling_url"}:
+        return {key: value for key, value in body.items() if key != fault.mangle.removeprefix("no_")}
+    if fault.mangle == "unknown_status" and "status" in body:
+        kept = ("id", "generation_id", "polling_url")
+        return {**{key: body[key] for key in kept if key in body}, "status": "reticulating"}
+    if fault.mangle == "two_outputs":
+        urls = body.get("unsigned_urls")
+        return {**body, "unsigned_urls": [*urls, *urls]} if isinstance(urls, list) else body
+    if fault.mangle == "relative_polling_url":
+        return {key: _moved(value, "") if key == "polling_url" else value for key, value in body.items()}
+    if fault.mangle == "foreign_polling_url":
+        moved = ("polling_url", "unsigned_urls")
+        return {key: _moved(value, fault.origin) if key in moved else value for key, value in body.items()}
+    return body
+
+
+def _moved(value: JsonValue, origin: str) -> JsonValue:
+    if isinstance(value, list):
+        return [_moved(one, origin) for one in value]
+    parts = urlsplit(str(value))
+    return origin + parts._replace(scheme="", netloc="").geturl()
+
+
+def _mangled_video(fault: Fault, answer: Answer) -> Answer:
+    whole = answer.body
+    if fault.mangle == "json":
+        return document(200, {"error": {"message": "The video is being prepared", "code": 200}})
+    if fault.mangle == "webm":
+        return answer._replace(body=_WEBM, headers={"content-type": "video/webm"})
+    if fault.mangle in {"gzip", "gzip_cut"}:
+        packed = gzip.compress(whole)
+        body = packed if fault.mangle == "gzip" else packed[:-8]
+        return answer._replace(body=body, headers={**answer.headers, "content-encoding": "gzip"})
+    if fault.mangle == "picture":
+        return answer._replace(body=_picture(), headers={"content-type": "image/png"})
+    bodies = {
+        "short_by_one": whole[:-1],
+        "no_moov": without_box(whole, b"moov"),
+        "empty": b"",
+        "quicktime": whole.replace(b"isom", b"qt  ", 1),
+        "padded": whole + bytes(16),
+        "garbled": whole.replace(b"moov", b"\0oov", 1),
+        "drip": whole,
+        "endless": whole,
+    }
+    return answer._replace(
+        body=bodies.get(fault.mangle or "", whole[: len(whole) // 2]), ending=_ENDINGS.get(fault.mangle or "", "whole")
+    )
+
+
+def _picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 24), (200, 80, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def without_box(mp4: bytes, name: bytes) -> bytes:
+    """The file without its top-level boxes of this name."""
+    return b"".join(box for box in _boxes(mp4) if box[4:8] != name)
+
+
+def _boxes(mp4: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(mp4):
+        # Box sizes of 32 bits are enough: the sandbox's own files are far below 4 GiB.
+        size = int.from_bytes(mp4[start : start + 4])
+        yield mp4[start : start + size]
+        start += size

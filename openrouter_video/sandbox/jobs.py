@@ -1,6 +1,6 @@
-"""Pure: the life of a job as a value; time is always an argument.
+"""The life of a job as a value; time is always an argument. Pure.
 
-A job is finished by the clock, by a person (:func:`ended`), or later than the clock while its video is still drawn.
+A job is finished by the clock, by a person (:func:`ended`), or later than the clock while its video is still rendered.
 Times are unix seconds.
 """
 
@@ -96,7 +96,7 @@ def simulated_seconds(order: Order) -> float:
 
 
 def status_of(job: Job, now: float, *, rendering: bool) -> Status:
-    """What a poll at ``now`` says; ``rendering`` is true while the video is not drawn yet.
+    """What a poll at ``now`` says; ``rendering`` is true while the video is not rendered yet.
 
     Most models go straight from pending to completed; one in four shows in_progress during the second half.
     """

@@ -1,4 +1,4 @@
-"""Pure: the body of a submit, read as the API reads it: what a valid one orders, or why it is refused.
+"""The body of a submit, read as the API reads it: what a valid one orders, or why it is refused. Pure.
 
 Checks run in the API's order: the shape first (a ZodError, in its own envelope), then model, prompt, references and the
 model's capabilities. Unknown fields and passthrough options are ignored without a word, as on OpenRouter.
@@ -12,9 +12,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from openrouter_video.sandbox.catalogue import Catalogue, Entry
-from openrouter_video.sandbox.sizes import default_aspect_ratio, default_resolution, frame_size
 
-__all__ = ["Order", "Refusal", "read_order"]
+__all__ = ["Order", "Refusal", "Scene", "read_order"]
 
 _STEP: dict[str, JsonValue] = {"failed_routing_step": "Validate Video Parameters"}
 _NULL = object()
@@ -26,6 +25,17 @@ class Refusal(NamedTuple):
     message: str
     metadata: dict[str, JsonValue] | None = None
     schema: bool = False
+
+
+class Scene(NamedTuple):
+    """What decides every pixel and sample of a video; equal scenes give equal files."""
+
+    model: str
+    prompt: str
+    seconds: int
+    width: int
+    height: int
+    audio: bool
 
 
 class Order(BaseModel):
@@ -48,6 +58,11 @@ class Order(BaseModel):
     video_input: bool = False
     continues: bool = False
     creativity: int | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """What the video of this order shows."""
+        return Scene(self.model, self.prompt, self.seconds, self.width, self.height, self.audio)
 
 
 class _Strict(BaseModel):
@@ -182,14 +197,14 @@ def _unsupported_extra(body: _Body, entry: Entry) -> Refusal | None:
 
 
 def _order(body: _Body, entry: Entry) -> Order:
-    resolution = body.resolution or default_resolution(entry)
+    resolution = body.resolution or entry.default_resolution
     if body.size:
         width, height = (int(side) // 2 * 2 for side in body.size.split("x"))
         resolution = next((r for r in entry.supported_resolutions or () if r == f"{min(width, height)}p"), resolution)
         if min(width, height) == 2160:  # noqa: PLR2004 -- the one resolution that is not named by its lines
             resolution = "4K"
     else:
-        width, height = frame_size(entry, resolution, body.aspect_ratio or default_aspect_ratio(entry))
+        width, height = entry.frame_size(resolution, body.aspect_ratio or entry.default_aspect_ratio)
     # "Defaults to the endpoint's generate_audio capability flag"; a model without sound stays silent whatever is asked.
     wants_audio = entry.generate_audio if body.generate_audio is None else body.generate_audio
     references = [reference.type for reference in body.input_references]

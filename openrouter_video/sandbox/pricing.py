@@ -1,4 +1,4 @@
-"""Pure: what a job costs by its model's ``pricing_skus``; the most specific key wins.
+"""What a job costs by its model's ``pricing_skus``; the most specific key wins. Pure.
 
 ``duration_seconds*``, ``video_tokens*`` and ``reference_*`` are US dollars, ``cents_*`` and ``minimum_cents_*`` cents.
 Five of the six publicly recorded bills follow these rules. The sixth does not: alibaba/wan-3.0, 2 s at 480p, was billed

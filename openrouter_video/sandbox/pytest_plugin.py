@@ -15,7 +15,7 @@ __all__ = ["openrouter_sandbox"]
 
 @pytest.fixture
 def openrouter_sandbox() -> Iterator[Sandbox]:
-    """A fresh sandbox whose jobs complete as soon as their videos are drawn."""
+    """A fresh sandbox whose jobs complete as soon as their videos are rendered."""
     # Every pytest run of such a project imports this module: the server comes with the first test that asks for it.
     from openrouter_video.sandbox.server import Sandbox  # noqa: PLC0415
 

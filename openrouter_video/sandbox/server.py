@@ -19,12 +19,12 @@ from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox.api import VideoApi
 from openrouter_video.sandbox.app import SandboxApp
 from openrouter_video.sandbox.billing import Charge, Seen, charge_of
-from openrouter_video.sandbox.book import JobBook
 from openrouter_video.sandbox.catalogue import load_catalogue
 from openrouter_video.sandbox.faults import Fault, FaultTable
+from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Terminal, ended, simulated_seconds
 from openrouter_video.sandbox.orders import Order
-from openrouter_video.sandbox.studio import Studio
+from openrouter_video.sandbox.render_queue import RenderQueue
 from openrouter_video.sandbox.wire import BreakableProtocol
 
 __all__ = ["SANDBOX_KEY", "Sandbox", "serve"]
@@ -40,9 +40,9 @@ class Sandbox:
     """OpenRouter's video API on localhost, for as long as the ``with`` statement lasts.
 
     ``port`` 0 takes a free one. A job takes about as long as the real one, divided by ``speed``; ``job_seconds`` sets
-    the exact number of real seconds instead (0: as soon as its video is drawn). ``state`` names a JSON file that keeps
-    the jobs, so that the next sandbox goes on with them; without one they live as long as this object. ``clock`` gives
-    unix time, for tests that move it.
+    the exact number of real seconds instead (0: as soon as its video is rendered). ``state`` names a JSON file that
+    keeps the jobs, so that the next sandbox goes on with them; without one they live as long as this object. ``clock``
+    gives unix time, for tests that move it.
 
     Raises :class:`ConfigurationError` where it cannot listen, or the state file is not one. Works in a process that
     runs an event loop already, and starts in milliseconds.
@@ -68,12 +68,12 @@ class Sandbox:
         self._speed = speed
         self._job_seconds = job_seconds
         self._clock = clock
-        self._book = JobBook(Path(state) if state is not None else None)
+        self._jobs = JobStore(Path(state) if state is not None else None)
         self._faults = FaultTable(tuple(faults))
-        self._studio = Studio()
+        self._videos = RenderQueue()
         api = VideoApi(
-            book=self._book,
-            studio=self._studio,
+            jobs=self._jobs,
+            videos=self._videos,
             catalogue=load_catalogue(),
             api_key=api_key,
             clock=clock,
@@ -94,7 +94,7 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._studio.close()
+        self._videos.close()
         if self._running is not None:
             self._running.stop()
             self._running = None
@@ -109,7 +109,7 @@ class Sandbox:
     @property
     def charges(self) -> tuple[Charge, ...]:
         """One entry per job that was accepted, oldest first, whatever the client was told."""
-        return tuple(charge_of(job) for job in self._book.all())
+        return tuple(charge_of(job) for job in self._jobs.all())
 
     @property
     def requests(self) -> tuple[Seen, ...]:
@@ -126,13 +126,13 @@ class Sandbox:
 
     def finish(self, job_id: str, status: Terminal = "completed", error: str | None = None) -> None:
         """Put a job into a terminal state now; raises KeyError for an unknown id."""
-        self._book.change(job_id, lambda job: ended(job, status, error, self._clock()))
+        self._jobs.change(job_id, lambda job: ended(job, status, error, self._clock()))
 
     def release(self, job_id: str | None = None) -> None:
-        """Let a job (None: every job) be ready now; it completes as soon as its video is drawn."""
+        """Let a job (None: every job) be ready now; it completes as soon as its video is rendered."""
         now = self._clock()
-        for one in [job_id] if job_id is not None else [job.id for job in self._book.all()]:
-            self._book.change(one, lambda job: job.model_copy(update={"ready_at": min(job.ready_at, now)}))
+        for one in [job_id] if job_id is not None else [job.id for job in self._jobs.all()]:
+            self._jobs.change(one, lambda job: job.model_copy(update={"ready_at": min(job.ready_at, now)}))
 
     def _seconds_for(self, order: Order) -> float:
         return simulated_seconds(order) / self._speed if self._job_seconds is None else self._job_seconds

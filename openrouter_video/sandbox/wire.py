@@ -1,4 +1,4 @@
-"""Edge: puts an answer on the wire, broken where it is meant to be: real resets, real early ends."""
+"""Puts an answer on the wire, broken where it is meant to be: real resets, real early ends."""
 
 from __future__ import annotations
 

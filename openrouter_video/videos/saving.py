@@ -1,4 +1,4 @@
-"""Edge: a video into its store (stream, verify, publish), and the sidecar that says it is complete."""
+"""Saves a video in its store (stream, verify, publish), and the sidecar that says it is complete."""
 
 from __future__ import annotations
 

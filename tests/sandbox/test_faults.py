@@ -11,8 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from openrouter_video.sandbox import Fault, Sandbox
-from openrouter_video.sandbox.damage import without_box
-from openrouter_video.sandbox.faults import FaultTable
+from openrouter_video.sandbox.faults import FaultTable, without_box
 from tests.support.flow_processes import wait_until
 
 BODY = {"model": "x-ai/grok-imagine-video", "prompt": "a kite", "duration": 1, "resolution": "480p"}

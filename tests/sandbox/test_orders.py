@@ -12,7 +12,6 @@ from openrouter_video.sandbox.catalogue import load_catalogue
 from openrouter_video.sandbox.jobs import Job, ended, new_job_id, simulated_seconds, status_of
 from openrouter_video.sandbox.orders import Order, Refusal, read_order
 from openrouter_video.sandbox.pricing import cost_usd
-from openrouter_video.sandbox.sizes import default_aspect_ratio, default_resolution, frame_size
 
 GROK = "x-ai/grok-imagine-video"
 VEO = "google/veo-3.1-lite"
@@ -117,12 +116,12 @@ def test_the_most_specific_sku_wins(skus: dict[str, str], changes: dict[str, Any
 def test_every_model_of_the_list_has_a_price() -> None:
     """No entry of the catalogue is unpriced in its default form."""
     for entry in load_catalogue().entries.values():
-        width, height = frame_size(entry, default_resolution(entry), default_aspect_ratio(entry))
+        width, height = entry.frame_size(entry.default_resolution, entry.default_aspect_ratio)
         order = Order(
             model=entry.id,
             prompt="",
             seconds=5,
-            resolution=default_resolution(entry),
+            resolution=entry.default_resolution,
             width=width,
             height=height,
             audio=bool(entry.generate_audio),

@@ -8,9 +8,9 @@ import av
 import pytest
 from PIL import ImageChops, ImageStat
 
-from openrouter_video.sandbox.drawing import Scene, caption, light
-from openrouter_video.sandbox.rendering import render
-from openrouter_video.sandbox.studio import Studio
+from openrouter_video.sandbox.orders import Scene
+from openrouter_video.sandbox.render_queue import RenderQueue
+from openrouter_video.sandbox.rendering import caption, light, render
 
 PROMPT = "A paper boat drifts down a rain gutter at dawn"
 
@@ -68,10 +68,10 @@ def test_a_very_long_prompt_and_a_tiny_frame_are_drawn() -> None:
 
 def test_drawing_happens_in_a_worker_thread() -> None:
     """Beginning returns at once; the same scene is drawn once; the studio says when it is done."""
-    studio = Studio()
+    queue = RenderQueue()
     scene = Scene("a/c", PROMPT, 2, 1280, 720, audio=False)
-    drawing = studio.begin(scene)
+    drawing = queue.begin(scene)
     assert not drawing.done()
-    assert studio.begin(scene) is drawing
+    assert queue.begin(scene) is drawing
     assert drawing.result(100)[4:8] == b"ftyp"
-    assert not studio.is_drawing(scene)
+    assert not queue.is_rendering(scene)

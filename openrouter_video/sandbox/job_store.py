@@ -1,4 +1,4 @@
-"""Edge: the sandbox's jobs, in memory and, where a state file is given, on disk."""
+"""Keeps the sandbox's jobs, in memory and, where a state file is given, on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox.jobs import Job
 
-__all__ = ["JobBook"]
+__all__ = ["JobStore"]
 
 
 class _State(BaseModel):
@@ -23,10 +23,10 @@ class _State(BaseModel):
     jobs: tuple[Job, ...] = ()
 
 
-class JobBook:
+class JobStore:
     """Every job that was ever accepted, in order; safe to use from several threads.
 
-    With a ``path`` the book is written, whole, before a job is confirmed, and read again by the next sandbox. Raises
+    With a ``path`` they are written there, whole, before a job is confirmed, and read again by the next sandbox. Raises
     :class:`ConfigurationError` where that file is not a sandbox's state.
     """
 
