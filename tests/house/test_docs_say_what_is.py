@@ -21,7 +21,7 @@ from openrouter_video.api.job import JobStatus
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.cli import main
 from openrouter_video.flows import collect_videos, fan_out_video, generate_video
-from openrouter_video.ledger.records import EntryState
+from openrouter_video.ledger.records import Claim, EntryState
 from openrouter_video.limits import Limits
 from openrouter_video.outcome import Outcome, OutcomeStatus
 from openrouter_video.planning.passthrough import PROVIDER_SLUGS
@@ -162,6 +162,7 @@ def test_the_states_and_fields_of_the_ledger() -> None:
     assert set(Table("ledger", "States").names()) == set(get_args(EntryState))
     told = set(Table("ledger", "What to do when").names())
     assert set(get_args(OutcomeStatus)) | {"in flight", "begun", "unreadable"} <= told
+    assert set(Table("ledger", "Records", 2).names()) == set(Claim.model_fields)
     assert Table("ledger", "An outcome, field by field").names() == list(Outcome.model_fields)
 
 
