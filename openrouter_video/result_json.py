@@ -36,7 +36,7 @@ def encode(value: Any) -> Any:
         return {ERROR: type(value).__name__, "message": str(value)}
     if type(value).__name__ in MODELS and isinstance(value, BaseModel):
         return {KIND: type(value).__name__, "fields": value.model_dump(mode="json")}
-    raise TypeError(f"a {type(value).__name__} is no result of this package")
+    raise TypeError(f"a {type(value).__name__} is not a result of this package")
 
 
 def decode(content: dict[str, Any]) -> Any:

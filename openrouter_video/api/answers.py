@@ -44,13 +44,13 @@ CUT_AFTER_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([\w.:-]+)"')
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
 ADVICE = {
-    400: "Mend the request; nothing was charged.",
+    400: "Correct the request; nothing was charged.",
     401: "Check the API key: it was not accepted for this base URL.",
     402: "Add credits to the OpenRouter account, or raise the key's limit.",
     403: "The request was refused (permission, region or moderation); sending it again will not help.",
     404: "No provider can serve this model for this account (accounts with zero data retention have none).",
     413: "The request is too large; use smaller images, or https URLs for them.",
-    422: "Mend the request; nothing was charged.",
+    422: "Correct the request; nothing was charged.",
     429: "The rate limit lasted longer than the waiting time; run again later with the same key.",
 }
 

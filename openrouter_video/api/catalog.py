@@ -173,7 +173,7 @@ def parse_catalog(payload: Any) -> Catalog:
     if not models:
         what = f"none of its {len(entries)} entries can be read" if entries else "it is empty"
         raise ApiUnavailable(
-            f"the API's list of video models is of no use at this moment: {what}. Try again later; if it stays so, "
+            f"the API's list of video models cannot be used at this moment: {what}. Try again later; if it stays so, "
             "upgrade prefect-openrouter-video"
         )
     return Catalog(models=tuple(models), unreadable=tuple(unreadable))

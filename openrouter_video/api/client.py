@@ -137,7 +137,7 @@ class VideoClient:
             ):
                 body = await read_bounded_async(response)
         except TimeoutError:
-            raise ApiUnavailable(f"{url} gave no whole answer in {self.timeouts.poll:g} s") from None
+            raise ApiUnavailable(f"{url} gave no complete answer within {self.timeouts.poll:g} s") from None
         except httpx.HTTPError as error:
             raise ApiUnavailable(f"could not reach {url}: {cause_of(error)}") from None
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
@@ -272,9 +272,9 @@ def _json(body: bytes | None) -> Any:
 
 
 def out_of_time(seconds: float, passed: float) -> str:
-    """Say that no answer came in time; where this process was too busy to look, that it was."""
+    """Say that no answer came within time; where this process was too busy to look, that it was."""
     busy = f"; this process was busy, and looked only after {passed:.0f} s" if passed > seconds + BUSY_SECONDS else ""
-    return f"no whole answer in {seconds:g} s{busy}"
+    return f"no complete answer within {seconds:g} s{busy}"
 
 
 def _version() -> str:

@@ -136,7 +136,7 @@ class Download:
         if isinstance(item, _Head):
             return item
         if item is None:
-            raise ContentUnavailable(ContentAnswer(f"no answer came in {patience:g} s", again=True))
+            raise ContentUnavailable(ContentAnswer(f"no answer came within {patience:g} s", again=True))
         raise self._broken(item)
 
     def chunks(self) -> Iterator[bytes]:
@@ -172,7 +172,7 @@ class Download:
                 raise ContentUnavailable(ContentAnswer("the download was stopped", again=False))
             now = self._clock()
             if now - self._begun > self._limits.seconds:
-                raise _given_up(f"it was not whole after {self._limits.seconds:g} s", "seconds", "higher")
+                raise _given_up(f"it was not complete after {self._limits.seconds:g} s", "seconds", "higher")
             with suppress(queue.Empty):
                 return self._items.get(timeout=max(0.0, min(WAKE_SECONDS, until - now)))
             if now >= until:
@@ -197,7 +197,7 @@ class Download:
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
             self._socket = told["return_value"].get_extra_info("socket")
             if self._left.is_set():
-                raise OSError("nobody waits for it any more")
+                raise OSError("it is not waited for any more")
 
     def _put(self, item: _Head | bytes | _End) -> bool:
         while not self._left.is_set():
@@ -226,15 +226,17 @@ def _given_up(reason: str, limit: str, change: str) -> ContentUnavailable:
 def _check_rate(came: int, seconds: float, limits: DownloadLimits) -> None:
     """Try again after silence, in which a connection has died; a trickle would be one the next time as well."""
     if not came and limits.bytes_per_second > 0:
-        raise ContentUnavailable(ContentAnswer(f"the download broke off: no byte came in {seconds:.0f} s", again=True))
+        raise ContentUnavailable(
+            ContentAnswer(f"the download broke off: no byte arrived for {seconds:.0f} s", again=True)
+        )
     if came < limits.bytes_per_second * seconds:
-        least = f"the least rate is {limits.bytes_per_second:g} bytes per second"
-        raise _given_up(f"{came} bytes came in {seconds:.0f} s, and {least}", "bytes_per_second", "lower")
+        least = f"the lowest allowed rate is {limits.bytes_per_second:g} bytes per second"
+        raise _given_up(f"{came} bytes arrived in {seconds:.0f} s, and {least}", "bytes_per_second", "lower")
 
 
 def _check_size(size: int, limits: DownloadLimits) -> None:
     if size > limits.largest_bytes:
-        most = f"{limits.largest_bytes} bytes are the most that is taken"
+        most = f"{limits.largest_bytes} bytes is the most that is allowed"
         raise _given_up(f"it is too large: {most}", "largest_bytes", "higher")
 
 
@@ -280,7 +282,7 @@ def video_body(
             while quoted and len(head) < PAGE_BYTES and (chunk := next(body, b"")):
                 head += chunk
         said = f": it begins {clip(without_key(head)[:200].decode('utf-8', 'replace'))!r}" if quoted else ""
-        reason = f"the content is {sniff(head[:SNIFFED_BYTES])}{label}, and no video{said}"
+        reason = f"the content is {sniff(head[:SNIFFED_BYTES])}{label}, not a video{said}"
         raise ContentUnavailable(ContentAnswer(reason, again=True))
     return chain([head], body) if head else body
 
@@ -293,7 +295,7 @@ def _decoded(download: Download, headers: Mapping[str, str], limits: DownloadLim
     unknown = [name for name in encodings if name not in {"gzip", "x-gzip", "deflate"}]
     if unknown or len(encodings) > MOST_ENCODINGS:
         what = f"as {clip(unknown[0])!r}" if unknown else f"{len(encodings)} times over"
-        known = f"no compression was asked for, and only gzip and deflate can be undone, {MOST_ENCODINGS} at most"
+        known = f"no compression was asked for, and only gzip and deflate can be decoded, {MOST_ENCODINGS} at most"
         raise ContentUnavailable(ContentAnswer(f"the content is compressed {what}; {known}", again=True))
     for name in reversed(encodings):
         chunks = _inflated(chunks, name, limits)
@@ -334,7 +336,7 @@ class _Inflater:
                 piece = self._part.decompress(data, INFLATED_BYTES)
             except zlib.error as error:
                 if self._begun or self._name != "deflate" or self._window < 0:
-                    reason = f"the content is damaged: it is no {self._name} ({clip(str(error))})"
+                    reason = f"the content is damaged: it is not {self._name} ({clip(str(error))})"
                     raise ContentUnavailable(ContentAnswer(reason, again=True)) from None
                 # Some send deflate without its header.
                 self._window = -zlib.MAX_WBITS

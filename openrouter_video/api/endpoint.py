@@ -35,15 +35,17 @@ def parse_base_url(url: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in DEFAULT_PORTS or not host:
-        raise ConfigurationError(f"the base URL {_shown(text)!r} is no http(s) URL; the default is {DEFAULT_BASE_URL}")
+        raise ConfigurationError(
+            f"the base URL {_shown(text)!r} is not an http(s) URL; the default is {DEFAULT_BASE_URL}"
+        )
     if any(mark in text for mark in "@?#") or not text.isprintable() or " " in text:
         raise ConfigurationError(
-            f"the base URL of {_shown(host)} must hold no user name, password, query, fragment or space; the default "
-            f"is {DEFAULT_BASE_URL}"
+            f"the base URL of {_shown(host)} must not contain a user name, password, query, fragment or space; "
+            f"the default is {DEFAULT_BASE_URL}"
         )
     if not is_host(host) or not _httpx_takes(text):
         raise ConfigurationError(
-            f"the base URL {_shown(text)!r} names a host that there cannot be; mend OPENROUTER_BASE_URL or the block's "
+            f"the base URL {_shown(text)!r} names a host that cannot exist; correct OPENROUTER_BASE_URL or the block's "
             f"base URL; the default is {DEFAULT_BASE_URL}"
         )
     if parts.scheme == "http" and not is_loopback(text):
@@ -75,8 +77,8 @@ def parse_api_key(key: SecretStr | str | None) -> SecretStr:
         raise ConfigurationError(f"there is no API key; {HOW_TO_GET_A_KEY}")
     if not stripped.isascii() or not stripped.isprintable() or " " in stripped:
         broken = len(stripped.splitlines()) > 1
-        what = "a line break" if broken else "a space or a character that no key has"
-        raise ConfigurationError(f"the API key holds {what}; copy it again, without anything around it")
+        what = "a line break" if broken else "a space or a character that keys do not have"
+        raise ConfigurationError(f"the API key contains {what}; copy it again, without anything around it")
     return SecretStr(stripped)
 
 

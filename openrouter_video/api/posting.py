@@ -55,11 +55,11 @@ class Posting:
     def unanswered(self, cause: str) -> SubmitAnswer:
         """Return what is known without an answer: nothing, save how much had gone."""
         if self._gone == len(self._body):
-            gone = "the request was sent, but no whole answer came"
+            gone = "the request was sent, but no complete answer came"
         elif self._gone:
-            gone = f"{self._gone / MEGABYTE:.1f} of {len(self._body) / MEGABYTE:.1f} MB of the request had gone"
+            gone = f"{self._gone / MEGABYTE:.1f} of {len(self._body) / MEGABYTE:.1f} MB of the request had been sent"
         else:
-            gone = "nothing of the request's body had gone"
+            gone = "nothing of the request's body had been sent"
         return SubmitAnswer("uncertain", f"{gone}: {cause}")
 
     def begin(self, post: Callable[[], SubmitAnswer]) -> None:

@@ -82,7 +82,7 @@ def _checked(text: str, variable: str) -> str:
         good = False
     if not good:
         raise ConfigurationError(
-            f"{variable} is {redact(text)!r}, which is no proxy that can be used; {ALLOWED}. Mend or unset it, or list "
+            f"{variable} is {redact(text)!r}, which cannot be used as a proxy; {ALLOWED}. Correct or unset it, or list "
             "the API's host in NO_PROXY"
         )
     usual = SPELLINGS[scheme.lower()]

@@ -67,12 +67,12 @@ def redirect_target(url: str, location: str | None) -> Target:
     try:
         target = httpx.URL(url).join(location)
     except (httpx.InvalidURL, ValueError, TypeError):
-        raise _refused("its address is no URL") from None
+        raise _refused("its address is not a URL") from None
     host = target.host
     if target.scheme != "https":
         raise _refused(f"it leads to {clip(target.scheme)}://{clip(host)}, and only https is followed")
     if not host or target.userinfo:
-        raise _refused("its address names no host, or a user")
+        raise _refused("its address has no host, or has a user name")
     return Target(target.raw_host.decode("ascii").strip("[]"), target.port or HTTPS_PORT, target.raw_path)
 
 

@@ -62,7 +62,7 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """
     file, folders = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
     if folders and not file and not any(Path(folder).is_dir() for folder in folders.split(":")):
-        message = f"SSL_CERT_DIR is {folders!r}, which is no folder; name one with certificates, or unset it"
+        message = f"SSL_CERT_DIR is {folders!r}, which is not a folder; name one with certificates, or unset it"
         raise ConfigurationError(message)
     try:
         context = ssl.create_default_context(cafile=file, capath=folders)

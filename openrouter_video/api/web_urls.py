@@ -42,7 +42,7 @@ def https_problem(text: str) -> str | None:
     except ValueError:
         host = ""
     if not is_host(host):
-        return "names no host that there can be"
+        return "names a host that cannot exist"
     if not text.isprintable() or " " in text:
-        return "holds a space or a character that no URL has"
+        return "contains a space or a character that URLs do not have"
     return None

@@ -101,7 +101,7 @@ def fan_out(
     *,
     models: Models = (),
     min_success: MinSuccess = None,
-    concurrency: Annotated[Whole, Parameter(help="Videos in the making at the same time. Default: 8.")] = 8,
+    concurrency: Annotated[Whole, Parameter(help="Videos that are made at the same time. Default: 8.")] = 8,
     request: RequestOptions = AS_THE_MODEL_LIKES,
     place: PlaceOptions = USUAL_PLACE,
     run: RunOptions = USUAL_RUN,

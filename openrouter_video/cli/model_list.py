@@ -57,7 +57,7 @@ def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
     if pattern and not models:
         near = " or ".join(catalog.nearest_ids(pattern))
         hint = f"did you mean {near}?" if near else "`openrouter-video models` lists them all"
-        message = f"none of the {len(catalog.models)} video models is called like {pattern!r}; {hint}"
+        message = f"none of the {len(catalog.models)} video models matches {pattern!r}; {hint}"
         raise RequestRefused([Problem("model", message)])
     if as_json:
         print_json({"models": [model.model_dump(mode="json") for model in models]})

@@ -54,7 +54,7 @@ def whole(_: Any, tokens: Sequence[Token]) -> int:
     try:
         return int(tokens[0].value)
     except ValueError:
-        raise ValueError(f"{shown(tokens[0].value)} is no whole number") from None
+        raise ValueError(f"{shown(tokens[0].value)} is not a whole number") from None
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
@@ -212,7 +212,7 @@ def parse_provider_options(text: str | None) -> Any:
         try:
             text = Path(source).expanduser().read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+            why = getattr(error, "strerror", None) or "it is not text in UTF-8"
             raise _refused("provider_options", f"--provider-options: {shown(source)} cannot be read: {why}") from None
     try:
         return json.loads(text)
@@ -247,7 +247,7 @@ def parse_seconds(option: str, text: str, longest_days: int = LONGEST_WAIT_DAYS)
     match = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower(), re.ASCII)
     seconds = float(match[1]) * SECONDS[match[2]] if match else 0.0
     if match is None:
-        why = "is no length of time"
+        why = "is not a length of time"
     elif seconds <= 0:
         why = "is not above zero"
     elif seconds > longest_days * SECONDS["d"]:

@@ -27,7 +27,7 @@ def check_words(words: Sequence[str]) -> None:
     for word in words:
         if any("\ud800" <= character <= "\udfff" for character in word):
             shown = ascii(word.encode("utf-8", "surrogateescape"))[:80]
-            raise RequestRefused([Problem("command line", f"{shown} is no text in UTF-8")])
+            raise RequestRefused([Problem("command line", f"{shown} is not text in UTF-8")])
 
 
 def refuse(words: Sequence[str], error: VideoError | str) -> int:

@@ -34,7 +34,7 @@ def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
     if settings.generate_audio and model.generate_audio is False:
         found.append(Problem("generate_audio", "it makes silent videos only; leave audio off", model.id))
     if settings.seed is not None and model.seed is False:
-        found.append(Problem("seed", "it takes no seed; leave it out", model.id))
+        found.append(Problem("seed", "it does not take a seed; leave it out", model.id))
     return [problem for problem in found if problem is not None]
 
 
@@ -47,7 +47,7 @@ def unchecked_notes(settings: VideoSettings, model: VideoModel) -> tuple[str, ..
         silent.append("seed")
     kinds = dict.fromkeys(reference.type for reference in settings.input_references or ())
     silent += [f"the {kind} reference" for kind in kinds if kind != "image_url"]
-    return tuple(f"{name} is sent as asked; the catalog does not say whether {model.id} heeds it" for name in silent)
+    return tuple(f"{name} is sent as asked; the catalog does not say whether {model.id} follows it" for name in silent)
 
 
 def _duration(asked: int | None, model: VideoModel) -> Problem | None:

@@ -139,7 +139,7 @@ def unknown_slugs(request: VideoRequest, chosen: Iterable[str]) -> list[Problem]
         near = ALSO_CALLED.get(slug) or next(iter(nearest(slug, known - {EVERY_PROVIDER})), None)
         hint = f"did you mean {near!r}? " if near else ""
         listed = ", ".join(sorted(known - {EVERY_PROVIDER}))
-        message = f"nobody knows the provider slug {shown(slug)}; {hint}known are {listed}, and '*' for every model; "
+        message = f"unknown provider slug {shown(slug)}; {hint}known are {listed}, and '*' for every model; "
         problems.append(Problem("provider_options", message + "provider_slugs says which model has a slug of its own"))
     return problems
 

@@ -206,7 +206,10 @@ def _catalog_problems(run: RunRequest, catalog: Catalog) -> list[Problem]:
 
 def _unknown_model(model_id: str, catalog: Catalog) -> Problem:
     if model_id in catalog.unreadable:
-        return Problem("model", f"{model_id} is offered, but what the API says of it cannot be read; upgrade, or wait")
+        return Problem(
+            "model",
+            f"{model_id} is listed, but its entry cannot be read; upgrade prefect-openrouter-video, or try again later",
+        )
     near = catalog.nearest_ids(model_id)
     hint = f"did you mean {' or '.join(near)}?" if near else "`openrouter-video models` lists them"
     return Problem("model", f"there is no video model {shown(model_id)}; {hint}")
@@ -227,7 +230,7 @@ def _warnings(request: VideoRequest, models: Sequence[VideoModel], takes: int) -
     warnings = unused_slugs(request, [provider_slug(model.id, request.provider_slugs) for model in models])
     for pattern in request.provider_slugs:
         if not any(fnmatchcase(model.id, pattern) for model in models):
-            warnings.append(f"provider_slugs names {printable(pattern)}, which is none of the chosen models")
+            warnings.append(f"provider_slugs names {printable(pattern)}, which is not one of the chosen models")
     if takes > 1 and request.settings.seed is not None:
         warnings.append(f"{takes} takes with the same seed may give the same video {takes} times")
     return warnings

@@ -74,9 +74,11 @@ def _checked_data_url(source: str, limit_bytes: int) -> str:
     try:
         content = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        raise _Refused(f"{shown} holds characters or an end that base64 does not have. Encode it anew.") from None
+        raise _Refused(
+            f"{shown} contains characters or an ending that base64 does not allow. Encode it again."
+        ) from None
     if not content:
-        raise _Refused(f"{shown} holds no bytes. Give an image.")
+        raise _Refused(f"{shown} contains no bytes. Give an image.")
     if len(content) > limit_bytes:
         raise _Refused(_too_large(shown, len(content), limit_bytes))
     return source

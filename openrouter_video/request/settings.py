@@ -79,7 +79,7 @@ class VideoSettings(BaseModel):
     generate_audio: bool | None = Field(
         default=None,
         title="Generate audio",
-        description="Whether the video gets sound. Models differ in their default, so say it if you care.",
+        description="Whether the video gets sound. Models differ in their default, so set it if it matters.",
         json_schema_extra={"position": 4},
     )
     seed: int | None = Field(
@@ -206,7 +206,7 @@ def _contradictions(settings: VideoSettings) -> list[Problem]:
         message = f"size {shown(settings.size)} is not WIDTHxHEIGHT in pixels, such as 1280x720"
         problems.append(Problem("size", message))
     if settings.input_references and (settings.first_frame or settings.last_frame):
-        message = "frames win over input_references, which would be ignored but are not free; give one or the other"
+        message = "input_references are ignored beside frames, but they are paid for; give one or the other"
         problems.append(Problem("input_references", message))
     if settings.callback_url and (why := https_problem(settings.callback_url)):
         message = f"callback_url {shown(settings.callback_url)} {why}; give an https address that OpenRouter can call"

@@ -59,4 +59,4 @@ def not_here(claim: Claim) -> str | None:
     except (ConfigurationError, StorageError) as error:
         return str(error)
     whose = f"{claim.output} of {claim.host}" if claim.host else claim.output
-    return f"its video belongs into {whose}, a folder that this machine does not see; {COLLECT} there finishes it"
+    return f"its video belongs in {whose}, a folder that this machine does not see; {COLLECT} there finishes it"

@@ -48,7 +48,7 @@ FINAL_FOR: Mapping[bool | None, str] = {
 }
 STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
-NO_CLAIM = "its claim cannot be read, so that nobody knows where its video belongs: mend the record"
+NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 
 
@@ -72,7 +72,7 @@ def unreadable(key: str, reason: str) -> Outcome:
 
 def why_unreadable(reason: str) -> str:
     """Return why the records of a key cannot be read, with what to do about it."""
-    cure = "Once that is mended (access rights, storage class, a folder in place of a file)"
+    cure = "Once that is fixed (access rights, storage class, a folder in place of a file)"
     return f"{reason} {cure}, {COLLECT} goes on with it; until then nothing is sent or fetched under this key"
 
 

@@ -146,7 +146,7 @@ class Downloader:
             raise error
         index, sha256, fault = again[0]
         if (kept := self._fetch_damaged(claim, job, index, sha256, stop)) is None:
-            raise BrokenVideo(f"It is no whole video, and came differently each time: {fault} {STAYS_OPEN}")
+            raise BrokenVideo(f"It is not a whole video, and came differently each time: {fault} {STAYS_OPEN}")
         file, seen_before = kept
         damage = f"damaged: it came like this each time, and is kept at {file.url}. {fault}".rstrip(".")
         outcome = completed(known, job, [file, *haul.files], None)

@@ -82,7 +82,9 @@ class Resources:
         try:
             entries = await asyncio.gather(*(self.threads.run(self.ledger.entry, key) for key in bodies))
         except LedgerError as error:
-            return [Problem("ledger", f"{error} Nobody knows what was submitted under this key; mend the ledger first")]
+            return [
+                Problem("ledger", f"{error} It is not known what was submitted under this key; fix the ledger first")
+            ]
         for entry in entries:
             try:
                 check_conflict(entry, asked, bodies[entry.key])

@@ -49,7 +49,9 @@ def check_writable(store: Store) -> None:
     except StorageError as error:
         raise _unusable(store, str(error)) from None
     if not good:
-        raise _unusable(store, "it gives back something else than what was written or removed. Choose another place.")
+        raise _unusable(
+            store, "it does not give back what was written, or gives back what was removed. Choose another place."
+        )
 
 
 def _unusable(store: Store, why: str) -> ConfigurationError:

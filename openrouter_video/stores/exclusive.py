@@ -12,7 +12,7 @@ from openrouter_video.stores.path_files import remove_quietly, write_part
 
 __all__ = ["UNKNOWN_KIND", "create_exclusive", "ensure_file", "ledger_refusal", "memory_lock"]
 
-UNKNOWN_KIND = "nobody knows whether stores of its kind can create a file exclusively"
+UNKNOWN_KIND = "it is not known whether stores of its kind can create a file exclusively"
 
 memory_lock = threading.Lock()
 
@@ -52,7 +52,7 @@ def _link_exclusive(store: Store, path: str, data: bytes) -> bool:
                 continue
             finally:
                 remove_quietly(files, part)
-    raise StorageError(f"Could not create {path}: its temporary vanished {_CREATE_ATTEMPTS} times.")
+    raise StorageError(f"Could not create {path}: its temporary file vanished {_CREATE_ATTEMPTS} times.")
 
 
 def _create_in_memory(store: Store, path: str, data: bytes) -> bool:

@@ -173,7 +173,7 @@ def local_path(parsed: StoreUrl) -> str:
 
 def _unknown_home(path: str) -> ConfigurationError:
     return ConfigurationError(
-        f"Nobody knows on this machine which home {path!r} means. Give the whole path, or write ./{path} for a folder "
+        f"This machine cannot tell which home {path!r} means. Give the whole path, or write ./{path} for a folder "
         "of that name."
     )
 

@@ -138,7 +138,7 @@ class LocalFiles:
             path.mkdir(0o777 if mode is None else mode)
         except FileExistsError:
             if not path.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file and no folder") from None
+                raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file, not a folder") from None
         else:
             if mode is not None:
                 _set_mode(folder, mode)

@@ -121,7 +121,7 @@ class Mp4Walk:
             raise BrokenVideo(f"From byte {first} on it holds nothing but zeros, from within its box '{self._box}'.")
         if blank and zeros > _LONGEST_LABEL:
             return (f"the last {zeros} bytes of the video are zeros: its end may be missing",)
-        return (f"{after} bytes that belong to no box stand behind the end of the video",) if after else ()
+        return (f"{after} bytes that belong to no box follow the end of the video",) if after else ()
 
     def _unfinished(self) -> tuple[int, str]:
         """Return how many bytes at the end are no whole box, and what that means if they are not just left over."""
@@ -172,7 +172,7 @@ class Mp4Walk:
         self._start = start
         if not _PRINTABLE.issuperset(kind) or (not to_the_end and size < len(header)):
             self._fault = (
-                f"At byte {start} stands {header[:8].hex(' ')}, which is no MP4 box: garbage or a damaged body."
+                f"At byte {start} stands {header[:8].hex(' ')}, which is not an MP4 box: garbage or a damaged body."
             )
             return
         box = kind.decode("latin-1")

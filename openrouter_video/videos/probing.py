@@ -35,7 +35,7 @@ def probe(file: str | Path | BinaryIO) -> MediaInfo:
             known = [stream for stream in container.streams.video if stream.codec_context is not None]
             known.sort(key=lambda stream: bool(stream.disposition & cover))
             if not known:
-                raise BrokenVideo("It holds no video stream.")
+                raise BrokenVideo("It has no video stream.")
             context = known[0].codec_context
             duration = max(0, container.duration or 0) / av.time_base or None
             return MediaInfo(duration, context.width, context.height)

@@ -33,7 +33,7 @@ __all__ = [
 LARGEST_PICTURE_BYTES = 64 * 2**20
 PICTURES = frozenset({".jpg", ".png", ".webp"})
 _READ_BYTES = 2**20
-_STAYS_OPEN = "The job stays open: once this is mended, `openrouter-video collect` finishes it."
+_STAYS_OPEN = "The job stays open: once this is fixed, `openrouter-video collect` finishes it."
 _TRY_AGAIN = "Nothing was published. The job stays open: `openrouter-video collect` downloads it once more."
 
 
@@ -164,11 +164,11 @@ def _save_picture(chunks: Iterable[bytes], store: Store, path: str) -> SavedFile
     for chunk in chunks:
         content += chunk
         if len(content) > LARGEST_PICTURE_BYTES:
-            raise BrokenVideo(f"It is a picture of more than {LARGEST_PICTURE_BYTES} bytes, and no video.")
+            raise BrokenVideo(f"It is a picture of more than {LARGEST_PICTURE_BYTES} bytes, not a video.")
     digest, size = hashlib.sha256(content).hexdigest(), picture_size(bytes(content))
     if size is None:
         found = sniff(bytes(content[:SNIFFED_BYTES]))
-        raise BrokenVideo(f"It is no video but {found}, which is not whole.", sha256=digest)
+        raise BrokenVideo(f"It is not a video but {found}, which is not whole.", sha256=digest)
     write_bytes(store, path, bytes(content))
     url, (width, height) = store.url_of(path), size
     return SavedFile(url=url, bytes=len(content), sha256=digest, width=width, height=height, kind="picture")

@@ -67,7 +67,7 @@ async def test_the_list_needs_no_key(sandbox: Sandbox) -> None:
         (Fault(on="models", status=503, body="x"), ApiUnavailable, "try again later"),
         (Fault(on="models", status=429, body="x"), ApiUnavailable, "try again later"),
         (Fault(on="models", drop="before"), ApiUnavailable, "could not reach"),
-        (Fault(on="models", mangle="drip"), ApiUnavailable, r"gave no whole answer in 0\.5 s"),
+        (Fault(on="models", mangle="drip"), ApiUnavailable, r"gave no complete answer within 0\.5 s"),
         (Fault(on="models", body="x" * 9_000_000), ConfigurationError, "more than 8388608 bytes of text/plain"),
     ],
     ids=lambda value: value.mangle or str(value.status) if isinstance(value, Fault) else "",
@@ -116,8 +116,8 @@ async def test_a_poll_that_waits_for_its_turn_is_not_out_of_time(sandbox: Sandbo
 @pytest.mark.parametrize(
     ("passed", "words"),
     [
-        (30.1, "no whole answer in 30 s"),
-        (47.0, "no whole answer in 30 s; this process was busy, and looked only after 47 s"),
+        (30.1, "no complete answer within 30 s"),
+        (47.0, "no complete answer within 30 s; this process was busy, and looked only after 47 s"),
     ],
 )
 def test_what_is_said_of_a_poll_out_of_time(passed: float, words: str) -> None:
@@ -132,7 +132,7 @@ def test_what_is_said_of_a_poll_out_of_time(passed: float, words: str) -> None:
         (Fault(on="content", status=404, body="gone"), "404", False),
         (Fault(on="content", status=503, body="x"), "503", True),
         (Fault(on="content", status=400, body="out of range"), "400", False),
-        (Fault(on="content", mangle="html"), "an HTML page, labelled text/html, and no video", True),
+        (Fault(on="content", mangle="html"), "an HTML page, labelled text/html, not a video", True),
         (Fault(on="content", mangle="json"), "JSON, labelled application/json.*being prepared", True),
         (
             Fault(on="content", mangle="html", headers={"content-type": "video/mp4"}),
@@ -167,7 +167,7 @@ async def test_a_page_in_the_place_of_a_video_never_repeats_the_key() -> None:
             for before in (1, 20, 40, 60, 180):
                 page = f"<html>{'x' * before}{key}</html>"
                 sandbox.add_fault(Fault(on="content", status=200, body=page))
-                with pytest.raises(ContentUnavailable, match="no video: it begins") as caught, client.content(job_id):
+                with pytest.raises(ContentUnavailable, match="not a video: it begins") as caught, client.content(job_id):
                     pytest.fail("a page is no video")
                 assert "canary" not in str(caught.value)
 

@@ -17,11 +17,11 @@ from openrouter_video.stores import open_store
 @pytest.mark.parametrize(
     ("chunks", "words"),
     [
-        (0, "nothing of the request's body had gone: timed out"),
-        (1, "nothing of the request's body had gone: timed out"),
-        (2, "0.1 of 0.2 MB of the request had gone: timed out"),
-        (3, "0.1 of 0.2 MB of the request had gone: timed out"),
-        (4, "the request was sent, but no whole answer came: timed out"),
+        (0, "nothing of the request's body had been sent: timed out"),
+        (1, "nothing of the request's body had been sent: timed out"),
+        (2, "0.1 of 0.2 MB of the request had been sent: timed out"),
+        (3, "0.1 of 0.2 MB of the request had been sent: timed out"),
+        (4, "the request was sent, but no complete answer came: timed out"),
     ],
 )
 def test_how_much_of_a_request_has_gone(chunks: int, words: str) -> None:

@@ -127,7 +127,7 @@ def test_a_client_refuses_it_too(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     for other in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, "http://[::1")
-    with pytest.raises(ConfigurationError, match="is no proxy that can be used"):
+    with pytest.raises(ConfigurationError, match="cannot be used as a proxy"):
         VideoClient(None, DEFAULT_BASE_URL)
     VideoClient(None, "http://localhost:9/api/v1")
     monkeypatch.setenv(name, PROXY)
@@ -163,7 +163,7 @@ def test_a_flow_refuses_proxies_that_prefect_cannot_use(name: str, value: str, m
     monkeypatch.setenv(name, value)
     if name == "NO_PROXY":
         monkeypatch.setenv("HTTP_PROXY", PROXY)
-    words = rf"cannot use the proxy variables .*{name}.*; mend or unset them"
+    words = rf"cannot use the proxy variables .*{name}.*; correct or unset them"
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
         pytest.raises(ConfigurationError, match=words),

@@ -72,9 +72,9 @@ def test_where_a_redirect_leads(location: str, target: Target) -> None:
         ("http://cdn.example/v?sig=canary", "leads to http://cdn.example, and only https"),
         ("ftp://cdn.example/v?sig=canary", "only https"),
         ("file:///etc/passwd?canary", "only https"),
-        ("https://user:canary@cdn.example/v", "names no host, or a user"),
-        ("https://cdn.example:canary/v", "is no URL"),
-        ("https://cdn.example/\x00canary", "is no URL"),
+        ("https://user:canary@cdn.example/v", "has no host, or has a user name"),
+        ("https://cdn.example:canary/v", "is not a URL"),
+        ("https://cdn.example/\x00canary", "is not a URL"),
     ],
 )
 def test_where_no_redirect_is_followed_to(location: str | None, words: str) -> None:
@@ -202,7 +202,7 @@ def test_a_signed_url_is_followed_without_the_key(
         ("/again?canary", "redirect to cdn.example ends in HTTP 302", None),
         ("/expired?canary", "HTTP 403", 403),
         ("/gone?canary", "HTTP 410", 404),
-        ("/page?canary", "the content is an HTML page, and no video$", None),
+        ("/page?canary", "the content is an HTML page, not a video$", None),
     ],
 )
 def test_one_hop_and_no_more(sandbox: Sandbox, origin: Origin, path: str, words: str, status: int | None) -> None:

@@ -135,7 +135,7 @@ def test_a_variable_that_holds_none(content: bytes | None, tmp_path: Path) -> No
         tls_context({"SSL_CERT_FILE": str(file)})
     with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
         tls_context({"SSL_CERT_FILE": str(tmp_path)})
-    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR is .*no folder"):
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR is .*not a folder"):
         tls_context({"SSL_CERT_DIR": str(tmp_path / "no")})
 
 

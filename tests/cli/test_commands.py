@@ -155,7 +155,7 @@ def refused(said: Said, sandbox: Sandbox, *words: str) -> None:
 BAD_VALUES = {
     "a typo in a model": (("--model", "google/veo-3.1-lit"), "did you mean google/veo-3.1-lite"),
     "a duration between the supported ones": (("--model", VEO, "--duration", "5"), "it supports 4, 6, 8 s"),
-    "half a second": (("--model", VEO, "--duration", "4.5"), "'4.5' is no whole number"),
+    "half a second": (("--model", VEO, "--duration", "4.5"), "'4.5' is not a whole number"),
     "no seconds at all": (("--model", VEO, "--duration", "0"), "duration cannot be"),
     "a resolution in capitals": (("--model", VEO, "--resolution", "1080P"), "did you mean 1080p?"),
     "a ratio that the model lacks": (("--model", VEO, "--aspect-ratio", "21:9"), "it supports 16:9, 9:16"),
@@ -184,10 +184,10 @@ BAD_VALUES = {
         ("--model", VEO, "--first-frame", "http://a.b/c.png"),
         "first_frame: http://a.b/c.png must begin with https://",
     ),
-    "a frame of no host": (("--model", VEO, "--first-frame", "https://a..b/c.png"), "names no host that there can be"),
+    "a frame of no host": (("--model", VEO, "--first-frame", "https://a..b/c.png"), "names a host that cannot exist"),
     "a callback of no host": (
         ("--model", VEO, "--callback-url", "https://exa mple"),
-        "names no host that there can be",
+        "names a host that cannot exist",
     ),
     "an output of no host": (("--model", VEO, "--output", f"sftp://{'a' * 64}.b/videos"), "sftp://"),
     "a policy that there is not": (("--model", VEO, "--on-unsupported", "ignore"), "fallback"),
@@ -247,13 +247,13 @@ def test_no_nearest_model_is_not_called_none(command: Command, sandbox: Sandbox)
 
 def test_words_that_are_no_text_are_refused(command: Command, sandbox: Sandbox) -> None:
     """Bytes that are not UTF-8 could neither be sent nor recorded."""
-    refused(command("fan-out", "caf\udce9", "--model", VEO, "--json"), sandbox, "no text in UTF-8")
+    refused(command("fan-out", "caf\udce9", "--model", VEO, "--json"), sandbox, "not text in UTF-8")
 
 
 BAD_SURROUNDINGS = {
     "no key": ({"OPENROUTER_API_KEY": ""}, "--sandbox"),
     "a key with a line break": ({"OPENROUTER_API_KEY": "sk-\ncanary\n"}, "a line break"),
-    "a host that there cannot be": ({"OPENROUTER_BASE_URL": "https://a..b/v1"}, "host that there cannot be"),
+    "a host that there cannot be": ({"OPENROUTER_BASE_URL": "https://a..b/v1"}, "host that cannot exist"),
     "a proxy that is none": (
         {"OPENROUTER_BASE_URL": "https://openrouter.invalid/v1", "HTTPS_PROXY": "http://u:canary@[::1"},
         "HTTPS_PROXY is",
@@ -263,7 +263,7 @@ BAD_SURROUNDINGS = {
         "SSL_CERT_FILE is 'none.pem'",
     ),
     "plain http to another machine": ({"OPENROUTER_BASE_URL": "http://192.0.2.1/api/v1"}, "unencrypted"),
-    "a base URL that is none": ({"OPENROUTER_BASE_URL": "openrouter.ai"}, "is no http(s) URL"),
+    "a base URL that is none": ({"OPENROUTER_BASE_URL": "openrouter.ai"}, "is not an http(s) URL"),
     "a base URL where nobody answers": ({"OPENROUTER_BASE_URL": "http://127.0.0.1:9/api/v1"}, "could not reach"),
 }
 

@@ -30,8 +30,8 @@ def test_lengths_of_time(text: str, seconds: float) -> None:
         ("-1m", "is not above zero"),
         ("-0", "is not above zero"),
         ("0", "is not above zero"),
-        ("nan", "is no length of time"),
-        ("1e9h", "is no length of time"),
+        ("nan", "is not a length of time"),
+        ("1e9h", "is not a length of time"),
         ("8d", "is longer than the 7 days that are allowed"),
         ("9" * 400, "is longer than the 7 days that are allowed"),
     ],
@@ -64,7 +64,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """A picture is not JSON."""
     file = tmp_path / "options.json"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RequestRefused, match="no text in UTF-8"):
+    with pytest.raises(RequestRefused, match="not text in UTF-8"):
         parse_provider_options(f"@{file}")
     with pytest.raises(RequestRefused, match="cannot be read"):
         parse_provider_options(f"@{tmp_path}")

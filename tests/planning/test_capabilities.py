@@ -81,7 +81,7 @@ def test_what_a_full_model_takes(values: dict[str, Any]) -> None:
         (FULL, {"last_frame": "a.png"}, "last_frame is not supported; frames that it takes: first_frame"),
         (BARE, {"first_frame": "a.png"}, "first_frame is not supported; frames that it takes: none"),
         (MUTE, {"generate_audio": True}, "it makes silent videos only; leave audio off"),
-        (MUTE, {"seed": 0}, "it takes no seed; leave it out"),
+        (MUTE, {"seed": 0}, "it does not take a seed; leave it out"),
         (EDITOR, {}, "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"),
     ],
 )

@@ -253,7 +253,7 @@ def test_an_error_cannot_name_what_was_not_sent(body: dict[str, Any]) -> None:
 def test_a_slug_that_nobody_knows(slug: str, hint: str) -> None:
     """It would be ignored without a word, so it is refused, with what is known and the way to make it known."""
     (problem,) = unknown_slugs(wish({slug: {"a": 1}, "seed": {"a": 1}, "*": {"a": 1}}), ["google-vertex"])
-    assert problem.message.startswith(f"nobody knows the provider slug {slug!r}; {hint}")
+    assert problem.message.startswith(f"unknown provider slug {slug!r}; {hint}")
     assert "known are alibaba, atlas-cloud, black-forest-labs" in problem.message
     assert "provider_slugs" in problem.message
     assert (problem.field, problem.model) == ("provider_options", None)

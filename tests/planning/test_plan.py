@@ -272,7 +272,7 @@ def test_one_model_or_the_whole_run(
         ([LITE] * 100_000, {}, "100,000 models with takes 1 is more than the 1,000 videos"),
         ([LITE, WAN3], {"takes": 2, "min_success": 5}, "min_success must be 0 to 4, the videos asked; not 5"),
         ([LITE], {"min_success": -1}, "min_success must be 0 to 1"),
-        ([LITE], {"options": {"gogle-vertex": {"a": 1}}}, "nobody knows the provider slug 'gogle-vertex'; did"),
+        ([LITE], {"options": {"gogle-vertex": {"a": 1}}}, "unknown provider slug 'gogle-vertex'; did"),
         ([LITE], {"problems": [Problem("first_frame", "there is no image at a.png")]}, "there is no image at a.png"),
     ],
 )
@@ -288,7 +288,10 @@ def test_an_offered_model_that_cannot_be_read_is_not_called_unknown() -> None:
     """The typo is not the user's."""
     catalog = parse_catalog({"data": [{"id": "a/new", "supported_durations": "any"}, {"id": "a/old"}]})
     (problem,) = plan_videos(parse_request("p"), ["a/new"], catalog).problems
-    assert problem.message == "a/new is offered, but what the API says of it cannot be read; upgrade, or wait"
+    assert (
+        problem.message
+        == "a/new is listed, but its entry cannot be read; upgrade prefect-openrouter-video, or try again later"
+    )
 
 
 def test_every_problem_of_a_run_is_told_at_once() -> None:

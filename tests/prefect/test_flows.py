@@ -388,7 +388,7 @@ async def test_an_empty_list_of_models_is_not_kept(sandbox: Sandbox, monkeypatch
     """It is trouble of the API: asked again, refused if it stays so, and forgotten once the API is well again."""
     monkeypatch.setattr("tasks.catalog.fetch_catalog.retry_delay_seconds", [0, 0, 0], raising=False)
     sandbox.add_fault(Fault(on="models", body={"data": []}, times=4))
-    with pytest.raises(ApiUnavailable, match="list of video models is of no use at this moment: it is empty"):
+    with pytest.raises(ApiUnavailable, match="list of video models cannot be used at this moment: it is empty"):
         await _generate()
     (outcome,) = await _generate()
     assert outcome.status == "completed"
@@ -412,7 +412,7 @@ async def test_a_ledger_that_cannot_be_read_refuses_the_run(sandbox: Sandbox, tm
     """In the plan, in words: nobody knows what was submitted under the key."""
     key = scope_of_key("k", "loopback").key(VEO, 1)
     (tmp_path / "videos/_jobs" / key / "claim-1.json").mkdir(parents=True)
-    with pytest.raises(RequestRefused, match="mend the ledger first"):
+    with pytest.raises(RequestRefused, match="fix the ledger first"):
         await _generate(idempotency_key="k")
     assert not sandbox.charges
 

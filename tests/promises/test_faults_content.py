@@ -216,9 +216,7 @@ async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) 
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
     outcome = await runs.generate(idempotency_key=KEY)
     assert (outcome.status, outcome.error, runs.count("content")) == ("completed", None, 1)
-    assert outcome.notes == (
-        ("16 bytes that belong to no box stand behind the end of the video",) * (mangle == "padded")
-    )
+    assert outcome.notes == (("16 bytes that belong to no box follow the end of the video",) * (mangle == "padded"))
     suffix = ".mov" if mangle == "quicktime" else ".mp4"
     assert runs.files == [FILES[0], FILES[1].replace(".mp4", suffix)]
     again = await runs.generate(idempotency_key=KEY)
@@ -431,7 +429,7 @@ async def test_a_store_that_vanishes_leaves_the_job_open(runs: FaultyRuns) -> No
 
     runs.time.during = vanish
     outcome = await runs.generate(idempotency_key=KEY)
-    _assert_open(outcome, runs, "is a file and no folder")
+    _assert_open(outcome, runs, "is a file, not a folder")
     runs.output.unlink()
     away.rename(runs.output)
     assert runs.files == []

@@ -49,7 +49,7 @@ def _envelope(status: int, message: str, metadata: dict[str, Any] | None = None)
         (Fault(on="submit", status=503, accepted=True, times=2), "HTTP 503"),
         (Fault(on="submit", status=503, accepted=True, body="upstream connect error"), "upstream connect error"),
         (Fault(on="submit", status=524, accepted=True, body="<html>"), "HTTP 524"),
-        (Fault(on="submit", drop="after"), "no whole answer came"),
+        (Fault(on="submit", drop="after"), "no complete answer came"),
         (Fault(on="submit", mangle="html", status=200, accepted=True), "HTTP 200 without a job id"),
         (Fault(on="submit", status=202, accepted=True, body='{"id": "gen-v'), "HTTP 202 without a job id"),
         (Fault(on="submit", mangle="no_id"), "HTTP 202 without a job id"),
@@ -106,7 +106,7 @@ async def test_an_answer_after_the_end_of_its_run_is_recorded(runs: FaultyRuns) 
     runs.be_impatient(submit=0.3)
     outcome = await runs.generate(idempotency_key=KEY, deadline_minutes=0.001)
     assert (outcome.status, outcome.job_id) == ("uncertain", None)
-    assert "no whole answer came: timed out after 0.3 s" in (outcome.error or "")
+    assert "no complete answer came: timed out after 0.3 s" in (outcome.error or "")
     assert "it listens for the answer and records it" in (outcome.error or "")
     ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
     async with asyncio.timeout(60):
@@ -322,8 +322,13 @@ ZOD = json.dumps([{"code": "too_small", "path": ["duration"], "message": "Number
 @pytest.mark.parametrize(
     ("status", "body", "words", "advice"),
     [
-        (400, _envelope(400, "Invalid reference URL"), "HTTP 400: Invalid reference URL", "Mend the request"),
-        (400, {"success": False, "error": {"name": "ZodError", "message": ZOD}}, "greater than 0", "Mend the request"),
+        (400, _envelope(400, "Invalid reference URL"), "HTTP 400: Invalid reference URL", "Correct the request"),
+        (
+            400,
+            {"success": False, "error": {"name": "ZodError", "message": ZOD}},
+            "greater than 0",
+            "Correct the request",
+        ),
         (401, _envelope(401, "User not found."), "HTTP 401: User not found.", "Check the API key"),
         (402, _envelope(402, "Insufficient credits"), "HTTP 402: Insufficient credits", "Add credits"),
         (
@@ -354,7 +359,7 @@ async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
 async def test_a_refused_request_may_be_mended_under_its_key(runs: FaultyRuns) -> None:
     """As its advice says; once something is accepted, the key belongs to that request."""
     runs.sandbox.add_fault(Fault(on="submit", status=400, body=_envelope(400, "No such thing")))
-    assert "Mend the request" in ((await runs.generate(idempotency_key=KEY)).error or "")
+    assert "Correct the request" in ((await runs.generate(idempotency_key=KEY)).error or "")
     mended = await runs.generate(idempotency_key=KEY, provider_slugs={"acme/*": "acme"})
     assert (mended.status, runs.jobs) == ("completed", 1)
     with pytest.raises(RequestRefused, match="used for a different request"):

@@ -95,7 +95,7 @@ def test_an_earlier_runs_outcome_is_reused() -> None:
 
 BILLED = "job j1 is billed, but the ledger could not record it (disk full): no collection finds it until "
 BILLED += "`openrouter-video ledger settle k1 --job j1`"
-STAYS = "Could not write file:///a.b/c.mp4: no space. The job stays open: once this is mended, "
+STAYS = "Could not write file:///a.b/c.mp4: no space. The job stays open: once this is fixed, "
 STAYS += "`openrouter-video collect` finishes it."
 
 
@@ -203,7 +203,7 @@ def test_a_job_whose_claim_cannot_be_read_is_not_lost() -> None:
     outcome = of_entry(LedgerEntry("k1", "accepted", 1, None, "j1"))
     assert (outcome.model, outcome.status, outcome.job_id, outcome.reused) == ("unknown", "open", "j1", True)
     assert outcome.error == (
-        "its claim cannot be read, so that nobody knows where its video belongs: mend the record, or give it up by "
+        "its claim cannot be read, so it is not known where its video belongs: correct the record, or give it up by "
         "`openrouter-video ledger settle k1 --lost`"
     )
 

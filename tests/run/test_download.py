@@ -203,7 +203,7 @@ async def test_padding_behind_a_video_is_a_note(bench: Bench) -> None:
     bench.sandbox.add_fault(Fault(on="content", mangle="padded"))
     outcome = await bench.downloader.keep(CLAIM, bench.job)
     assert (outcome.status, bench.contents) == ("completed", 1)
-    assert outcome.notes == ("16 bytes that belong to no box stand behind the end of the video",)
+    assert outcome.notes == ("16 bytes that belong to no box follow the end of the video",)
     sidecar = json.loads((bench.folder / CLAIM.path).with_suffix(".json").read_text())
     assert sidecar["notes"] == list(outcome.notes)
 
@@ -278,11 +278,11 @@ async def test_a_video_that_plays_though_no_walk_passes_it_is_kept_at_once(bench
 @pytest.mark.parametrize(
     ("mangle", "limits", "words"),
     [
-        ("drip", DownloadLimits(rate_seconds=0.3), "the least rate is 8192 bytes per second"),
-        ("drip", DownloadLimits(seconds=0.3), "it was not whole after 0.3 s"),
-        ("endless", DownloadLimits(largest_bytes=500_000), "it is too large: 500000 bytes are the most"),
+        ("drip", DownloadLimits(rate_seconds=0.3), "the lowest allowed rate is 8192 bytes per second"),
+        ("drip", DownloadLimits(seconds=0.3), "it was not complete after 0.3 s"),
+        ("endless", DownloadLimits(largest_bytes=500_000), "it is too large: 500000 bytes is the most"),
         ("gzip", DownloadLimits(largest_bytes=5000), "it is too large: 5000 bytes are the most"),
-        ("silence", DownloadLimits(seconds=0.3), "it was not whole after 0.3 s"),
+        ("silence", DownloadLimits(seconds=0.3), "it was not complete after 0.3 s"),
     ],
 )
 async def test_a_download_has_limits(bench: Bench, mangle: str, limits: DownloadLimits, words: str) -> None:

@@ -520,7 +520,7 @@ async def test_a_slow_upload_is_not_said_to_be_sent(sandbox: Sandbox, ledger: Le
 
             submitted = await make_submitter(slow, ledger).submit(make_claim(sandbox), PROMPT, patience=60, told=tell)
     assert (submitted.state, submitted.job_id) == ("accepted", "gen-vid-upload")
-    assert "of 32.0 MB of the request had gone: timed out after 0.5 s" in told[0]
+    assert "of 32.0 MB of the request had been sent: timed out after 0.5 s" in told[0]
     assert "was sent" not in told[0]
 
 
@@ -545,7 +545,7 @@ async def test_an_upload_that_breaks_off_proves_nothing(sandbox: Sandbox, ledger
         async with VideoClient("key", base_url) as broken:
             submitted = await make_submitter(broken, ledger).submit(make_claim(sandbox), PROMPT)
     assert submitted.state == ledger.entry(KEY).state == "uncertain"
-    assert "of 32.0 MB of the request had gone: " in (submitted.reason or "")
+    assert "of 32.0 MB of the request had been sent: " in (submitted.reason or "")
 
 
 # ---- Claims of others that are in flight -----------------------------------------------------------------------------

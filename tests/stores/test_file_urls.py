@@ -94,7 +94,7 @@ def test_the_home_of_nobody_is_refused_in_a_sentence(path: str, capsys: pytest.C
         load_image(path, field="first_frame")
     for words in (["collect", "--output", path], ["ledger", "list", "--ledger", path]):
         assert main(words) == 2
-        assert "Nobody knows on this machine which home" in capsys.readouterr().err
+        assert "This machine cannot tell which home" in capsys.readouterr().err
 
 
 def test_no_home_at_all_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

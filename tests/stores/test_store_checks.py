@@ -415,7 +415,7 @@ def test_an_unreachable_store_is_refused_in_time(way: str, kind: str, request: p
 
 
 def test_a_late_answer_is_put_away(sftp_store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that comes about after nobody waits for it any more is closed."""
+    """A connection that comes about after it is not waited for any more is closed."""
     answers: list[Future[Any]] = []
 
     def started(work: Callable[[], Any]) -> Future[Any]:

@@ -55,7 +55,7 @@ def test_a_foreign_error_comes_back_by_name() -> None:
 
 def test_other_values_are_no_results() -> None:
     """A client or a block must not end up in a file."""
-    with pytest.raises(TypeError, match="is no result of this package"):
+    with pytest.raises(TypeError, match="is not a result of this package"):
         RESULT_FORMAT.dumps(object())
 
 

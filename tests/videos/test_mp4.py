@@ -97,7 +97,7 @@ def test_a_whole_video_passes(body: bytes) -> None:
         (FTYP + MOOV + MDAT + MDAT[:20], "ended 20 bytes into its box 'mdat' of 98 bytes"),
         (FTYP + MOOV + FRAGMENT + b"\0\0\1", "inside the header of a box"),
         (FTYP + MOOV + FRAGMENT + box(b"styp", b"msdh")[:10], "into its box 'styp'"),
-        (FTYP + MOOV + FRAGMENT + b"\xff" * 70_000, "which is no MP4 box"),
+        (FTYP + MOOV + FRAGMENT + b"\xff" * 70_000, "which is not an MP4 box"),
         (FTYP + MOOV + MDAT + box(b"moof", b"x"), "without the fragment's data"),
         (FTYP + b"\0\0\0\7moov", "At byte 24 stands 00 00 00 07"),
     ],
@@ -126,14 +126,14 @@ def test_bytes_behind_a_whole_video_are_a_note(video: bytes, tail: bytes) -> Non
     """Padding, a label or half a box takes nothing from a video that has all its own boxes."""
     walk = Mp4Walk()
     walk.feed(video + tail)
-    assert walk.finish().notes == (f"{len(tail)} bytes that belong to no box stand behind the end of the video",)
+    assert walk.finish().notes == (f"{len(tail)} bytes that belong to no box follow the end of the video",)
 
 
 def test_a_partial_header_behind_a_whole_video_is_a_note() -> None:
     """In fragments it would be the next one's."""
     walk = Mp4Walk()
     walk.feed(FTYP + MOOV + MDAT + b"}\r\n")
-    assert walk.finish().notes == ("3 bytes that belong to no box stand behind the end of the video",)
+    assert walk.finish().notes == ("3 bytes that belong to no box follow the end of the video",)
 
 
 def test_a_long_end_in_zeros_is_a_note() -> None:
@@ -229,7 +229,7 @@ def test_probe_refuses_what_is_no_video(tmp_path: Path) -> None:
     for source in (io.BytesIO(b"garbage" * 99), io.BytesIO(b""), tmp_path / "absent"):
         with pytest.raises(BrokenVideo, match="FFmpeg cannot open it"):
             probe(source)
-    with pytest.raises(BrokenVideo, match="holds no video stream"):
+    with pytest.raises(BrokenVideo, match="has no video stream"):
         probe(io.BytesIO(FTYP + MOOV + MDAT))
 
 

@@ -211,7 +211,7 @@ class TestSavingLocally(SavingContract):
     def test_a_place_that_cannot_be_written(self, tmp_path: Path, make_mp4: Callable[..., bytes]) -> None:
         """A folder that cannot be made is a storage error that names the video."""
         (tmp_path / "file").write_text("")
-        with pytest.raises(StorageError, match=r"Could not write file://.*/file/x/a-cat.*is a file and no folder"):
+        with pytest.raises(StorageError, match=r"Could not write file://.*/file/x/a-cat.*is a file, not a folder"):
             save(open_store(str(tmp_path / "file" / "x")), [make_mp4()])
 
 
