@@ -70,8 +70,8 @@ def _proxy_refusal() -> ConfigurationError:
     kinds = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
     names = ", ".join(sorted(name for name in os.environ if name.upper() in kinds))
     return ConfigurationError(
-        f"Prefect cannot be reached, since httpx cannot use the proxy variables of this process ({names}); mend or "
-        "unset them: http://, https:// and, with pip install 'httpx[socks]', socks5:// are proxies that it takes"
+        f"Prefect cannot be reached, since httpx cannot use the proxy variables of this process ({names}); "
+        "correct or unset them. It takes http://, https:// and, with pip install 'httpx[socks]', socks5:// proxies"
     )
 
 

@@ -94,7 +94,7 @@ def parse_request(
         problems.append(Problem("prompt", "the prompt is empty; say what the video should show"))
     if "\0" in prompt:
         # Some would read on and some would stop there, and Prefect on PostgreSQL cannot record it at all.
-        problems.append(Problem("prompt", "the prompt holds a NUL character (U+0000), which is no text; remove it"))
+        problems.append(Problem("prompt", "the prompt contains a NUL character (U+0000); remove it"))
     problems += _unsendable({"prompt": prompt, **parsed.model_dump(exclude_none=True), "provider_slugs": slugs})
     if problems:
         raise RequestRefused(problems)

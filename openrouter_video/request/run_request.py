@@ -163,6 +163,6 @@ def _key_problems(idempotency_key: str | None) -> list[Problem]:
     meant = [text for text in re.findall(r"\{[^{}]*\}", idempotency_key) if text[1:-1].strip().lower() in MEANT_AS_DATE]
     unfilled = [text for text in meant if text != "{date}"]
     if unfilled:
-        message = f"the idempotency key holds {', '.join(unfilled)}, but only {{date}} is filled in"
+        message = f"the idempotency key contains {', '.join(unfilled)}, but only {{date}} is filled in"
         return [Problem("idempotency_key", message)]
     return []
