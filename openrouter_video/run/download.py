@@ -21,6 +21,7 @@ from openrouter_video.ledger import Claim, Ledger
 from openrouter_video.outcome import Outcome, SavedFile
 from openrouter_video.run.conclusions import COLLECT, completed, elapsed_since, left_open, started
 from openrouter_video.run.haul import Haul, is_of_one_output
+from openrouter_video.run.polling import backoff
 from openrouter_video.stores import Store, clear_leftovers, list_names, remove
 from openrouter_video.threads import Threads
 from openrouter_video.videos import (
@@ -241,7 +242,7 @@ def download_wait(error: ContentUnavailable | StorageError, tries: int, attempts
     if not again or tries + 1 >= attempts:
         return None
     asked = error.answer.retry_after if isinstance(error, ContentUnavailable) else None
-    wait = asked or min(30.0, 2.0**tries) * (0.75 + 0.5 * jitter)
+    wait = asked or backoff(tries, 30.0, jitter)
     return wait if wait <= LONGEST_WAIT_SECONDS else None
 
 

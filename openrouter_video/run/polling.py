@@ -1,8 +1,8 @@
-"""When to ask for a job's status next, and when to stop asking.
+"""How long a run waits before it asks again, and when it stops asking.
 
-Pure: elapsed time, jitter and the last answer are arguments. The schedule grows with the job's age, because nobody
-minds a lag of a tenth of the waiting time: a fresh job is asked for every 1.5 s, one of a minute every 10 s, none less
-often than every 13 s. Against a fixed interval of 2 s that is fewer requests from 30 s on.
+Pure: elapsed time, jitter and the last answer are arguments. Polls become rarer with the job's age, because nobody minds a
+lag of a tenth of the waiting time: a fresh job is asked for every 1.5 s, one of a minute every 10 s, none less often
+than every 13 s. Against a fixed interval of 2 s that is fewer requests from 30 s on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from openrouter_video.api import PollAnswer, VideoJob
 
-__all__ = ["Step", "is_news", "next_step", "poll_interval"]
+__all__ = ["Step", "backoff", "is_news", "next_step", "poll_interval"]
 
 SHORTEST_SECONDS = 1.5
 LONGEST_SECONDS = 13.0
@@ -32,6 +32,14 @@ class Step(NamedTuple):
     job: VideoJob | None = None
     reason: str | None = None
     missing: bool = False
+
+
+def backoff(tries: int, longest: float, jitter: float) -> float:
+    """Return the seconds to wait after so many tries in vain: doubled each time from one second on, at most ``longest``.
+
+    ``jitter`` in 0..1 spreads the waits of many by a quarter to either side.
+    """
+    return min(longest, 2.0**tries) * (0.75 + 0.5 * jitter)
 
 
 def poll_interval(elapsed: float, jitter: float = 0.5) -> float:

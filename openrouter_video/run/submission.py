@@ -32,7 +32,7 @@ from openrouter_video.ledger import (
     differences,
     in_flight,
 )
-from openrouter_video.run.polling import poll_interval
+from openrouter_video.run.polling import backoff, poll_interval
 from openrouter_video.threads import Departure, Threads
 
 __all__ = ["SubmitPolicy", "Submitter", "check_conflict", "retry_wait"]
@@ -265,12 +265,12 @@ class Submitter:
 def retry_wait(answer: SubmitAnswer, tries: int, elapsed: float, budget: float, jitter: float) -> float | None:
     """Return the seconds to wait before the next attempt, or None when there is to be none.
 
-    ``Retry-After`` is kept; without it the wait doubles from one second to a minute, jittered by a quarter. So it does
-    with one of no time at all, or of a time gone by: the whole budget would be spent in POSTs without a pause.
+    ``Retry-After`` is kept; without it the wait doubles from one second to a minute. So it does with one of no
+    time at all, or of a time gone by: the whole budget would be spent in POSTs without a pause.
     """
     if answer.proof != "again":
         return None
-    wait = answer.retry_after or min(60.0, 2.0**tries) * (0.75 + 0.5 * jitter)
+    wait = answer.retry_after or backoff(tries, 60.0, jitter)
     return wait if elapsed + wait <= budget else None
 
 
