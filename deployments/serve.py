@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from openrouter_video.child_process import child_command
 from openrouter_video.sandbox import Sandbox
-from openrouter_video.tether import tethered
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -171,9 +171,9 @@ def _prefect_settings(origin: str) -> dict[str, str]:
 def _prefect_server(port: int) -> Iterator[None]:
     """Run a Prefect server in a session of its own, so that Ctrl-C reaches it last, from here.
 
-    On a tether, so that it ends with this process however that ends.
+    As a child that ends with this process, however that ends.
     """
-    command = tethered("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    command = child_command("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     # It has no use for the key.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")}
     log = STATE / "server.log"

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from openrouter_video.tether import tethered
+from openrouter_video.child_process import child_command
 
 # ruff: noqa: PLC0415 (Prefect takes a second or more to import)
 
@@ -44,7 +44,7 @@ class TemporaryServer:
         self._server.port = self._server.find_available_port()
         root = str(Path(str(prefect.__file__)).parents[1])
         app = ("uvicorn", "--app-dir", root, "--factory", "prefect.server.api.server:create_app")
-        command = tethered(*app, "--host", "127.0.0.1", "--port", str(self._server.port), "--log-level", "error")
+        command = child_command(*app, "--host", "127.0.0.1", "--port", str(self._server.port), "--log-level", "error")
         marks = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
         self._server.server_process = subprocess.Popen(  # noqa: S603 (our own interpreter)

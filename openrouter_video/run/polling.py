@@ -1,8 +1,8 @@
 """How long a run waits before it asks again, and when it stops asking.
 
-Pure: elapsed time, jitter and the last answer are arguments. Polls become rarer with the job's age, because nobody minds a
-lag of a tenth of the waiting time: a fresh job is asked for every 1.5 s, one of a minute every 10 s, none less often
-than every 13 s. Against a fixed interval of 2 s that is fewer requests from 30 s on.
+Pure: elapsed time, jitter and the last answer are arguments. Polls become rarer with the job's age, because nobody
+minds a lag of a tenth of the waiting time: a fresh job is asked for every 1.5 s, one of a minute every 10 s, none less
+often than every 13 s. Against a fixed interval of 2 s that is fewer requests from 30 s on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Step(NamedTuple):
 
 
 def backoff(tries: int, longest: float, jitter: float) -> float:
-    """Return the seconds to wait after so many tries in vain: doubled each time from one second on, at most ``longest``.
+    """Return the seconds to wait after so many tries in vain: one at first, doubled each time, at most ``longest``.
 
     ``jitter`` in 0..1 spreads the waits of many by a quarter to either side.
     """

@@ -19,7 +19,7 @@ CORE = "openrouter_video"
 FOLDERS = (CORE, "blocks", "tasks", "flows")
 ALIASES = tuple(f"{CORE}/{folder}.py" for folder in FOLDERS[1:])
 # Each wing may import the face of those before it, and nothing of those after it.
-GROUND = ("elision", "tether", "threads", "media_types", "text", "outcome", "errors")
+GROUND = ("elision", "child_process", "threads", "media_types", "text", "outcome", "errors")
 WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run")
 ORDER = (*GROUND, *WINGS, "report", "blocks", "tasks", "flows", "cli")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.

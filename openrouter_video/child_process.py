@@ -1,4 +1,4 @@
-"""``python -m openrouter_video.tether MODULE ARGUMENTS``: run a module for as long as its parent lives.
+"""``python -m openrouter_video.child_process MODULE ARGUMENTS``: runs a module for as long as its parent lives.
 
 The parent holds the other end of the pipe that is this process's standard input. The system closes it when the parent
 is gone, however that died: a SIGKILL, which nobody can catch, would leave a server behind for ever.
@@ -14,19 +14,19 @@ import threading
 import time
 from collections.abc import Sequence
 
-__all__ = ["main", "tethered"]
+__all__ = ["child_command", "main"]
 
 ENDS_WITHIN_SECONDS = 10.0
 
 
-def tethered(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module on a tether; start it with a pipe as its standard input."""
-    return [sys.executable, "-m", "openrouter_video.tether", module, *arguments]
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module as such a child; start it with a pipe as its standard input."""
+    return [sys.executable, "-m", "openrouter_video.child_process", module, *arguments]
 
 
 def main(words: Sequence[str]) -> None:
     """Run a module as a program of its own."""
-    threading.Thread(target=_end_with_the_parent, name="tether", daemon=True).start()
+    threading.Thread(target=_end_with_the_parent, name="parent-watch", daemon=True).start()
     module, *arguments = words
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
