@@ -169,6 +169,8 @@ def test_the_states_and_fields_of_the_ledger() -> None:
 def test_what_the_api_says() -> None:
     """The fields of a model that are read, the statuses of a job, the refusals, and the table of slugs."""
     assert set(Table("api", "`GET /videos/models`").names()) == set(VideoModel.model_fields) - {"unreadable"}
+    posted = Table("api", "`POST /videos`")
+    assert {"model", "prompt", *VideoSettings.model_fields} <= {*posted.names(0), *posted.names(1)}
     assert set(Table("api", "`GET /videos/{id}`", 1).names()) == {status.value for status in JobStatus}
     answers = Table("api", "What an answer to a submission proves").column(1)
     refusals = {said.split()[0] for said, proof in answers.items() if said.endswith("in the error envelope")}
