@@ -18,7 +18,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-__all__ = ["Departure", "Threads", "abandon_departures", "departures_end", "start", "wait_for_departures"]
+__all__ = ["Irrevocable", "Threads", "abandon_irrevocable", "irrevocable_until", "start", "wait_for_irrevocable"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,11 +28,11 @@ PATIENCE_SECONDS = 4.0
 RECORD_SECONDS = 30.0
 """How long the record of what could not be taken back may take, beyond the thing itself."""
 
-_away: set[Departure] = set()
+_under_way: set[Irrevocable] = set()
 
 
-class Departure:
-    """The moment from which on work cannot be taken back: before it, it is called off; after it, it is waited for.
+class Irrevocable:
+    """Work that cannot be taken back once it has begun: before that it is called off, after that it is waited for.
 
     ``until``: by when (of the monotonic clock) it has come to its end; 0 before it has begun.
     """
@@ -43,16 +43,16 @@ class Departure:
         self.until = 0.0
         self._ended = threading.Event()
 
-    def leave(self, seconds: float) -> bool:
-        """Say that it happens now and takes no longer than ``seconds``; False if it was called off and must not."""
+    def begin(self, seconds: float) -> bool:
+        """Say that it begins now and takes no longer than ``seconds``; False if it was called off and must not."""
         with self._lock:
             if not self._called_off:
                 self.until = time.monotonic() + seconds + RECORD_SECONDS
-                _away.add(self)
+                _under_way.add(self)
             return not self._called_off
 
     def call_off(self) -> float:
-        """Let it not happen any more; if it has happened, return by when it has come to its end."""
+        """Let it not begin any more; if it has begun, return by when it has come to its end."""
         with self._lock:
             self._called_off = not self.until
             return self.until
@@ -64,7 +64,7 @@ class Departure:
 
     def end(self) -> None:
         """Say that all is done and recorded."""
-        _away.discard(self)
+        _under_way.discard(self)
         self._ended.set()
 
     def outlast(self) -> None:
@@ -72,22 +72,22 @@ class Departure:
         self._ended.wait(max(0.0, self.until - time.monotonic()))
 
 
-def wait_for_departures() -> bool:
+def wait_for_irrevocable() -> bool:
     """Wait for all that cannot be taken back any more and is not yet recorded; return whether there was any."""
-    away = list(_away)
-    for departure in away:
-        departure.outlast()
-    return bool(away)
+    under_way = list(_under_way)
+    for irrevocable in under_way:
+        irrevocable.outlast()
+    return bool(under_way)
 
 
-def departures_end() -> float:
+def irrevocable_until() -> float:
     """Return by when (of the monotonic clock) all of these have come to their end; 0 if there are none."""
-    return max((departure.until for departure in list(_away)), default=0.0)
+    return max((irrevocable.until for irrevocable in list(_under_way)), default=0.0)
 
 
-def abandon_departures() -> None:
+def abandon_irrevocable() -> None:
     """Wait for none of these any more: the user is in a hurry."""
-    _away.clear()
+    _under_way.clear()
 
 
 def _at_exit(work: Callable[[], object]) -> None:
@@ -101,7 +101,7 @@ def _at_exit(work: Callable[[], object]) -> None:
 
 
 # Daemons end with the process, so whatever made the loop go away without waiting is made good here.
-_at_exit(wait_for_departures)
+_at_exit(wait_for_irrevocable)
 
 
 class Threads:
@@ -119,21 +119,21 @@ class Threads:
         async with self._short:
             return await _finish(partial(work, *args, **kwargs), _by_patience)
 
-    async def run_to_end(self, work: Callable[[Departure], T]) -> T:
-        """Run work that cannot be taken back from the moment of its departure on.
+    async def run_to_end(self, work: Callable[[Irrevocable], T]) -> T:
+        """Run work that says when it becomes irrevocable.
 
         A cancelled caller calls it off before that moment, and after it waits for its end.
         """
-        departure = Departure()
+        irrevocable = Irrevocable()
 
-        def depart() -> T:
+        def do() -> T:
             try:
-                return work(departure)
+                return work(irrevocable)
             finally:
-                departure.end()
+                irrevocable.end()
 
         async with self._short:
-            return await _finish(depart, lambda: max(departure.call_off(), _by_patience()))
+            return await _finish(do, lambda: max(irrevocable.call_off(), _by_patience()))
 
     async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
         """Run long work that looks at the flag it is given; a cancelled caller sets it and waits for the clean-up."""

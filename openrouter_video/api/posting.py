@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 
 from openrouter_video.api.answers import IN_FLIGHT_SECONDS, SubmitAnswer
-from openrouter_video.threads import RECORD_SECONDS, Departure
+from openrouter_video.threads import RECORD_SECONDS, Irrevocable
 
 __all__ = ["ANSWER_SECONDS", "SEND_SECONDS", "STALL_SECONDS", "Posting", "UploadTooSlowError"]
 
@@ -37,7 +37,7 @@ class Posting:
         self._body = body
         self._gone = 0
         self._answer: Future[SubmitAnswer] = Future()
-        self._lateness = Departure()
+        self._lateness = Irrevocable()
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body piece by piece; a piece that is followed by another was handed to the network.
@@ -81,7 +81,7 @@ class Posting:
         answer = self.unanswered(f"timed out after {seconds:g} s")
         if late is None:
             return answer
-        self._lateness.leave(self._began + IN_FLIGHT_SECONDS - RECORD_SECONDS - time.monotonic())
+        self._lateness.begin(self._began + IN_FLIGHT_SECONDS - RECORD_SECONDS - time.monotonic())
         self._answer.add_done_callback(lambda _: self._tell(late))
         return answer._replace(pending=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from openrouter_video.ledger import Ledger, LedgerEntry, entries_in_time
 from openrouter_video.outcome import Outcome
 from openrouter_video.run import STILL_AWAITED, left_open, of_entry
-from openrouter_video.threads import departures_end
+from openrouter_video.threads import irrevocable_until
 
 __all__ = ["looked_again", "outlast_late_answers"]
 
@@ -18,10 +18,10 @@ WAITING = "A submission is on its way: waiting for its answer, {:.0f} s at most 
 
 def outlast_late_answers(say: Callable[[str], None], asked_to_end: Callable[[], bool]) -> None:
     """Wait until no answer can come any more, or until the user has asked to end."""
-    seconds = departures_end() - time.monotonic()
+    seconds = irrevocable_until() - time.monotonic()
     if seconds > 0:
         say(WAITING.format(seconds))
-    while departures_end() > time.monotonic() and not asked_to_end():
+    while irrevocable_until() > time.monotonic() and not asked_to_end():
         time.sleep(LOOK_EVERY_SECONDS)
 
 

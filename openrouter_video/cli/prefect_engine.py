@@ -22,7 +22,7 @@ from openrouter_video.cli.signals import listening
 from openrouter_video.cli.temporary_server import TemporaryServer
 from openrouter_video.cli.video_run import Announce, Finished
 from openrouter_video.errors import ConfigurationError
-from openrouter_video.threads import abandon_departures, departures_end
+from openrouter_video.threads import abandon_irrevocable, irrevocable_until
 
 # ruff: noqa: PLC0415 (Prefect takes a second or more to import, and is told first how to behave)
 
@@ -157,7 +157,7 @@ def _outlast(news: SimpleQueue[Any]) -> None:
     """Wait for the end of a flow that was interrupted, or for a POST on its way; a second request ends the wait."""
     until, told = time.monotonic() + ENDS_WITHIN_SECONDS, False
     while (now := time.monotonic()) < until:
-        if departures_end() > now:
+        if irrevocable_until() > now:
             until = max(until, now + AFTERWARDS_SECONDS)
             if not told:
                 told = True
@@ -165,5 +165,5 @@ def _outlast(news: SimpleQueue[Any]) -> None:
                     sys.stderr.write(f"{ON_ITS_WAY}\n")
         with suppress(Empty):
             if isinstance(news.get(timeout=0.5), int):
-                abandon_departures()
+                abandon_irrevocable()
             return

@@ -6,7 +6,7 @@ import _thread
 import os
 import time
 
-from openrouter_video.threads import wait_for_departures
+from openrouter_video.threads import wait_for_irrevocable
 
 __all__ = ["ENDS_WITHIN_SECONDS", "exit_within"]
 
@@ -28,6 +28,6 @@ def exit_within(code: int, seconds: float = ENDS_WITHIN_SECONDS) -> None:
 
 def _end(code: int, seconds: float) -> None:
     time.sleep(seconds)
-    if wait_for_departures():
+    if wait_for_irrevocable():
         time.sleep(AFTERWARDS_SECONDS)
     os._exit(code)

@@ -33,7 +33,7 @@ from openrouter_video.ledger import (
     in_flight,
 )
 from openrouter_video.run.polling import backoff, poll_interval
-from openrouter_video.threads import Departure, Threads
+from openrouter_video.threads import Irrevocable, Threads
 
 __all__ = ["SubmitPolicy", "Submitter", "check_conflict", "retry_wait"]
 
@@ -184,7 +184,7 @@ class Submitter:
                 raise trouble
             await self._sleep(RECORD_PAUSE_SECONDS)
 
-    async def _run(self, work: Callable[[Departure], T]) -> T:
+    async def _run(self, work: Callable[[Irrevocable], T]) -> T:
         """Do the work with a POST in it to its end; whoever is cancelled has waited the whole submit time-out then."""
         try:
             return await self._threads.run_to_end(work)
@@ -192,14 +192,14 @@ class Submitter:
             self._client.end_within(0)
             raise
 
-    def _send(self, attempt: int, dated: Callable[[], Claim], content: bytes, departure: Departure) -> _Sent | None:
+    def _send(self, attempt: int, dated: Callable[[], Claim], content: bytes, irrevocable: Irrevocable) -> _Sent | None:
         """Claim and POST, once. None: the attempt is somebody else's, or a job was recorded since the one before."""
         claim = dated()
         if attempt > 1 and self._ledger.entry(claim.key).state in {"accepted", "settled"}:
             return None
-        return self._post(attempt, claim, content, departure) if self._ledger.claim(attempt, claim) else None
+        return self._post(attempt, claim, content, irrevocable) if self._ledger.claim(attempt, claim) else None
 
-    def _post(self, attempt: int, claim: Claim, content: bytes, departure: Departure) -> _Sent:
+    def _post(self, attempt: int, claim: Claim, content: bytes, irrevocable: Irrevocable) -> _Sent:
         """POST and record what the answer proves, once, under a claim that is ours."""
         late: Future[SubmitAnswer] = Future()
         late.set_running_or_notify_cancel()
@@ -212,7 +212,7 @@ class Submitter:
         if (self._now() - datetime.fromisoformat(claim.at)).total_seconds() > CLAIM_SECONDS:
             # Others would take it as over while the POST is on its way.
             answer = SubmitAnswer("again", f"the ledger took more than {CLAIM_SECONDS:g} s to record the claim")
-        elif not departure.leave(self._client.timeouts.submit):
+        elif not irrevocable.begin(self._client.timeouts.submit):
             answer = SubmitAnswer("again", CALLED_OFF)
         else:
             answer = self._client.submit(content, session_id=claim.key, late=keep_late)

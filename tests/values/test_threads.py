@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from openrouter_video import threads as module
-from openrouter_video.threads import Departure, Threads
+from openrouter_video.threads import Irrevocable, Threads
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ async def test_what_has_left_is_waited_for(threads: Threads) -> None:
     """A POST on its way ends, and is recorded, however often its caller is cancelled meanwhile."""
     left, go_on, done = threading.Event(), threading.Event(), list[str]()
 
-    def post(departure: Departure) -> None:
-        assert departure.leave(60)
+    def post(irrevocable: Irrevocable) -> None:
+        assert irrevocable.begin(60)
         left.set()
         go_on.wait()
         done.append("recorded")
@@ -127,16 +127,16 @@ async def test_what_has_left_is_waited_for(threads: Threads) -> None:
 
 def test_the_wait_for_what_has_left_can_be_shortened() -> None:
     """It never becomes longer, and what has not left is not waited for at all."""
-    departure = Departure()
-    departure.end_within(60)
-    assert departure.call_off() == 0
-    departure = Departure()
-    assert departure.leave(600)
-    departure.end_within(0)
-    departure.outlast()
-    departure.end_within(600)
-    departure.outlast()
-    departure.end()
+    irrevocable = Irrevocable()
+    irrevocable.end_within(60)
+    assert irrevocable.call_off() == 0
+    irrevocable = Irrevocable()
+    assert irrevocable.begin(600)
+    irrevocable.end_within(0)
+    irrevocable.outlast()
+    irrevocable.end_within(600)
+    irrevocable.outlast()
+    irrevocable.end()
 
 
 @pytest.mark.usefixtures("impatient")
@@ -145,10 +145,10 @@ async def test_what_has_not_left_stays(threads: Threads) -> None:
     begun, go_on, answers = threading.Event(), threading.Event(), list[bool]()
     gone = threading.Event()
 
-    def post(departure: Departure) -> None:
+    def post(irrevocable: Irrevocable) -> None:
         begun.set()
         go_on.wait()
-        answers.append(departure.leave(60))
+        answers.append(irrevocable.begin(60))
         gone.set()
 
     running = asyncio.create_task(threads.run_to_end(post))
@@ -163,15 +163,15 @@ async def test_what_has_not_left_stays(threads: Threads) -> None:
 
 AT_EXIT = """if True:
     import threading, time
-    from openrouter_video.threads import Departure, start
+    from openrouter_video.threads import Irrevocable, start
 
     def post():
-        departure = Departure()
-        assert departure.leave(60)
+        irrevocable = Irrevocable()
+        assert irrevocable.begin(60)
         left.set()
         time.sleep(0.5)
         print("recorded", flush=True)
-        departure.end()
+        irrevocable.end()
 
     left = threading.Event()
     start(threading.Event().wait)
