@@ -36,8 +36,9 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
   make soak         a thousand jobs under random faults and kills, then the count of what was charged twice or lost
                     (a certain seed or number: make soak SEED=7 JOBS=5000)
   make bench        what Prefect and the promises cost: ours, a bare script and the official SDK side by side; about
-                    40 minutes, for the figures in the README (make bench QUICK=1: four minutes, writes nothing)
+                    40 minutes, for the figures in docs/measured.md (make bench QUICK=1: four minutes, writes nothing)
   make docs         build the documentation in ./site
+  make pictures     take the pictures in docs/images anew, from the demo and in a browser
   make check        lint, formatting, types, and whether the installed packages fit together
   make constraints  resolve every dependency anew and pin it in constraints.txt
   make clean        remove .venv, .node, caches and build products; never ./videos, which may have been paid for
@@ -48,7 +49,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test real-parts soak bench docs check constraints clean
+.PHONY: help demo serve test real-parts soak bench docs pictures check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -83,6 +84,12 @@ bench: $(READY)
 docs: $(READY)
 	@$(PY) -m mkdocs build --quiet --strict
 	@echo "Open site/index.html"
+
+pictures: $(READY)
+	@set -e; videos=$$(mktemp -d); trap 'rm -rf "$$videos"' EXIT; \
+		OPENROUTER_API_KEY= OPENROUTER_VIDEO_OUTPUT="$$videos" $(MAKE) --no-print-directory demo; \
+		$(PY) -m tests.support.poster_strip "$$videos" docs/images/demo.jpg
+	@PICTURES=docs/images $(PY) -m pytest -q tests/prefect/test_ui.py
 
 check: $(READY)
 	@$(PY) -m ruff check --quiet . && echo "lint: fine"

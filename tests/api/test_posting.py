@@ -76,6 +76,8 @@ LATE_TO_S3 = """if True:
 
     client = VideoClient(sys.argv[2], sys.argv[1], timeouts=Timeouts(submit=0.3))
     ledger = Ledger(open_store(sys.argv[3]))
+    # As before each POST. From Python 3.12 on no thread begins at the end of a process: the driver needs its first now.
+    ledger.check_reachable()
     body = b'{"model": "x-ai/grok-imagine-video", "prompt": "A flower", "duration": 1, "resolution": "480p"}'
     client.submit(body, "session", late=lambda late: ledger.keep_job("a" * 32, 1, late.job_id))
 """

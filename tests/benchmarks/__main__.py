@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks [--quick]
 
-Prints tables, and writes them to ``tests/benchmarks/results.json`` and the README unless it is quick. Needs no network.
+Prints tables, and writes them to ``tests/benchmarks/results.json``, ``docs/measured.md`` and, a few lines, the README,
+unless it is quick. Needs no network.
 Figures are for comparison within a run; they mean something on a machine that does nothing else.
 """
 
@@ -24,6 +25,7 @@ from tests.benchmarks import fan_outs, report, single_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results.json")
+MEASURED = ROOT / "docs" / "measured.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- measured by make bench -->", "<!-- end of what was measured -->"
 
@@ -35,7 +37,7 @@ def main() -> int:
     quick: bool = parser.parse_args().quick
     if not quick:
         # An hour's figures must find their place.
-        with_tables(README.read_text(), json.loads(RESULTS.read_text()))
+        pages(json.loads(RESULTS.read_text()))
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="openrouter-bench-"))
     # PostgreSQL runs as another user here where root starts it.
@@ -55,18 +57,25 @@ def main() -> int:
         _say(f"{took}; too quick to be written down: make bench")
         return 0
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
-    README.write_text(with_tables(README.read_text(), document))
-    _say(f"{took}; written to {RESULTS.relative_to(ROOT)} and {README.name}")
+    for page, text in pages(document).items():
+        page.write_text(text)
+    _say(f"{took}; written to {', '.join(str(path.relative_to(ROOT)) for path in (RESULTS, MEASURED, README))}")
     return 0
 
 
-def with_tables(readme: str, document: dict[str, Any]) -> str:
-    """Return the README with the tables of this document in their place."""
-    before, begin, rest = readme.partition(BEGIN)
+def pages(document: dict[str, Any]) -> dict[Path, str]:
+    """Return the text of each page that shows figures, with those of this document."""
+    shown = {MEASURED: report.markdown(document), README: report.markdown_in_short(document)}
+    return {page: with_tables(page.read_text(), tables) for page, tables in shown.items()}
+
+
+def with_tables(page: str, tables: str) -> str:
+    """Return the text of a page with these tables in their place."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"the README has no place for the tables: {BEGIN} and {END}")
-    return f"{before}{begin}\n{report.markdown(document)}\n{end}{after}"
+        raise ValueError(f"the page has no place for the tables: {BEGIN} and {END}")
+    return f"{before}{begin}\n\n{tables}\n\n{end}{after}"
 
 
 def _machine(began: float) -> dict[str, Any]:

@@ -153,13 +153,31 @@ def render(fan_outs: Sequence[dict[str, Any]], rows: Sequence[Row]) -> str:
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """Return both tables of a written document for the README."""
+    """Return both tables of a written document and where they come from, for the documentation."""
     rows = target_rows(document["fan_outs"], document["figures"])
     heads, lines = _fan_out_table(document["fan_outs"])
-    tables = ((heads, lines), (TARGET_HEADS, _target_table(rows)))
-    return "\n\n".join(
-        "\n".join([_cells(head), _cells(["---"] * len(head)), *map(_cells, body)]) for head, body in tables
-    )
+    tables = [_markdown_table(heads, lines), _markdown_table(TARGET_HEADS, _target_table(rows))]
+    return "\n\n".join([_machine(document["machine"]), *tables])
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return f"Measured on {machine['system']} with {machine['cores']} cores, Python {machine['python']}, {packages}."
+
+
+def markdown_in_short(document: dict[str, Any]) -> str:
+    """Return a table of a few lines, for the README."""
+    walls = {(one["contender"], one["jobs"]): one["wall_s"] for one in document["fan_outs"] if "wall_s" in one}
+    lines = [
+        (f"{jobs:,}", f"{walls['bare', jobs]:.0f} s", f"{walls['ours-sqlite', jobs]:.0f} s")
+        for jobs in sorted({one["jobs"] for one in document["fan_outs"]})
+        if {("bare", jobs), ("ours-sqlite", jobs)} <= set(walls)
+    ]
+    return _markdown_table(("videos at once", "bare script", "this package"), lines)
+
+
+def _markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join([_cells(heads), _cells(["---"] * len(heads)), *map(_cells, lines)])
 
 
 def _cells(cells: Sequence[str]) -> str:

@@ -7,25 +7,26 @@ those after it, and `<!-- not run: WHY -->` leaves it alone.
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from markdown.extensions.toc import slugify
 
 from openrouter_video.sandbox import Sandbox
-from tests.support.markdown import DOCS, HEADING, OUTSIDE, PAGES, ROOT, anchors, examples, links, names_of_files, prose
+from tests.support.markdown import DOCS, HEADING, PAGES, ROOT, anchors, examples, links, names_of_files, prose
 
 LANGUAGES = {"python", "sh", "yaml", "json", "toml", "sql", "dockerfile", "text"}
 RUN = {"python", "sh"}
 BY_NAME = {str(page.relative_to(ROOT)): page for page in PAGES}
 WITH_EXAMPLES = [
-    name
-    for name, page in BY_NAME.items()
-    if name != "README.md"  # until it is short
-    and any(e.language in RUN and e.mark != "not run" for e in examples(page))
+    name for name, page in BY_NAME.items() if any(e.language in RUN and e.mark != "not run" for e in examples(page))
 ]
 each_page = pytest.mark.parametrize("page", BY_NAME)
 
@@ -64,29 +65,43 @@ def test_every_block_says_its_language(page: str) -> None:
     assert {example.language for example in examples(BY_NAME[page])} <= LANGUAGES
 
 
+@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("page", WITH_EXAMPLES)
-def test_examples_run(page: str, prefect_server: None, tmp_path: Path) -> None:
+def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As written, in order, in one folder."""
     from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
 
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("OPENROUTER_", "PREFECT_"))
-    }
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    environment |= {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "PREFECT_HOME": str(tmp_path / "prefect")}
-    folder = tmp_path / "work"
-    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
     with Sandbox(job_seconds=0) as sandbox:
-        environment |= {"OPENROUTER_BASE_URL": sandbox.base_url, "OPENROUTER_API_KEY": sandbox.api_key}
         for number, example in enumerate(examples(BY_NAME[page]), 1):
+            name = f"{page}, block {number}"
+            # An example may set them for itself.
+            environment = {
+                **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
+                "OPENROUTER_BASE_URL": sandbox.base_url,
+                "OPENROUTER_API_KEY": sandbox.api_key,
+                "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            }
             if example.mark == "file":
-                (folder / example.said).write_text(example.code, encoding="utf-8")
-            elif example.mark is None and example.language in RUN:
-                program = [sys.executable, "-c"] if example.language == "python" else ["sh", "-euc"]
+                Path(example.said).write_text(example.code, encoding="utf-8")
+            elif example.mark is None and example.language == "python":
+                with patch.dict(os.environ, environment, clear=True):
+                    run_python(example.code, name)
+            elif example.mark is None and example.language == "sh":
                 done = subprocess.run(
-                    [*program, example.code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+                    ["sh", "-euc", example.code], env=environment, capture_output=True, text=True, check=False
                 )
-                assert done.returncode == 0, f"{page}, block {number}:\n{example.code}{done.stdout}{done.stderr}"
+                assert done.returncode == 0, f"{name}:\n{example.code}{done.stdout}{done.stderr}"
+
+
+def run_python(code: str, name: str) -> None:
+    """Run it here, which saves the seconds of another interpreter; a notebook's cell may await."""
+    module = {"__name__": "__main__"}
+    program = compile(code, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(program, module)  # noqa: S307 (our own documentation)
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
 
 
 def test_the_documentation_builds(tmp_path: Path) -> None:
@@ -97,8 +112,3 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert 'src="http' not in page
     assert '<link rel="stylesheet" href="http' not in page
-
-
-def test_the_pages_outside_the_docs_exist() -> None:
-    """Those that GitHub shows by their names."""
-    assert {name for name in OUTSIDE if not (ROOT / name).exists()} <= {"CONTRIBUTING.md", "SECURITY.md"}

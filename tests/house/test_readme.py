@@ -1,22 +1,27 @@
-"""The README: its first screen's commands and its Python examples do what they say."""
+"""The README: it is short, and its commands do what they say. Its links and its pipeline are tested with the docs."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from openrouter_video.cli import texts
 from openrouter_video.sandbox import Sandbox
+from tests.benchmarks.__main__ import BEGIN, END
+from tests.support.markdown import examples, links
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 FIRST_SCREEN = 40
+MOST_LINES, MOST_WORDS, MOST_LINES_OF_FIGURES = 130, 900, 15
+MOST_BYTES_OF_A_PICTURE = 150_000
 TERMINAL_COLUMNS = 80
 
 
@@ -48,36 +53,55 @@ def test_make_test_runs_pytest() -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
-@pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_the_python_examples_run(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As written, in the sandbox."""
+def test_the_lines_for_a_real_key_run(tmp_path: Path) -> None:
+    """As written, with the sandbox's key in place of the dots and its address in the environment."""
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
+
+    (lines,) = (example.code for example in examples(ROOT / "README.md") if "OPENROUTER_API_KEY" in example.code)
+    command = str(Path(sys.executable).parent / "openrouter-video")
     with Sandbox(job_seconds=0) as sandbox:
-        monkeypatch.setenv("OPENROUTER_BASE_URL", sandbox.base_url)
-        monkeypatch.setenv("OPENROUTER_API_KEY", sandbox.api_key)
-        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path))
-        exec(compile(EXAMPLES[number], f"README example {number + 1}", "exec"), {"__name__": "__main__"})  # noqa: S102
-    printed = capsys.readouterr().out
-    assert ".mp4" in printed or "duration 5 s is not supported" in printed
-    assert len(EXAMPLES) == 3
+        lines = lines.replace("OPENROUTER_API_KEY=...", f"OPENROUTER_API_KEY={sandbox.api_key}")
+        lines = lines.replace(".venv/bin/openrouter-video", shlex.quote(command))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
+            "OPENROUTER_BASE_URL": sandbox.base_url,
+            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+        }
+        done = subprocess.run(
+            ["sh", "-euc", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(sandbox.charges) == 2
+    assert len(list(tmp_path.rglob("*.mp4"))) == 2
 
 
-@pytest.mark.parametrize(
-    "command", ["fan-out", "generate", "plan", "models", "collect", "sandbox", "ledger list", "ledger settle"]
-)
-def test_every_option_is_in_the_readme(command: str) -> None:
-    """What `--help` offers, the README explains."""
-    words = [sys.executable, "-m", "openrouter_video", *command.split(), "--help"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    options = set(re.findall(r"(?<![\\w-])--[a-z][a-z-]+", done.stdout)) - {"--help", "--version"}
-    assert options
-    assert not {option for option in options if option not in README}
+def test_it_is_short() -> None:
+    """A page that is read to its end; the rest is in docs/."""
+    figures = README.partition(BEGIN)[2].partition(END)[0].strip()
+    assert len(README.splitlines()) <= MOST_LINES
+    assert len(README.split()) <= MOST_WORDS
+    assert len(figures.splitlines()) <= MOST_LINES_OF_FIGURES
 
 
-def test_the_help_names_each_environment_variable_of_the_readme() -> None:
-    """A variable that only the README knows is one that nobody at a terminal finds."""
-    variables = re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)
+def test_its_picture_is_small() -> None:
+    """It comes with each look at the page."""
+    (picture,) = (link for link in links(ROOT / "README.md") if link.startswith("docs/images/"))
+    assert (ROOT / picture).stat().st_size <= MOST_BYTES_OF_A_PICTURE
+
+
+def test_it_says_on_which_pythons_it_was_tested() -> None:
+    """The same ones as the metadata; and the oldest Prefect that is allowed is the one that it names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pythons = [one.rpartition(" ")[2] for one in project["classifiers"] if re.search(r":: 3\.\d+$", one)]
+    *most, last = pythons
+    assert f"Python {', '.join(most)} and {last}, and with Prefect 3.9.1" in " ".join(README.split())
+    assert "prefect>=3.9.1,<4" in project["dependencies"]
+
+
+def test_the_help_names_each_environment_variable_of_the_documentation() -> None:
+    """A variable that only the documentation knows is one that nobody at a terminal finds."""
+    page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    variables = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
     assert len(variables) >= 6
     assert [name for name in variables if name not in texts.EXAMPLES] == []
 

@@ -1,4 +1,7 @@
-"""A person's way: ``make serve``, the form in a real browser, the run's page, its table."""
+"""A person's way: ``make serve``, the form in a real browser, the run's page, its table, the switch of the schedule.
+
+With PICTURES set to a folder, as by ``make pictures``, the pages are kept there for the documentation.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FloatRect, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 # Without most of these Chromium looks up its maker's hosts at every start.
@@ -25,6 +28,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 PATIENCE_SECONDS = 60
+WIDTH, HEIGHT = 1200, 1000
 
 
 def absent(sentence: str) -> NoReturn:
@@ -46,7 +50,7 @@ def page() -> Iterator[Page]:
         absent("The browser test needs Chromium. On Debian: apt-get install chromium.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(PATIENCE_SECONDS * 1000)
         yield page
         browser.close()
@@ -78,6 +82,15 @@ def form(tmp_path: Path) -> Iterator[str]:
         serve.wait(30)
 
 
+def keep(page: Page, name: str, height: int = HEIGHT) -> None:
+    """Take a picture of the upper part of a page for the documentation, if they are asked for."""
+    if folder := os.environ.get("PICTURES"):
+        # What fades in or out does not belong in it.
+        page.wait_for_timeout(1500)
+        part: FloatRect = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+        page.screenshot(path=Path(folder) / f"{name}.png", clip=part)
+
+
 def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: Path) -> None:
     """Type a prompt, change the models, give options, submit; the run completes and its table says what was got."""
     origin = form.split("/v2/", maxsplit=1)[0]
@@ -93,6 +106,8 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     # The first editor is that of the settings' trace.
     page.locator(".cm-content").nth(1).click()
     page.keyboard.insert_text('{"google-vertex": {"negativePrompt": "text"}}')
+    page.get_by_label("prompt").scroll_into_view_if_needed()
+    keep(page, "form")
     # The button that leads to the run is gone after some seconds, before a busy machine has pressed it.
     with page.expect_response(lambda answer: answer.url.endswith("/create_flow_run") and answer.ok) as made:
         page.get_by_role("button", name="Submit").click()
@@ -103,6 +118,7 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     page.get_by_text("Completed").first.wait_for()
     page.get_by_role("tab", name="Details").click()
     page.get_by_text(re.compile(r"^3 of 3 videos, \$\d+\.\d\d")).first.wait_for()
+    keep(page, "run", 560)
 
     page.goto(f"{origin}/v2/artifacts/key/openrouter-videos")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
@@ -110,5 +126,12 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     columns = [header.inner_text() for header in page.get_by_role("columnheader").all()]
     assert columns[:5] == ["model", "take", "status", "cost", "why"]
     assert page.get_by_role("cell", name="completed", exact=True).count() == 3
+    keep(page, "table", 520)
     videos = sorted(path.name for path in (tmp_path / "videos").glob("a-white-orchid-*/*.mp4"))
     assert videos == ["alibaba--wan-3.0.mp4", "google--veo-3.1-lite.mp4", "kwaivgi--kling-v3.0-std.mp4"]
+
+    page.goto(f"{origin}/v2/deployments")
+    page.get_by_role("link", name="daily-fan-out-video").first.click()
+    page.get_by_text("At 07:00 AM").first.wait_for()
+    assert page.get_by_role("switch").first.get_attribute("aria-checked") == "false"
+    keep(page, "schedule", 450)

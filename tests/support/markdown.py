@@ -9,7 +9,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 OUTSIDE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-PAGES = sorted([*DOCS.rglob("*.md"), *(path for name in OUTSIDE if (path := ROOT / name).exists())])
+PAGES = sorted([*DOCS.rglob("*.md"), *(ROOT / name for name in OUTSIDE)])
 
 FENCED = re.compile(
     r"(?:^(?P<indent>[ ]*)<!-- (?P<mark>file|not run): (?P<said>[^>]+?) -->\n+)?"

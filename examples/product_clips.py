@@ -1,6 +1,6 @@
 """A pipeline of your own: two models make a clip of each product, and a retry of the flow pays for nothing twice.
 
-    python examples/my_pipeline.py "A white orchid" "A brass telescope"
+    python examples/product_clips.py "A white orchid" "A brass telescope"
 
 Needs OPENROUTER_API_KEY, or the sandbox: see docs/sandbox.md.
 """
