@@ -126,14 +126,14 @@ class Threads:
         """
         irrevocable = Irrevocable()
 
-        def do() -> T:
+        def to_its_end() -> T:
             try:
                 return work(irrevocable)
             finally:
                 irrevocable.end()
 
         async with self._short:
-            return await _finish(do, lambda: max(irrevocable.call_off(), _by_patience()))
+            return await _finish(to_its_end, lambda: max(irrevocable.call_off(), _by_patience()))
 
     async def run_stoppable(self, work: Callable[[threading.Event], T]) -> T:
         """Run long work that looks at the flag it is given; a cancelled caller sets it and waits for the clean-up."""
