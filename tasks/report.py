@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from math import ceil
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -22,6 +22,8 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.report import describe, table_rows
 
 __all__ = ["ProgressBar", "publish_report"]
+
+T = TypeVar("T")
 
 ARTIFACT_TIMEOUT_SECONDS = 10.0
 STEPS = 20
@@ -60,7 +62,7 @@ class ProgressBar:
         return f"{self._ended} of {self._total} video{'s' * (self._total != 1)} ended"
 
 
-async def _tolerate(call: Awaitable[Any]) -> Any:
+async def _tolerate(call: Awaitable[T]) -> T | None:
     try:
         return await asyncio.wait_for(call, ARTIFACT_TIMEOUT_SECONDS)
     except (TimeoutError, httpx.HTTPError, PrefectException) as error:

@@ -27,6 +27,7 @@ __all__ = [
     "PollAnswer",
     "SubmitAnswer",
     "is_gone",
+    "parse_json",
     "read_content",
     "read_poll",
     "read_submit",
@@ -132,7 +133,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> SubmitAnswer:
     """Classify the answer to a submission by what it proves."""
-    payload = _json(body)
+    payload = parse_json(body)
     if 200 <= status < 300:  # noqa: PLR2004 (the 2xx class)
         job_id = payload.get("id") if isinstance(payload, dict) else _id_of_cut(body)
         if isinstance(job_id, int) and not isinstance(job_id, bool):
@@ -152,7 +153,7 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datet
 
 def read_poll(status: int, headers: Mapping[str, str], body: bytes, now: datetime, job_id: str) -> PollAnswer:
     """Read the answer to a poll; what cannot be understood is a reason to ask again, never an exception."""
-    payload = _json(body)
+    payload = parse_json(body)
     if status == 200:  # noqa: PLR2004
         return _read_job(payload, body, job_id)
     reason = f"HTTP {status}: {error_message(payload) or _excerpt(body)}"
@@ -170,7 +171,7 @@ POLL_ADVICE = {
 
 def read_content(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> ContentAnswer:
     """Say why no video came with this answer, from a bounded beginning of its body."""
-    message = error_message(_json(body)) or _excerpt(body)
+    message = error_message(parse_json(body)) or _excerpt(body)
     final = status in {400, 403, NOT_FOUND, GONE}
     # "Gone" is asked again all the same, since whoever hears it to the end gives the video up.
     again = status not in {400, UNAUTHORIZED, 403, NOT_FOUND}
@@ -244,7 +245,7 @@ def _moderation(payload: Any) -> str:
 
 def _schema_failure(message: str) -> str:
     """Put the list of complaints that a schema failure carries as JSON into words."""
-    complaints = _json(message.encode())
+    complaints = parse_json(message.encode())
     if not isinstance(complaints, list) or not all(isinstance(one, dict) for one in complaints):
         return message
     paths = [one["path"] if isinstance(one.get("path"), list) else [] for one in complaints]
@@ -252,7 +253,8 @@ def _schema_failure(message: str) -> str:
     return "; ".join(f"{place}: {one.get('message')}" for place, one in zip(places, complaints, strict=True))
 
 
-def _json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return what a body says in JSON; None if it is not JSON."""
     try:
         # JSON can spell half of a surrogate pair, which no record could hold.
         return json.loads(json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace"))
@@ -261,9 +263,9 @@ def _json(body: bytes) -> Any:
 
 
 def _id_of_cut(body: bytes) -> str | None:
-    """Return the id with which an answer begins that has been cut, so that it is no JSON any more."""
+    """Return the id with which an answer begins that has been cut, so that it is not JSON any more."""
     found = CUT_AFTER_ID.match(body)
-    return found[1].decode() if found and _json(body) is None else None
+    return found[1].decode() if found and parse_json(body) is None else None
 
 
 def _excerpt(body: bytes) -> str:

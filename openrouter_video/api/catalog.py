@@ -23,17 +23,17 @@ WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
 LONGEST_VALUE_SHOWN = 40
 
 
-def _text(item: Any) -> str | None:
+def _text(item: object) -> str | None:
     return item if isinstance(item, str) else None
 
 
-def _seconds(item: Any) -> int | None:
+def _seconds(item: object) -> int | None:
     """Read a whole number above zero in any form: 4, 4.0 (an integer by JSON Schema), "4"."""
     written = re.fullmatch(WHOLE_NUMBER, str(item).strip()) if type(item) in {int, float, str} else None
     return int(written[1]) or None if written else None
 
 
-READERS: Mapping[str, Callable[[Any], Any]] = {
+READERS: Mapping[str, Callable[[object], str | int | None]] = {
     "supported_resolutions": _text,
     "supported_aspect_ratios": _text,
     "supported_sizes": _text,
@@ -179,12 +179,12 @@ def parse_catalog(payload: Any) -> Catalog:
     return Catalog(models=tuple(models), unreadable=tuple(unreadable))
 
 
-def _written(item: Any) -> str:
+def _written(item: object) -> str:
     text = json.dumps(item)
     return text if len(text) <= LONGEST_VALUE_SHOWN else text[: LONGEST_VALUE_SHOWN - 1] + "…"
 
 
-def _shape(payload: Any) -> str:
+def _shape(payload: object) -> str:
     if isinstance(payload, dict):
         return "an object with " + (", ".join(repr(key) for key in list(payload)[:5]) or "no keys")
     return {"list": "a bare list", "str": "text", "NoneType": "nothing"}.get(type(payload).__name__, "something else")

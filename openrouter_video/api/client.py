@@ -8,7 +8,6 @@ leaves this module holds a request, a response or a header.
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from openrouter_video.api.answers import (
     PollAnswer,
     SubmitAnswer,
     error_message,
+    parse_json,
     read_content,
     read_poll,
     read_submit,
@@ -142,7 +142,7 @@ class VideoClient:
             raise ApiUnavailable(f"could not reach {url}: {cause_of(error)}") from None
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
             raise ApiUnavailable(f"{url} answered HTTP {response.status_code}; try again later")
-        payload = _json(body)
+        payload = parse_json(body) if body is not None else None
         if not response.is_success or payload is None:
             label = clip(response.headers.get("content-type", "no content type"))
             too_large = f"more than {LARGEST_ANSWER_BYTES} bytes of {label}" if body is None else None
@@ -249,9 +249,9 @@ class VideoClient:
                 if target is not None:
                     wait = retry_after(head.headers, self._now())
                     raise ContentUnavailable(answer_of_target(target, head.status, wait))
-                beginning = self._without_key(beginning_of(download, head.headers, limits))
+                beginning = self._without_key(beginning_of(download, head.headers))
                 raise ContentUnavailable(read_content(head.status, head.headers, beginning, self._now()))
-            yield video_body(download, head.headers, limits, self._without_key, quoted=target is None)
+            yield video_body(download, head.headers, self._without_key, quoted=target is None)
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         if self._key is not None:
@@ -262,13 +262,6 @@ class VideoClient:
         """Blot the key out of an answer: a proxy's error page may repeat the request's headers."""
         key = self._key.get_secret_value().encode() if self._key is not None else b""
         return answer.replace(key, b"***") if len(key) >= SHORTEST_KEY else answer
-
-
-def _json(body: bytes | None) -> Any:
-    try:
-        return json.loads(body) if body is not None else None
-    except (ValueError, RecursionError):
-        return None
 
 
 def out_of_time(seconds: float, passed: float) -> str:

@@ -105,7 +105,7 @@ class Download:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
-        self._limits = limits
+        self.limits = limits
         self._stop = stop
         self._clock = clock
         self._begun = clock()
@@ -145,7 +145,7 @@ class Download:
         Raises:
             ContentUnavailable: if it breaks off, or runs against a limit.
         """
-        limits, waited, rated, size = self._limits, 0.0, 0, 0
+        limits, waited, rated, size = self.limits, 0.0, 0, 0
         while True:
             before = self._clock()
             item = self._take(limits.rate_seconds - waited)
@@ -171,8 +171,8 @@ class Download:
             if self._stop.is_set():
                 raise ContentUnavailable(ContentAnswer("the download was stopped", again=False))
             now = self._clock()
-            if now - self._begun > self._limits.seconds:
-                raise _given_up(f"it was not complete after {self._limits.seconds:g} s", "seconds", "higher")
+            if now - self._begun > self.limits.seconds:
+                raise _given_up(f"it was not complete after {self.limits.seconds:g} s", "seconds", "higher")
             with suppress(queue.Empty):
                 return self._items.get(timeout=max(0.0, min(WAKE_SECONDS, until - now)))
             if now >= until:
@@ -240,11 +240,11 @@ def _check_size(size: int, limits: DownloadLimits) -> None:
         raise _given_up(f"it is too large: {most}", "largest_bytes", "higher")
 
 
-def beginning_of(download: Download, headers: Mapping[str, str], limits: DownloadLimits) -> bytes:
+def beginning_of(download: Download, headers: Mapping[str, str]) -> bytes:
     """Return the first 64 KiB of a body, or what came of it: enough to see why it is no video."""
     body = bytearray()
     with suppress(ContentUnavailable):
-        for chunk in _decoded(download, headers, limits):
+        for chunk in _decoded(download, headers):
             body += chunk
             if len(body) >= BEGINNING_BYTES:
                 break
@@ -254,7 +254,6 @@ def beginning_of(download: Download, headers: Mapping[str, str], limits: Downloa
 def video_body(
     download: Download,
     headers: Mapping[str, str],
-    limits: DownloadLimits,
     without_key: Callable[[bytes], bytes],
     *,
     quoted: bool = True,
@@ -267,8 +266,8 @@ def video_body(
             whatever goes wrong on the way.
     """
     length = headers.get("content-length", "")
-    _check_size(int(length) if length.isascii() and length.isdigit() else 0, limits)
-    body = _decoded(download, headers, limits)
+    _check_size(int(length) if length.isascii() and length.isdigit() else 0, download.limits)
+    body = _decoded(download, headers)
     head = b""
     for chunk in body:
         head += chunk
@@ -287,7 +286,7 @@ def video_body(
     return chain([head], body) if head else body
 
 
-def _decoded(download: Download, headers: Mapping[str, str], limits: DownloadLimits) -> Iterator[bytes]:
+def _decoded(download: Download, headers: Mapping[str, str]) -> Iterator[bytes]:
     """Return the body as it was before something on the way compressed it (RFC 9110, 8.4)."""
     chunks = download.chunks()
     names = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
@@ -298,7 +297,7 @@ def _decoded(download: Download, headers: Mapping[str, str], limits: DownloadLim
         known = f"no compression was asked for, and only gzip and deflate can be decoded, {MOST_ENCODINGS} at most"
         raise ContentUnavailable(ContentAnswer(f"the content is compressed {what}; {known}", again=True))
     for name in reversed(encodings):
-        chunks = _inflated(chunks, name, limits)
+        chunks = _inflated(chunks, name, download.limits)
     return chunks
 
 

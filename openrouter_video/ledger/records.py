@@ -83,7 +83,7 @@ def scope_of_run(root_run_id: str, asked: Mapping[str, Any]) -> Scope:
     return Scope(digest(["run", root_run_id, asked]), shared=False)
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Return the SHA-256 of a JSON value in canonical form, in hexadecimal."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
@@ -279,7 +279,7 @@ def _parse(kind: type[_R], content: bytes | None) -> _R | None:
         return None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004 (a line of a terminal)
 

@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from typing import Any
+from typing import IO, Any
 
 from openrouter_video.api import https_problem
 from openrouter_video.elision import parse_data_url, redact_source
@@ -118,7 +118,7 @@ def _read_bounded(store: Store, limit_bytes: int) -> bytes | None:
     return content
 
 
-def _take(file: Any, most: int) -> bytes:
+def _take(file: IO[bytes], most: int) -> bytes:
     taken = bytearray()
     while len(taken) < most and (block := file.read(min(_MIB, most - len(taken)))):
         taken += block

@@ -107,7 +107,7 @@ def parse_request(
     )
 
 
-def _parse_options(given: Any, problems: list[Problem]) -> ProviderOptions:
+def _parse_options(given: object, problems: list[Problem]) -> ProviderOptions:
     """Unwrap ``parameters`` and drop what is null: the planner nests again where the provider wants it."""
     shape = 'an object of objects by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}'
     if given is None:
@@ -162,7 +162,7 @@ def _unsendable(values: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _is_portable(value: Any, depth: int = DEEPEST) -> bool:
+def _is_portable(value: object, depth: int = DEEPEST) -> bool:
     """Whether other programs can read a value as it is written: Prefect's own server takes no more either."""
     if isinstance(value, Mapping | list | tuple):
         items = value.values() if isinstance(value, Mapping) else value
@@ -170,7 +170,7 @@ def _is_portable(value: Any, depth: int = DEEPEST) -> bool:
     return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
-def _parse_slugs(given: Any, problems: list[Problem]) -> dict[str, str]:
+def _parse_slugs(given: object, problems: list[Problem]) -> dict[str, str]:
     slugs = given or {}
     if isinstance(slugs, Mapping) and all(isinstance(part, str) and part for pair in slugs.items() for part in pair):
         return dict(slugs)

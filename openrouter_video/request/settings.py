@@ -167,7 +167,7 @@ def parse_settings(settings: VideoSettings | Mapping[str, Any] | None, problems:
     return parsed
 
 
-def _validated(settings: Any, problems: list[Problem]) -> VideoSettings:
+def _validated(settings: object, problems: list[Problem]) -> VideoSettings:
     if settings is not None and not isinstance(settings, Mapping):
         message = 'settings must be an object, such as {"duration": 4}'
         problems.append(Problem("settings", f"{message}; got {shown(settings)}"))
@@ -180,7 +180,7 @@ def _validated(settings: Any, problems: list[Problem]) -> VideoSettings:
         return VideoSettings()
 
 
-def _settings_problem(kind: str, place: tuple[int | str, ...], given: Any, said: str) -> Problem:
+def _settings_problem(kind: str, place: tuple[int | str, ...], given: object, said: str) -> Problem:
     """Put one complaint of pydantic into words that name the field, the value and what is allowed."""
     # A field whose name is no text has no place either.
     parents, name = place[:-1], str(place[-1]) if place else "settings"

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff, suffix_of
@@ -69,7 +69,7 @@ def save_video(
         told = _shown_of(_probe_saved(store, path))
         length, width, height = shown
         shown = Shown(length or told.duration_seconds, width or told.width, height or told.height)
-    return arriving.saved(**shown._asdict(), notes=(*whole.notes, *_untold(shown)))
+    return arriving.saved(shown, notes=(*whole.notes, *_untold(shown)))
 
 
 def _untold(shown: Shown) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def save_damaged(
             writer.publish()
         info = _probe_saved(store, path)
         plays = info is not None and not arriving.walk.cut and _is_video(head, info.duration_seconds)
-        return arriving.saved(**_shown_of(info)._asdict(), kind="playable" if plays else "damaged"), known
+        return arriving.saved(_shown_of(info), kind="playable" if plays else "damaged"), known
     return None
 
 
@@ -144,8 +144,20 @@ class _Arriving:
             known = None if is_page(self.walk.head) else self.digest.hexdigest()
             raise BrokenVideo(words, fault=str(broken), sha256=known) from None
 
-    def saved(self, **known: Any) -> SavedFile:
-        return SavedFile(url=self._url, bytes=self._size, sha256=self.digest.hexdigest(), **known)
+    def saved(
+        self, shown: Shown, kind: Literal["video", "damaged", "playable"] = "video", notes: tuple[str, ...] = ()
+    ) -> SavedFile:
+        digest, (length, width, height) = self.digest.hexdigest(), shown
+        return SavedFile(
+            url=self._url,
+            bytes=self._size,
+            sha256=digest,
+            duration_seconds=length,
+            width=width,
+            height=height,
+            kind=kind,
+            notes=notes,
+        )
 
 
 def _peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:

@@ -33,7 +33,7 @@ def received(wire: bytes, encoding: str, step: int = 1000, limits: DownloadLimit
     answer = httpx.Response(200, headers={"content-encoding": encoding}, content=pieces)
     limits = limits or DownloadLimits()
     with Download(lambda _: nullcontext(answer), limits, threading.Event()) as download:
-        return b"".join(video_body(download, download.head(5).headers, limits, bytes))
+        return b"".join(video_body(download, download.head(5).headers, bytes))
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000, 10**6])
@@ -124,7 +124,7 @@ def test_a_stated_length_beyond_the_largest_size_is_not_begun() -> None:
     with Download(lambda _: nullcontext(answer), limits, threading.Event()) as download:
         head = download.head(5)
         with pytest.raises(ContentUnavailable, match="it is too large"):
-            video_body(download, head.headers, limits, bytes)
+            video_body(download, head.headers, bytes)
 
 
 def test_what_the_store_takes_does_not_count_against_the_rate() -> None:
