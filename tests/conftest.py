@@ -25,6 +25,7 @@ from hypothesis import settings
 
 from tests.support import object_stores
 from tests.support.object_stores import Environment
+from tests.support.prefect_servers import DATABASE, prefect_home
 
 if TYPE_CHECKING:
     from openrouter_video.outcome import Outcome
@@ -243,14 +244,27 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_RESULTS_LOCAL_STORAGE_PATH,
         temporary_settings,
     )
-    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+    from prefect.testing import utilities  # noqa: PLC0415
 
     results = tmp_path_factory.mktemp("results")
-    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_UI_ENABLED": "false"}
     with (
-        prefect_test_harness(server_startup_timeout=90),
+        _beginning_with_an_empty_database(),
+        utilities.prefect_test_harness(server_startup_timeout=90),
         temporary_settings({PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
     ):
+        yield
+
+
+@contextmanager
+def _beginning_with_an_empty_database() -> Iterator[None]:
+    """Let Prefect's harness find an empty database in its folder, which it would else take seconds to make."""
+    from prefect.testing import utilities  # noqa: PLC0415
+
+    home = prefect_home(Path(tempfile.mkdtemp()))
+    (home / DATABASE).rename(home / "prefect-test.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utilities, "mkdtemp", lambda: str(home))
         yield
 
 

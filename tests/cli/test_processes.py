@@ -17,6 +17,7 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.stores import open_store
 from tests.support.flow_processes import wait_until
+from tests.support.prefect_servers import prefect_home
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "openrouter_video")
@@ -28,7 +29,7 @@ VEO, SEEDANCE = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini"
 def surroundings(tmp_path: Path) -> dict[str, str]:
     """An environment without any setting of ours or Prefect's, and a home of its own for Prefect."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENROUTER", "PREFECT"))}
-    return {**kept, "PREFECT_HOME": str(tmp_path / "prefect"), "PYTHONPATH": str(ROOT)}
+    return {**kept, "PREFECT_HOME": str(prefect_home(tmp_path / "prefect")), "PYTHONPATH": str(ROOT)}
 
 
 def test_one_command_without_a_key_makes_videos(surroundings: dict[str, str], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from openrouter_video.cli import texts
 from openrouter_video.sandbox import Sandbox
 from tests.benchmarks.__main__ import BEGIN, END
 from tests.support.markdown import examples, links
+from tests.support.prefect_servers import prefect_home
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -35,7 +36,10 @@ def test_the_first_screen_shows_both_commands() -> None:
 def test_make_demo_ends_with_four_videos(tmp_path: Path) -> None:
     """Exactly as written: it exits 0, leaves four whole videos, and explains the fifth model's refusal."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OPENROUTER_", "PREFECT_"))}
-    environment |= {"OPENROUTER_VIDEO_OUTPUT": str(tmp_path / "videos"), "PREFECT_HOME": str(tmp_path / "prefect")}
+    environment |= {
+        "OPENROUTER_VIDEO_OUTPUT": str(tmp_path / "videos"),
+        "PREFECT_HOME": str(prefect_home(tmp_path / "prefect")),
+    }
     done = subprocess.run(["make", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(tmp_path.rglob("*.mp4"))) == 4

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
-import shutil
-import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from http import HTTPStatus
 from inspect import signature
@@ -35,6 +32,8 @@ from openrouter_video import flows
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.ledger.records import scope_of_key
 from openrouter_video.sandbox import Sandbox
+from tests.support.flow_processes import wait_until
+from tests.support.prefect_servers import make_serve
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
@@ -248,44 +247,33 @@ def answer(url: str, data: Any = None, method: str | None = None) -> Any:
             time.sleep(0.5)
 
 
-def wait_for(found: Any, seconds: float, what: str) -> Any:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.2)
-    return pytest.fail(f"{what}: not within {seconds} s")
+class Served:
+    """``make serve`` in a folder of its own, which can be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running = ExitStack()
+        self.start()
+
+    def start(self) -> None:
+        """Start it; the form's address tells where its server is."""
+        self.form = self._running.enter_context(make_serve(self.folder))
+        self.origin = self.form.split("/v2/")[0]
+        self.api = f"{self.origin}/api"
+
+    def stop(self) -> None:
+        """End all of it by Ctrl-C."""
+        self._running.close()
+        with pytest.raises(OSError, match="refused"):
+            answer(f"{self.api}/health")
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run ``make serve`` with the sandbox in a folder of its own; the form's address. Ctrl-C ends all of it."""
-    script = folder / "deployments" / "serve.py"
-    if not script.exists():
-        shutil.copytree(ROOT / "deployments", script.parent)
-    log = folder / "log"
-    with log.open("wb") as output:
-        serve = subprocess.Popen(
-            [sys.executable, script, "--sandbox"],
-            cwd=folder,
-            env={name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-
-        def printed() -> re.Match[str] | None:
-            assert serve.poll() is None, log.read_text()
-            return re.search(r"http://127.0.0.1:\d+/v2/deployments/deployment/[0-9a-f-]+/run", log.read_text())
-
-        yield wait_for(printed, 60, "the form's address").group()
-    finally:
-        os.killpg(serve.pid, signal.SIGINT)
-        code = serve.wait(60)
-    assert code == 0
-    assert log.read_text().rstrip().endswith("Stopped.")
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A ``make serve`` that was just started for the first time."""
+    served = Served(tmp_path_factory.mktemp("served"))
+    yield served
+    served.stop()
 
 
 def named(api: str, name: str) -> dict[str, Any]:
@@ -310,50 +298,51 @@ def runs_of(api: str, deployment_id: str, *states: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_make_serve_starts_answers_and_stops(tmp_path: Path) -> None:
+def test_make_serve_starts_answers_and_stops(served: Served) -> None:
     """A real process: it prints the form's address, serves what the file says, and Ctrl-C ends it all."""
-    with serving(tmp_path) as form:
-        origin, deployment = form.split("/v2/")[0], form.split("/")[-2]
-        assert answer(f"{origin}/ui-settings")["api_url"] == f"{origin}/api"
-        served = answer(f"{origin}/api/deployments/{deployment}")
-        assert served["name"] == "fan-out-video"
-        assert served["parameters"]["settings"] == DEFINITIONS["fan-out-video"]["parameters"]["settings"]
-        assert not {"store", "credentials"} & set(served["parameters"])
-        switches = {name: [s["active"] for s in named(f"{origin}/api", name)["schedules"]] for name in DEFINITIONS}
-        off, on = [False], [True]
-        assert switches == {"generate-video": [], "fan-out-video": [], "daily-fan-out-video": off, "collect-videos": on}
-    with pytest.raises(OSError, match="refused"):
-        answer(f"{origin}/api/health")
-    assert (tmp_path / ".prefect" / "server.log").exists()
+    assert answer(f"{served.origin}/ui-settings")["api_url"] == served.api
+    deployment = answer(f"{served.api}/deployments/{served.form.split('/')[-2]}")
+    assert deployment["name"] == "fan-out-video"
+    assert deployment["parameters"]["settings"] == DEFINITIONS["fan-out-video"]["parameters"]["settings"]
+    assert not {"store", "credentials"} & set(deployment["parameters"])
+    switches = {name: [s["active"] for s in named(served.api, name)["schedules"]] for name in DEFINITIONS}
+    off, on = [False], [True]
+    assert switches == {"generate-video": [], "fan-out-video": [], "daily-fan-out-video": off, "collect-videos": on}
+    assert (served.folder / ".prefect" / "server.log").exists()
 
 
-def test_the_daily_schedule_works_and_stays_switched_on(tmp_path: Path) -> None:
+def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
     """Switched on as Prefect's UI does it, it plans runs with prompt and key; the next start keeps it on.
 
     What does not wait for seven o'clock is a second schedule of the same deployment, without parameters, too.
     """
     wanted = DEFINITIONS["daily-fan-out-video"]["parameters"]
-    with serving(tmp_path) as form:
-        api = f"{form.split('/v2/')[0]}/api"
-        switch(api, "collect-videos", active=False)
-        daily = switch(api, "daily-fan-out-video", active=True)
-        identity = daily.rsplit("/", 1)[-1]
-        planned = wait_for(lambda: runs_of(api, identity, "SCHEDULED"), 60, "the runs of the schedule")
-        assert {run["auto_scheduled"] for run in planned} == {True}
-        for name in ("prompt", "idempotency_key"):
-            assert {run["parameters"][name] for run in planned} == {wanted[name]}
-        soon = {"schedule": {"interval": 15, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
-        (extra,) = answer(f"{daily}/schedules", [soon])
-        (fired, *_) = wait_for(lambda: runs_of(api, identity, "COMPLETED"), 150, "the end of a run of the schedule")
-        answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
-        assert fired["auto_scheduled"]
-        assert fired["created_by"]["display_value"] == "soon"
-        assert not runs_of(api, identity, "FAILED", "CRASHED")
-    (folder,) = (tmp_path / "videos").glob("a-time-lapse-of-*")
+    switch(served.api, "collect-videos", active=False)
+    daily = switch(served.api, "daily-fan-out-video", active=True)
+
+    def runs(*states: str) -> list[dict[str, Any]]:
+        return runs_of(served.api, daily.rsplit("/", 1)[-1], *states)
+
+    wait_until(lambda: runs("SCHEDULED"), 150)
+    planned = runs("SCHEDULED")
+    assert {run["auto_scheduled"] for run in planned} == {True}
+    for name in ("prompt", "idempotency_key"):
+        assert {run["parameters"][name] for run in planned} == {wanted[name]}
+    soon = {"schedule": {"interval": 10, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
+    (extra,) = answer(f"{daily}/schedules", [soon])
+    wait_until(lambda: runs("RUNNING", "COMPLETED"), 150)
+    # One run is enough; each that would follow costs seconds.
+    answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
+    wait_until(lambda: runs("COMPLETED"), 150)
+    fired = runs("COMPLETED")[0]
+    assert fired["auto_scheduled"]
+    assert fired["created_by"]["display_value"] == "soon"
+    assert not runs("FAILED", "CRASHED")
+    (folder,) = (served.folder / "videos").glob("a-time-lapse-of-*")
     day = datetime.fromisoformat(fired["expected_start_time"]).astimezone(ZoneInfo("Europe/Berlin")).date()
     assert folder.name.endswith(f"-{scope_of_key(f'orchid-{day}', 'loopback').short}")
     assert len(list(folder.glob("*.mp4"))) == len(wanted["models"])
-    with serving(tmp_path) as form:
-        api = f"{form.split('/v2/')[0]}/api"
-        assert [s["active"] for s in named(api, "daily-fan-out-video")["schedules"]] == [True]
-        assert [s["active"] for s in named(api, "collect-videos")["schedules"]] == [False]
+    served.stop()
+    served.start()
+    assert [s["active"] for s in named(served.api, "daily-fan-out-video")["schedules"]] == [True]
+    assert [s["active"] for s in named(served.api, "collect-videos")["schedules"]] == [False]
