@@ -15,7 +15,7 @@ from openrouter_video.api import VideoClient
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Ledger
 from openrouter_video.run import LEDGER_FOLDER, Resources, find_place, ledger_mode
-from openrouter_video.stores import Store, check_writable, open_store, passing_place, safe_url, same_place
+from openrouter_video.stores import Store, check_writable, open_store, parse_store_url, safe_url, share_options
 from openrouter_video.threads import Threads
 
 from .block_names import block_name
@@ -83,11 +83,11 @@ class VideoStore(Block):
 
     def _options_for(self, url: str) -> SecretDict | None:
         saved = self._saved or self
-        return saved.storage_options if same_place(url, saved.base_url) else None
+        return saved.storage_options if share_options(url, saved.base_url) else None
 
     def _ledger_options_for(self, url: str) -> SecretDict | None:
         saved = self._saved or self
-        if saved.ledger_url and same_place(url, saved.ledger_url):
+        if saved.ledger_url and share_options(url, saved.ledger_url):
             return saved.ledger_storage_options
         return self._options_for(url)
 
@@ -123,7 +123,8 @@ class VideoStore(Block):
             ConfigurationError: The videos or the ledger would be there.
         """
         for url in (self.base_url, self.ledger_url or (self._saved or self).base_url):
-            if passing_place(url):
+            parsed = parse_store_url(url)
+            if parsed.ends_with_the_process or parsed.is_relative:
                 raise ConfigurationError(
                     "a deployment needs a lasting place for its videos and ledger; "
                     f"{safe_url(url)!r} ends with the worker: name a store block, give an absolute output or URL, or "

@@ -15,18 +15,7 @@ from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.ledger.open_index import OpenIndex, OwnMarks
 from openrouter_video.ledger.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, is_record, parse_entry
 from openrouter_video.outcome import Outcome
-from openrouter_video.stores import (
-    Store,
-    check_ledger,
-    check_reachable,
-    clear_leftovers,
-    clear_probes,
-    create_exclusive,
-    list_names,
-    list_tree,
-    part_of,
-    read_bytes,
-)
+from openrouter_video.stores import Store, check_ledger, check_reachable, clear_probes, part_of
 
 __all__ = ["Ledger"]
 
@@ -131,13 +120,13 @@ class Ledger:
     def doubt(self, key: str, attempt: int, reason: str) -> bool:
         """Record that nobody knows whether the attempt was accepted; only a person may settle it."""
         created = self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
-        clear_leftovers(self.store, key)
+        self.store.clear_leftovers(key)
         return created
 
     def settle(self, key: str, outcome: Outcome) -> bool:
         """Record the end: the file is safe, or the provider has given up."""
         created = self._create(key, "outcome", OutcomeRecord(at=_now(), outcome=outcome))
-        clear_leftovers(self.store, key)
+        self.store.clear_leftovers(key)
         if created:
             self._marks.end(key, for_good=True)
         return created
@@ -168,18 +157,18 @@ class Ledger:
         """
         superfluous = {of for of in map(part_of, names) if of is not None and (over or of in names)}
         if superfluous:
-            clear_leftovers(self.store, key, None if over else superfluous)
+            self.store.clear_leftovers(key, None if over else superfluous)
 
     def _names(self, key: str) -> list[str]:
         try:
-            return list_names(self.store, key, temporaries=True)
+            return self.store.list_names(key, temporaries=True)
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
 
     def _read(self, key: str, names: Sequence[str]) -> LedgerEntry:
         records = [name for name in names if name.endswith(SUFFIX) and is_record(name.removesuffix(SUFFIX))]
         try:
-            contents = {name.removesuffix(SUFFIX): read_bytes(self.store, f"{key}/{name}") for name in records}
+            contents = {name.removesuffix(SUFFIX): self.store.read_bytes(f"{key}/{name}") for name in records}
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot be read: {error}") from None
         return parse_entry(key, contents)
@@ -196,9 +185,9 @@ class Ledger:
         can be read is then not asked, since that would be a request for each.
         """
         try:
-            tree = list_tree(self.store) if unsettled else None
+            tree = self.store.list_tree() if unsettled else None
             if tree is None:
-                names = list_names(self.store, temporaries=True)
+                names = self.store.list_names(temporaries=True)
                 clear_probes(self.store, names)
                 return sorted(name for name in names if KEY.fullmatch(name))
         except StorageError as error:
@@ -210,7 +199,7 @@ class Ledger:
     def _create(self, key: str, name: str, record: Claim | JobRecord | Proof | OutcomeRecord) -> bool:
         content = record.model_dump_json(exclude_none=True, indent=1).encode()
         try:
-            return create_exclusive(self.store, f"{key}/{name}{SUFFIX}", content)
+            return self.store.create_exclusive(f"{key}/{name}{SUFFIX}", content)
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot record {name} of {key}: {error}") from None
 

@@ -18,17 +18,7 @@ from typing import NamedTuple
 
 from openrouter_video.errors import StorageError
 from openrouter_video.ledger.records import digest
-from openrouter_video.stores import (
-    Store,
-    clear_leftovers,
-    create_exclusive,
-    is_part,
-    list_names,
-    list_tree,
-    read_bytes,
-    remove,
-    write_bytes,
-)
+from openrouter_video.stores import Store, part_of
 
 __all__ = ["Mark", "OpenIndex", "OwnMarks", "listing_due", "still_marked"]
 
@@ -90,16 +80,16 @@ class OpenIndex:
         name = f"{made.astimezone(UTC):{STAMP}}-{digest([sorted(keys), salt])[:12]}.json"
         content = json.dumps({"keys": sorted(keys)}).encode()
         # Exclusively, since that tries again when somebody clears its temporary away; one that exists says the same.
-        create_exclusive(self._store, f"{FOLDER}/{name}", content)
+        self._store.create_exclusive(f"{FOLDER}/{name}", content)
         return name
 
     def drop(self, name: str) -> None:
         """Remove a mark, best effort; where files may only be written, it is emptied, which spares reading it."""
         try:
-            remove(self._store, f"{FOLDER}/{name}")
+            self._store.remove(f"{FOLDER}/{name}")
         except StorageError:
             with suppress(StorageError):
-                write_bytes(self._store, f"{FOLDER}/{name}", b"")
+                self._store.write_bytes(f"{FOLDER}/{name}", b"")
 
     def read(self) -> list[Mark]:
         """Read all marks.
@@ -107,11 +97,11 @@ class OpenIndex:
         Raises:
             StorageError: they could not be listed.
         """
-        sizes = list_tree(self._store, FOLDER)
+        sizes = self._store.list_tree(FOLDER)
         if sizes is None:
-            names = list_names(self._store, FOLDER, temporaries=True)
-            if any(map(is_part, names)):
-                clear_leftovers(self._store, FOLDER)
+            names = self._store.list_names(FOLDER, temporaries=True)
+            if any(map(part_of, names)):
+                self._store.clear_leftovers(FOLDER)
         else:
             names = sorted(name for name in sizes if sizes[name])
         return [mark for mark in map(self._read, filter(MARK.fullmatch, names)) if mark is not None]
@@ -122,7 +112,7 @@ class OpenIndex:
         except ValueError:
             return None
         try:
-            content = read_bytes(self._store, f"{FOLDER}/{name}")
+            content = self._store.read_bytes(f"{FOLDER}/{name}")
         except StorageError:
             return Mark(name, made, None)
         # Removed by its run a moment ago, or emptied by one that may not remove.
@@ -131,7 +121,7 @@ class OpenIndex:
     def listed(self) -> datetime | None:
         """Return when somebody last listed everything; None if nobody has, or if that cannot be read."""
         try:
-            content = read_bytes(self._store, f"{FOLDER}/{LISTED}")
+            content = self._store.read_bytes(f"{FOLDER}/{LISTED}")
             listed = datetime.fromisoformat(json.loads(content or b"")["at"])
         except (StorageError, ValueError, TypeError, KeyError):
             return None
@@ -140,7 +130,7 @@ class OpenIndex:
     def note_listing(self, when: datetime) -> None:
         """Remember that everything was listed, best effort: else the next collection does it again."""
         with suppress(StorageError):
-            write_bytes(self._store, f"{FOLDER}/{LISTED}", json.dumps({"at": when.isoformat()}).encode())
+            self._store.write_bytes(f"{FOLDER}/{LISTED}", json.dumps({"at": when.isoformat()}).encode())
 
     def tidy(self, marks: Iterable[Mark], over: AbstractSet[str], free: AbstractSet[str], now: datetime) -> list[Mark]:
         """Remove the marks that stand for nothing any more, shorten those that mostly do, best effort; return the rest.

@@ -98,18 +98,16 @@ def _read(source: str, storage_options: Mapping[str, Any] | None, limit_bytes: i
 
 
 def _read_bounded(store: Store, limit_bytes: int) -> bytes | None:
-    with store.errors("read"), store.session() as filesystem:
+    with store.errors("read"):
         try:
-            info = answered_in_time(lambda: filesystem.info(store.root), store.url)
+            with store.session() as filesystem:
+                info = answered_in_time(lambda: filesystem.info(store.root), store.url)
             if info["type"] != "file":
                 raise _Refused(f"{store.url} is a {info['type']}, not a file. Name an image.")
             if (info.get("size") or 0) > limit_bytes:
                 raise _Refused(_too_large(store.url, info["size"], limit_bytes))
-            if store.kind == "memory":
-                content: bytes = filesystem.cat_file(store.root)
-            else:
-                with filesystem.open(store.root, "rb", block_size=_MIB) as file:
-                    content = _take(file, limit_bytes + 1)
+            with store.reading() as file:
+                content = _take(file, limit_bytes + 1)
         except FileNotFoundError:
             return None
     # The size that a store states may be old, or a guess; a pipe or a device has none.

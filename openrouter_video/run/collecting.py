@@ -52,7 +52,7 @@ def not_here(claim: Claim) -> str | None:
     Blocks. A claim of an older version names no machine: its folder must at least exist.
     """
     try:
-        if parse_store_url(claim.output).kind not in {"local", "memory"}:
+        if parse_store_url(claim.output).is_shared:
             return None
         if is_same_folder(open_store(claim.output), claim.folder):
             return None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import OWNER_ONLY, Ledger
-from openrouter_video.stores import check_writable, ends_with_the_process, open_store, parse_store_url, safe_url
+from openrouter_video.stores import check_writable, open_store, parse_store_url, safe_url
 
 __all__ = ["DEFAULT_OUTPUT", "LEDGER_FOLDER", "Place", "find_place", "ledger_mode"]
 
@@ -45,7 +45,7 @@ class Place(NamedTuple):
             ConfigurationError: if not.
         """
         for url in filter(None, (self.output, self.ledger)):
-            if ends_with_the_process(parse_store_url(url)):
+            if parse_store_url(url).ends_with_the_process:
                 raise ConfigurationError(
                     f"what is kept at {safe_url(url)!r} ends with this command, a video that is paid for too; give a "
                     "folder or a URL such as s3://bucket/videos"

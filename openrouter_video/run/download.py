@@ -22,7 +22,7 @@ from openrouter_video.outcome import Outcome, SavedFile
 from openrouter_video.run.conclusions import COLLECT, completed, elapsed_since, left_open, started
 from openrouter_video.run.haul import Haul, is_of_one_output
 from openrouter_video.run.polling import backoff
-from openrouter_video.stores import Store, clear_leftovers, list_names, remove
+from openrouter_video.stores import Store
 from openrouter_video.threads import Threads
 from openrouter_video.videos import (
     Stopped,
@@ -172,8 +172,8 @@ class Downloader:
         kept = {name for path in video_paths(claim, min(job.videos, MOST_OUTPUTS)) for name in kept_names(path)}
         kept -= {file.url.rpartition("/")[2] for file in files}
         with suppress(StorageError):
-            for name in kept.intersection(list_names(self._store, folder)):
-                remove(self._store, f"{folder}/{name}".lstrip("/"))
+            for name in kept.intersection(self._store.list_names(folder)):
+                self._store.remove(f"{folder}/{name}".lstrip("/"))
 
     def _describe(self, claim: Claim, job: VideoJob, outcome: Outcome) -> Outcome:
         path = sidecar_path(claim.path)
@@ -200,7 +200,7 @@ class Downloader:
         """Remove what processes that died have left of a job's files, once they are complete or will never be."""
         folder, _, sidecar = sidecar_path(claim.path).rpartition("/")
         names = {name for path in video_paths(claim, min(videos, MOST_OUTPUTS)) for name in possible_names(path)}
-        clear_leftovers(self._store, folder, names | {sidecar})
+        self._store.clear_leftovers(folder, names | {sidecar})
 
     def find(self, claim: Claim, job_id: str | None = None) -> Outcome | None:
         """Return the outcome in a claim's sidecar, if it is of that job and its files are all there and whole."""

@@ -1,4 +1,4 @@
-"""Edge: whether a store answers, takes a video, can hold a ledger; asked before anything is paid, and in good time."""
+"""Whether a store answers, takes a video, can hold a ledger; asked before anything is paid, and in good time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from openrouter_video.errors import ConfigurationError, StorageError
-from openrouter_video.stores.exclusive import UNKNOWN_KIND, create_exclusive, ensure_file, ledger_refusal
-from openrouter_video.stores.opening import Store
-from openrouter_video.stores.patience import answered_in_time
-from openrouter_video.stores.small_files import list_names, read_bytes, remove, size_of, write_bytes
+from openrouter_video.stores.store import Store
+from openrouter_video.stores.time_limit import answered_in_time
 
 __all__ = ["PROBE", "check_ledger", "check_reachable", "check_writable", "clear_probes"]
 
@@ -21,7 +19,6 @@ PROBE = ".openrouter-video-probe"
 
 _ABSENT = ".openrouter-video-absent"  # which nobody ever writes
 _CONTENT = b"openrouter-video"
-_OBJECTS = frozenset({"s3", "gcs", "azure"})
 _OLD_PROBE = re.compile(r"\.{1,2}probe-([0-9]+)-.*")  # with two dots it is the temporary of one
 _PROBE_SECONDS = 600.0
 
@@ -33,7 +30,7 @@ def check_reachable(store: Store) -> None:
         ConfigurationError: It does not answer, or with an error.
     """
     try:
-        answered_in_time(lambda: size_of(store, PROBE), store.url)
+        answered_in_time(lambda: store.size_of(PROBE), store.url)
     except StorageError as error:
         raise _unusable(store, str(error)) from None
 
@@ -59,20 +56,24 @@ def _unusable(store: Store, why: str) -> ConfigurationError:
 
 
 def _takes_files(store: Store) -> bool:
-    if store.kind in _OBJECTS:
+    if store.keeps_probe:
         # That it exists shows the right to create it as well: who has none is told that instead.
-        ensure_file(store, PROBE, _CONTENT)
-        whole = read_bytes(store, PROBE) is not None
+        try:
+            store.create_exclusive(PROBE, _CONTENT)
+        except StorageError:
+            # A store that knows no conditions may take videos all the same.
+            store.write_bytes(PROBE, _CONTENT)
+        whole = store.read_bytes(PROBE) is not None
         # S3 answers 403 about an absent object to those who may not list, which nobody can tell from a locked one.
-        return whole and read_bytes(store, _ABSENT) is None
+        return whole and store.read_bytes(_ABSENT) is None
     probe = _new_probe()
-    write_bytes(store, probe, _CONTENT)
+    store.write_bytes(probe, _CONTENT)
     try:
-        whole = read_bytes(store, probe) == _CONTENT
-        clear_probes(store, list_names(store, temporaries=True))
+        whole = store.read_bytes(probe) == _CONTENT
+        clear_probes(store, store.list_names(temporaries=True))
     finally:
-        remove(store, probe)
-    return whole and read_bytes(store, probe) is None
+        store.remove(probe)
+    return whole and store.read_bytes(probe) is None
 
 
 def check_ledger(store: Store) -> None:
@@ -82,29 +83,27 @@ def check_ledger(store: Store) -> None:
         LedgerUnsafe: The store cannot promise that of two processes only one creates a record.
         ConfigurationError: It does not answer.
     """
-    if store.kind == "other":
-        raise ledger_refusal(store, UNKNOWN_KIND)
     try:
         good = answered_in_time(lambda: _creates_once(store), store.url)
     except StorageError as error:
-        raise ledger_refusal(store, f"the test of it failed. {error}") from None
+        raise store.ledger_refusal(f"the test of it failed. {error}") from None
     if not good:
-        raise ledger_refusal(store, "it let a second writer replace a record that must be created only once")
+        raise store.ledger_refusal("it let a second writer replace a record that must be created only once")
 
 
 def _creates_once(store: Store) -> bool:
     first, second = (secrets.token_hex(8).encode() for _ in range(2))
-    if store.kind in _OBJECTS:
+    if store.keeps_probe:
         # Refused, and not replaced: that is the test, and no second attempt is needed.
-        if not create_exclusive(store, PROBE, first) and read_bytes(store, PROBE) not in {None, first}:
+        if not store.create_exclusive(PROBE, first) and store.read_bytes(PROBE) not in {None, first}:
             return True
-        return not create_exclusive(store, PROBE, second) and read_bytes(store, PROBE) not in {None, second}
+        return not store.create_exclusive(PROBE, second) and store.read_bytes(PROBE) not in {None, second}
     probe = _new_probe()
+    created = store.create_exclusive(probe, first)
     try:
-        created = create_exclusive(store, probe, first)
-        return created and not create_exclusive(store, probe, second) and read_bytes(store, probe) == first
+        return created and not store.create_exclusive(probe, second) and store.read_bytes(probe) == first
     finally:
-        remove(store, probe)
+        store.remove(probe)
 
 
 def clear_probes(store: Store, names: Iterable[str]) -> None:
@@ -113,7 +112,7 @@ def clear_probes(store: Store, names: Iterable[str]) -> None:
         for name in names:
             probe = _OLD_PROBE.fullmatch(name)
             if probe is not None and time.time() - int(probe[1]) > _PROBE_SECONDS:
-                remove(store, name)
+                store.remove(name)
 
 
 def _new_probe() -> str:

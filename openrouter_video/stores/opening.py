@@ -1,110 +1,37 @@
-"""Edge: a place for files, named by any fsspec URL, opened once and used from many threads."""
+"""From any fsspec URL, or a path of this machine, to the store of its kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import fsspec
 from fsspec import AbstractFileSystem
 
-from openrouter_video.errors import ConfigurationError, StorageError
-from openrouter_video.stores.azure import check_account
-from openrouter_video.stores.errors import driver_errors, explain, storage_errors
-from openrouter_video.stores.path_files import Access, LocalFiles, PathFiles
-from openrouter_video.stores.patience import answered_in_time
-from openrouter_video.stores.sftp import SftpFiles, SftpSessions, connect
-from openrouter_video.stores.urls import (
-    StoreKind,
-    StoreUrl,
-    ends_with_the_process,
-    file_url,
-    nearest_schemes,
-    parse_store_url,
-    secret_values,
-)
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.stores.errors import driver_errors, explain
+from openrouter_video.stores.local_store import LocalStore
+from openrouter_video.stores.object_store import AzureStore, GcsStore, S3Store
+from openrouter_video.stores.other_store import MemoryStore, OtherStore
+from openrouter_video.stores.sftp_store import SftpSessions, SftpStore, connect
+from openrouter_video.stores.store import Store
+from openrouter_video.stores.time_limit import answered_in_time
+from openrouter_video.stores.urls import StoreKind, StoreUrl, file_url, nearest_schemes, parse_store_url, secret_values
 
-__all__ = ["Store", "local_path", "open_store", "passing_place"]
+__all__ = ["open_store"]
 
-_S3_PATIENCE = {"connect_timeout": 5}  # botocore's own is a minute, for each of five attempts
+_STORES: Mapping[StoreKind, type[Store]] = {"s3": S3Store, "gcs": GcsStore, "azure": AzureStore, "other": OtherStore}
+# A listing that another process has made stale would hide a claim.
+_NO_CACHE: Mapping[str, Any] = {"use_listings_cache": False}
+_DEFAULTS: Mapping[StoreKind, Mapping[str, Any]] = {
+    "s3": _NO_CACHE,
+    # Or else "#1" at the end of a folder's name is the version of an object, and the folder seems empty.
+    "gcs": {**_NO_CACHE, "version_aware": False},
+    "azure": _NO_CACHE,
+}
+_S3_TIMEOUTS = {"connect_timeout": 5}  # botocore's own is a minute, for each of five attempts
 _EXTRAS: Mapping[StoreKind, str] = {"s3": "s3", "gcs": "gcs", "azure": "azure", "sftp": "sftp"}
-
-
-@dataclass(frozen=True)
-class Store:
-    """A folder, or a prefix, in some store.
-
-    ``url`` holds no secret; ``root`` is the path inside ``filesystem``. Over SFTP use ``session`` rather than
-    ``filesystem``, which is one connection that only one thread may use at a time.
-    """
-
-    url: str
-    filesystem: AbstractFileSystem = field(repr=False, compare=False)
-    root: str
-    kind: StoreKind
-    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
-    sessions: SftpSessions | None = field(default=None, repr=False, compare=False)
-    access: Access | None = field(default=None, compare=False)
-
-    def path(self, *parts: str) -> str:
-        """Return the path of something in the store; a part may itself have slashes, but leads nowhere else."""
-        relative = _relative(parts)
-        return f"{self.root.rstrip('/')}/{relative}" if relative else self.root
-
-    def url_of(self, *parts: str) -> str:
-        """Return the URL of something in the store."""
-        relative = _relative(parts)
-        if self.kind == "local":
-            return file_url(self.path(*parts))
-        separator = "" if self.url.endswith("/") else "/"
-        return f"{self.url}{separator}{relative}" if relative else self.url
-
-    def child(self, *parts: str) -> Store:
-        """Return the store whose root is a folder of this one."""
-        return replace(self, url=self.url_of(*parts), root=self.path(*parts))
-
-    def readable_by(self, mode: int) -> Store:
-        """Return this store where new small files have these permissions, and new folders what goes with them."""
-        return replace(self, access=Access(self.root, mode))
-
-    def close(self) -> None:
-        """Close the connections that belong to this store and its children; what is in use is closed after it."""
-        if self.sessions is not None:
-            self.sessions.close()
-
-    @contextmanager
-    def session(self) -> Iterator[AbstractFileSystem]:
-        """Lend a file system that no other thread uses meanwhile in a way that it could not bear."""
-        if self.sessions is None:
-            yield self.filesystem
-        else:
-            with self.sessions.lend() as filesystem:
-                yield filesystem
-
-    @contextmanager
-    def files(self) -> Iterator[PathFiles]:
-        """Lend the operations of a path store, that is of kind "local" or "sftp"."""
-        if self.sessions is None:
-            yield LocalFiles()
-        else:
-            with self.sessions.lend() as filesystem:
-                yield SftpFiles(filesystem)
-
-    @contextmanager
-    def errors(self, doing: str, *parts: str, then: str = "") -> Iterator[None]:
-        """Raise StorageError for what the driver raises inside; ``doing`` completes "Could not …"."""
-        with storage_errors(doing, self.url_of(*parts), self.secrets, then):
-            yield
-
-
-def _relative(parts: tuple[str, ...]) -> str:
-    names = [name for part in parts for name in part.split("/")]
-    if any(name in {"", ".", ".."} or "\0" in name for name in names):
-        raise StorageError(f"{'/'.join(parts)!r} is not a path inside a store. Leave out '..', '.' and empty parts.")
-    return "/".join(names)
 
 
 def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
@@ -120,41 +47,48 @@ def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> St
     options = dict(storage_options or {})
     driver = _driver(parsed)
     if parsed.kind == "local":
-        root = local_path(parsed)
-        return Store(file_url(root), driver(), root, "local")
+        root = _local_path(parsed)
+        return LocalStore(file_url(root), driver(), root)
     if parsed.kind == "memory":
-        return Store(parsed.shown, driver(**options), parsed.path, "memory")
+        return MemoryStore(parsed.shown, driver(**options), parsed.path)
     if parsed.kind == "s3":
         # It connects at its first use; and fsspec shares what one thread has opened with that thread only.
         return _connected(parsed, url, driver, options)
-    return answered_in_time(lambda: _connected(parsed, url, driver, options), parsed.shown, too_late=Store.close)
+    return answered_in_time(
+        lambda: _connected(parsed, url, driver, options), parsed.shown, too_late=lambda store: store.close()
+    )
 
 
 def _connected(parsed: StoreUrl, url: str, driver: type[AbstractFileSystem], options: dict[str, Any]) -> Store:
     secrets = secret_values(options)
     try:
-        if parsed.kind in {"s3", "gcs", "azure"}:
-            # A listing that another process has made stale would hide a claim.
-            options.setdefault("use_listings_cache", False)
+        options = {**_DEFAULTS.get(parsed.kind, {}), **options}
         if parsed.kind == "s3":
-            options["config_kwargs"] = {**_S3_PATIENCE, **(options.get("config_kwargs") or {})}
-        if parsed.kind == "gcs":
-            # Or else "#1" at the end of a folder's name is the version of an object, and the folder seems empty.
-            options = {"version_aware": False, **options}
+            options["config_kwargs"] = {**_S3_TIMEOUTS, **(options.get("config_kwargs") or {})}
         options = {**driver._get_kwargs_from_urls(url), **options}  # noqa: SLF001 - fsspec's own way to open a URL
         root = driver._strip_protocol(url).rstrip("/") or "/"  # noqa: SLF001
-        if parsed.kind != "sftp":
-            store = Store(parsed.shown, driver(**options), root, parsed.kind, secrets)
-            if parsed.kind == "azure":
-                check_account(store.filesystem, options.get("account_name"), store.url)
-            return store
-        first = connect(driver, options)
+        filesystem = connect(driver, options) if parsed.kind == "sftp" else driver(**options)
+        if parsed.kind == "azure":
+            _check_account(filesystem, options.get("account_name"), parsed.shown)
     except driver_errors(TypeError, KeyError) as error:
         raise ConfigurationError(f"Could not open the store {parsed.shown}: {explain(error, secrets)}") from None
-    return Store(parsed.shown, first, root, "sftp", secrets, SftpSessions(first, lambda: connect(driver, options)))
+    if parsed.kind == "sftp":
+        sessions = SftpSessions(filesystem, lambda: connect(driver, options))
+        return SftpStore(parsed.shown, filesystem, root, secrets, sessions=sessions)
+    return _STORES[parsed.kind](parsed.shown, filesystem, root, secrets)
 
 
-def local_path(parsed: StoreUrl) -> str:
+def _check_account(filesystem: AbstractFileSystem, account: str | None, url: str) -> None:
+    """Refuse a URL that names one account where a connection string, which wins without a word, names another."""
+    opened = filesystem.service_client.account_name if filesystem.connection_string else None
+    if account and opened and account != opened:
+        raise ConfigurationError(
+            f"The store {url} is in the account {account!r}, and the connection string (in the storage options or in "
+            f"AZURE_STORAGE_CONNECTION_STRING) is for the account {opened!r}. Correct one of them."
+        )
+
+
+def _local_path(parsed: StoreUrl) -> str:
     """Return the absolute path that a local URL or a plain path means on this machine.
 
     Raises:
@@ -166,31 +100,12 @@ def local_path(parsed: StoreUrl) -> str:
             path = Path(parsed.other_path)
         return str(path.resolve() if ".." in path.parts else path.absolute())
     except RuntimeError:
-        raise _unknown_home(parsed.path) from None
+        raise ConfigurationError(
+            f"This machine cannot tell which home {parsed.path!r} means. Give the whole path, or write "
+            f"./{parsed.path} for a folder of that name."
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"The folder {parsed.path!r} cannot be found: {explain(error)}") from None
-
-
-def _unknown_home(path: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"This machine cannot tell which home {path!r} means. Give the whole path, or write ./{path} for a folder "
-        "of that name."
-    )
-
-
-def passing_place(url: str) -> bool:
-    """Whether what is kept there ends with a worker's process, or with the folder that it happens to work in.
-
-    Raises:
-        ConfigurationError: The URL cannot be used.
-    """
-    parsed = parse_store_url(url)
-    if parsed.kind != "local" or parsed.scheme:
-        return ends_with_the_process(parsed)
-    try:
-        return not Path(parsed.path).expanduser().is_absolute()
-    except RuntimeError:
-        raise _unknown_home(parsed.path) from None
 
 
 def _driver(parsed: StoreUrl) -> type[AbstractFileSystem]:

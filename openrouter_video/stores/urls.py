@@ -13,14 +13,13 @@ from openrouter_video.errors import ConfigurationError
 __all__ = [
     "StoreKind",
     "StoreUrl",
-    "ends_with_the_process",
     "file_url",
     "nearest_schemes",
     "parse_store_url",
     "path_of_file_url",
     "safe_url",
-    "same_place",
     "secret_values",
+    "share_options",
 ]
 
 StoreKind = Literal["local", "memory", "sftp", "s3", "gcs", "azure", "other"]
@@ -61,7 +60,7 @@ _SHORTEST_SECRET = 4  # shorter values would blot out half of a message
 
 
 class StoreUrl(NamedTuple):
-    """The parts of a store's URL; ``shown`` holds no secret and opens the same place, given the same options.
+    """The parts of a store's URL; ``shown`` holds no secret and opens the same store, given the same options.
 
     ``path`` starts with a slash, or is empty; for a plain path ``scheme`` is empty and ``path`` is the text as given.
     ``other_path`` is what a file URL says if it is read the other way: literally, or with its escapes decoded. Where
@@ -74,6 +73,21 @@ class StoreUrl(NamedTuple):
     kind: StoreKind
     shown: str
     other_path: str | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all machines see the same there."""
+        return self.kind not in {"local", "memory"}
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether it depends on the folder that a process happens to work in."""
+        return self.kind == "local" and not self.path.startswith(("/", "~"))
+
+    @property
+    def ends_with_the_process(self) -> bool:
+        """Whether it is gone when its process is, or is kept in a folder of its worker."""
+        return self.kind == "memory" or (self.kind == "other" and self.scheme in _PASSING)
 
 
 def safe_url(text: str) -> str:
@@ -187,12 +201,12 @@ def _refuse_lost_slashes(url: str) -> None:
         )
 
 
-def same_place(one: str, other: str) -> bool:
+def share_options(one: str, other: str) -> bool:
     """Whether the storage options of one URL may be used for another.
 
     The options of S3 and Google say themselves to whom they speak, so another bucket is fine. An SFTP password would go
-    to whatever host, port and user the URL names, and an Azure URL may name an account of its own. What is no URL of a
-    store is no place at all.
+    to whatever host, port and user the URL names, and an Azure URL may name an account of its own. What is not a
+    store's URL shares options with none.
     """
     try:
         first, second = parse_store_url(one), parse_store_url(other)
@@ -213,8 +227,3 @@ def _listener(url: StoreUrl) -> tuple[str, str]:
         user, at, host = url.authority.rpartition("@")
         return "", f"{user}{at}{host.lower().removesuffix(':22')}"
     return url.scheme, url.authority
-
-
-def ends_with_the_process(url: StoreUrl) -> bool:
-    """Whether a store other than a folder is gone when its process is, or is kept in a folder of its worker."""
-    return url.kind == "memory" or (url.kind == "other" and url.scheme in _PASSING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from typing import Any, Literal
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff, suffix_of
 from openrouter_video.outcome import SavedFile
-from openrouter_video.stores import Store, Writer, read_bytes, size_of, write_bytes, writing
+from openrouter_video.stores import Store, Writer
 from openrouter_video.videos.mp4 import Mp4Walk, Shown, Whole, read_movie_header
 from openrouter_video.videos.paths import kept_path, sidecar_path, video_path, with_suffix
 from openrouter_video.videos.probing import MediaInfo, picture_size, probe
@@ -59,7 +58,7 @@ def save_video(
         return _save_picture(body, store, with_suffix(relative, suffix_of(head)))
     path = with_suffix(relative, ".mov" if suffix_of(head) == ".mov" else ".mp4")
     arriving = _Arriving(store, path, stop)
-    with writing(store, path) as writer:
+    with store.writing(path) as writer:
         arriving.write(body, writer)
         whole = arriving.verdict()
         with store.errors("publish", path, then=_STAYS_OPEN):
@@ -93,7 +92,7 @@ def save_damaged(
     head, body = _peek(chunks)
     path = kept_path(relative, suffix_of(head))
     arriving, known = _Arriving(store, path, stop), _sha256_of(store, path) == sha256
-    with suppress(_Other), writing(store, path) as writer:
+    with suppress(_Other), store.writing(path) as writer:
         arriving.write(body, writer)
         if arriving.digest.hexdigest() != sha256:
             raise _Other
@@ -181,7 +180,7 @@ def _save_picture(chunks: Iterable[bytes], store: Store, path: str) -> SavedFile
     if size is None:
         found = sniff(bytes(content[:SNIFFED_BYTES]))
         raise BrokenVideo(f"It is not a video but {found}, which is not whole.", sha256=digest)
-    write_bytes(store, path, bytes(content))
+    store.write_bytes(path, bytes(content))
     url, (width, height) = store.url_of(path), size
     return SavedFile(url=url, bytes=len(content), sha256=digest, width=width, height=height, kind="picture")
 
@@ -192,14 +191,8 @@ def _shown_of(info: MediaInfo | None) -> Shown:
 
 def _probe_saved(store: Store, relative: str) -> MediaInfo | None:
     """Return what FFmpeg makes of a file that is paid for and safe; whatever it raises is no reason to lose it."""
-    path = store.path(relative)
     try:
-        if store.kind == "local":
-            return probe(path)
-        if store.kind == "memory":
-            # fsspec's memory files share one position between all who read.
-            return probe(io.BytesIO(read_bytes(store, relative) or b""))
-        with store.session() as filesystem, filesystem.open(path, "rb", block_size=_READ_BYTES) as file:
+        with store.reading(relative) as file:
             return probe(file)
     except Exception:  # noqa: BLE001 (a decoder over hostile bytes, or a store's driver below it, raises anything)
         return None
@@ -212,7 +205,7 @@ def write_sidecar(store: Store, relative: str, content: dict[str, Any]) -> str:
         StorageError: It could not be written.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(store, relative, f"{text}\n".encode())
+    store.write_bytes(relative, f"{text}\n".encode())
     return store.url_of(relative)
 
 
@@ -222,7 +215,7 @@ def read_sidecar(store: Store, relative: str) -> dict[str, Any] | None:
     Raises:
         StorageError: The store could not be asked.
     """
-    content = read_bytes(store, relative)
+    content = store.read_bytes(relative)
     try:
         record = json.loads(content) if content is not None else None
     except ValueError:
@@ -236,26 +229,16 @@ def find_saved(store: Store, relative: str, *, size: int | None = None) -> bool:
     Raises:
         StorageError: The store could not be asked.
     """
-    found = size_of(store, relative)
+    found = store.size_of(relative)
     return bool(found) and size in {None, found}
 
 
 def _sha256_of(store: Store, relative: str) -> str | None:
     """Return the digest of a file that is read through; None if there is none, or nothing in it."""
-    if not size_of(store, relative):
+    if not store.size_of(relative):
         return None
     digest = hashlib.sha256()
-    if store.kind == "memory":
-        digest.update(read_bytes(store, relative) or b"")
-        return digest.hexdigest()
-    with (
-        store.errors("read", relative),
-        store.session() as filesystem,
-        filesystem.open(store.path(relative), "rb", block_size=_READ_BYTES) as file,
-    ):
-        if store.kind == "sftp":
-            # Else paramiko asks for 32 KiB at a time and waits for each answer; so for 2 MiB.
-            file.prefetch(max_concurrent_requests=64)
+    with store.errors("read", relative), store.reading(relative, through=True) as file:
         while block := file.read(_READ_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -26,7 +26,7 @@ from flows import fan_out_video
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Sandbox
-from openrouter_video.stores.path_files import LocalFiles
+from openrouter_video.stores.local_store import LocalFiles
 from tests.benchmarks.measuring import write_figures
 
 FEW, MANY = 2, 6

@@ -19,7 +19,7 @@ from openrouter_video.ledger.reading import forget_settled, read_all, read_open
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import open_store
-from openrouter_video.stores.path_files import LocalFiles
+from openrouter_video.stores.local_store import LocalFiles
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

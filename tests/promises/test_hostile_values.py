@@ -54,7 +54,7 @@ from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.conclusions import failed, left_open, started
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
-from openrouter_video.stores import open_store, read_bytes, write_bytes
+from openrouter_video.stores import open_store
 from openrouter_video.text import LONGEST_MESSAGE, clip, printable, printable_json
 from openrouter_video.videos.paths import numbered_path, video_path
 
@@ -173,7 +173,7 @@ def test_a_video_stays_in_its_folder(hostile: str, tmp_path: Path) -> None:
         assert re.fullmatch(r"[a-z0-9-]+-0123abcd/[A-Za-z0-9][A-Za-z0-9._-]*\.mp4", path)
         assert ".." not in path
         assert all(len(part) <= 200 for part in path.split("/"))
-        write_bytes(store, path, b"x")
+        store.write_bytes(path, b"x")
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert files
     assert all(file.resolve().is_relative_to(tmp_path / "store") for file in files)
@@ -201,7 +201,7 @@ def test_a_path_inside_a_store_leads_nowhere_else(hostile: str, tmp_path: Path) 
         inside = attempt(lambda path=path: store.path(path), StorageError)
         assert inside is None or Path(os.path.normpath(inside)).is_relative_to(tmp_path / "store")
     with pytest.raises(StorageError):
-        read_bytes(store, "../secret")
+        store.read_bytes("../secret")
 
 
 @EVERY
@@ -639,7 +639,7 @@ def test_the_command_shows_a_hostile_ledger(
     outcome = left_open(started(claim), hostile).model_copy(update={"key": "c" * 32, "status": "failed"})
     ledger.settle("c" * 32, outcome)
     for name in ("claim-01", f"claim-{'9' * 30}", "claim-\u0661", "job-x"):
-        write_bytes(ledger.store, f"{'a' * 32}/{name}.json", b"{}")
+        ledger.store.write_bytes(f"{'a' * 32}/{name}.json", b"{}")
     assert command("ledger", "list", "--all")[0] == 0
     assert command("ledger", "list", "--all", "--json")[0] == 0
     assert command("ledger", "settle", "a", "--abandon")[0] == 2

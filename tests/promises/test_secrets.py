@@ -46,7 +46,7 @@ from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
-from openrouter_video.stores import open_store, read_bytes
+from openrouter_video.stores import open_store
 
 # Prefect's own way to pickle what nothing else can; it has no types.
 cloudpickle: Any = pytest.importorskip("cloudpickle")
@@ -407,7 +407,7 @@ async def _public_texts(series: Series) -> tuple[list[str], list[BaseException]]
             cloudpickle.dumps(client)
     for url, options in (("s3://no-such-canary/x", series.options), (f"s3://a:{STORE_SECRET}@b/x", {})):
         try:
-            read_bytes(open_store(url, options), "a")
+            open_store(url, options).read_bytes("a")
         except VideoError as error:
             errors.append(error)
     series.sandbox.clear_faults()

@@ -24,7 +24,7 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.run.download import Downloader, download_wait, video_paths
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
-from openrouter_video.stores.path_files import LocalFiles
+from openrouter_video.stores.local_store import LocalFiles
 from openrouter_video.threads import Threads
 from openrouter_video.videos.paths import output_count
 from openrouter_video.videos.probing import probe

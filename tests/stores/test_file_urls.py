@@ -13,8 +13,8 @@ from openrouter_video.cli import main
 from openrouter_video.cli.terminal_report import shown_path
 from openrouter_video.errors import ConfigurationError, RequestRefused
 from openrouter_video.request.images import load_image
-from openrouter_video.stores import open_store, read_bytes, write_bytes
-from openrouter_video.stores.urls import path_of_file_url, same_place
+from openrouter_video.stores import open_store
+from openrouter_video.stores.urls import path_of_file_url, share_options
 
 ODD_NAMES = ["my clips", "100% #1?", "50%41", "a;b&c=d,e", "ünïcode 漢字", "colon:here", "a+b@c", "[x]^{y}|`"]
 
@@ -24,7 +24,7 @@ def test_a_plain_path_stays_what_it_is_and_its_url_leads_back(name: str, tmp_pat
     """The URL is the one that every other program understands, and opens the same folder here."""
     folder = tmp_path / name
     store = open_store(str(folder))
-    write_bytes(store, "a b/50%.json", b"x")
+    store.write_bytes("a b/50%.json", b"x")
     assert (folder / "a b" / "50%.json").read_bytes() == b"x"
     assert url2pathname(urlsplit(store.url_of("a b/50%.json")).path) == str(folder / "a b" / "50%.json")
     for again in (open_store(store.url), open_store(folder.as_uri()), open_store(store.url).child("a b")):
@@ -32,7 +32,7 @@ def test_a_plain_path_stays_what_it_is_and_its_url_leads_back(name: str, tmp_pat
     assert open_store(store.url).root == open_store(folder.as_uri()).root == str(folder)
     assert path_of_file_url(store.url) == str(folder)
     assert shown_path(store.url_of("v.mp4")) == str(folder / "v.mp4")
-    assert same_place(store.url, str(folder))
+    assert share_options(store.url, str(folder))
 
 
 def test_a_file_url_is_decoded(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_older_versions_wrote_opens_the_same_folder(name: str, tmp_path: Pa
     (tmp_path / name / "here").write_bytes(b"x")
     store = open_store(f"file://{tmp_path}/{name}")
     assert store.root == str(tmp_path / name)
-    assert read_bytes(store, "here") == b"x"
+    assert store.read_bytes("here") == b"x"
 
 
 @pytest.mark.parametrize(

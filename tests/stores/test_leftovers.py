@@ -11,16 +11,8 @@ import pytest
 
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import Outcome
-from openrouter_video.stores import (
-    Store,
-    check_writable,
-    clear_leftovers,
-    create_exclusive,
-    list_names,
-    open_store,
-    write_bytes,
-)
-from openrouter_video.stores.path_files import part_beside, part_of
+from openrouter_video.stores import Store, check_writable, open_store
+from openrouter_video.stores.folder_store import FolderStore, part_beside, part_of
 
 FOLDER, VIDEO, TAKE_2 = "a-flower-01234567", "acme--one.mp4", "acme--one.take-2.mp4"
 KEY = "0123456789abcdef0123456789abcdef"
@@ -29,15 +21,17 @@ KEY = "0123456789abcdef0123456789abcdef"
 def leave_part(store: Store, relative: str) -> str:
     """Leave a temporary as a writer does that was killed; its name."""
     part = part_beside(store.path(relative)).rpartition("/")[2]
-    write_bytes(store, f"{relative.rpartition('/')[0]}/{part}".removeprefix("/"), b"half")
+    store.write_bytes(f"{relative.rpartition('/')[0]}/{part}".removeprefix("/"), b"half")
     return part
 
 
 @pytest.fixture(params=["local", "sftp"])
-def folder_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def folder_store(request: pytest.FixtureRequest, tmp_path: Path) -> FolderStore:
     """A store that has folders."""
     url = str(tmp_path / "out") if request.param == "local" else request.getfixturevalue("sftp_store_url")
-    return open_store(url)
+    store = open_store(url)
+    assert isinstance(store, FolderStore)
+    return store
 
 
 def test_a_temporary_knows_whose_it_is() -> None:
@@ -47,56 +41,56 @@ def test_a_temporary_knows_whose_it_is() -> None:
     assert [part_of(name) for name in (VIDEO, ".hidden", "a.part")] == [None, None, None]
 
 
-def test_only_the_temporaries_of_finished_files_are_removed(folder_store: Store) -> None:
+def test_only_the_temporaries_of_finished_files_are_removed(folder_store: FolderStore) -> None:
     """Another take in the same folder may be on its way at this moment."""
     left = {name: leave_part(folder_store, f"{FOLDER}/{name}") for name in (VIDEO, TAKE_2)}
-    write_bytes(folder_store, f"{FOLDER}/{VIDEO}", b"whole")
-    clear_leftovers(folder_store, FOLDER, {VIDEO})
-    assert list_names(folder_store, FOLDER, temporaries=True) == sorted([VIDEO, left[TAKE_2]])
+    folder_store.write_bytes(f"{FOLDER}/{VIDEO}", b"whole")
+    folder_store.clear_leftovers(FOLDER, {VIDEO})
+    assert folder_store.list_names(FOLDER, temporaries=True) == sorted([VIDEO, left[TAKE_2]])
 
 
-def test_a_folder_that_is_not_there_is_clear(folder_store: Store) -> None:
+def test_a_folder_that_is_not_there_is_clear(folder_store: FolderStore) -> None:
     """Clearing is the last of worries, and never fails anything."""
-    clear_leftovers(folder_store, "nowhere")
+    folder_store.clear_leftovers("nowhere")
 
 
-def test_the_end_of_a_key_clears_its_records(folder_store: Store) -> None:
+def test_the_end_of_a_key_clears_its_records(folder_store: FolderStore) -> None:
     """A job's record that never got its name is of no use once the story is over."""
     ledger = Ledger(folder_store)
     leave_part(folder_store, f"{KEY}/job-1.json")
     ledger.settle(KEY, Outcome(model="acme/one", status="failed"))
-    assert list_names(folder_store, KEY, temporaries=True) == ["outcome.json"]
+    assert folder_store.list_names(KEY, temporaries=True) == ["outcome.json"]
 
 
 @pytest.mark.parametrize("look", ["entry", "unfinished"])
-def test_a_claim_in_flight_keeps_only_what_may_be_of_use(folder_store: Store, look: str) -> None:
+def test_a_claim_in_flight_keeps_only_what_may_be_of_use(folder_store: FolderStore, look: str) -> None:
     """The temporary of a claim that is there is removed, that of a record which somebody may be writing is not."""
     ledger = Ledger(folder_store)
-    write_bytes(folder_store, f"{KEY}/claim-1.json", b"{}")
+    folder_store.write_bytes(f"{KEY}/claim-1.json", b"{}")
     leave_part(folder_store, f"{KEY}/claim-1.json")
     writing = leave_part(folder_store, f"{KEY}/job-1.json")
     assert getattr(ledger, look)(KEY).state == "claimed"
-    assert list_names(folder_store, KEY, temporaries=True) == sorted([writing, "claim-1.json"])
+    assert folder_store.list_names(KEY, temporaries=True) == sorted([writing, "claim-1.json"])
 
 
 def test_a_record_whose_temporary_was_cleared_away_is_written_again(
-    folder_store: Store, monkeypatch: pytest.MonkeyPatch
+    folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever ends a key's story does no harm to one who is still writing."""
     with folder_store.files() as files:
-        kind = type(files)
+        kind: Any = type(files)
     link, cleared = kind.link_new, list[str]()
 
-    def clear_first(self: Any, part: str, target: str) -> bool:
+    def clear_first(self: Any, part: str, target: str) -> Any:
         if not cleared:
             cleared.append(part)
-            clear_leftovers(folder_store, KEY)
+            folder_store.clear_leftovers(KEY)
         return link(self, part, target)
 
     monkeypatch.setattr(kind, "link_new", clear_first)
-    assert create_exclusive(folder_store, f"{KEY}/uncertain-1.json", b"{}")
+    assert folder_store.create_exclusive(f"{KEY}/uncertain-1.json", b"{}")
     assert cleared
-    assert list_names(folder_store, KEY, temporaries=True) == ["uncertain-1.json"]
+    assert folder_store.list_names(KEY, temporaries=True) == ["uncertain-1.json"]
 
 
 def test_an_upload_that_was_never_ended_is_ended(s3_store_url: str) -> None:
@@ -105,19 +99,19 @@ def test_an_upload_that_was_never_ended_is_ended(s3_store_url: str) -> None:
     bucket, prefix, _ = store.filesystem.split_path(store.path(FOLDER))
     for name in (VIDEO, TAKE_2, f"{VIDEO}.other"):
         store.filesystem.call_s3("create_multipart_upload", Bucket=bucket, Key=f"{prefix}/{name}")
-    clear_leftovers(store, FOLDER, {VIDEO, "acme--one.json"})
+    store.clear_leftovers(FOLDER, {VIDEO, "acme--one.json"})
     left = store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket)["Uploads"]
     assert sorted(upload["Key"] for upload in left) == sorted(f"{prefix}/{n}" for n in (TAKE_2, f"{VIDEO}.other"))
 
 
-def test_probes_of_killed_processes_go_when_they_are_old(folder_store: Store) -> None:
+def test_probes_of_killed_processes_go_when_they_are_old(folder_store: FolderStore) -> None:
     """A young one may belong to a process that starts at this moment."""
     old, young = (f".probe-{time.time() - age:.0f}-0123456789ab" for age in (3600, 1))
     for name in (old, young):
-        write_bytes(folder_store, name, b"openrouter-video")
+        folder_store.write_bytes(name, b"openrouter-video")
     leave_part(folder_store, old)
     check_writable(folder_store)
-    assert list_names(folder_store, temporaries=True) == [young]
+    assert folder_store.list_names(temporaries=True) == [young]
 
 
 def test_the_ledger_lists_keys_and_clears_old_probes(tmp_path: Path) -> None:

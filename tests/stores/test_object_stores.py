@@ -17,7 +17,7 @@ from flows import fan_out_video
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import using_limits
 from openrouter_video.sandbox import Fault
-from openrouter_video.stores import Store, list_names, open_store
+from openrouter_video.stores import Store, open_store
 from tests.support import object_stores
 from tests.support.flow_processes import Errand, FlowProcess, environment_of
 
@@ -84,9 +84,9 @@ def collect(url: str) -> list[dict[str, Any]]:
 
 def files_in(store: Store) -> list[str]:
     """The names of the files in the one folder of videos, temporary ones too."""
-    names = list_names(store, temporaries=True)
+    names = store.list_names(temporaries=True)
     (folder,) = (name for name in names if name != "_jobs" and not name.startswith(".openrouter-video-"))
-    return list_names(store, folder, temporaries=True)
+    return store.list_names(folder, temporaries=True)
 
 
 async def test_a_fan_out_into_an_object_store(runs: FaultyRuns, url: str, tmp_path: Path) -> None:
@@ -110,6 +110,6 @@ async def test_a_fan_out_into_an_object_store(runs: FaultyRuns, url: str, tmp_pa
     assert collected["url"].startswith(f"{url}/")
     assert (runs.jobs, runs.count("submit"), files_in(store)) == (2, 2, FILES)
     records = [
-        list_names(store, f"_jobs/{key}", temporaries=True) for key in list_names(store, "_jobs") if len(key) == 32
+        store.list_names(f"_jobs/{key}", temporaries=True) for key in store.list_names("_jobs") if len(key) == 32
     ]
     assert records == [["claim-1.json", "job-1.json", "outcome.json"]] * 2

@@ -26,20 +26,11 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.request.images import load_image
 from openrouter_video.run.destination import Place, ledger_mode
 from openrouter_video.sandbox import Fault
-from openrouter_video.stores import (
-    Store,
-    check_ledger,
-    check_reachable,
-    check_writable,
-    list_names,
-    open_store,
-    patience,
-    read_bytes,
-    write_bytes,
-    writing,
-)
+from openrouter_video.stores import Store, check_ledger, check_reachable, check_writable, open_store, time_limit
 from openrouter_video.stores.checks import PROBE
 from openrouter_video.stores.errors import explain
+from openrouter_video.stores.folder_store import FolderStore
+from openrouter_video.stores.object_store import S3Store
 from openrouter_video.threads import start
 
 if TYPE_CHECKING:
@@ -109,8 +100,8 @@ def test_only_creating_needs_no_right_to_delete(policy: Policy) -> None:
     store = open_store(policy.url)
     for _ in range(3):
         Place(policy.url).check()
-    assert list_names(store) == [PROBE, "_jobs"]
-    assert list_names(store, "_jobs") == [PROBE]
+    assert store.list_names() == [PROBE, "_jobs"]
+    assert store.list_names("_jobs") == [PROBE]
     assert policy.asked["DELETE"] == policy.asked["POST"] == 0
     policy.asked.clear()
     Place(policy.url).check()
@@ -150,14 +141,14 @@ def test_probes_of_older_versions_are_tried_once_and_left(policy: Policy) -> Non
     """A listing of keys removes them where it may, and does not ask again and again where it may not."""
     store = open_store(policy.url)
     for number in range(5):
-        write_bytes(store, f".probe-1000-{number}", b"1")
+        store.write_bytes(f".probe-1000-{number}", b"1")
     policy.denied = no_delete
     policy.asked.clear()
     assert Ledger(store).keys() == []
     assert policy.asked["DELETE"] == 1
     policy.denied = lambda _method, _query: False
     assert Ledger(store).keys() == []
-    assert list_names(store) == []
+    assert store.list_names() == []
 
 
 class Liar:
@@ -187,7 +178,7 @@ class Liar:
 )
 def test_a_probe_that_stays_finds_liars_too(tells: bool, replaces: bool, good: bool) -> None:
     """The first time, and each time after."""
-    store = Store("s3://b", Liar(tells, replaces), "/b", "s3")
+    store = S3Store("s3://b", Liar(tells, replaces), "/b")
     for _ in range(3):
         if good:
             check_ledger(store)
@@ -200,16 +191,17 @@ def test_a_probe_that_stays_finds_liars_too(tells: bool, replaces: bool, good: b
 
 
 @pytest.fixture(params=["local", "sftp"])
-def folder_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Store]]:
+def folder_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], FolderStore]]:
     """Opens a folder below the test's own, on the disk or over SFTP."""
     with ExitStack() as opened:
 
-        def opening(name: str) -> Store:
+        def opening(name: str) -> FolderStore:
             url = str(tmp_path)
             if request.param == "sftp":
                 url = request.getfixturevalue("sftp_store_url").removesuffix("/over-sftp")
             store = open_store(f"{url}/{name}")
             opened.callback(store.close)
+            assert isinstance(store, FolderStore)
             return store
 
         yield opening
@@ -226,7 +218,7 @@ def modes_below(folder: Path) -> dict[str, str]:
     ("mode", "file", "folder"), [(0o600, "600", "700"), (0o660, "660", "770"), (0o640, "640", "750")]
 )
 def test_records_are_for_whom_the_mode_says(
-    folder_store: Callable[[str], Store], tmp_path: Path, mode: int, file: str, folder: str
+    folder_store: Callable[[str], FolderStore], tmp_path: Path, mode: int, file: str, folder: str
 ) -> None:
     """Whatever the umask; the folder above and the videos are as the umask says."""
     mask = os.umask(0o027)
@@ -234,9 +226,9 @@ def test_records_are_for_whom_the_mode_says(
         videos = folder_store("videos")
         ledger = Ledger(videos.child("_jobs"), mode)
         ledger.settle(KEY, Outcome(model="acme/one", status="failed"))
-        write_bytes(ledger.store, "index/one", b"x")
-        write_bytes(videos, "a/sidecar.json", b"x")
-        with writing(videos, "a/video.mp4") as writer:
+        ledger.store.write_bytes("index/one", b"x")
+        videos.write_bytes("a/sidecar.json", b"x")
+        with videos.writing("a/video.mp4") as writer:
             writer.write(b"x")
             writer.publish()
     finally:
@@ -253,7 +245,9 @@ def test_records_are_for_whom_the_mode_says(
     assert oct((tmp_path / "videos" / "_jobs").stat().st_mode)[-3:] == folder
 
 
-def test_a_temporary_is_no_more_readable_than_its_record(folder_store: Callable[[str], Store], tmp_path: Path) -> None:
+def test_a_temporary_is_no_more_readable_than_its_record(
+    folder_store: Callable[[str], FolderStore], tmp_path: Path
+) -> None:
     """From its first moment on, for what is opened once stays open."""
     store = folder_store("jobs").readable_by(0o600)
     with store.files() as files:
@@ -263,7 +257,7 @@ def test_a_temporary_is_no_more_readable_than_its_record(folder_store: Callable[
         file.abandon()
 
 
-def test_a_folder_that_is_there_stays_as_it_is(folder_store: Callable[[str], Store], tmp_path: Path) -> None:
+def test_a_folder_that_is_there_stays_as_it_is(folder_store: Callable[[str], FolderStore], tmp_path: Path) -> None:
     """And hands its group on: who shares a ledger has set it up so."""
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs").chmod(0o2775)
@@ -341,8 +335,8 @@ def test_idle_sftp_connections_are_few(sftp_store_url: str) -> None:
     assert connections_to(sftp_store_url) == 1
     late.close()
     assert connections_to(sftp_store_url) == 0
-    write_bytes(store, "a", b"x")
-    assert read_bytes(store.child(), "a") == b"x"
+    store.write_bytes("a", b"x")
+    assert store.child().read_bytes("a") == b"x"
     assert connections_to(sftp_store_url) == 0
 
 
@@ -373,7 +367,7 @@ def silence() -> Iterator[int]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait half a second instead of ten."""
-    monkeypatch.setattr(patience, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(time_limit, "ANSWER_SECONDS", 0.5)
 
 
 AZURE = """The specified container does not exist.
@@ -422,8 +416,8 @@ def test_a_late_answer_is_put_away(sftp_store_url: str, monkeypatch: pytest.Monk
         answers.append(start(work))
         return answers[-1]
 
-    monkeypatch.setattr(patience, "ANSWER_SECONDS", 0.0)
-    monkeypatch.setattr(patience, "start", started)
+    monkeypatch.setattr(time_limit, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(time_limit, "start", started)
     with pytest.raises(ConfigurationError, match="did not answer"):
         open_store(sftp_store_url)
     assert isinstance(answers[0].result(), Store)

@@ -21,33 +21,22 @@ from fsspec.implementations.memory import MemoryFileSystem
 from gcsfs.retry import HttpError
 
 from openrouter_video.errors import ConfigurationError, LedgerUnsafe, StorageError
-from openrouter_video.stores import (
-    Store,
-    check_ledger,
-    check_writable,
-    create_exclusive,
-    list_names,
-    list_tree,
-    open_store,
-    read_bytes,
-    remove,
-    size_of,
-    write_bytes,
-    writing,
-)
+from openrouter_video.stores import Store, check_ledger, check_writable, open_store
 from openrouter_video.stores.checks import PROBE
 from openrouter_video.stores.errors import explain
-from openrouter_video.stores.urls import same_place
+from openrouter_video.stores.object_store import S3Store
+from openrouter_video.stores.other_store import MemoryStore, OtherStore
+from openrouter_video.stores.urls import share_options
 from tests.support import object_stores
 from tests.support.object_stores import Environment
 
 ROOT = Path(__file__).parents[2]
 RACE = """
 import sys
-from openrouter_video.stores import create_exclusive, open_store
+from openrouter_video.stores import open_store
 store = open_store(sys.argv[1])
 for number, line in enumerate(sys.stdin):
-    print("won" if create_exclusive(store, f"{number}/claim-1", sys.argv[2].encode() * 1000) else "lost", flush=True)
+    print("won" if store.create_exclusive(f"{number}/claim-1", sys.argv[2].encode() * 1000) else "lost", flush=True)
 """
 
 
@@ -97,7 +86,7 @@ def assert_one_wins(store: Store, rounds: int = 40) -> None:
         assert racer.returncode == 0
     assert [sorted(answers, key=str) for answers in told] == [["lost", "lost", "lost", "won"]] * rounds
     for number, answers in enumerate(told):
-        assert read_bytes(store, f"{number}/claim-1") == names[answers.index("won")].encode() * 1000
+        assert store.read_bytes(f"{number}/claim-1") == names[answers.index("won")].encode() * 1000
 
 
 class StoreContract:
@@ -105,61 +94,61 @@ class StoreContract:
 
     def test_reads_back_what_was_written(self, store: Store) -> None:
         """A file is there with its bytes and size, and a second one takes its place."""
-        write_bytes(store, "a folder/é.json", b"1")
-        write_bytes(store, "a folder/é.json", b"22")
-        assert read_bytes(store, "a folder/é.json") == b"22"
-        assert size_of(store, "a folder/é.json") == 2
+        store.write_bytes("a folder/é.json", b"1")
+        store.write_bytes("a folder/é.json", b"22")
+        assert store.read_bytes("a folder/é.json") == b"22"
+        assert store.size_of("a folder/é.json") == 2
 
     def test_what_is_absent_is_none(self, store: Store) -> None:
         """An absent file reads as None, an absent folder as empty, and removing what is absent is fine."""
-        assert read_bytes(store, "no/such") is None
-        assert size_of(store, "no/such") is None
-        assert list_names(store, "no") == []
-        assert list_names(store) == []
-        remove(store, "no/such")
+        assert store.read_bytes("no/such") is None
+        assert store.size_of("no/such") is None
+        assert store.list_names("no") == []
+        assert store.list_names() == []
+        store.remove("no/such")
 
     def test_lists_files_and_folders(self, store: Store) -> None:
         """A listing holds the names right below, each once, and a file has nothing below it."""
         for name in ("k/claim-1", "k/job-1", "k/deep/er", "other"):
-            write_bytes(store, name, b"x")
-        assert list_names(store, "k") == ["claim-1", "deep", "job-1"]
-        assert list_names(store) == ["k", "other"]
-        assert list_names(store, "k/job-1") == []
+            store.write_bytes(name, b"x")
+        assert store.list_names("k") == ["claim-1", "deep", "job-1"]
+        assert store.list_names() == ["k", "other"]
+        assert store.list_names("k/job-1") == []
 
     def test_a_folder_has_no_size(self, store: Store) -> None:
         """A folder is not taken for a file."""
-        write_bytes(store, "k/claim-1", b"x")
-        assert size_of(store, "k") is None
+        store.write_bytes("k/claim-1", b"x")
+        assert store.size_of("k") is None
 
     def test_a_listing_is_never_stale(self, store: Store) -> None:
         """What another process wrote, behind fsspec's back, is in the next listing."""
-        write_bytes(store, "k/one", b"x")
-        assert list_names(store, "k") == ["one"]
-        code = "import sys; from openrouter_video.stores import *; write_bytes(open_store(sys.argv[1]), 'k/two', b'x')"
-        if store.kind == "memory":
-            write_bytes(open_store(store.url), "k/two", b"x")
+        store.write_bytes("k/one", b"x")
+        assert store.list_names("k") == ["one"]
+        code = "import sys; from openrouter_video.stores import *; open_store(sys.argv[1]).write_bytes('k/two', b'x')"
+        if isinstance(store, MemoryStore):
+            open_store(store.url).write_bytes("k/two", b"x")
         else:
             subprocess.run([sys.executable, "-c", code, store.url], check=True, cwd=ROOT)
-        assert list_names(store, "k") == ["one", "two"]
-        assert size_of(store, "k/two") == 1
+        assert store.list_names("k") == ["one", "two"]
+        assert store.size_of("k/two") == 1
 
     def test_lists_a_tree(self, store: Store) -> None:
         """Every file beneath a folder with its size, as they are now, where that takes few requests."""
         for name, content in {"a/x.json": b"123", "a/b/y.json": b"12", "z.json": b"1", "a/empty.json": b""}.items():
-            write_bytes(store, name, content)
-        if store.kind not in {"s3", "gcs", "azure"}:
-            assert list_tree(store) is None
+            store.write_bytes(name, content)
+        if not store.keeps_probe:
+            assert store.list_tree() is None
             return
-        assert list_tree(store) == {"a/x.json": 3, "a/b/y.json": 2, "z.json": 1, "a/empty.json": 0}
-        remove(store, "a/x.json")
-        assert list_tree(store, "a") == {"b/y.json": 2, "empty.json": 0}
-        assert list_tree(store, "nothing") == {}
+        assert store.list_tree() == {"a/x.json": 3, "a/b/y.json": 2, "z.json": 1, "a/empty.json": 0}
+        store.remove("a/x.json")
+        assert store.list_tree("a") == {"b/y.json": 2, "empty.json": 0}
+        assert store.list_tree("nothing") == {}
 
     def test_creates_once(self, store: Store) -> None:
         """The second creation is told so, changes nothing, and leaves no temporary behind."""
-        assert create_exclusive(store, "k/claim-1", b"first") is True
-        assert create_exclusive(store, "k/claim-1", b"second") is False
-        assert read_bytes(store, "k/claim-1") == b"first"
+        assert store.create_exclusive("k/claim-1", b"first") is True
+        assert store.create_exclusive("k/claim-1", b"second") is False
+        assert store.read_bytes("k/claim-1") == b"first"
         assert [Path(name).name for name in everything_in(store)] == ["claim-1"]
 
     def test_one_thread_wins(self, store: Store) -> None:
@@ -167,17 +156,17 @@ class StoreContract:
         with ThreadPoolExecutor(6) as pool:
             for number in range(3):
                 names = [f"thread-{n}".encode() for n in range(6)]
-                won = list(pool.map(lambda name, n=number: create_exclusive(store, f"{n}/claim-1", name), names))
+                won = list(pool.map(lambda name, n=number: store.create_exclusive(f"{n}/claim-1", name), names))
                 assert won.count(True) == 1
-                assert read_bytes(store, f"{number}/claim-1") == names[won.index(True)]
+                assert store.read_bytes(f"{number}/claim-1") == names[won.index(True)]
 
     def test_threads_share_a_store(self, store: Store) -> None:
         """Threads that read and write different files through one store do not disturb each other."""
 
         def work(number: int) -> bool:
             data = bytes([number]) * 50_000
-            write_bytes(store, f"threads/{number}", data)
-            return read_bytes(store, f"threads/{number}") == data
+            store.write_bytes(f"threads/{number}", data)
+            return store.read_bytes(f"threads/{number}") == data
 
         with ThreadPoolExecutor(6) as pool:
             assert all(pool.map(work, range(18)))
@@ -187,21 +176,21 @@ class StoreContract:
         for _ in range(2):
             check_writable(store)
             check_ledger(store)
-        left = [PROBE] if store.kind in {"s3", "gcs", "azure"} else []
+        left = [PROBE] if store.keeps_probe else []
         assert [Path(name).name for name in everything_in(store)] == left
 
     def test_a_child_is_a_folder(self, store: Store) -> None:
         """A child store's files are the parent's, in a folder, and its URL opens the same place."""
-        write_bytes(store.child("_jobs"), "k/claim-1", b"x")
-        assert read_bytes(store, "_jobs/k/claim-1") == b"x"
-        assert read_bytes(open_store(store.url_of("_jobs")), "k/claim-1") == b"x"
+        store.child("_jobs").write_bytes("k/claim-1", b"x")
+        assert store.read_bytes("_jobs/k/claim-1") == b"x"
+        assert open_store(store.url_of("_jobs")).read_bytes("k/claim-1") == b"x"
         assert store.child("_jobs").url == store.url_of("_jobs")
 
     @pytest.mark.parametrize("hostile", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "a\0b", ""])
     def test_no_path_leads_out(self, store: Store, hostile: str) -> None:
         """A path with '..', an absolute one or one with empty parts is refused."""
         with pytest.raises(StorageError, match="not a path inside a store"):
-            write_bytes(store, hostile, b"x")
+            store.write_bytes(hostile, b"x")
 
 
 class FolderContract(StoreContract):
@@ -209,10 +198,10 @@ class FolderContract(StoreContract):
 
     def test_a_folder_stands_in_the_way(self, store: Store) -> None:
         """A file cannot take a folder's name, and no temporary is left."""
-        write_bytes(store, "k/claim-1", b"x")
+        store.write_bytes("k/claim-1", b"x")
         with pytest.raises(StorageError, match="Could not write"):
-            write_bytes(store, "k", b"y")
-        assert create_exclusive(store, "k", b"y") is False
+            store.write_bytes("k", b"y")
+        assert store.create_exclusive("k", b"y") is False
         assert [Path(name).name for name in everything_in(store)] == ["claim-1"]
 
 
@@ -233,8 +222,9 @@ class TestLocalStore(FolderContract):
         code = (
             "import resource, sys; from openrouter_video.stores import *; from openrouter_video.errors import *\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-            "for write in (write_bytes, create_exclusive):\n"
-            "    try: write(open_store(sys.argv[1]), 'k/claim-1', bytes(5000))\n"
+            "store = open_store(sys.argv[1])\n"
+            "for write in (store.write_bytes, store.create_exclusive):\n"
+            "    try: write('k/claim-1', bytes(5000))\n"
             "    except StorageError as error: print(error)\n"
         )
         done = subprocess.run(
@@ -249,8 +239,8 @@ class TestLocalStore(FolderContract):
     ) -> None:
         """It is a property of the mount and no failure: the file itself is on the disk."""
         fail_syncs(monkeypatch, number, files=False)
-        write_bytes(store, "k/one", b"x")
-        assert create_exclusive(store, "k/claim-1", b"x")
+        store.write_bytes("k/one", b"x")
+        assert store.create_exclusive("k/claim-1", b"x")
         check_ledger(store)
 
     @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EROFS])
@@ -258,14 +248,14 @@ class TestLocalStore(FolderContract):
         """What may be lost is not taken for safe."""
         fail_syncs(monkeypatch, number, files=False)
         with pytest.raises(StorageError, match="Could not write"):
-            write_bytes(store, "k/one", b"x")
+            store.write_bytes("k/one", b"x")
 
     @pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
     def test_a_file_whose_sync_fails(self, store: Store, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file must be on the disk before it bears its name."""
         fail_syncs(monkeypatch, number, files=True)
         with pytest.raises(StorageError, match="Could not create"):
-            create_exclusive(store, "k/claim-1", b"x")
+            store.create_exclusive("k/claim-1", b"x")
         assert everything_in(store) == []
 
     def test_a_place_that_takes_nothing(self, tmp_path: Path) -> None:
@@ -292,25 +282,25 @@ class BucketContract(StoreContract):
     def test_a_listing_is_of_one_folder(self, store: Store) -> None:
         """What only begins with the same letters is not in it."""
         for name in ("k/a", "k2/b", "k-old/c", "k.json", "k"):
-            write_bytes(store, name, b"x")
-        assert list_names(store, "k") == ["a"]
-        assert list_names(store) == ["k", "k-old", "k.json", "k2"]
+            store.write_bytes(name, b"x")
+        assert store.list_names("k") == ["a"]
+        assert store.list_names() == ["k", "k-old", "k.json", "k2"]
 
     @pytest.mark.parametrize("folder", ["50% off #1", "a#1", "é + b&c"])
     def test_an_odd_folder_is_listed(self, store: Store, folder: str) -> None:
         """What some driver could take for a version or a query is a name like any other."""
         odd = open_store(f"{store.url}/{folder}")
-        write_bytes(odd, "k/claim-1", b"x")
-        assert (list_names(odd), list_names(odd, "k"), list_names(store)) == (["k"], ["claim-1"], [folder])
+        odd.write_bytes("k/claim-1", b"x")
+        assert (odd.list_names(), odd.list_names("k"), store.list_names()) == (["k"], ["claim-1"], [folder])
 
     def test_a_marker_is_no_file(self, store: Store) -> None:
         """The empty object that a web page leaves for a folder is neither listed nor in the way."""
         store.filesystem.pipe_file(f"{store.root}/k/", b"")
-        assert list_names(store, "k") == []
-        write_bytes(store, "k/claim-1", b"x")
-        assert list_names(store, "k") == ["claim-1"]
-        assert size_of(store, "k") is None
-        assert list_names(store) == ["k"]
+        assert store.list_names("k") == []
+        store.write_bytes("k/claim-1", b"x")
+        assert store.list_names("k") == ["claim-1"]
+        assert store.size_of("k") is None
+        assert store.list_names() == ["k"]
 
 
 class MissingBucketContract(BucketContract):
@@ -344,7 +334,7 @@ class TestS3Store(MissingBucketContract):
             broken = open_store("s3://videos/out", options)
             broken.filesystem.retries = 1
             with pytest.raises(StorageError, match="Could not read s3://videos/out/a") as caught:
-                read_bytes(broken, "a")
+                broken.read_bytes("a")
         assert "canary" not in str(caught.value) + repr(broken)
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
@@ -403,10 +393,10 @@ class TestSftpStore(FolderContract):
 
     def test_a_lost_connection_is_replaced(self, store: Store) -> None:
         """A connection that died while idle is not used again."""
-        write_bytes(store, "k/one", b"x")
+        store.write_bytes("k/one", b"x")
         client: Any = store.filesystem
         client.client.close()
-        assert read_bytes(store, "k/one") == b"x"
+        assert store.read_bytes("k/one") == b"x"
 
     def test_a_wrong_key_is_a_configuration_error(self, store: Store, tmp_path: Path) -> None:
         """Credentials that the server refuses are named as such, without the password."""
@@ -438,7 +428,7 @@ def test_a_store_that_lies_holds_no_ledger(lying_store_url: str) -> None:
     check_writable(store)
     with pytest.raises(LedgerUnsafe, match=r"second writer replace.*OPENROUTER_VIDEO_LEDGER or --ledger"):
         check_ledger(store)
-    assert list_names(store) == [PROBE]
+    assert store.list_names() == [PROBE]
 
 
 def test_an_unknown_kind_holds_no_ledger(tmp_path: Path) -> None:
@@ -447,13 +437,13 @@ def test_an_unknown_kind_holds_no_ledger(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnsafe, match=r"not known.*--ledger"):
         check_ledger(store)
     with pytest.raises(LedgerUnsafe, match="not known"):
-        create_exclusive(store, "claim-1", b"x")
+        store.create_exclusive("claim-1", b"x")
 
 
 def other_store(tmp_path: Path) -> Store:
     """A store of kind "other": a file system below a folder."""
     filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file"))
-    return Store("dir://videos", filesystem, "videos", "other")
+    return OtherStore("dir://videos", filesystem, "videos")
 
 
 class ServiceError(Exception):
@@ -496,15 +486,15 @@ class AnsweringFileSystem(MemoryFileSystem):  # type: ignore[misc]
 def test_what_an_object_store_answers(answers: list[str], exists: bool, told: bool | None) -> None:
     """A refused condition is False, a conflict is looked into and tried again, and all else is an error."""
     root = f"/{uuid.uuid4().hex}"
-    store = Store("s3://bucket", AnsweringFileSystem(*answers), root, "s3")
+    store = S3Store("s3://bucket", AnsweringFileSystem(*answers), root)
     if exists:
-        write_bytes(store, "claim-1", b"theirs")
+        store.write_bytes("claim-1", b"theirs")
     if told is None:
         with pytest.raises(StorageError, match="Could not create"):
-            create_exclusive(store, "claim-1", b"ours")
+            store.create_exclusive("claim-1", b"ours")
     else:
-        assert create_exclusive(store, "claim-1", b"ours") is told
-        assert read_bytes(store, "claim-1") == (b"ours" if told else b"theirs")
+        assert store.create_exclusive("claim-1", b"ours") is told
+        assert store.read_bytes("claim-1") == (b"ours" if told else b"theirs")
 
 
 @pytest.mark.parametrize(
@@ -531,8 +521,8 @@ def test_a_drivers_error_is_explained(error: Exception, said: str) -> None:
 def test_azures_account_is_that_of_the_url(azure_store_url: str) -> None:
     """A URL that names the account opens it; one that names another is not kept in this one without a word."""
     mine = f"abfss://videos@{object_stores.AZURITE_ACCOUNT}.dfs.core.windows.net/{azure_store_url.split('/', 3)[3]}"
-    write_bytes(open_store(mine), "k/a", b"x")
-    assert list_names(open_store(azure_store_url), "k") == ["a"]
+    open_store(mine).write_bytes("k/a", b"x")
+    assert open_store(azure_store_url).list_names("k") == ["a"]
     with pytest.raises(ConfigurationError, match=r"in the account 'other'.* is for the account 'devstoreaccount1'"):
         open_store("abfss://videos@other.dfs.core.windows.net/out")
 
@@ -542,8 +532,8 @@ def test_azures_folder_markers_hide_nothing(azure_store_url: str) -> None:
     store = open_store(azure_store_url)
     store.filesystem.pipe_file(f"{store.root}/k", b"")
     store.filesystem.setxattrs(f"{store.root}/k", hdi_isfolder="true")
-    write_bytes(store, "k/claim-1", b"x")
-    assert (list_names(store), list_names(store, "k"), size_of(store, "k")) == (["k"], ["claim-1"], None)
+    store.write_bytes("k/claim-1", b"x")
+    assert (store.list_names(), store.list_names("k"), store.size_of("k")) == (["k"], ["claim-1"], None)
 
 
 def test_google_is_asked_over_http_alone(gcs_server: Environment) -> None:
@@ -562,7 +552,7 @@ def test_azures_words_are_explained(azure_store_url: str) -> None:
     other_key = os.environ["AZURE_STORAGE_CONNECTION_STRING"].replace("AccountKey=E", "AccountKey=F")
 
     def write_large(store: Store, relative: str, data: bytes) -> None:
-        with writing(store, relative) as writer, store.errors("write", relative):
+        with store.writing(relative) as writer, store.errors("write", relative):
             writer.write(data)
             writer.publish()
 
@@ -570,7 +560,7 @@ def test_azures_words_are_explained(azure_store_url: str) -> None:
         ("no-such", {}, "The specified container does not exist .*Check that the bucket"),
         ("videos", {"connection_string": other_key}, "ailed to authenticate.*Check the credentials"),
     ):
-        for write, size in ((write_bytes, 1), (write_large, 9 * 2**20)):
+        for write, size in ((Store.write_bytes, 1), (write_large, 9 * 2**20)):
             with pytest.raises(StorageError, match=said) as caught:
                 write(open_store(f"az://{container}/out", options), "a", bytes(size))
             assert not re.search("RequestId|xml|Code", str(caught.value))
@@ -640,9 +630,9 @@ def test_plain_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
     """A local folder with percent, question mark and hash in its name is that folder, and its URL opens it again."""
     store = open_store(str(tmp_path / "50% ?off #1"))
-    write_bytes(store, "a", b"x")
+    store.write_bytes("a", b"x")
     assert (tmp_path / "50% ?off #1" / "a").read_bytes() == b"x"
-    assert read_bytes(open_store(store.url), "a") == b"x"
+    assert open_store(store.url).read_bytes("a") == b"x"
 
 
 def test_a_user_in_a_url_is_kept() -> None:
@@ -681,4 +671,4 @@ def test_opening_reads_no_driver_for_local(monkeypatch: pytest.MonkeyPatch, tmp_
 )
 def test_secrets_are_for_one_place(one: str, other: str, same: bool) -> None:
     """An SFTP password is never offered to another host."""
-    assert same_place(one, other) is same
+    assert share_options(one, other) is same

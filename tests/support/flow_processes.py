@@ -26,8 +26,8 @@ from openrouter_video.outcome import SavedFile
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import Sandbox
-from openrouter_video.stores.path_files import LocalFiles
-from openrouter_video.stores.writers import _PathWriter
+from openrouter_video.stores.folder_store import PartWriter
+from openrouter_video.stores.local_store import LocalFiles
 
 MODEL = "x-ai/grok-imagine-video"
 ORDER: dict[str, Any] = {
@@ -284,7 +284,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     "between answer and record": _before(Ledger, "record_job"),
     "in the record": _before(LocalFiles, "link_new", _about("/job-1.json")),
     "in polling": _after_poll,
-    "in the download": _after(_PathWriter, "write"),
+    "in the download": _after(PartWriter, "write"),
     "before the publication": _before(LocalFiles, "replace", _about(".mp4")),
     "after the publication": _before(SavedFile, "__init__"),
     "before the sidecar": _before_sidecar,

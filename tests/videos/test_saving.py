@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from openrouter_video.errors import BrokenVideo, ConfigurationError, StorageError
 from openrouter_video.outcome import SavedFile
-from openrouter_video.stores import Store, open_store, read_bytes, write_bytes, writing
-from openrouter_video.stores.writers import Writer
+from openrouter_video.stores import Store, Writer, open_store
+from openrouter_video.stores.other_store import MemoryStore, OtherStore
 from openrouter_video.videos.paths import numbered_path
 from openrouter_video.videos.saving import (
     Stopped,
@@ -76,12 +76,12 @@ class SavingContract:
         assert saved.sha256 == hashlib.sha256(body).hexdigest()
         assert (saved.width, saved.height) == (96, 64)
         assert saved.duration_seconds == pytest.approx(1, abs=0.3)
-        assert read_bytes(store, NAME) == body
+        assert store.read_bytes(NAME) == body
         assert [Path(name).name for name in left_in(store)] == [Path(NAME).name]
 
     def test_a_large_video_is_saved(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """A video of many blocks arrives whole, and takes the place of an older file."""
-        write_bytes(store, NAME, b"older")
+        store.write_bytes(NAME, b"older")
         body = inflated(make_mp4(), 20 * 2**20 + 1)
         saved = save(store, pieces(body, 65_537))
         assert find_saved(store, NAME, size=len(body))
@@ -128,10 +128,10 @@ class SavingContract:
 
     def test_an_older_video_survives_a_failure(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """What is there under the name is untouched when its successor breaks."""
-        write_bytes(store, NAME, b"older")
+        store.write_bytes(NAME, b"older")
         with pytest.raises(BrokenVideo):
             save(store, [make_mp4()[:-1]])
-        assert read_bytes(store, NAME) == b"older"
+        assert store.read_bytes(NAME) == b"older"
         assert len(left_in(store)) == 1
 
     def test_a_video_that_no_probe_reads_is_kept(self, store: Store) -> None:
@@ -139,7 +139,7 @@ class SavingContract:
         body = b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x10moov12345678\0\0\0\x0amdat!!"
         saved = save(store, [body])
         assert (saved.width, saved.height, saved.duration_seconds) == (None, None, None)
-        assert read_bytes(store, NAME) == body
+        assert store.read_bytes(NAME) == body
 
     def test_many_at_a_time(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """Downloads in several threads into one store do not disturb each other."""
@@ -156,7 +156,7 @@ class SavingContract:
         for thread in threads:
             thread.join()
         for number, body in enumerate(bodies):
-            assert read_bytes(store, f"{number}/video.mp4") == body
+            assert store.read_bytes(f"{number}/video.mp4") == body
             assert saved[number].bytes == len(body)
 
     def test_the_sidecar(self, store: Store) -> None:
@@ -166,20 +166,20 @@ class SavingContract:
         write_sidecar(store, name, {"prompt": "old"})
         assert write_sidecar(store, name, {"prompt": "füße"}) == store.url_of(name)
         assert read_sidecar(store, name) == {"prompt": "füße"}
-        assert "füße" in (read_bytes(store, name) or b"").decode()
+        assert "füße" in (store.read_bytes(name) or b"").decode()
         for damaged in (b"", b'{"a":', b"[]", b"\xff"):
-            write_bytes(store, name, damaged)
+            store.write_bytes(name, damaged)
             assert read_sidecar(store, name) is None
         assert len(left_in(store)) == 1
 
     def test_finding_a_saved_video(self, store: Store) -> None:
         """A video is found if it is there, not empty, and has the size that is asked for."""
         assert not find_saved(store, NAME)
-        write_bytes(store, NAME, b"abc")
+        store.write_bytes(NAME, b"abc")
         assert find_saved(store, NAME)
         assert find_saved(store, NAME, size=3)
         assert not find_saved(store, NAME, size=4)
-        write_bytes(store, NAME, b"")
+        store.write_bytes(NAME, b"")
         assert not find_saved(store, NAME)
 
 
@@ -313,7 +313,7 @@ class TestSavingInAnotherKind(SavingContract):
     def store(self, tmp_path: Path) -> Store:
         """A file system below a folder."""
         filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file", auto_mkdir=True))
-        return Store("dir://videos", filesystem, "videos", "other")
+        return OtherStore("dir://videos", filesystem, "videos")
 
 
 @pytest.mark.parametrize("kind", ["local", "s3", "sftp"])
@@ -431,7 +431,7 @@ def test_no_path_escapes(prompt: str, model: str, take: int) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}-0123abcd/[A-Za-z0-9][A-Za-z0-9._-]*\.mp4", path)
     assert ".." not in path
     assert max(map(len, path.split("/"))) < 140
-    Store("memory://", None, "", "memory").path(path)
+    MemoryStore("memory://", None, "").path(path)
 
 
 def test_a_configuration_error_is_no_storage_error() -> None:
@@ -448,7 +448,7 @@ def test_an_object_of_any_size_is_whole_and_leaves_no_upload(s3_store_url: str, 
     blocks = [content[start : start + 2**20] for start in range(0, size, 2**20)]
 
     def write(name: str, end: Callable[[Writer], None]) -> None:
-        with writing(store, name) as writer:
+        with store.writing(name) as writer:
             for block in blocks:
                 writer.write(block)
             end(writer)
@@ -459,6 +459,6 @@ def test_an_object_of_any_size_is_whole_and_leaves_no_upload(s3_store_url: str, 
     with pytest.raises(BrokenVideo):
         write("gone.mp4", break_off)
     write("kept.mp4", lambda writer: writer.publish())
-    assert read_bytes(store, "kept.mp4") == content
-    assert read_bytes(store, "gone.mp4") is None
+    assert store.read_bytes("kept.mp4") == content
+    assert store.read_bytes("gone.mp4") is None
     assert not store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads")

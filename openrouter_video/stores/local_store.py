@@ -1,30 +1,22 @@
-"""Files on stores that have folders: written under another name, then published in one step."""
+"""A folder of this machine: its files are on the disk (fsync) before they bear their name, and created by link(2)."""
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
-from openrouter_video.stores.errors import driver_errors
+from openrouter_video.stores.folder_store import Access, FolderStore, PartFile, PathFiles
+from openrouter_video.stores.urls import file_url
 
-__all__ = [
-    "Access",
-    "LocalFiles",
-    "PartFile",
-    "PathFiles",
-    "is_part",
-    "part_beside",
-    "part_of",
-    "remove_quietly",
-    "write_part",
-]
+__all__ = ["LocalFiles", "LocalStore"]
 
 _WAITING_BYTES = 32 * 2**20
 # By these a mount says that it syncs no folders (CIFS, vboxsf, FUSE); nothing is lost by it, unlike by EIO or ENOSPC.
@@ -32,100 +24,28 @@ _CANNOT_SYNC = frozenset(
     {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
     | {errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM}
 )
-_LONGEST_STEM = 200  # leaves room for the rest of the name: file systems take 255 bytes
 
 
-class Access(NamedTuple):
-    """Who may use what is created in a folder, and below it: the permissions of files, as by ``chmod``."""
+@dataclass(frozen=True)
+class LocalStore(FolderStore):
+    """A folder of this machine."""
 
-    root: str
-    file_mode: int
+    def url_of(self, *parts: str) -> str:
+        """Return the file URL of something in the store."""
+        return file_url(self.path(*parts))
 
-    def of_folder(self, folder: str) -> int | None:
-        """Return the permissions of a new folder; None for one outside, where the process's own umask decides."""
-        if folder != self.root and not folder.startswith(f"{self.root.rstrip('/')}/"):
-            return None
-        # Who may read a file may enter its folder.
-        return self.file_mode | (self.file_mode & 0o444) >> 2
+    def origin(self) -> str:
+        """Return the number of this machine, on whose disk the folder is."""
+        return f"{uuid.getnode():x}"
 
-
-class PartFile(Protocol):
-    """A file being written under its temporary name."""
-
-    def write(self, data: bytes, /) -> object:
-        """Take all of ``data``."""
-
-    def close(self) -> None:
-        """Return when everything is with the store; errors that were held back are raised here."""
-
-    def abandon(self) -> None:
-        """Let go of it without a promise; raises nothing."""
-
-
-class PathFiles(Protocol):
-    """The few operations by which a file on a path store is published whole; paths are absolute."""
-
-    def make_folders(self, folder: str, access: Access | None = None) -> None:
-        """Create a folder and what is missing above it; one that exists, or appears meanwhile, is left as it is."""
-
-    def open_part(self, path: str, access: Access | None = None) -> PartFile:
-        """Create a new file for writing, which nobody may read who may not in the end."""
-
-    def size(self, path: str) -> int:
-        """Return a file's size in bytes."""
-
-    def link_new(self, part: str, target: str) -> bool:
-        """Give ``part`` the name ``target`` as well, in one step; False when something has that name already."""
-
-    def replace(self, part: str, target: str) -> None:
-        """Rename ``part`` to ``target``, in one step, in place of an older file."""
-
-    def remove(self, path: str) -> None:
-        """Remove a file."""
-
-    def names(self, folder: str) -> list[str]:
-        """Return what is in a folder, temporaries too; it must exist."""
-
-
-def part_beside(path: str) -> str:
-    """Return a temporary name in the same folder, which no other process uses."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name[:_LONGEST_STEM]}.{secrets.token_hex(6)}.part"
-
-
-def is_part(name: str) -> bool:
-    """Tell whether a name is one of ours for a file that is not whole yet."""
-    return name.startswith(".") and name.endswith(".part")
-
-
-def part_of(name: str) -> str | None:
-    """Return the name that a temporary is to bear in the end; None for a name that is no temporary of ours."""
-    return name[1:].removesuffix(".part").rpartition(".")[0] if is_part(name) else None
-
-
-def remove_quietly(files: PathFiles, path: str) -> None:
-    """Remove a temporary, best effort: what went wrong before is what the caller must hear of."""
-    with suppress(*driver_errors()):
-        files.remove(path)
-
-
-def write_part(files: PathFiles, path: str, data: bytes, access: Access | None = None) -> str:
-    """Write a small file under a temporary name beside ``path``, and return that name."""
-    files.make_folders(path.rpartition("/")[0], access)
-    part = part_beside(path)
-    file = files.open_part(part, access)
-    try:
-        file.write(data)
-        file.close()
-    except BaseException:
-        file.abandon()
-        remove_quietly(files, part)
-        raise
-    return part
+    @contextmanager
+    def files(self) -> Iterator[PathFiles]:
+        """Lend the operations on its files."""
+        yield LocalFiles()
 
 
 class LocalFiles:
-    """Files of this machine, on the disk (fsync) before they bear their name."""
+    """Files of this machine."""
 
     def make_folders(self, folder: str, access: Access | None = None) -> None:
         """Create a folder and what is missing above it, each on the disk before the next."""

@@ -1,4 +1,4 @@
-"""SFTP by way of fsspec and paramiko: one connection per user at a time, and files published in one step.
+"""A folder over SFTP, by way of fsspec and paramiko: a connection of its own for each thread.
 
 Paramiko drops the answer that one thread waits for when another thread reads it from the same connection, so a
 connection is lent to one thread at a time and a new one is opened when all are in use.
@@ -9,28 +9,33 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from stat import S_IMODE, S_ISDIR
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec import AbstractFileSystem
 
 from openrouter_video.stores.errors import driver_errors
-from openrouter_video.stores.path_files import Access, PartFile
+from openrouter_video.stores.folder_store import Access, FolderStore, PartFile, PathFiles
 
-__all__ = ["SftpFiles", "SftpSessions", "connect"]
+if TYPE_CHECKING:
+    import paramiko
+
+__all__ = ["SftpSessions", "SftpStore", "connect"]
 
 _TIMEOUT_SECONDS = 10
 _MOST_IDLE = 8
 _ANSWER_SECONDS = 60
 _KEEPALIVE_SECONDS = 30
 _BUFFER_BYTES = 2**20
+_REQUESTS_AHEAD = 64
 
 
 def connect(filesystem: type[AbstractFileSystem], options: Mapping[str, Any]) -> AbstractFileSystem:
     """Open a connection of its own, outside fsspec's instance cache, that notices when the other side is gone."""
 
-    def connect_or_close(self: Any) -> None:
+    def connect_or_close(self: AbstractFileSystem) -> None:
         try:
             filesystem._connect(self)  # noqa: SLF001 - what fsspec's file system does when it is made
             self.ftp.get_channel().settimeout(_ANSWER_SECONDS)
@@ -55,7 +60,7 @@ class SftpSessions:
     """
 
     def __init__(self, first: AbstractFileSystem, connect: Callable[[], AbstractFileSystem]) -> None:
-        self._idle: list[Any] = [first]
+        self._idle: list[AbstractFileSystem] = [first]
         self._connect = connect
         self._lock = threading.Lock()
         self._closed = False
@@ -84,7 +89,7 @@ class SftpSessions:
             self._closed = True
         _close_all(self._idle)
 
-    def _take(self) -> Any:
+    def _take(self) -> AbstractFileSystem:
         while True:
             with self._lock:
                 session = self._idle.pop() if self._idle else None
@@ -95,21 +100,46 @@ class SftpSessions:
                 return session
 
 
-def _close_all(sessions: list[Any]) -> None:
+def _close_all(sessions: list[AbstractFileSystem]) -> None:
     while sessions:
         _close(sessions.pop())
 
 
-def _close(session: Any) -> None:
+def _close(session: AbstractFileSystem) -> None:
     with suppress(*driver_errors()):
         session.client.close()
 
 
-class SftpFiles:
+@dataclass(frozen=True)
+class SftpStore(FolderStore):
+    """A folder on an SFTP server; ``filesystem`` is only the first of its ``sessions``."""
+
+    sessions: SftpSessions = field(repr=False, compare=False, kw_only=True)
+
+    def session(self) -> AbstractContextManager[AbstractFileSystem]:
+        """Lend a connection."""
+        return self.sessions.lend()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.sessions.close()
+
+    @contextmanager
+    def files(self) -> Iterator[PathFiles]:
+        """Lend the operations on its files."""
+        with self.sessions.lend() as session:
+            yield _SftpFiles(session)
+
+    def _read_ahead(self, file: Any) -> None:
+        # Else paramiko asks for 32 KiB at a time and waits for each answer; so for 2 MiB.
+        file.prefetch(max_concurrent_requests=_REQUESTS_AHEAD)
+
+
+class _SftpFiles:
     """Files over one connection."""
 
     def __init__(self, session: AbstractFileSystem) -> None:
-        self._ftp: Any = session.ftp
+        self._ftp: paramiko.SFTPClient = session.ftp
 
     def make_folders(self, folder: str, access: Access | None = None) -> None:
         """Create a folder and what is missing above it."""
@@ -136,7 +166,7 @@ class SftpFiles:
         wanted.st_mode = access.file_mode
         flags = sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE | sftp.SFTP_FLAG_EXCL
         # Paramiko's own open tells no permissions, and a moment later somebody could have opened the file.
-        _, message = self._ftp._request(sftp.CMD_OPEN, path, flags, wanted)  # noqa: SLF001
+        message = self._request(sftp.CMD_OPEN, path, flags, wanted)
         file = _SftpPart(paramiko.SFTPFile(self._ftp, message.get_binary(), "wx"))
         self._set_mode(path, access.file_mode)
         return file
@@ -145,11 +175,11 @@ class SftpFiles:
         """Give what was just created the permissions of a group, which the server's umask may have taken."""
         if mode is not None and mode & 0o077:
             with suppress(*driver_errors()):
-                self._ftp.chmod(path, mode | S_IMODE(self._ftp.stat(path).st_mode) & 0o7000)
+                self._ftp.chmod(path, mode | S_IMODE(self._ftp.stat(path).st_mode or 0) & 0o7000)
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
-        return int(self._ftp.stat(path).st_size)
+        return self._ftp.stat(path).st_size or 0
 
     def link_new(self, part: str, target: str) -> bool:
         """Link ``part`` to ``target`` by OpenSSH's extension, which is link(2) on the server and nothing else.
@@ -157,11 +187,10 @@ class SftpFiles:
         A plain SFTP rename does not do: where links are unsupported, OpenSSH looks first and renames then, and other
         servers overwrite.
         """
-        import paramiko.sftp  # noqa: PLC0415 - an extra; whoever gets here has it
+        from paramiko import sftp  # noqa: PLC0415 - an extra; whoever gets here has it
 
         try:
-            # Paramiko has no method for this extension; posix_rename makes its request in the same way.
-            self._ftp._request(paramiko.sftp.CMD_EXTENDED, "hardlink@openssh.com", part, target)  # noqa: SLF001
+            self._request(sftp.CMD_EXTENDED, "hardlink@openssh.com", part, target)
         except OSError:
             if not self._exists(target):
                 raise
@@ -188,6 +217,11 @@ class SftpFiles:
         """Return what is in a folder."""
         return list(self._ftp.listdir(folder))
 
+    def _request(self, kind: int, *values: object) -> paramiko.Message:
+        """Make a request for which paramiko has no method, as its posix_rename does."""
+        _, answer = self._ftp._request(kind, *values)  # type: ignore[attr-defined] # noqa: SLF001
+        return answer  # type: ignore[no-any-return]
+
     def _exists(self, path: str) -> bool:
         try:
             self._ftp.lstat(path)
@@ -197,7 +231,7 @@ class SftpFiles:
 
     def _is_folder(self, path: str) -> bool:
         try:
-            return S_ISDIR(self._ftp.stat(path).st_mode)
+            return S_ISDIR(self._ftp.stat(path).st_mode or 0)
         except FileNotFoundError:
             return False
 
@@ -205,7 +239,7 @@ class SftpFiles:
 class _SftpPart:
     """Writes without waiting for each answer, and asks for all of them before the end."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: paramiko.SFTPFile) -> None:
         self._file = file
         self._buffer = bytearray()
         file.set_pipelined(True)

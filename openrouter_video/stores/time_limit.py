@@ -1,4 +1,4 @@
-"""How long a store may let those wait who have paid nothing yet: its drivers would try for minutes."""
+"""How long a store may let those wait who have paid nothing yet: its drivers would go on trying for minutes."""
 
 from __future__ import annotations
 
