@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["FIRST_BOXES", "SNIFFED_BYTES", "UNKNOWN_KIND", "is_page", "sniff", "suffix_of"]
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+__all__ = ["FIRST_BOXES", "SNIFFED_BYTES", "UNKNOWN_KIND", "is_page", "peek", "sniff", "suffix_of"]
 
 SNIFFED_BYTES = 64
 _EBML = "a WebM or Matroska video"
@@ -47,6 +50,16 @@ _SUFFIXES = {
     "an AVIF image": ".avif",
     "an AVI video": ".avi",
 }
+
+
+def peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first 64 bytes, by which what arrives is judged, and all bytes."""
+    body, head = iter(chunks), b""
+    for chunk in body:
+        head += chunk
+        if len(head) >= SNIFFED_BYTES:
+            break
+    return head[:SNIFFED_BYTES], chain([head], body) if head else body
 
 
 def is_page(head: bytes) -> bool:

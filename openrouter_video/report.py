@@ -8,10 +8,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 
-from openrouter_video.outcome import Outcome, dollars, summary, unsettled_words
+from openrouter_video.outcome import Outcome, dollars, unsettled_words
 from openrouter_video.text import clip, printable
 
-__all__ = ["collect_command", "describe", "explanation", "interruption_message", "table_rows"]
+__all__ = ["collect_command", "explanation", "interruption_message", "table_rows"]
 
 
 def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]]:
@@ -36,11 +36,6 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]
         }
         for outcome in outcomes
     ]
-
-
-def describe(outcomes: Sequence[Outcome]) -> str:
-    """Return the line above the table, such as ``3 of 4 videos, $1.20``."""
-    return f"{summary(outcomes)}."
 
 
 def collect_command(

@@ -1,8 +1,7 @@
-"""Text for people: safe to show, short, and spelled nearly right.
+"""Makes text safe to show and short, and finds the nearest spelling. Pure.
 
-Nothing that is shown steers a terminal, forges a line of a log, or turns the reading around.
-
-Pure. Prompts, ids, names of options and the API's messages end up in errors, logs, artifacts and terminals.
+Prompts, ids, names of options and the API's messages end up in errors, logs, artifacts and terminals. Nothing that is
+shown steers a terminal, forges a line of a log, or turns the reading around.
 """
 
 from __future__ import annotations

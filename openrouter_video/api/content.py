@@ -14,7 +14,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import httpx
@@ -22,7 +21,7 @@ import httpx
 from openrouter_video.api.answers import ContentAnswer, ContentUnavailable
 from openrouter_video.api.transport import cause_of
 from openrouter_video.errors import ConfigurationError, VideoError
-from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff
+from openrouter_video.media_types import is_page, peek, sniff
 from openrouter_video.text import clip
 
 __all__ = ["Download", "DownloadLimits", "Trace", "beginning_of", "download_limits", "video_body"]
@@ -267,23 +266,19 @@ def video_body(
     """
     length = headers.get("content-length", "")
     _check_size(int(length) if length.isascii() and length.isdigit() else 0, download.limits)
-    body = _decoded(download, headers)
-    head = b""
-    for chunk in body:
-        head += chunk
-        if len(head) >= SNIFFED_BYTES:
-            break
-    if head and is_page(head[:SNIFFED_BYTES]):
+    head, body = peek(_decoded(download, headers))
+    if head and is_page(head):
         media_type = clip(without_key(headers.get("content-type", "").encode()).decode("utf-8", "replace"))
         label = f", labelled {media_type}" if media_type else ""
+        page = b""
         # A page may repeat the key, which is only found whole: more is read than is repeated.
         with suppress(ContentUnavailable):
-            while quoted and len(head) < PAGE_BYTES and (chunk := next(body, b"")):
-                head += chunk
-        said = f": it begins {clip(without_key(head)[:200].decode('utf-8', 'replace'))!r}" if quoted else ""
-        reason = f"the content is {sniff(head[:SNIFFED_BYTES])}{label}, not a video{said}"
+            while quoted and len(page) < PAGE_BYTES and (chunk := next(body, b"")):
+                page += chunk
+        said = f": it begins {clip(without_key(page)[:200].decode('utf-8', 'replace'))!r}" if quoted else ""
+        reason = f"the content is {sniff(head)}{label}, not a video{said}"
         raise ContentUnavailable(ContentAnswer(reason, again=True))
-    return chain([head], body) if head else body
+    return body
 
 
 def _decoded(download: Download, headers: Mapping[str, str]) -> Iterator[bytes]:

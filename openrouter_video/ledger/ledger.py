@@ -1,4 +1,4 @@
-"""At-most-once submission records in any store that can create a file exactly once.
+"""Writes and reads the records of submissions, in any store that can create a file exactly once.
 
 An edge: ``records`` decides what the records prove. A record is a small JSON file at ``<ledger>/<key>/<name>.json``,
 created whole or not at all and never changed.
@@ -6,21 +6,28 @@ created whole or not at all and never changed.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.ledger.open_index import OpenIndex, OwnMarks
-from openrouter_video.ledger.records import Claim, JobRecord, LedgerEntry, OutcomeRecord, Proof, is_record, parse_entry
+from openrouter_video.ledger.records import (
+    KEY,
+    Claim,
+    JobRecord,
+    LedgerEntry,
+    OutcomeRecord,
+    Proof,
+    is_record,
+    parse_entry,
+)
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import Store, check_ledger, check_reachable, clear_probes, part_of
 
 __all__ = ["Ledger"]
 
 SUFFIX = ".json"
-KEY = re.compile(r"[0-9a-f]{32}")
 
 
 OWNER_ONLY = 0o600

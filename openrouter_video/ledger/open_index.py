@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from openrouter_video.errors import StorageError
-from openrouter_video.ledger.records import digest
+from openrouter_video.ledger.records import KEY, digest
 from openrouter_video.stores import Store, part_of
 
 __all__ = ["Mark", "OpenIndex", "OwnMarks", "listing_due", "still_marked"]
@@ -26,7 +26,6 @@ FOLDER = "_open"
 LISTED = "listed.json"
 MARK = re.compile(r"([0-9]{8}T[0-9]{6})-[0-9a-f]{12}\.json")
 STAMP = "%Y%m%dT%H%M%S"
-KEY = re.compile(r"[0-9a-f]{32}")
 LISTING_EVERY = timedelta(days=1)
 CLOCKS_DIFFER = timedelta(hours=1)
 FREE_KEYS_FOR = timedelta(days=1)

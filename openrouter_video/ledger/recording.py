@@ -1,4 +1,4 @@
-"""What the answers to POSTs prove, into the ledger: at once, and again as long as the ledger does not take it."""
+"""Records what the answers to POSTs prove: at once, and again as long as the ledger does not take it."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from openrouter_video.text import clip
 
 __all__ = [
     "BEGUN_NOT_ENDED",
+    "KEY",
     "UNREADABLE_JOB",
     "Claim",
     "JobRecord",
@@ -49,6 +50,7 @@ BEGUN_NOT_ENDED = "a submission was begun and its end is not recorded: the proce
 CLOCK_TOLERANCE_SECONDS = IN_FLIGHT_SECONDS
 """So far may the clock of another machine be ahead; a claim from further in the future has no age to go by."""
 
+KEY = re.compile(r"[0-9a-f]{32}")
 ATTEMPT = re.compile(r"(claim|job|release|uncertain)-([1-9][0-9]{0,8})")
 
 _R = TypeVar("_R", bound="_Record")

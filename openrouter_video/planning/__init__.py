@@ -1,4 +1,4 @@
-"""Request and catalog become a plan: the exact bodies to send, and what is left out and why. Pure."""
+"""Request and catalog become a plan: the exact bodies to send, and what is left out and why; nothing is sent."""
 
 from __future__ import annotations
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
-from itertools import chain
 from typing import Any, Literal
 
 from openrouter_video.errors import BrokenVideo, StorageError
-from openrouter_video.media_types import SNIFFED_BYTES, is_page, sniff, suffix_of
+from openrouter_video.media_types import SNIFFED_BYTES, is_page, peek, sniff, suffix_of
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer
 from openrouter_video.videos.mp4 import Mp4Walk, Shown, Whole, read_movie_header
@@ -53,7 +52,7 @@ def save_video(
         StorageError: The store could not take it.
         Stopped: ``stop`` was set between two chunks.
     """
-    head, body = _peek(chunks)
+    head, body = peek(chunks)
     if companion and suffix_of(head) in PICTURES:
         return _save_picture(body, store, with_suffix(relative, suffix_of(head)))
     path = with_suffix(relative, ".mov" if suffix_of(head) == ".mov" else ".mp4")
@@ -89,7 +88,7 @@ def save_damaged(
         StorageError: The store could not take it.
         Stopped: ``stop`` was set between two chunks.
     """
-    head, body = _peek(chunks)
+    head, body = peek(chunks)
     path = kept_path(relative, suffix_of(head))
     arriving, known = _Arriving(store, path, stop), _sha256_of(store, path) == sha256
     with suppress(_Other), store.writing(path) as writer:
@@ -157,16 +156,6 @@ class _Arriving:
             kind=kind,
             notes=notes,
         )
-
-
-def _peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Return the first 64 bytes, by which the name of the file is chosen, and all bytes."""
-    body, head = iter(chunks), b""
-    for chunk in body:
-        head += chunk
-        if len(head) >= SNIFFED_BYTES:
-            break
-    return head[:SNIFFED_BYTES], chain([head], body) if head else body
 
 
 def _save_picture(chunks: Iterable[bytes], store: Store, path: str) -> SavedFile:

@@ -33,7 +33,7 @@ ENHANCED = {"google-vertex": {"parameters": {"enhancePrompt": True}}}
 POLICIES = ("fallback", "drop", "skip", "fail")
 
 
-def wish(options: Any, policy: str = "fallback", **slugs: str) -> VideoRequest:
+def asking_for(options: Any, policy: str = "fallback", **slugs: str) -> VideoRequest:
     """A request with these options."""
     return parse_request("p", provider_options=options, on_unsupported=policy, provider_slugs=slugs)
 
@@ -88,12 +88,14 @@ def test_the_slug_of_a_model(model: str, overrides: dict[str, str], slug: str | 
 def test_options_that_are_sent(model: VideoModel, options: Any, provider: Any) -> None:
     """Under the model's own slug, nested as its provider wants them, and nothing is left out."""
     slug = next(iter(provider))
-    assert select_options(wish(options), model) == Passthrough(slug, provider)
+    assert select_options(asking_for(options), model) == Passthrough(slug, provider)
 
 
 def test_an_override_decides_where_options_go() -> None:
     """Both the slug and the nesting follow it; options for the table's slug are then another provider's."""
-    request = wish({"mine": {"negativePrompt": "x"}, "google-vertex": {"enhancePrompt": True}}, **{VEO.id: "mine"})
+    request = asking_for(
+        {"mine": {"negativePrompt": "x"}, "google-vertex": {"enhancePrompt": True}}, **{VEO.id: "mine"}
+    )
     decided = select_options(request, VEO)
     assert decided.provider == {"mine": {"negativePrompt": "x"}}
     assert lost(decided) == ["google-vertex.enhancePrompt"]
@@ -113,7 +115,7 @@ def test_an_override_decides_where_options_go() -> None:
 )
 def test_the_four_policies(policy: str, provider: Any, note: str | None) -> None:
     """One option of two is not allowed: what is sent, what is not, and why."""
-    request = wish({"google-vertex": {"negative_prompt": "x", "enhancePrompt": True}}, policy)
+    request = asking_for({"google-vertex": {"negative_prompt": "x", "enhancePrompt": True}}, policy)
     decided = select_options(request, VEO)
     bad = LeftOut(
         key="negative_prompt",
@@ -133,7 +135,7 @@ def test_the_four_policies(policy: str, provider: Any, note: str | None) -> None
 @pytest.mark.parametrize("policy", POLICIES)
 def test_options_that_are_all_allowed_ask_no_policy(policy: str) -> None:
     """Whatever the policy is."""
-    assert select_options(wish({"seed": {"req_key": "k"}}, policy), SEEDANCE) == Passthrough(
+    assert select_options(asking_for({"seed": {"req_key": "k"}}, policy), SEEDANCE) == Passthrough(
         "seed", {"seed": {"req_key": "k"}}
     )
 
@@ -159,14 +161,14 @@ def test_options_that_are_all_allowed_ask_no_policy(policy: str) -> None:
 def test_why_an_option_is_left_out(model: VideoModel, options: Any, left_out: LeftOut) -> None:
     """The reason names the model and what it allows; dropping the only option sends none."""
     for policy in ("fallback", "drop"):
-        decided = select_options(wish(options, policy), model)
+        decided = select_options(asking_for(options, policy), model)
         assert (decided.provider, decided.left_out) == ({}, (left_out,))
         assert decided.notes
 
 
 def test_fail_says_why_in_a_sentence_even_without_a_slug() -> None:
     """Every reason reads well behind the name of the option."""
-    (problem,) = select_options(wish({"*": {"style": "x"}}, "fail"), STRANGER).problems
+    (problem,) = select_options(asking_for({"*": {"style": "x"}}, "fail"), STRANGER).problems
     assert problem.message == (
         "option 'style': the provider slug of new/model-1 is not known; say it with provider_slugs"
     )
@@ -175,7 +177,7 @@ def test_fail_says_why_in_a_sentence_even_without_a_slug() -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 def test_another_providers_options_are_not_unsupported(policy: str) -> None:
     """They call for no policy; the report says that they were not for this model, which goes without."""
-    decided = select_options(wish({"seed": {"watermark": False}}, policy), VEO)
+    decided = select_options(asking_for({"seed": {"watermark": False}}, policy), VEO)
     foreign = LeftOut(key="seed.watermark", reason="meant for seed; the provider of google/veo-3.1 is google-vertex")
     note = "sent without options: none were given for google-vertex"
     assert decided == Passthrough("google-vertex", {}, (foreign,), (note,))
@@ -184,16 +186,16 @@ def test_another_providers_options_are_not_unsupported(policy: str) -> None:
 def test_foreign_options_are_reported_beside_own_ones() -> None:
     """Also where a policy had to decide about the own ones."""
     options = {"google-vertex": {"negativePrompt": "x"}, "seed": {"watermark": False}}
-    assert lost(select_options(wish(options), VEO)) == ["seed.watermark"]
+    assert lost(select_options(asking_for(options), VEO)) == ["seed.watermark"]
     options["google-vertex"] = {"style": "x"}
-    assert lost(select_options(wish(options), VEO)) == ["style", "seed.watermark"]
-    (foreign, *_) = select_options(wish(options), STRANGER).left_out
+    assert lost(select_options(asking_for(options), VEO)) == ["style", "seed.watermark"]
+    (foreign, *_) = select_options(asking_for(options), STRANGER).left_out
     assert foreign.reason == "meant for google-vertex; the provider of new/model-1 is not known"
 
 
 def test_no_options_need_no_words() -> None:
     """A note about options that nobody gave would be noise."""
-    assert select_options(wish(None), STRANGER) == Passthrough(None, {})
+    assert select_options(asking_for(None), STRANGER) == Passthrough(None, {})
 
 
 # ---- What the API itself refused -------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def test_no_options_need_no_words() -> None:
 
 def test_an_option_that_the_api_refused() -> None:
     """Its word outweighs the catalog's; once the catalog agrees, the reason is the catalog's."""
-    request = wish({"google-vertex": {"negativePrompt": "x", "enhancePrompt": True}}, "drop")
+    request = asking_for({"google-vertex": {"negativePrompt": "x", "enhancePrompt": True}}, "drop")
     decided = select_options(request, VEO, frozenset({"enhancePrompt"}))
     assert decided.provider == {"google-vertex": {"parameters": {"negativePrompt": "x"}}}
     reason = "google/veo-3.1 lists it, but the API refused it"
@@ -252,7 +254,7 @@ def test_an_error_cannot_name_what_was_not_sent(body: dict[str, Any]) -> None:
 )
 def test_a_slug_that_nobody_knows(slug: str, hint: str) -> None:
     """It would be ignored without a word, so it is refused, with what is known and the way to make it known."""
-    (problem,) = unknown_slugs(wish({slug: {"a": 1}, "seed": {"a": 1}, "*": {"a": 1}}), ["google-vertex"])
+    (problem,) = unknown_slugs(asking_for({slug: {"a": 1}, "seed": {"a": 1}, "*": {"a": 1}}), ["google-vertex"])
     assert problem.message.startswith(f"unknown provider slug {slug!r}; {hint}")
     assert "known are alibaba, atlas-cloud, black-forest-labs" in problem.message
     assert "provider_slugs" in problem.message
@@ -261,13 +263,13 @@ def test_a_slug_that_nobody_knows(slug: str, hint: str) -> None:
 
 def test_slugs_that_are_known() -> None:
     """From the table, from the user's overrides, and of the chosen models."""
-    request = wish({"seed": {"a": 1}, "mine": {"a": 1}, "theirs": {"a": 1}, "*": {"a": 1}}, **{"new/*": "mine"})
+    request = asking_for({"seed": {"a": 1}, "mine": {"a": 1}, "theirs": {"a": 1}, "*": {"a": 1}}, **{"new/*": "mine"})
     assert unknown_slugs(request, ["theirs"]) == []
 
 
 def test_a_known_slug_that_nobody_uses_is_a_warning() -> None:
     """A shared deployment may carry options for models that this run does not choose."""
-    request = wish({"seed": {"a": 1}, "xai": {"a": 1}, "*": {"a": 1}})
+    request = asking_for({"seed": {"a": 1}, "xai": {"a": 1}, "*": {"a": 1}})
     assert unused_slugs(request, ["seed", None]) == [
         "the options for xai are not used: none of the chosen models is served under it"
     ]

@@ -46,9 +46,9 @@ from openrouter_video.errors import (
 )
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, JobRecord, scope_of_key, scope_of_run
-from openrouter_video.outcome import FanOut, LeftOut, Outcome
+from openrouter_video.outcome import FanOut, LeftOut, Outcome, summary
 from openrouter_video.planning.plan import plan_videos
-from openrouter_video.report import describe, table_rows
+from openrouter_video.report import table_rows
 from openrouter_video.request.request import parse_request
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.conclusions import failed, left_open, started
@@ -392,7 +392,7 @@ def test_a_table_has_plain_cells(hostile: str) -> None:
     rows = table_rows(outcomes)
     assert all(is_line(cell) for row in rows for cell in row.values() if isinstance(cell, str))
     assert all(isinstance(cell, str | int | float) for row in rows for cell in row.values())
-    assert re.fullmatch(r"[\w ,$.]+", describe(outcomes))
+    assert re.fullmatch(r"[\w ,$.]+", summary(outcomes))
 
 
 @EVERY

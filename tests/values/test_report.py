@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from openrouter_video.outcome import LeftOut, Outcome
-from openrouter_video.report import collect_command, describe, explanation, interruption_message, table_rows
+from openrouter_video.outcome import LeftOut, Outcome, summary
+from openrouter_video.report import collect_command, explanation, interruption_message, table_rows
 
 DONE = Outcome(
     model="google/veo-3.1-lite",
@@ -64,7 +64,7 @@ def test_the_explanation_joins_error_and_notes() -> None:
 
 def test_the_line_above_the_table() -> None:
     """The run in one sentence."""
-    assert describe([DONE, HOSTILE]) == "1 of 2 videos, $0.0525, 1 open, 1 reused."
+    assert summary([DONE, HOSTILE]) == "1 of 2 videos, $0.0525, 1 open, 1 reused"
 
 
 def test_what_an_interrupted_run_leaves_behind() -> None:
