@@ -18,14 +18,14 @@ from openrouter_video.errors import ConfigurationError, LedgerError, Problem, Re
 from openrouter_video.ledger import Claim, Ledger, LedgerEntry, forget_settled, read_open
 from openrouter_video.outcome import Outcome, summary
 from openrouter_video.run import (
+    Facts,
     Progress,
     Resources,
     Step,
     Turns,
     current_limits,
-    left_open,
     not_here,
-    of_entry,
+    outcome_of,
     tell,
     unreadable,
 )
@@ -37,7 +37,7 @@ from .prefect_refusals import in_our_words
 from .production import refused_state
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, saying_if_interrupted
-from .video_chain import conclude_job
+from .video_chain import finish
 
 __all__ = ["collect_videos"]
 
@@ -116,7 +116,8 @@ async def collect_videos(
         except (ConfigurationError, LedgerError) as error:
             return cast(list[Outcome], refused_state(error))
         outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
-        outcomes += [of_entry(entry, datetime.now(UTC)) for entry in reading.entries if not _is_job(entry)]
+        now = datetime.now(UTC)
+        outcomes += [outcome_of(Facts.of_entry(entry, now), now) for entry in reading.entries if not _is_job(entry)]
         jobs = [entry for entry in reading.entries if _is_job(entry)]
         outcomes += await _collect(jobs, credentials, Collection(place, records, Turns(limit), until, threads))
         await threads.run(forget_settled, records, reading)
@@ -141,7 +142,7 @@ async def _collect(entries: Sequence[LedgerEntry], credentials: str | None, coll
         if reason is None:
             groups[Place(claim.output, claim.store_block, credentials or claim.credentials_block)].append(entry)
         else:
-            outcomes.append(left_open(of_entry(entry), reason))
+            outcomes.append(_left_open(entry, Step("leave_open", reason=reason)))
     async with AsyncExitStack() as stack:
         opened = await asyncio.gather(*(_open(group, collection, stack) for group in groups), return_exceptions=True)
         jobs = [
@@ -185,7 +186,11 @@ def _step_of(answer: Step | BaseException) -> Step:
 
 
 def _outcome_of(job: Job, end: Outcome | BaseException) -> Outcome:
-    return end if isinstance(end, Outcome) else left_open(of_entry(job.entry), _reason_of(end))
+    return end if isinstance(end, Outcome) else _left_open(job.entry, _step_of(end))
+
+
+def _left_open(entry: LedgerEntry, step: Step) -> Outcome:
+    return outcome_of(Facts.of_entry(entry)._replace(step=step), datetime.now(UTC))
 
 
 async def _store_of(group: Place, place: VideoStore) -> VideoStore:
@@ -216,12 +221,13 @@ async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | Non
     if step.job is None and remaining > 0:
         step = await _ask(job, remaining)
     if step.job is None or isinstance(job.resources, str):
-        outcome = left_open(of_entry(job.entry), step.reason, missing=step.missing)
+        outcome = _left_open(job.entry, step)
     else:
         async with collection.turns.take() as turn:
             if turn is None:
                 return None
-            outcome = await conclude_job(of_entry(job.entry), step, job.claim, job.resources)
+            facts = await finish(Facts.of_entry(job.entry)._replace(step=step), job.resources)
+            outcome = outcome_of(facts, datetime.now(UTC))
             turn.used = outcome.status != "open"
     claim = job.claim
     tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))

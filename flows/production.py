@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from openrouter_video.outcome import FanOut, Outcome, count_completed, run_statu
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Resources, of_entry, started, uncertain, with_unrecorded
+from openrouter_video.run import Facts, Resources, outcome_of
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
@@ -141,7 +142,8 @@ async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoR
         get_run_logger().warning(words, collect, silent[0], known)
     else:
         entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
-        outcomes = [with_unrecorded(of_entry(entry), held[entry.key]) for entry in entries]
+        facts = [Facts.of_entry(entry)._replace(unrecorded=held[entry.key]) for entry in entries]
+        outcomes = [outcome_of(known, datetime.now(UTC)) for known in facts]
         get_run_logger().warning("%s", interruption_message(outcomes, collect))
     with suppress(TimeoutError):
         # A process that dies by a signal sends no log any more.
@@ -154,14 +156,15 @@ async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, ru
         raise error
     get_run_logger().error("%s: unexpected %s", clip(model.model), type(error).__name__, exc_info=error)
     key = run.scope.key(model.model, take)
+    claim = run.claim(model, take)
     try:
         entry = await run.resources.threads.run(run.resources.ledger.entry, key)
-        known = of_entry(entry._replace(claim=entry.claim or run.claim(model, take)))
     except LedgerError as unreadable:
-        known = uncertain(started(run.claim(model, take)), str(unreadable))
-    known = with_unrecorded(known, run.resources.submitter.unrecorded(key))
+        entry = LedgerEntry(key, "uncertain", reason=str(unreadable))
+    facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=True)
     message = clip(f"unexpected {type(error).__name__}: {error}")
-    return known.model_copy(update={"reused": False, "error": "; ".join(filter(None, [message, known.error]))})
+    facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
+    return outcome_of(facts, datetime.now(UTC))
 
 
 def final_state(result: FanOut, data: Any, wanted: int) -> State[Any]:

@@ -7,9 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import VideoJob
 from openrouter_video.ledger import Claim
-from openrouter_video.outcome import Outcome
-from openrouter_video.run import Progress, Resources, tell
-from openrouter_video.text import printable
+from openrouter_video.run import Facts, Progress, Resources, tell
 
 __all__ = ["download_video"]
 
@@ -20,13 +18,15 @@ __all__ = ["download_video"]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def download_video(claim: Claim, job: VideoJob, resources: Resources, *, reused: bool = False) -> Outcome:
+async def download_video(claim: Claim, job: VideoJob, facts: Facts, resources: Resources) -> Facts:
     """Download, verify and publish the videos of a finished job, write the sidecar, then end its ledger entry.
+
+    ``claim`` and ``job`` are part of ``facts``; by them Prefect draws this run behind its submission and its poll.
 
     Raises:
         ContentUnavailable, StorageError: if no further attempt can help; the job stays open and can be collected.
     """
     tell(Progress("downloading", claim.model, claim.take, claim.key, job.id, job.status))
-    outcome = await resources.downloader.keep(claim, job, reused=reused)
-    get_run_logger().info("%s: %s (%s bytes)", claim.title, printable(outcome.url or ""), outcome.bytes)
-    return outcome
+    facts = await resources.downloader.keep(facts)
+    get_run_logger().info("%s: %s", claim.title, facts.video)
+    return facts

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from openrouter_video.api import SubmitAnswer
 from openrouter_video.cli.live_view import VideoLine
@@ -15,7 +16,7 @@ from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, LedgerEntry, Unrecorded, entries_in_time
 from openrouter_video.outcome import Outcome
 from openrouter_video.report import interruption_message
-from openrouter_video.run import left_open, of_entry, uncertain, with_unrecorded
+from openrouter_video.run import Facts, Step, outcome_of
 
 __all__ = ["farewell", "what_became", "with_the_sandbox"]
 
@@ -30,18 +31,24 @@ def what_became(lines: Sequence[VideoLine], ledger: Ledger) -> list[Outcome]:
 
 
 def _from_ledger(line: VideoLine, said: LedgerEntry | LedgerError | None) -> Outcome:
-    known = Outcome(model=line.model, take=line.take, key=line.key, status="refused", job_id=line.job_id)
-    if said is None:
-        return known.model_copy(update={"error": NOT_SENT})
-    if isinstance(said, LedgerError):
-        return left_open(known, str(said)) if line.job_id else uncertain(known, str(said))
-    if said.state == "free":
-        return known.model_copy(update={"error": said.reason or NOT_SENT})
-    outcome = of_entry(said).model_copy(update={"reused": False})
-    if line.job_id and said.state in {"claimed", "uncertain"}:
+    entry = _entry_of(line, said)
+    step = Step("leave_open", reason=entry.reason or "interrupted")
+    facts = Facts.of_entry(entry, own=True)._replace(model=line.model, take=line.take, key=line.key, step=step)
+    if line.job_id and entry.state in {"claimed", "uncertain"}:
         # The run was told an id that the ledger does not know.
-        return with_unrecorded(outcome, Unrecorded(SubmitAnswer("accepted", job_id=line.job_id), "interrupted"))
-    return left_open(outcome, "interrupted") if said.state == "accepted" else outcome
+        known = SubmitAnswer("accepted", job_id=line.job_id)
+        facts = facts._replace(unrecorded=Unrecorded(known, "interrupted"))
+    return outcome_of(facts, datetime.now(UTC))
+
+
+def _entry_of(line: VideoLine, said: LedgerEntry | LedgerError | None) -> LedgerEntry:
+    """Return what is recorded of a video, or what must be taken for granted where the ledger does not say."""
+    if isinstance(said, LedgerError):
+        return LedgerEntry(
+            line.key or "", "accepted" if line.job_id else "uncertain", job_id=line.job_id, reason=str(said)
+        )
+    entry = said or LedgerEntry(line.key or "", "free")
+    return entry if entry.reason or entry.state != "free" else entry._replace(reason=NOT_SENT)
 
 
 def with_the_sandbox(outcomes: Sequence[Outcome], ledger: Ledger, base_url: str) -> list[Outcome]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from openrouter_video.ledger import Ledger, LedgerEntry, entries_in_time
 from openrouter_video.outcome import Outcome
-from openrouter_video.run import STILL_AWAITED, left_open, of_entry
+from openrouter_video.run import STILL_AWAITED, Facts, Step, outcome_of
 from openrouter_video.threads import irrevocable_until
 
 __all__ = ["looked_again", "outlast_late_answers"]
@@ -35,5 +36,5 @@ def looked_again(outcomes: Sequence[Outcome], ledger: Ledger) -> list[Outcome]:
 def _better(outcome: Outcome, said: object) -> Outcome:
     if not isinstance(said, LedgerEntry) or said.state not in {"accepted", "free"}:
         return outcome
-    known = of_entry(said).model_copy(update={"reused": False})
-    return left_open(known, "its answer came after the deadline") if said.state == "accepted" else known
+    step = Step("leave_open", reason="its answer came after the deadline")
+    return outcome_of(Facts.of_entry(said, own=True)._replace(step=step), datetime.now(UTC))

@@ -29,7 +29,7 @@ from openrouter_video.ledger import (
     why_not,
 )
 from openrouter_video.outcome import dollars
-from openrouter_video.run import given_up, why_unreadable
+from openrouter_video.run import Facts, outcome_of, why_unreadable
 from openrouter_video.text import clip, printable
 
 __all__ = ["Row", "list_entries", "settle", "settle_entry"]
@@ -165,7 +165,8 @@ def settle_entry(
     if reason is not None:
         raise ConfigurationError(f"{entry.key} cannot be settled: {reason}")
     if decision == "lost":
-        done = ledger.settle(entry.key, given_up(entry))
+        facts = Facts.of_entry(entry, own=True)._replace(given_up="given up by a person")
+        done = ledger.settle(entry.key, outcome_of(facts, now))
     elif decision == "job":
         done = ledger.record_job(entry.key, entry.attempt, job_id or "", by_person=True)
     else:

@@ -291,14 +291,14 @@ class Submitted(BaseModel):
 
     ``accepted``: ``job_id`` runs and is billed. ``refused``: nothing was accepted. ``uncertain``: nobody knows; with
     ``in_flight`` an answer may still come. ``settled``: an earlier run finished it, with ``outcome``. ``reused`` means
-    that this run sent nothing; ``claim`` is then the one that was recorded. ``late_seconds``: how long it was waited
-    for the answer beyond the submit time-out.
+    that this run sent nothing; ``claim`` is then the one that was recorded, None if nobody can read it.
+    ``late_seconds``: how long it was waited for the answer beyond the submit time-out.
     """
 
     model_config = ConfigDict(frozen=True)
 
     state: Literal["accepted", "refused", "uncertain", "settled"]
-    claim: Claim
+    claim: Claim | None
     job_id: str | None = None
     reason: str | None = None
     api_message: str | None = None

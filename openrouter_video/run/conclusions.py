@@ -1,42 +1,26 @@
-"""Which outcome follows from a plan, a submission, a poll or a file.
+"""What became of a video, by the facts that are known of it: one decision for every end that it can have.
 
-Pure: every end that one video can have is built here, so that each says the same things in the same words.
+Pure. A fresh run, an earlier one's record, a collection, an interruption and a person's word say the same things in
+the same words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from openrouter_video.api import VideoJob
-from openrouter_video.ledger import Claim, LedgerEntry, Submitted, Unrecorded, describe_flight, in_flight
-from openrouter_video.outcome import SETTLE_COMMAND, LeftOut, Outcome, SavedFile
+from openrouter_video.api import NOT_FOUND, VideoJob, is_gone
+from openrouter_video.ledger import Claim, Submitted, Unrecorded
+from openrouter_video.outcome import SETTLE_COMMAND, LeftOut, Outcome
 from openrouter_video.planning import ModelPlan
+from openrouter_video.run.facts import Facts, Saved
 from openrouter_video.text import clip
 
-__all__ = [
-    "COLLECT",
-    "STILL_AWAITED",
-    "completed",
-    "elapsed_since",
-    "failed",
-    "given_up",
-    "gone",
-    "left_open",
-    "not_sent",
-    "of_entry",
-    "of_plan",
-    "of_submission",
-    "started",
-    "uncertain",
-    "unreadable",
-    "why_unreadable",
-    "with_unrecorded",
-]
+__all__ = ["COLLECT", "STILL_AWAITED", "outcome_of", "unreadable", "why_unreadable"]
 
 COLLECT = "`openrouter-video collect`"
 COLLECT_SENTENCE = re.compile(rf"[^.;]*{COLLECT}[^.;]*[.;]?")
@@ -50,19 +34,23 @@ STILL_AWAITED = "As long as this process lives, it listens for the answer and re
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
+NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
-def of_plan(plan: ModelPlan, take: int, key: str | None = None) -> Outcome:
-    """Return the outcome of a model to which nothing is sent."""
-    return Outcome(
-        model=plan.model,
-        take=take,
-        key=key,
-        status="skipped" if plan.decision == "skip" else "refused",
-        left_out=plan.left_out,
-        notes=plan.notes,
-        error="; ".join(problem.message for problem in plan.problems) or None,
-    )
+def outcome_of(facts: Facts, now: datetime) -> Outcome:
+    """Return what became of a video, by all that is known of it at this moment."""
+    outcome = _ended(facts, now)
+    if facts.unchecked and facts.claim:
+        where = facts.claim.output
+        outcome = _with_notes(outcome, [f"it was saved at {where}, which this run does not see and has not checked"])
+    if facts.unsettled:
+        safe = "the file is safe, but " if outcome.url else ""
+        outcome = _with_notes(outcome, [f"{safe}{facts.unsettled}"])
+    outcome = _with_unrecorded(outcome, facts.unrecorded)
+    if facts.unexpected:
+        error = "; ".join(filter(None, [facts.unexpected, outcome.error]))
+        outcome = outcome.model_copy(update={"error": error})
+    return outcome
 
 
 def unreadable(key: str, reason: str) -> Outcome:
@@ -76,19 +64,206 @@ def why_unreadable(reason: str) -> str:
     return f"{reason} {cure}, {COLLECT} goes on with it; until then nothing is sent or fetched under this key"
 
 
-def started(claim: Claim, *, job_id: str | None = None, reused: bool = False) -> Outcome:
-    """Return what is known of a video from its claim alone: the job is open until something ends it."""
+# ---- How far it came -------------------------------------------------------------------------------------------------
+
+
+def _ended(facts: Facts, now: datetime) -> Outcome:
+    """Decide by the last thing that is known: a plan, a submission, an earlier end, or the end of the job."""
+    submitted = facts.submitted
+    if submitted is None:
+        return _not_submitted(facts, now)
+    known = _begun(facts, now)
+    if facts.given_up:
+        return _changed(known, status="failed", error=facts.given_up)
+    if facts.recorded:
+        notes = dict.fromkeys((*known.notes, *facts.recorded.notes))
+        return _changed(facts.recorded, reused=facts.reused, notes=tuple(notes))
+    if submitted.outcome is not None and facts.job is None:
+        earlier = _changed(submitted.outcome, reused=facts.reused)
+        return _with_notes(_final(earlier, facts.claim), _other_jobs(submitted))
+    if submitted.state in {"refused", "uncertain"}:
+        return _without_job(known, submitted)
+    return _of_job(known, facts, now)
+
+
+def _not_submitted(facts: Facts, now: datetime) -> Outcome:
+    """A plan that sends nothing, or a submission that could not even begin."""
+    if facts.plan is not None and facts.plan.decision != "send":
+        return _of_plan(facts.plan, facts)
+    return _changed(_begun(facts, now), status="refused", error=facts.trouble.reason if facts.trouble else None)
+
+
+def _of_plan(plan: ModelPlan, facts: Facts) -> Outcome:
     return Outcome(
-        model=claim.model,
-        take=claim.take,
-        key=claim.key,
-        status="open",
-        reused=reused,
-        job_id=job_id,
-        sent=claim.sent,
-        left_out=_left_out(claim),
-        notes=claim.notes,
+        model=plan.model,
+        take=facts.take,
+        key=facts.key,
+        status="skipped" if plan.decision == "skip" else "refused",
+        left_out=plan.left_out,
+        notes=plan.notes,
+        error="; ".join(problem.message for problem in plan.problems) or None,
     )
+
+
+def _begun(facts: Facts, now: datetime) -> Outcome:
+    """Tell what is known from the claim and the submission alone: the job is open until something ends it."""
+    claim, submitted = facts.claim, facts.submitted
+    known = Outcome(model=facts.model, take=facts.take, key=facts.key, status="open", reused=facts.reused)
+    if claim is not None:
+        elapsed = _elapsed(claim, now)
+        known = _changed(known, sent=claim.sent, left_out=_left_out(claim), notes=claim.notes, elapsed_seconds=elapsed)
+    if submitted is not None:
+        known = _with_notes(_changed(known, job_id=submitted.job_id), _other_jobs(submitted))
+    return known
+
+
+def _without_job(known: Outcome, submitted: Submitted) -> Outcome:
+    """A submission that was refused, that is still in flight, or of which nobody knows."""
+    if submitted.state == "refused":
+        return _changed(known, status="refused", error=submitted.reason)
+    if submitted.in_flight and submitted.reused:
+        return _changed(known, error=submitted.reason)
+    reason = f"{submitted.reason}. {STILL_AWAITED}" if submitted.in_flight else submitted.reason
+    advice = "It may be billed, and is never sent again by itself. "
+    advice += f"Look for session {known.key} in OpenRouter's activity: {SETTLE.format(key=known.key)}"
+    return _changed(known, status="uncertain", error=f"{reason}. {advice}" if reason else advice)
+
+
+def _of_job(known: Outcome, facts: Facts, now: datetime) -> Outcome:
+    """An accepted job, by what the last poll and the download told."""
+    if facts.step is None:
+        lost = f"{NO_CLAIM}, or give it up by {LOST.format(key=known.key)}"
+        return known if facts.claim else _changed(known, error=lost)
+    job = facts.step.job
+    if job is None:
+        return _left_open(known, facts.step.reason, missing=facts.step.missing)
+    if not job.completed:
+        said = clip(job.error) if job.error else "the provider gave no reason"
+        return _failed(known, f"{job.status}: {said}", job, facts.claim)
+    if facts.saved is not None:
+        return _of_files(_with_files(known, facts.saved, job), facts, facts.saved, job)
+    return _without_files(known, facts, job, now)
+
+
+# ---- What the download brought ---------------------------------------------------------------------------------------
+
+
+def _with_files(known: Outcome, saved: Saved, job: VideoJob) -> Outcome:
+    """Add the files that are safe, with what is odd about them."""
+    first, *others = saved.files
+    known = _changed(
+        known,
+        url=first.url,
+        extra_urls=tuple(file.url for file in others),
+        bytes=first.bytes,
+        sha256=first.sha256,
+        duration_seconds=first.duration_seconds,
+        width=first.width,
+        height=first.height,
+        cost_usd=job.cost_usd,
+    )
+    return _with_notes(known, [note for file in saved.files for note in file.notes])
+
+
+def _of_files(known: Outcome, facts: Facts, saved: Saved, job: VideoJob) -> Outcome:
+    """Files are safe: all there is to come, or some of it, or no whole video.
+
+    Of what does not play, the provider may still have the whole: the job stays open until a later run has got the same
+    once more. So it does for an output that may still come.
+    """
+    if facts.trouble is not None:
+        return _left_open(known, facts.trouble.reason, job)
+    known = _with_notes(known, saved.missing)
+    over = _changed(known, status="completed", sidecar_url=saved.sidecar_url)
+    first = saved.files[0]
+    if first.kind == "video":
+        return _left_open(known, "; ".join(saved.missing), job) if saved.waits and not facts.reused else over
+    if saved.fault is None:
+        return _changed(over, status="failed", error=NO_VIDEO)
+    damage = f"damaged: it came like this each time, and is kept at {first.url}. {saved.fault}".rstrip(".")
+    if first.kind == "playable":
+        return _with_notes(over, [damage])
+    if saved.seen_before:
+        return _changed(over, status="failed", error=damage)
+    return _left_open(known, f"{damage}. {COLLECT} looks for a whole one, and ends the job without", job)
+
+
+def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -> Outcome:
+    """The job is completed, and nothing of it could be fetched."""
+    reason = facts.trouble.reason if facts.trouble else None
+    answer = facts.trouble.answer if facts.trouble else None
+    earlier = facts.submitted.outcome if facts.submitted else None
+    if earlier is not None:
+        words = f"{earlier.url} is no longer there, and the video could not be downloaded again"
+        return _left_open(known, f"{words}: {reason}" if reason else words)
+    if answer is not None and is_gone(answer, job, now, asked_before=facts.reused):
+        error = f"expired: the provider does not keep the video any more ({(reason or '').rstrip('.')})"
+        return _failed(known, error, job, facts.claim)
+    return _left_open(known, reason, job, missing=answer is not None and answer.status == NOT_FOUND)
+
+
+# ---- The words -------------------------------------------------------------------------------------------------------
+
+
+def _left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None, *, missing: bool = False) -> Outcome:
+    """Say of a job that goes on, or whose video is still to be fetched, what finishes it.
+
+    ``missing``: the API knows no such thing. That may be for a wrong key or base URL, so only a person ends it.
+    """
+    then = f"{COLLECT} finishes it"
+    if missing:
+        then = f"{COLLECT} asks again; if it can never be had, end it by {LOST.format(key=outcome.key or 'KEY')}"
+    told = reason is not None and COLLECT in reason
+    error = reason if told else "; ".join(filter(None, [(reason or "").rstrip("."), then]))
+    return _changed(outcome, status="open", error=error, cost_usd=job.cost_usd if job else None)
+
+
+def _failed(outcome: Outcome, error: str, job: VideoJob, claim: Claim | None) -> Outcome:
+    return _final(_changed(outcome, status="failed", error=error, cost_usd=job.cost_usd), claim)
+
+
+def _final(outcome: Outcome, claim: Claim | None) -> Outcome:
+    """Say of a failure that it stays so, unless it says it already, as those of older versions do not."""
+    error = outcome.error or ""
+    if outcome.status != "failed" or FINAL in error:
+        return outcome
+    said = f"{error.rstrip('.')}. " if error else ""
+    return _changed(outcome, error=f"{said}{FINAL} {FINAL_FOR[claim.shared if claim else None]}")
+
+
+def _with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
+    """Add what the ledger has not taken of a submission, and what a person can do about it.
+
+    A job's id is then known from this outcome only, and no collection finishes it.
+    """
+    if left is None or left.answer.proof == "uncertain":
+        return outcome
+    settle = f"`{SETTLE_COMMAND} {outcome.key}"
+    if left.answer.proof != "accepted":
+        words = f"the ledger could not record that nothing was accepted ({left.why})"
+        return _with_notes(outcome, [f"{words}: the key is taken until {settle} --abandon`"])
+    job_id = left.answer.job_id
+    words = f"job {job_id} is billed, but the ledger could not record it ({left.why})"
+    words = f"{words}: no collection finds it until {settle} --job {job_id}`"
+    if outcome.status not in {"open", "uncertain"}:
+        return _with_notes(outcome, [words])
+    said = COLLECT_SENTENCE.sub("", outcome.error or "").rstrip(" .;") if outcome.status == "open" else ""
+    return _changed(outcome, status="open", job_id=job_id, error="; ".join(filter(None, [said, words])))
+
+
+def _other_jobs(submitted: Submitted) -> list[str]:
+    """Say what else is billed under a key: jobs that a person had given up, and that were accepted all the same."""
+    others = ", ".join(submitted.other_job_ids)
+    return [f"accepted under the same key, and billed too: {others}"] if others else []
+
+
+def _with_notes(outcome: Outcome, notes: Iterable[str]) -> Outcome:
+    """Add what has not been said yet."""
+    return _changed(outcome, notes=tuple(dict.fromkeys((*outcome.notes, *notes))))
+
+
+def _changed(outcome: Outcome, **known: Any) -> Outcome:
+    return outcome.model_copy(update=known)
 
 
 def _left_out(claim: Claim) -> tuple[LeftOut, ...]:
@@ -99,160 +274,7 @@ def _left_out(claim: Claim) -> tuple[LeftOut, ...]:
         return ()
 
 
-def of_submission(submitted: Submitted) -> Outcome:
-    """Return the outcome of a submission that left no job to wait for, or of the open job that it left."""
-    if submitted.outcome is not None:
-        known = _said_final(submitted.outcome, submitted.claim.shared).model_copy(update={"reused": True})
-        return _with_other_jobs(known, submitted.other_job_ids)
-    outcome = started(submitted.claim, job_id=submitted.job_id, reused=submitted.reused)
-    outcome = _with_other_jobs(outcome, submitted.other_job_ids)
-    if submitted.in_flight and submitted.reused:
-        return outcome.model_copy(update={"error": submitted.reason})
-    if submitted.state == "uncertain":
-        return uncertain(outcome, f"{submitted.reason}. {STILL_AWAITED}" if submitted.in_flight else submitted.reason)
-    if submitted.state == "refused":
-        return outcome.model_copy(update={"status": "refused", "error": submitted.reason})
-    return outcome
-
-
-def of_entry(entry: LedgerEntry, now: datetime | None = None) -> Outcome:
-    """Return the outcome that the records of a key tell by themselves.
-
-    With ``now``, a submission whose answer may still come is open: in flight, and not yet uncertain.
-    """
-    if entry.outcome is not None:
-        shared = entry.claim.shared if entry.claim else None
-        known = _said_final(entry.outcome, shared).model_copy(update={"reused": True})
-        return _with_other_jobs(known, entry.other_job_ids)
-    if entry.claim is None:
-        base = Outcome(model="unknown", key=entry.key, status="open", reused=True, job_id=entry.job_id)
-    else:
-        base = started(entry.claim, job_id=entry.job_id, reused=True)
-    base = _with_other_jobs(base, entry.other_job_ids)
-    if now is not None and in_flight(entry, now):
-        return base.model_copy(update={"status": "open", "error": describe_flight(entry, now)})
-    if entry.state in {"uncertain", "claimed"}:
-        return uncertain(base, entry.reason)
-    if entry.state == "free":
-        return base.model_copy(update={"status": "refused", "error": entry.reason})
-    if entry.claim is None:
-        return base.model_copy(update={"error": f"{NO_CLAIM}, or give it up by {LOST.format(key=entry.key)}"})
-    return base
-
-
-def _with_other_jobs(outcome: Outcome, job_ids: Sequence[str]) -> Outcome:
-    """Say what else is billed under a key: jobs that a person had given up, and that were accepted all the same."""
-    if not job_ids:
-        return outcome
-    return _with_note(outcome, f"accepted under the same key, and billed too: {', '.join(job_ids)}")
-
-
-def uncertain(outcome: Outcome, reason: str | None) -> Outcome:
-    """Return the outcome of a submission that nobody can vouch for, with what a person can do about it."""
-    key = outcome.key or "KEY"
-    advice = f"It may be billed, and is never sent again by itself. Look for session {key} in OpenRouter's activity: "
-    said = f"{reason}. " if reason else ""
-    return outcome.model_copy(update={"status": "uncertain", "error": f"{said}{advice}{SETTLE.format(key=key)}"})
-
-
-def with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
-    """Add what the ledger has not taken of a submission, and what a person can do about it.
-
-    A job's id is then known from this outcome only, and no collection finishes it.
-    """
-    if left is None or left.answer.proof == "uncertain":
-        return outcome
-    settle = f"`{SETTLE_COMMAND} {outcome.key}"
-    if left.answer.proof != "accepted":
-        words = f"the ledger could not record that nothing was accepted ({left.why})"
-        return _with_note(outcome, f"{words}: the key is taken until {settle} --abandon`")
-    job_id = left.answer.job_id
-    words = f"job {job_id} is billed, but the ledger could not record it ({left.why})"
-    words = f"{words}: no collection finds it until {settle} --job {job_id}`"
-    if outcome.status not in {"open", "uncertain"}:
-        return _with_note(outcome, words)
-    said = COLLECT_SENTENCE.sub("", outcome.error or "").rstrip(" .;") if outcome.status == "open" else ""
-    error = "; ".join(filter(None, [said, words]))
-    return outcome.model_copy(update={"status": "open", "job_id": job_id, "error": error})
-
-
-def _with_note(outcome: Outcome, note: str) -> Outcome:
-    return outcome.model_copy(update={"notes": tuple(dict.fromkeys((*outcome.notes, note)))})
-
-
-def not_sent(claim: Claim, reason: str) -> Outcome:
-    """Return the outcome of a video whose submission could not even be recorded."""
-    return started(claim).model_copy(update={"status": "refused", "error": reason})
-
-
-def failed(outcome: Outcome, job: VideoJob, *, shared: bool | None = None) -> Outcome:
-    """Return the outcome of a job that the provider has given up, in its words, and what asks for another one.
-
-    ``shared``: whether the user gave a key; None if nobody knows.
-    """
-    said = clip(job.error) if job.error else "the provider gave no reason"
-    known = outcome.model_copy(update={"status": "failed", "error": f"{job.status}: {said}", "cost_usd": job.cost_usd})
-    return _said_final(known, shared)
-
-
-def _said_final(outcome: Outcome, shared: bool | None) -> Outcome:
-    """Say of a failure that it stays so, unless it says it already, as those of older versions do not."""
-    error = outcome.error or ""
-    if outcome.status != "failed" or FINAL in error:
-        return outcome
-    said = f"{error.rstrip('.')}. " if error else ""
-    return outcome.model_copy(update={"error": f"{said}{FINAL} {FINAL_FOR[shared]}"})
-
-
-def gone(outcome: Outcome, job: VideoJob, reason: str, *, shared: bool | None = None) -> Outcome:
-    """Return the outcome of a finished job whose video the provider does not keep any more."""
-    error = f"expired: the provider does not keep the video any more ({reason.rstrip('.')})"
-    known = outcome.model_copy(update={"status": "failed", "error": error, "cost_usd": job.cost_usd})
-    return _said_final(known, shared)
-
-
-def given_up(entry: LedgerEntry) -> Outcome:
-    """Return the outcome of a job that a person has given up; what it cost, the provider's activity page tells."""
-    return of_entry(entry).model_copy(update={"status": "failed", "reused": False, "error": "given up by a person"})
-
-
-def left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None, *, missing: bool = False) -> Outcome:
-    """Return the outcome of a job that goes on, or whose video is still to be fetched.
-
-    ``missing``: the API knows no such thing. That may be for a wrong key or base URL, so only a person ends it.
-    """
-    cost = job.cost_usd if job else None
-    then = f"{COLLECT} finishes it"
-    if missing:
-        then = f"{COLLECT} asks again; if it can never be had, end it by {LOST.format(key=outcome.key or 'KEY')}"
-    told = reason is not None and COLLECT in reason
-    error = reason if told else "; ".join(filter(None, [(reason or "").rstrip("."), then]))
-    return outcome.model_copy(update={"status": "open", "error": error, "cost_usd": cost})
-
-
-def completed(
-    outcome: Outcome, job: VideoJob, files: Sequence[SavedFile], sidecar_url: str | None, notes: Sequence[str] = ()
-) -> Outcome:
-    """Return the outcome of a video whose files are safe, with what is odd about them."""
-    first = files[0]
-    known: dict[str, Any] = {
-        "status": "completed",
-        "error": None,
-        "url": first.url,
-        "extra_urls": tuple(file.url for file in files[1:]),
-        "sidecar_url": sidecar_url,
-        "bytes": first.bytes,
-        "sha256": first.sha256,
-        "duration_seconds": first.duration_seconds,
-        "width": first.width,
-        "height": first.height,
-        "cost_usd": job.cost_usd,
-        "notes": (*outcome.notes, *(note for file in files for note in file.notes), *notes),
-    }
-    return outcome.model_copy(update=known)
-
-
-def elapsed_since(claim: Claim, now: datetime) -> float | None:
+def _elapsed(claim: Claim, now: datetime) -> float | None:
     """Return the seconds from the claim to a moment, which is how long somebody waited for the video.
 
     None if the claim's time has been edited into something that is none.

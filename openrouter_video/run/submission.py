@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from openrouter_video.api import ADVICE, SubmitAnswer, VideoClient
 from openrouter_video.errors import KeyConflict, LedgerError
@@ -28,10 +28,10 @@ from openrouter_video.ledger import (
     Recorder,
     Submitted,
     Unrecorded,
-    describe_flight,
     differences,
     in_flight,
 )
+from openrouter_video.run.facts import found
 from openrouter_video.run.polling import backoff, poll_interval
 from openrouter_video.threads import Irrevocable, Threads
 
@@ -117,7 +117,8 @@ class Submitter:
             sent = await self._attempt(attempt, claim, content, patience)
             if isinstance(sent, LedgerEntry):
                 if sent.state != "free":
-                    return _found(sent, claim, self._now())
+                    # A doubt is not in flight here: its end has been waited for.
+                    return found(sent, self._now() if sent.state == "claimed" else None)
                 attempt = sent.attempt + 1
                 continue
             answer = sent.answer
@@ -300,22 +301,6 @@ def _is_own(entry: LedgerEntry, claim: Claim, attempt: int) -> bool:
     """Tell whether the claim of an attempt is ours, though its creation was answered with an error."""
     token = entry.claim.token if entry.claim else ""
     return (entry.state, entry.attempt, token) == ("claimed", attempt, claim.token) and bool(token)
-
-
-def _found(entry: LedgerEntry, claim: Claim, now: datetime) -> Submitted:
-    state: Literal["settled", "accepted", "uncertain"] = "uncertain"
-    if entry.state in {"settled", "accepted"}:
-        state = "settled" if entry.state == "settled" else "accepted"
-    return Submitted(
-        state=state,
-        claim=entry.claim or claim,
-        job_id=entry.job_id,
-        reason=describe_flight(entry, now) if entry.state == "claimed" else entry.reason,
-        reused=True,
-        outcome=entry.outcome,
-        other_job_ids=entry.other_job_ids,
-        in_flight=entry.state == "claimed",
-    )
 
 
 def _submitted(answer: SubmitAnswer, claim: Claim, left: Unrecorded | None) -> Submitted:

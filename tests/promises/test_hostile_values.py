@@ -45,14 +45,16 @@ from openrouter_video.errors import (
     VideoError,
 )
 from openrouter_video.ledger.ledger import Ledger
-from openrouter_video.ledger.records import Claim, JobRecord, scope_of_key, scope_of_run
+from openrouter_video.ledger.records import Claim, JobRecord, LedgerEntry, scope_of_key, scope_of_run
 from openrouter_video.outcome import FanOut, LeftOut, Outcome, summary
 from openrouter_video.planning.plan import plan_videos
 from openrouter_video.report import table_rows
 from openrouter_video.request.request import parse_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run.conclusions import failed, left_open, started
+from openrouter_video.run.conclusions import outcome_of
+from openrouter_video.run.facts import Facts, found
 from openrouter_video.run.limits import Limits, using_limits
+from openrouter_video.run.polling import Step
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from openrouter_video.text import LONGEST_MESSAGE, clip, printable, printable_json
@@ -345,7 +347,8 @@ def test_an_answer_is_read_whatever_it_says(hostile: str, status: int) -> None:
         polled = read_poll(status, {"retry-after": hostile}, body, NOW, "id")
         assert is_line(polled.reason or "")
         if polled.job is not None:
-            outcome = failed(Outcome(model="m", status="open"), polled.job)
+            accepted = found(LedgerEntry("k", "accepted", job_id="id"))
+            outcome = outcome_of(Facts("m", submitted=accepted, step=Step("done", job=polled.job)), NOW)
             assert not polled.job.unsuccessful or is_line(outcome.error or "")
             outcome.model_dump_json()
         assert is_line(read_content(status, {"retry-after": hostile}, body, NOW).reason)
@@ -636,7 +639,8 @@ def test_the_command_shows_a_hostile_ledger(
     ledger.claim(1, claim.model_copy(update={"key": "b" * 32}))
     ledger.doubt("b" * 32, 1, hostile)
     ledger.claim(1, claim.model_copy(update={"key": "c" * 32}))
-    outcome = left_open(started(claim), hostile).model_copy(update={"key": "c" * 32, "status": "failed"})
+    given_up = Facts.of_entry(LedgerEntry("c" * 32, "accepted", 1, claim, hostile))._replace(given_up=hostile)
+    outcome = outcome_of(given_up, datetime.now(UTC))
     ledger.settle("c" * 32, outcome)
     for name in ("claim-01", f"claim-{'9' * 30}", "claim-\u0661", "job-x"):
         ledger.store.write_bytes(f"{'a' * 32}/{name}.json", b"{}")

@@ -1,4 +1,4 @@
-"""Every end that one video can have, in the words that a report gives it."""
+"""Every end that one video can have: the facts that are known of it, and the outcome that follows, word for word."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ from typing import Any, Literal
 
 import pytest
 
-from openrouter_video.api.answers import SubmitAnswer
+from openrouter_video.api.answers import ContentAnswer, ContentUnavailable, SubmitAnswer
 from openrouter_video.api.job import Usage, VideoJob
-from openrouter_video.errors import Problem
-from openrouter_video.ledger.records import Claim, LedgerEntry, Submitted, Unrecorded
+from openrouter_video.errors import LedgerError, Problem, StorageError
+from openrouter_video.ledger.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, Submitted, Unrecorded
 from openrouter_video.outcome import LeftOut, Outcome, SavedFile
 from openrouter_video.planning.plan import ModelPlan
-from openrouter_video.run.conclusions import (
-    completed,
-    elapsed_since,
-    failed,
-    left_open,
-    not_sent,
-    of_entry,
-    of_plan,
-    of_submission,
-    started,
-    uncertain,
-    with_unrecorded,
-)
+from openrouter_video.run.conclusions import outcome_of
+from openrouter_video.run.facts import Facts, Saved, Trouble
+from openrouter_video.run.polling import Step
 
+NOW = datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
 OPTION = LeftOut(key="style", reason="not allowed", suggestion="stylize")
 CLAIM = Claim(
     at="2026-11-22T12:00:00.000+00:00",
@@ -36,198 +27,410 @@ CLAIM = Claim(
     asked={"prompt": "p"},
     sent={"model": "a/b"},
     base_url="https://openrouter.ai/api/v1",
-    output="/videos",
+    output="s3://videos",
     path="p.mp4",
+    shared=True,
     left_out=(OPTION.model_dump(),),
     notes=("fallback",),
 )
-OPEN = started(CLAIM, job_id="j1")
+# What each run tells from its claim, until something ends it.
+BEGUN = Outcome(
+    model="a/b",
+    take=2,
+    key="k1",
+    status="open",
+    sent={"model": "a/b"},
+    left_out=(OPTION,),
+    notes=("fallback",),
+    elapsed_seconds=60.0,
+)
+PLAN = ModelPlan(model="a/b", decision="send", body={"model": "a/b"})
+VIDEO = SavedFile(url="s3://videos/a.1.mp4", bytes=9, sha256="ab", duration_seconds=4.04, width=64, height=48)
+PICTURE = SavedFile(url="s3://videos/a.2.png", bytes=8, sha256="cd", kind="picture", notes=("odd",))
+DAMAGED = SavedFile(url="s3://videos/a.damaged.mp4", bytes=7, sha256="ef", kind="damaged")
 JOB = VideoJob(id="j1", status="completed", usage=Usage(cost=0.12))
-DONE = Outcome(model="a/b", take=2, key="k1", status="completed", job_id="j1", cost_usd=0.12)
-
-
-def submission(state: Literal["accepted", "refused", "uncertain", "settled"], **more: Any) -> Submitted:
-    """What is known after a submission."""
-    return Submitted(state=state, claim=CLAIM, **more)
-
-
-def changed(outcome: Outcome) -> dict[str, Any]:
-    """The fields in which an outcome differs from that of a claim."""
-    base = started(CLAIM)
-    return {name: value for name, value in outcome if value != getattr(base, name)}
-
-
-def test_what_a_claim_tells() -> None:
-    """Open until something ends it, with all that was decided before the submission."""
-    known: dict[str, Any] = {"model": "a/b", "take": 2, "key": "k1", "sent": {"model": "a/b"}, "notes": ("fallback",)}
-    assert Outcome(status="open", job_id="j1", left_out=(OPTION,), **known) == OPEN
-
-
-def test_a_model_to_which_nothing_is_sent() -> None:
-    """Skipped by policy, or refused with every reason."""
-    skipped = ModelPlan(model="a/b", decision="skip", left_out=(OPTION,), notes=("not run",))
-    assert of_plan(skipped, 2) == Outcome(model="a/b", take=2, status="skipped", left_out=(OPTION,), notes=("not run",))
-    problems = (Problem("duration", "too long", "a/b"), Problem("seed", "takes no seed", "a/b"))
-    refused = of_plan(ModelPlan(model="a/b", decision="refuse", problems=problems), 1, "k1")
-    assert (refused.status, refused.key, refused.sent) == ("refused", "k1", None)
-    assert refused.error == "too long; takes no seed"
-
-
-@pytest.mark.parametrize(
-    ("submitted", "expected"),
-    [
-        (submission("accepted", job_id="j1"), {"job_id": "j1"}),
-        (submission("accepted", job_id="j1", reused=True), {"job_id": "j1", "reused": True}),
-        (submission("refused", reason="HTTP 402: no credit"), {"status": "refused", "error": "HTTP 402: no credit"}),
-    ],
-    ids=["accepted", "reused", "refused"],
+DONE = Outcome(model="a/b", take=2, key="k1", status="completed", job_id="j1", url="s3://videos/p.mp4", cost_usd=0.12)
+NOBODY_KNOWS = (
+    "It may be billed, and is never sent again by itself. Look for session k1 in OpenRouter's activity: "
+    "`openrouter-video ledger settle k1 --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 )
-def test_after_a_submission(submitted: Submitted, expected: dict[str, Any]) -> None:
-    """The claim's outcome, and what the answer added."""
-    assert changed(of_submission(submitted)) == expected
-
-
-def test_an_earlier_runs_outcome_is_reused() -> None:
-    """Whatever it was, and it says so."""
-    assert of_submission(submission("settled", outcome=DONE)) == DONE.model_copy(update={"reused": True})
-    assert of_entry(LedgerEntry("k1", "settled", outcome=DONE)) == DONE.model_copy(update={"reused": True})
-
-
-BILLED = "job j1 is billed, but the ledger could not record it (disk full): no collection finds it until "
-BILLED += "`openrouter-video ledger settle k1 --job j1`"
-STAYS = "Could not write file:///a.b/c.mp4: no space. The job stays open: once this is fixed, "
-STAYS += "`openrouter-video collect` finishes it."
-
-
-@pytest.mark.parametrize(
-    ("outcome", "expected"),
-    [
-        (left_open(OPEN, "not finished after 30 min"), {"error": f"not finished after 30 min; {BILLED}"}),
-        (left_open(OPEN, None), {"error": BILLED}),
-        (left_open(OPEN, STAYS), {"error": f"Could not write file:///a.b/c.mp4: no space; {BILLED}"}),
-        (uncertain(started(CLAIM), "nobody knows"), {"status": "open", "error": BILLED}),
-        (completed(OPEN, JOB, [SavedFile(url="file:///a.mp4", bytes=9, sha256="ab")], "s"), {"notes": BILLED}),
-    ],
-    ids=["deadline", "no reason", "store", "uncertain", "completed"],
+NO_CLAIM = (
+    "its claim cannot be read, so it is not known where its video belongs: correct the record, or give it up by "
+    "`openrouter-video ledger settle k1 --lost`"
 )
-def test_a_job_that_could_not_be_recorded(outcome: Outcome, expected: dict[str, Any]) -> None:
-    """The id in this outcome is the one record of it: it says how to keep it, and promises no collection."""
-    told = with_unrecorded(outcome, Unrecorded(SubmitAnswer("accepted", job_id="j1"), "disk full"))
-    assert told.job_id == "j1"
-    assert {"notes": told.notes[-1], "error": told.error, "status": told.status} | expected == {
-        "notes": told.notes[-1],
-        "error": told.error,
-        "status": told.status,
-    }
-    assert "collect`" not in f"{told.error}{told.notes}"
+LOST = (
+    "`openrouter-video collect` asks again; if it can never be had, end it by "
+    "`openrouter-video ledger settle k1 --lost`"
+)
+FINISHES = "`openrouter-video collect` finishes it"
+FINAL = "This is final for this key and take: to try again, use another key or another take"
+BILLED = (
+    "job j1 is billed, but the ledger could not record it (disk full): no collection finds it until "
+    "`openrouter-video ledger settle k1 --job j1`"
+)
+TAKEN = (
+    "the ledger could not record that nothing was accepted (disk full): the key is taken until "
+    "`openrouter-video ledger settle k1 --abandon`"
+)
+CAME_LIKE_THIS = "damaged: it came like this each time, and is kept at s3://videos/a.damaged.mp4. it was cut"
+GONE = ContentUnavailable(ContentAnswer("HTTP 410: gone.", again=False, final=True, status=410))
+MISSING = ContentUnavailable(ContentAnswer("HTTP 404: no such video", again=False, status=404))
+FULL = StorageError("Could not write s3://videos/p.mp4: no space.")
+UNRECORDED = Unrecorded(SubmitAnswer("accepted", job_id="j1"), "disk full")
+OTHER_JOBS = "accepted under the same key, and billed too: j0"
 
 
-def test_a_refusal_that_could_not_be_recorded() -> None:
-    """Nothing was charged, but the key is not free; what proves nothing needs no record."""
-    refused = of_submission(submission("refused", reason="HTTP 400: no"))
-    told = with_unrecorded(refused, Unrecorded(SubmitAnswer("refused"), "disk full"))
-    assert (told.status, told.error) == ("refused", "HTTP 400: no")
-    assert told.notes[-1] == (
-        "the ledger could not record that nothing was accepted (disk full): the key is taken until "
-        "`openrouter-video ledger settle k1 --abandon`"
-    )
-    assert with_unrecorded(refused, Unrecorded(SubmitAnswer("uncertain"), "disk full")) == refused
-    assert with_unrecorded(refused, None) == refused
+def plan(decision: Literal["skip", "refuse"], **more: Any) -> Facts:
+    """A model to which nothing is sent."""
+    return Facts.of_plan(ModelPlan(model="a/b", decision=decision, **more), CLAIM)
 
 
-def test_a_submission_without_an_answer_yet() -> None:
-    """Our own is in doubt, and may still be recorded; that of another run is in flight, and nothing is asked."""
-    own = of_submission(submission("uncertain", in_flight=True, reason="no answer in 60 s"))
-    assert own.status == "uncertain"
-    assert (own.error or "").startswith(
-        "no answer in 60 s. As long as this process lives, it listens for the answer and records it. It may be billed"
-    )
-    other = of_submission(submission("uncertain", in_flight=True, reused=True, reason="in flight: begun 70 s ago"))
-    assert (other.status, other.error) == ("open", "in flight: begun 70 s ago")
+def submitted(state: Literal["accepted", "refused", "uncertain", "settled"], **more: Any) -> Facts:
+    """After a submission."""
+    return Facts.of_plan(PLAN, CLAIM).after_submission(Submitted(state=state, claim=CLAIM, **more))
 
 
-@pytest.mark.parametrize("reason", ["HTTP 503 proves nothing", None])
-@pytest.mark.parametrize("source", ["submission", "entry", "claimed entry"])
-def test_an_uncertain_submission_says_what_a_person_can_do(source: str, reason: str | None) -> None:
-    """It may be billed: where to look, and the two ways to settle it."""
-    outcome = {
-        "submission": of_submission(submission("uncertain", reason=reason)),
-        "entry": of_entry(LedgerEntry("k1", "uncertain", 1, CLAIM, reason=reason)),
-        "claimed entry": of_entry(LedgerEntry("k1", "claimed", 1, CLAIM, reason=reason)),
-    }[source]
-    assert outcome.status == "uncertain"
-    error = outcome.error or ""
-    assert error.startswith(f"{reason}. It may be billed" if reason else "It may be billed")
-    for part in ("Look for session k1", "ledger settle k1 --job ID", "--abandon"):
-        assert part in error
+def accepted(*, reused: bool = False, **more: Any) -> Facts:
+    """After a submission that was accepted as job j1, with what came after it."""
+    return submitted("accepted", job_id="j1", reused=reused)._replace(**more)
+
+
+def ended(job: VideoJob = JOB, **more: Any) -> Facts:
+    """After the last poll of the job."""
+    return accepted(step=Step("done", job=job), **more)
+
+
+def saved(*files: SavedFile, **more: Any) -> Saved:
+    """What the download brought."""
+    return Saved(files=files, sidecar_url="s3://videos/a.json", **more)
+
+
+def entry(state: Any, now: datetime | None = None, *, own: bool = False, **more: Any) -> Facts:
+    """What the ledger tells by itself."""
+    return Facts.of_entry(LedgerEntry("k1", state, 1, **{"claim": CLAIM, **more}), now, own=own)
+
+
+def file_fields(first: SavedFile) -> dict[str, Any]:
+    """What an outcome tells of its first file, and the job's cost."""
+    names = ("url", "bytes", "sha256", "duration_seconds", "width", "height")
+    return {"job_id": "j1", "cost_usd": 0.12, **{name: getattr(first, name) for name in names}}
+
+
+COMPLETED = {"status": "completed", "sidecar_url": "s3://videos/a.json"}
+FAILED = {"status": "failed", "sidecar_url": "s3://videos/a.json"}
+ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
+    # Nothing was sent.
+    "the ledger cannot be written": (
+        Facts.of_plan(PLAN, CLAIM)._replace(trouble=Trouble.of(LedgerError("the disk is full"))),
+        {"status": "refused", "error": "the disk is full"},
+    ),
+    # The submission.
+    "accepted": (accepted(), {"job_id": "j1"}),
+    "accepted earlier": (accepted(reused=True), {"job_id": "j1", "reused": True}),
+    "accepted twice": (
+        submitted("accepted", job_id="j1", other_job_ids=("j0",)),
+        {"job_id": "j1", "notes": ("fallback", OTHER_JOBS)},
+    ),
+    "refused": (
+        submitted("refused", reason="HTTP 402: no credit"),
+        {"status": "refused", "error": "HTTP 402: no credit"},
+    ),
+    "uncertain": (
+        submitted("uncertain", reason="HTTP 503 proves nothing"),
+        {"status": "uncertain", "error": f"HTTP 503 proves nothing. {NOBODY_KNOWS}"},
+    ),
+    "uncertain without a reason": (submitted("uncertain"), {"status": "uncertain", "error": NOBODY_KNOWS}),
+    "no answer yet": (
+        submitted("uncertain", in_flight=True, reason="no answer in 60 s"),
+        {
+            "status": "uncertain",
+            "error": "no answer in 60 s. As long as this process lives, it listens for the answer and records it. "
+            f"{NOBODY_KNOWS}",
+        },
+    ),
+    "no answer yet to another run": (
+        submitted("uncertain", in_flight=True, reused=True, reason="in flight: begun 70 s ago"),
+        {"error": "in flight: begun 70 s ago", "reused": True},
+    ),
+    # What the ledger did not take of it.
+    "an unrecorded job runs": (
+        accepted(step=Step("leave_open", reason="not finished after 30 min"), unrecorded=UNRECORDED),
+        {"job_id": "j1", "error": f"not finished after 30 min; {BILLED}"},
+    ),
+    "an unrecorded job was not asked for": (accepted(unrecorded=UNRECORDED), {"job_id": "j1", "error": BILLED}),
+    "an unrecorded job whose video the store refuses": (
+        ended(
+            trouble=Trouble("Could not write file:///a.b/c.mp4: no space. The job stays open: once this is fixed, "
+            f"{FINISHES}."),
+            unrecorded=UNRECORDED,
+        ),
+        {"job_id": "j1", "cost_usd": 0.12, "error": f"Could not write file:///a.b/c.mp4: no space; {BILLED}"},
+    ),
+    "an unrecorded job in doubt": (
+        submitted("uncertain", reason="nobody knows")._replace(unrecorded=UNRECORDED),
+        {"job_id": "j1", "error": BILLED},
+    ),
+    "an unrecorded job whose video is safe": (
+        ended(saved=saved(VIDEO), unrecorded=UNRECORDED),
+        {**file_fields(VIDEO), **COMPLETED, "notes": ("fallback", BILLED)},
+    ),
+    "an unrecorded refusal": (
+        submitted("refused", reason="no")._replace(unrecorded=Unrecorded(SubmitAnswer("refused"), "disk full")),
+        {"status": "refused", "error": "no", "notes": ("fallback", TAKEN)},
+    ),
+    "an unrecorded doubt": (
+        submitted("refused", reason="no")._replace(unrecorded=Unrecorded(SubmitAnswer("uncertain"), "disk full")),
+        {"status": "refused", "error": "no"},
+    ),
+    # The last poll.
+    "still running": (
+        accepted(step=Step("leave_open", reason="not finished after 30 min")),
+        {"job_id": "j1", "error": f"not finished after 30 min; {FINISHES}"},
+    ),
+    "not asked any more": (accepted(step=Step("leave_open")), {"job_id": "j1", "error": FINISHES}),
+    "the reason says what finishes it": (
+        accepted(step=Step("leave_open", reason="disk full: `openrouter-video collect` tries again")),
+        {"job_id": "j1", "error": "disk full: `openrouter-video collect` tries again"},
+    ),
+    "unknown to the API": (
+        accepted(step=Step("leave_open", reason="HTTP 404", missing=True)),
+        {"job_id": "j1", "error": f"HTTP 404; {LOST}"},
+    ),
+    "given up by the provider": (
+        ended(VideoJob(id="j1", status="expired", error="Job exceeded its time.", usage=Usage(cost=0.01))),
+        {"job_id": "j1", "status": "failed", "cost_usd": 0.01, "error": f"expired: Job exceeded its time. {FINAL}"},
+    ),
+    "given up by the provider in hostile words": (
+        ended(VideoJob(id="j1", status="failed", error="bad\x1b[2J\nluck")),
+        {"job_id": "j1", "status": "failed", "error": f"failed: bad [2J luck. {FINAL}"},
+    ),
+    "given up by the provider without a word": (
+        ended(VideoJob(id="j1", status="failed", error="")),
+        {"job_id": "j1", "status": "failed", "error": f"failed: the provider gave no reason. {FINAL}"},
+    ),
+    # The download.
+    "not fetched yet": (ended(), {"job_id": "j1", "cost_usd": 0.12, "error": FINISHES}),
+    "completed": (ended(saved=saved(VIDEO)), {**file_fields(VIDEO), **COMPLETED}),
+    "completed, with a picture": (
+        ended(saved=saved(VIDEO, PICTURE)),
+        {**file_fields(VIDEO), **COMPLETED, "extra_urls": (PICTURE.url,), "notes": ("fallback", "odd")},
+    ),
+    "an output can never be had": (
+        ended(saved=saved(VIDEO, missing=("output 2 of 2: HTTP 400",))),
+        {**file_fields(VIDEO), **COMPLETED, "notes": ("fallback", "output 2 of 2: HTTP 400")},
+    ),
+    "an output may still come": (
+        ended(saved=saved(VIDEO, missing=("output 2 of 2: HTTP 503",), waits=True)),
+        {
+            **file_fields(VIDEO),
+            "notes": ("fallback", "output 2 of 2: HTTP 503"),
+            "error": f"output 2 of 2: HTTP 503; {FINISHES}",
+        },
+    ),
+    "an output has not come to a collection": (
+        ended(saved=saved(VIDEO, missing=("output 2 of 2: HTTP 503",), waits=True), reused=True),
+        {**file_fields(VIDEO), **COMPLETED, "reused": True, "notes": ("fallback", "output 2 of 2: HTTP 503")},
+    ),
+    "the store refuses the second output": (
+        ended(saved=saved(VIDEO), trouble=Trouble.of(FULL)),
+        {**file_fields(VIDEO), "error": f"Could not write s3://videos/p.mp4: no space; {FINISHES}"},
+    ),
+    "pictures alone": (
+        ended(saved=saved(PICTURE)),
+        {
+            **file_fields(PICTURE),
+            **FAILED,
+            "notes": ("fallback", "odd"),
+            "error": "none of the job's outputs is a video; what came is kept",
+        },
+    ),
+    "damaged": (
+        ended(saved=saved(DAMAGED, fault="it was cut")),
+        {
+            **file_fields(DAMAGED),
+            "error": f"{CAME_LIKE_THIS}. `openrouter-video collect` looks for a whole one, and ends the job without",
+        },
+    ),
+    "damaged the same as before": (
+        ended(saved=saved(DAMAGED, fault="it was cut", seen_before=True)),
+        {**file_fields(DAMAGED), **FAILED, "error": CAME_LIKE_THIS},
+    ),
+    "damaged, but it plays": (
+        ended(saved=saved(DAMAGED.model_copy(update={"kind": "playable"}), fault="it was cut")),
+        {**file_fields(DAMAGED), **COMPLETED, "notes": ("fallback", CAME_LIKE_THIS)},
+    ),
+    "the store refuses the video": (
+        ended(trouble=Trouble.of(FULL)),
+        {"job_id": "j1", "cost_usd": 0.12, "error": f"Could not write s3://videos/p.mp4: no space; {FINISHES}"},
+    ),
+    "the API has no such video": (
+        ended(trouble=Trouble.of(MISSING)),
+        {"job_id": "j1", "cost_usd": 0.12, "error": f"HTTP 404: no such video; {LOST}"},
+    ),
+    "gone a moment after its end": (
+        ended(trouble=Trouble.of(GONE)),
+        {"job_id": "j1", "cost_usd": 0.12, "error": f"HTTP 410: gone; {FINISHES}"},
+    ),
+    "gone when it is collected": (
+        ended(trouble=Trouble.of(GONE), reused=True),
+        {
+            "job_id": "j1",
+            "status": "failed",
+            "reused": True,
+            "cost_usd": 0.12,
+            "error": f"expired: the provider does not keep the video any more (HTTP 410: gone). {FINAL}",
+        },
+    ),
+    "not there, and its retention is over": (
+        ended(JOB.model_copy(update={"expires_at": "2026-11-22T12:00:30+00:00"}), trouble=Trouble.of(MISSING)),
+        {
+            "job_id": "j1",
+            "status": "failed",
+            "cost_usd": 0.12,
+            "error": f"expired: the provider does not keep the video any more (HTTP 404: no such video). {FINAL}",
+        },
+    ),
+    # What the records tell by themselves.
+    "recorded as accepted": (entry("accepted", job_id="j1"), {"job_id": "j1", "reused": True}),
+    "recorded as accepted twice": (
+        entry("accepted", job_id="j2", other_job_ids=("j0",)),
+        {"job_id": "j2", "reused": True, "notes": ("fallback", OTHER_JOBS)},
+    ),
+    "recorded as free": (
+        entry("free", reason="HTTP 400: no"),
+        {"status": "refused", "error": "HTTP 400: no", "reused": True},
+    ),
+    "recorded as uncertain": (
+        entry("uncertain", NOW, reason="HTTP 503 proves nothing"),
+        {"status": "uncertain", "reused": True, "error": f"HTTP 503 proves nothing. {NOBODY_KNOWS}"},
+    ),
+    "begun long ago": (
+        entry("claimed", datetime(2026, 11, 22, 12, 10, tzinfo=UTC), since=CLAIM.at),
+        {"status": "uncertain", "reused": True, "error": NOBODY_KNOWS},
+    ),
+    "begun a moment ago": (
+        entry("claimed", datetime(2026, 11, 22, 12, 0, 12, tzinfo=UTC), since=CLAIM.at),
+        {
+            "reused": True,
+            "error": "in flight: begun 12 s ago. Its answer may still come; 10 min without one make it uncertain",
+        },
+    ),
+    "doubted a moment ago": (
+        entry("uncertain", datetime(2026, 11, 22, 12, 0, 12, tzinfo=UTC), since=CLAIM.at, reason=BEGUN_NOT_ENDED),
+        {
+            "reused": True,
+            "error": "in flight: begun 12 s ago. Its answer may still come; 10 min without one make it uncertain",
+        },
+    ),
+    "begun a moment ago by a run that was interrupted": (
+        entry("claimed", own=True, since=CLAIM.at),
+        {"status": "uncertain", "error": NOBODY_KNOWS},
+    ),
+    "interrupted while it ran": (
+        entry("accepted", own=True, job_id="j1")._replace(step=Step("leave_open", reason="interrupted")),
+        {"job_id": "j1", "error": f"interrupted; {FINISHES}"},
+    ),
+    "broken off by a bug": (
+        entry("accepted", own=True, job_id="j1")._replace(unexpected="unexpected KeyError: 'a'"),
+        {"job_id": "j1", "error": "unexpected KeyError: 'a'"},
+    ),
+    "broken off by a bug, and unrecorded": (
+        entry("claimed", own=True)._replace(unexpected="unexpected KeyError: 'a'", unrecorded=UNRECORDED),
+        {"job_id": "j1", "error": f"unexpected KeyError: 'a'; {BILLED}"},
+    ),
+    "given up by a person": (
+        entry("accepted", own=True, job_id="j1")._replace(given_up="given up by a person"),
+        {"job_id": "j1", "status": "failed", "error": "given up by a person"},
+    ),
+    # A video of an earlier run that has gone from its store.
+    "gone from its store, and fetched again": (
+        submitted("settled", job_id="j1", outcome=DONE, reused=True)._replace(
+            step=Step("done", job=JOB), saved=saved(VIDEO)
+        ),
+        {**file_fields(VIDEO), **COMPLETED, "reused": True},
+    ),
+    "gone from its store, and not to be had": (
+        submitted("settled", job_id="j1", outcome=DONE, reused=True)._replace(
+            step=Step("done", job=JOB), trouble=Trouble.of(GONE)
+        ),
+        {
+            "job_id": "j1",
+            "reused": True,
+            "error": "s3://videos/p.mp4 is no longer there, and the video could not be downloaded again: "
+            f"HTTP 410: gone; {FINISHES}",
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_end(row: str) -> None:
+    """All that the claim tells, and what the facts add to it."""
+    facts, expected = ROWS[row]
+    assert outcome_of(facts, NOW) == BEGUN.model_copy(update=expected)
 
 
 @pytest.mark.parametrize(
-    ("entry", "expected"),
+    ("facts", "expected"),
     [
-        (LedgerEntry("k1", "accepted", 1, CLAIM, "j1"), {"job_id": "j1", "reused": True}),
         (
-            LedgerEntry("k1", "free", 1, CLAIM, reason="HTTP 400: no"),
-            {"status": "refused", "error": "HTTP 400: no", "reused": True},
+            plan("skip", left_out=(OPTION,), notes=("not run",)),
+            Outcome(model="a/b", take=2, key="k1", status="skipped", left_out=(OPTION,), notes=("not run",)),
         ),
         (
-            LedgerEntry("k1", "accepted", 2, CLAIM, "j2", other_job_ids=("j1",)),
-            {"job_id": "j2", "reused": True, "notes": ("fallback", "accepted under the same key, and billed too: j1")},
+            plan("refuse", problems=(Problem("duration", "too long", "a/b"), Problem("seed", "takes no seed", "a/b"))),
+            Outcome(model="a/b", take=2, key="k1", status="refused", error="too long; takes no seed"),
         ),
         (
-            LedgerEntry("k1", "settled", 2, CLAIM, "j2", outcome=started(CLAIM, job_id="j2"), other_job_ids=("j1",)),
-            {"job_id": "j2", "reused": True, "notes": ("fallback", "accepted under the same key, and billed too: j1")},
+            entry("accepted", claim=None, job_id="j1"),
+            Outcome(model="unknown", key="k1", status="open", reused=True, job_id="j1", error=NO_CLAIM),
+        ),
+        (
+            entry("uncertain", claim=None, own=True, reason="no ledger")._replace(model="a/b", take=2),
+            Outcome(model="a/b", take=2, key="k1", status="uncertain", error=f"no ledger. {NOBODY_KNOWS}"),
+        ),
+        (
+            entry("free", claim=None, own=True, reason="never sent")._replace(model="a/b", take=2),
+            Outcome(model="a/b", take=2, key="k1", status="refused", error="never sent"),
         ),
     ],
-    ids=["accepted", "released", "accepted twice", "another job after the end"],
+    ids=["skipped", "refused by the plan", "a job without its claim", "a silent ledger", "never sent"],
 )
-def test_what_the_records_tell(entry: LedgerEntry, expected: dict[str, Any]) -> None:
-    """By themselves, to a run that submitted nothing."""
-    assert changed(of_entry(entry)) == expected
+def test_an_end_without_a_claim(facts: Facts, expected: Outcome) -> None:
+    """What was not sent has no body and no time; a job whose claim cannot be read is not lost."""
+    assert outcome_of(facts, NOW) == expected
 
 
-def test_a_young_claim_is_in_flight() -> None:
-    """Its answer may still come: nobody is asked to settle it, and nothing is said of a bill."""
-    young = LedgerEntry("k1", "claimed", 1, CLAIM, since=CLAIM.at)
-    outcome = of_entry(young, datetime(2026, 11, 22, 12, 0, 12, tzinfo=UTC))
-    assert (outcome.status, outcome.job_id) == ("open", None)
-    assert outcome.error == (
-        "in flight: begun 12 s ago. Its answer may still come; 10 min without one make it uncertain"
-    )
-    assert of_entry(young, datetime(2026, 11, 22, 12, 10, tzinfo=UTC)) == of_entry(young)
-    assert of_entry(young).status == "uncertain"
-
-
-def test_a_job_whose_claim_cannot_be_read_is_not_lost() -> None:
-    """The id is all that is known, and all that is needed to find the video."""
-    outcome = of_entry(LedgerEntry("k1", "accepted", 1, None, "j1"))
-    assert (outcome.model, outcome.status, outcome.job_id, outcome.reused) == ("unknown", "open", "j1", True)
-    assert outcome.error == (
-        "its claim cannot be read, so it is not known where its video belongs: correct the record, or give it up by "
-        "`openrouter-video ledger settle k1 --lost`"
-    )
-
-
-def test_a_submission_that_could_not_be_recorded() -> None:
-    """Nothing was sent."""
-    assert changed(not_sent(CLAIM, "the disk is full")) == {"status": "refused", "error": "the disk is full"}
+PLACE = "it was saved at s3://videos, which this run does not see and has not checked"
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("facts", "changes"),
     [
-        ("Job exceeded maximum time to live.", "expired: Job exceeded maximum time to live"),
-        ("bad\x1b[2J\nluck", "expired: bad [2J luck"),
-        (None, "expired: the provider gave no reason"),
-        ("", "expired: the provider gave no reason"),
+        (submitted("settled", outcome=DONE, reused=True), {"reused": True}),
+        (entry("settled", outcome=DONE), {"reused": True}),
+        (entry("settled", own=True, outcome=DONE)._replace(step=Step("leave_open", reason="interrupted")), {}),
+        (entry("settled", claim=None, outcome=DONE, other_job_ids=("j0",)), {"reused": True, "notes": (OTHER_JOBS,)}),
+        (
+            submitted("settled", outcome=DONE, reused=True)._replace(unchecked=True),
+            {"reused": True, "notes": (PLACE,)},
+        ),
+        (ended(recorded=DONE), {"notes": ("fallback",)}),
+        (ended(recorded=DONE, reused=True), {"reused": True, "notes": ("fallback",)}),
+        (
+            ended(recorded=DONE, unsettled="the ledger is full"),
+            {"notes": ("fallback", "the file is safe, but the ledger is full")},
+        ),
+        (
+            ended(recorded=DONE.model_copy(update={"status": "failed", "url": None}), unsettled="the ledger is full"),
+            {"status": "failed", "url": None, "notes": ("fallback", "the ledger is full")},
+        ),
+        (ended(recorded=DONE, unrecorded=UNRECORDED), {"notes": ("fallback", BILLED)}),
     ],
-)
-def test_a_failed_job_in_the_providers_words(error: str | None, words: str) -> None:
-    """With what it cost all the same."""
-    job = VideoJob(id="j1", status="expired", error=error, usage=Usage(cost=0.01))
-    outcome = failed(OPEN, job, shared=True)
-    said = f"{words}. This is final for this key and take: to try again, use another key or another take"
-    assert (outcome.status, outcome.error, outcome.cost_usd) == ("failed", said, 0.01)
+)  # fmt: skip
+def test_what_is_recorded_stays(facts: Facts, changes: dict[str, Any]) -> None:
+    """By an earlier run, by this one, or beside the video: with its own time and cost, and what this run adds."""
+    assert outcome_of(facts, NOW) == DONE.model_copy(update=changes)
 
 
 @pytest.mark.parametrize(
@@ -242,47 +445,12 @@ def test_a_failure_says_that_it_is_final(shared: bool | None, words: str) -> Non
     """Also one that an older version recorded without a word; and once is enough."""
     claim = CLAIM.model_copy(update={"shared": shared})
     old = DONE.model_copy(update={"status": "failed", "error": "failed: no luck"})
-    by_entry = of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=old))
-    assert of_submission(Submitted(state="settled", claim=claim, outcome=old)) == by_entry
-    assert (by_entry.error or "").startswith("failed: no luck. This is final for ")
-    assert (by_entry.error or "").endswith(words)
-    assert of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=by_entry)) == by_entry
-    assert failed(OPEN, VideoJob(id="j1", status="failed", error="no luck"), shared=shared).error == by_entry.error
-
-
-@pytest.mark.parametrize(
-    ("reason", "error"),
-    [
-        ("not finished after 30 min", "not finished after 30 min; `openrouter-video collect` finishes it"),
-        (None, "`openrouter-video collect` finishes it"),
-        ("disk full: `openrouter-video collect` tries again", "disk full: `openrouter-video collect` tries again"),
-    ],
-)
-def test_an_open_job_says_what_finishes_it(reason: str | None, error: str) -> None:
-    """Once, and not twice."""
-    outcome = left_open(OPEN, reason)
-    assert (outcome.status, outcome.error, outcome.cost_usd) == ("open", error, None)
-    assert left_open(OPEN, reason, JOB).cost_usd == 0.12
-
-
-def test_a_completed_video() -> None:
-    """The first file is the video, the others come along; an earlier doubt is gone."""
-    first = SavedFile(url="file:///a.1.mp4", bytes=9, sha256="ab", duration_seconds=4.04, width=64, height=48)
-    other = SavedFile(url="file:///a.2.mp4", bytes=8, sha256="cd")
-    outcome = completed(left_open(OPEN, "late"), JOB, [first, other], "file:///a.json")
-    assert changed(outcome) == {
-        "job_id": "j1",
-        "status": "completed",
-        "url": "file:///a.1.mp4",
-        "extra_urls": ("file:///a.2.mp4",),
-        "sidecar_url": "file:///a.json",
-        "bytes": 9,
-        "sha256": "ab",
-        "duration_seconds": 4.04,
-        "width": 64,
-        "height": 48,
-        "cost_usd": 0.12,
-    }
+    known = outcome_of(Facts.of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=old)), NOW)
+    assert (known.error or "").startswith("failed: no luck. This is final for ")
+    assert (known.error or "").endswith(words)
+    assert outcome_of(Facts.of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=known)), NOW) == known
+    failed = ended(VideoJob(id="j1", status="failed", error="no luck"))._replace(claim=claim)
+    assert outcome_of(failed, NOW).error == known.error
 
 
 @pytest.mark.parametrize(
@@ -294,10 +462,18 @@ def test_a_completed_video() -> None:
 )
 def test_how_long_somebody_waited(now: datetime, seconds: float) -> None:
     """Since the claim; never less than nothing, whatever the clocks say."""
-    assert elapsed_since(CLAIM, now) == seconds
+    assert outcome_of(accepted(), now).elapsed_seconds == seconds
 
 
 @pytest.mark.parametrize("at", ["yesterday", "2026-11-22T12:00:00"])
 def test_a_claim_of_no_known_time_has_no_age(at: str) -> None:
-    """A record that somebody edited must not lose its video."""
-    assert elapsed_since(CLAIM.model_copy(update={"at": at}), datetime(2026, 11, 23, tzinfo=UTC)) is None
+    """A record that somebody edited must not lose its video; nor must what it says was left out."""
+    claim = CLAIM.model_copy(update={"at": at, "left_out": ({"key": 1},)})
+    outcome = outcome_of(Facts.of_plan(PLAN, claim), NOW)
+    assert (outcome.elapsed_seconds, outcome.left_out) == (None, ())
+
+
+def test_what_has_not_ended_has_nothing_to_fetch() -> None:
+    """Nobody downloads a job that still runs."""
+    with pytest.raises(ValueError, match="the job of key k1 has not ended"):
+        accepted().ended_job()

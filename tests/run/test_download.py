@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ from openrouter_video.api.content import DownloadLimits
 from openrouter_video.api.job import VideoJob
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.ledger.ledger import Ledger
-from openrouter_video.ledger.records import Claim
+from openrouter_video.ledger.records import Claim, Submitted
 from openrouter_video.outcome import Outcome
-from openrouter_video.run.download import Downloader, download_wait, video_paths
+from openrouter_video.run.conclusions import outcome_of
+from openrouter_video.run.download import Downloader, download_wait
+from openrouter_video.run.facts import Facts
+from openrouter_video.run.polling import Step
+from openrouter_video.run.video_files import find, video_paths
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from openrouter_video.stores.local_store import LocalFiles
@@ -52,14 +57,24 @@ class Bench:
         self.client = client
         self.ledger = Ledger(open_store(str(folder / "_jobs")))
         self.threads = Threads()
-        self.downloader = Downloader(client, open_store(str(folder)), self.ledger, self.threads, sleep=self._sleep)
+        self.store = open_store(str(folder))
+        self.downloader = Downloader(client, self.store, self.ledger, self.threads, sleep=self._sleep)
         answer = client.submit(BODY, CLAIM.key)
         self.job = VideoJob(id=answer.job_id or "", status="completed")
 
+    async def keep(self, job: VideoJob, *, reused: bool = False, downloader: Downloader | None = None) -> Outcome:
+        """Download the videos of a finished job, and tell what became of it."""
+        submitted = Submitted(state="accepted", claim=CLAIM, job_id=job.id, reused=reused)
+        facts = Facts(MODEL, 1, CLAIM.key, CLAIM, submitted=submitted, step=Step("done", job=job))
+        return outcome_of(await (downloader or self.downloader).keep(facts), datetime.now(UTC))
+
+    def found(self) -> Outcome | None:
+        """What another process finds beside the video."""
+        return find(self.store, CLAIM, self.job.id)
+
     def limited(self, limits: DownloadLimits) -> Downloader:
         """A downloader with other limits."""
-        store = open_store(str(self.folder))
-        return Downloader(self.client, store, self.ledger, self.threads, limits=limits, sleep=self._sleep)
+        return Downloader(self.client, self.store, self.ledger, self.threads, limits=limits, sleep=self._sleep)
 
     def more_outputs(self) -> None:
         """Let every index be that of the sandbox's one video."""
@@ -105,7 +120,7 @@ def playable(make_mp4: Callable[..., bytes]) -> bytes:
 
 async def test_the_file_the_sidecar_and_the_ledger_agree(bench: Bench) -> None:
     """All three are there at the end, and nothing else."""
-    outcome = await bench.downloader.keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job)
     assert bench.files == ["grok.json", "grok.mp4"]
     file = bench.folder / CLAIM.path
     assert probe(str(file)).width == outcome.width == 854
@@ -117,21 +132,21 @@ async def test_the_file_the_sidecar_and_the_ledger_agree(bench: Bench) -> None:
 
 async def test_what_is_safe_is_not_downloaded_again(bench: Bench) -> None:
     """Another process finds the sidecar; a file of the wrong size does not count."""
-    first = await bench.downloader.keep(CLAIM, bench.job)
-    assert await bench.downloader.keep(CLAIM, bench.job, reused=True) == first.model_copy(update={"reused": True})
+    first = await bench.keep(bench.job)
+    assert await bench.keep(bench.job, reused=True) == first.model_copy(update={"reused": True})
     assert sum(seen.kind == "content" for seen in bench.sandbox.requests) == 1
     (bench.folder / CLAIM.path).write_bytes(b"short")
-    await bench.downloader.keep(CLAIM, bench.job)
+    await bench.keep(bench.job)
     assert sum(seen.kind == "content" for seen in bench.sandbox.requests) == 2
     assert (bench.folder / CLAIM.path).stat().st_size == first.bytes
 
 
 async def test_a_sidecar_of_another_job_does_not_count(bench: Bench) -> None:
     """The same path, but not the same video."""
-    await bench.downloader.keep(CLAIM, bench.job)
+    await bench.keep(bench.job)
     sidecar = (bench.folder / CLAIM.path).with_suffix(".json")
     sidecar.write_text(sidecar.read_text().replace(bench.job.id, "gen-vid-other"))
-    await bench.downloader.keep(CLAIM, bench.job)
+    await bench.keep(bench.job)
     assert sum(seen.kind == "content" for seen in bench.sandbox.requests) == 2
 
 
@@ -140,13 +155,13 @@ async def test_what_is_no_file_is_tried_again_and_never_published(bench: Bench, 
     """Once: the second attempt succeeds. Always: nothing is there, not even a temporary."""
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
     with pytest.raises((ContentUnavailable, BrokenVideo)):
-        await bench.downloader.keep(CLAIM, bench.job)
+        await bench.keep(bench.job)
     assert bench.files == []
     assert len(bench.slept) == 4
     assert bench.ledger.entry(CLAIM.key).outcome is None
     bench.sandbox.clear_faults()
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=1))
-    assert (await bench.downloader.keep(CLAIM, bench.job)).status == "completed"
+    assert (await bench.keep(bench.job)).status == "completed"
     assert bench.files == ["grok.json", "grok.mp4"]
 
 
@@ -160,12 +175,12 @@ async def test_who_is_overtaken_finds_what_the_other_has_finished(
     def replace(files: LocalFiles, part: str, target: str) -> None:
         if target.endswith(suffix) and not overtaken.is_set():
             overtaken.set()
-            others.append(asyncio.run(bench.downloader.keep(CLAIM, bench.job, reused=True)))
+            others.append(asyncio.run(bench.keep(bench.job, reused=True)))
             assert not Path(part).exists()
         real(files, part, target)
 
     monkeypatch.setattr(LocalFiles, "replace", replace)
-    outcome = await bench.downloader.keep(CLAIM, bench.job, reused=True)
+    outcome = await bench.keep(bench.job, reused=True)
     assert outcome.status == "completed"
     assert others == [outcome]
     assert bench.files == ["grok.json", "grok.mp4"]
@@ -178,30 +193,30 @@ async def test_who_is_overtaken_finds_what_the_other_has_finished(
 async def test_a_label_is_only_a_hint(bench: Bench, label: str) -> None:
     """The walk over the boxes decides, at the first download."""
     bench.sandbox.add_fault(Fault(on="content", headers={"content-type": label}, times=None))
-    assert (await bench.downloader.keep(CLAIM, bench.job)).status == "completed"
+    assert (await bench.keep(bench.job)).status == "completed"
     assert (bench.files, bench.contents) == (["grok.json", "grok.mp4"], 1)
 
 
 async def test_a_quicktime_file_is_kept_under_its_own_suffix(bench: Bench) -> None:
     """And found again there: by another run, by collect, and when leftovers are cleared."""
     bench.sandbox.add_fault(Fault(on="content", mangle="quicktime", times=None))
-    outcome = await bench.downloader.keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job)
     assert (outcome.status, outcome.notes, bench.files) == ("completed", (), ["grok.json", "grok.mov"])
     assert (outcome.url or "").endswith("/a-flower-01234567/grok.mov")
     assert (outcome.width, outcome.height) == (854, 480)
-    assert bench.downloader.find(CLAIM, bench.job.id) == outcome
+    assert bench.found() == outcome
     stray = bench.folder / "a-flower-01234567" / ".grok.mov.0123456789ab.part"
     stray.write_bytes(b"half")
-    assert (await bench.downloader.keep(CLAIM, bench.job, reused=True)).reused
+    assert (await bench.keep(bench.job, reused=True)).reused
     assert (bench.contents, stray.exists()) == (1, False)
     (bench.folder / "a-flower-01234567" / "grok.mov").unlink()
-    assert bench.downloader.find(CLAIM, bench.job.id) is None
+    assert bench.found() is None
 
 
 async def test_padding_behind_a_video_is_a_note(bench: Bench) -> None:
     """In the outcome and in the sidecar."""
     bench.sandbox.add_fault(Fault(on="content", mangle="padded"))
-    outcome = await bench.downloader.keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job)
     assert (outcome.status, bench.contents) == ("completed", 1)
     assert outcome.notes == ("16 bytes that belong to no box follow the end of the video",)
     sidecar = json.loads((bench.folder / CLAIM.path).with_suffix(".json").read_text())
@@ -211,7 +226,7 @@ async def test_padding_behind_a_video_is_a_note(bench: Bench) -> None:
 async def test_a_compressed_answer_is_undone(bench: Bench) -> None:
     """What is published is the video, not the gzip."""
     bench.sandbox.add_fault(Fault(on="content", mangle="gzip"))
-    outcome = await bench.downloader.keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job)
     assert (outcome.status, bench.contents) == ("completed", 1)
     assert probe(bench.folder / CLAIM.path).width == 854
 
@@ -230,17 +245,17 @@ async def test_a_compressed_answer_is_undone(bench: Bench) -> None:
 async def test_what_comes_the_same_each_time_is_kept_as_damaged(bench: Bench, mangle: str, name: str) -> None:
     """Open at first, since a whole one may come; ended by the next collection that gets the same once more."""
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
-    first = await bench.downloader.keep(CLAIM, bench.job)
+    first = await bench.keep(bench.job)
     assert (first.status, bench.files, len(bench.slept), bench.contents) == ("open", [name], 4, 6)
     assert "damaged: it came like this each time, and is kept at file://" in (first.error or "")
     assert f"{name}. " in (first.error or "")
     assert bench.ledger.entry(CLAIM.key).outcome is None
-    second = await bench.downloader.keep(CLAIM, bench.job, reused=True)
+    second = await bench.keep(bench.job, reused=True)
     assert (second.status, second.bytes, bench.files) == ("failed", first.bytes, sorted(["grok.json", name]))
     assert (second.error or "").startswith("damaged: it came like this each time")
     assert bench.ledger.entry(CLAIM.key).outcome == second.model_copy(update={"reused": True})
     before = bench.contents
-    assert (await bench.downloader.keep(CLAIM, bench.job, reused=True)).status == "failed"
+    assert (await bench.keep(bench.job, reused=True)).status == "failed"
     assert bench.contents == before
 
 
@@ -248,9 +263,9 @@ async def test_what_comes_the_same_each_time_is_kept_as_damaged(bench: Bench, ma
 async def test_the_whole_takes_the_place_of_the_damaged(bench: Bench, mangle: str) -> None:
     """What a proxy had cut for a while, or replaced, is whole at the next collection."""
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
-    assert (await bench.downloader.keep(CLAIM, bench.job)).status == "open"
+    assert (await bench.keep(bench.job)).status == "open"
     bench.sandbox.clear_faults()
-    outcome = await bench.downloader.keep(CLAIM, bench.job, reused=True)
+    outcome = await bench.keep(bench.job, reused=True)
     assert (outcome.status, outcome.notes, bench.files) == ("completed", (), ["grok.json", "grok.mp4"])
 
 
@@ -259,17 +274,17 @@ async def test_what_differs_each_time_is_not_kept(bench: Bench) -> None:
     for mangle in ("cut_clean", "no_moov", "short_by_one", "garbled", "webm"):
         bench.sandbox.add_fault(Fault(on="content", mangle=mangle))
     with pytest.raises(BrokenVideo, match="not a whole video"):
-        await bench.downloader.keep(CLAIM, bench.job)
+        await bench.keep(bench.job)
     assert bench.files == []
 
 
 async def test_a_video_that_plays_though_no_walk_passes_it_is_kept_at_once(bench: Bench, playable: bytes) -> None:
     """FFmpeg finds its way past garbage that the walk refuses: completed, and said to be damaged."""
     bench.serve(playable)
-    outcome = await bench.downloader.keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job)
     assert (outcome.status, bench.files) == ("completed", ["grok.damaged.mp4", "grok.json"])
     assert outcome.notes[-1].startswith("damaged: it came like this each time, and is kept at file://")
-    assert await bench.downloader.keep(CLAIM, bench.job, reused=True) == outcome.model_copy(update={"reused": True})
+    assert await bench.keep(bench.job, reused=True) == outcome.model_copy(update={"reused": True})
 
 
 # ---- Limits ----------------------------------------------------------------------------------------------------------
@@ -289,18 +304,18 @@ async def test_a_download_has_limits(bench: Bench, mangle: str, limits: Download
     """Each leaves the job open in words, after one attempt: it would only hold up the others."""
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
     with pytest.raises(ContentUnavailable, match=words) as caught:
-        await bench.limited(limits).keep(CLAIM, bench.job)
+        await bench.keep(bench.job, downloader=bench.limited(limits))
     # A collection by the same limit would end the same.
     assert re.search(r"set OPENROUTER_VIDEO_DOWNLOAD_\w+ (higher|lower): then .* finishes it", str(caught.value))
     assert (bench.files, bench.slept, bench.contents) == ([], [], 1)
     bench.sandbox.clear_faults()
-    assert (await bench.limited(DownloadLimits()).keep(CLAIM, bench.job)).status == "completed"
+    assert (await bench.keep(bench.job, downloader=bench.limited(DownloadLimits()))).status == "completed"
 
 
 async def test_silence_is_a_dead_connection_and_tried_again(bench: Bench) -> None:
     """A new one brings the video home."""
     bench.sandbox.add_fault(Fault(on="content", mangle="silence"))
-    outcome = await bench.limited(DownloadLimits(rate_seconds=0.3)).keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job, downloader=bench.limited(DownloadLimits(rate_seconds=0.3)))
     assert (outcome.status, bench.contents, len(bench.slept)) == ("completed", 2, 1)
 
 
@@ -308,7 +323,7 @@ async def test_silence_is_a_dead_connection_and_tried_again(bench: Bench) -> Non
 async def test_a_download_is_stopped_whatever_the_network_does(bench: Bench, fault: dict[str, Any]) -> None:
     """Cancelled in the middle of silence it ends long before any time-out, and leaves nothing behind."""
     bench.sandbox.add_fault(Fault(on="content", **fault))
-    running = asyncio.create_task(bench.limited(DownloadLimits()).keep(CLAIM, bench.job))
+    running = asyncio.create_task(bench.keep(bench.job, downloader=bench.limited(DownloadLimits())))
     await asyncio.sleep(0.5)
     running.cancel()
     async with asyncio.timeout(3):
@@ -324,18 +339,18 @@ async def test_a_picture_beside_a_video_is_kept_with_it(bench: Bench) -> None:
     """It is paid for as well: a file with its own suffix, named in the outcome."""
     bench.sandbox.add_fault(Fault(on="content", mangle="picture", after=1, times=None))
     bench.more_outputs()
-    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 2}))
+    outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}))
     assert (outcome.status, outcome.notes) == ("completed", ())
     assert bench.files == ["grok.json", "grok.take-1.1.mp4", "grok.take-1.2.png"]
     assert [url.rpartition("/")[2] for url in (outcome.url or "", *outcome.extra_urls)] == bench.files[1:]
-    assert bench.downloader.find(CLAIM, bench.job.id) == outcome
+    assert bench.found() == outcome
 
 
 async def test_a_video_behind_a_picture_is_the_outcome(bench: Bench) -> None:
     """The first that is a video, whatever its number."""
     bench.sandbox.add_fault(Fault(on="content", mangle="picture"))
     bench.more_outputs()
-    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 2}))
+    outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}))
     assert (outcome.url or "").endswith("grok.take-1.2.mp4")
     assert outcome.width == 854
     assert output_count((outcome.url, *outcome.extra_urls)) == 2
@@ -343,12 +358,12 @@ async def test_a_video_behind_a_picture_is_the_outcome(bench: Bench) -> None:
 
 async def test_an_output_that_can_never_be_had_is_a_note(bench: Bench) -> None:
     """The first is the outcome's url; that the API has no second one does not hide it."""
-    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 2}))
+    outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}))
     assert (outcome.status, outcome.extra_urls) == ("completed", ())
     (note,) = outcome.notes
     assert note.startswith("output 2 of 2 could not be had: HTTP 400: Video index 1 out of range")
     assert bench.files == ["grok.json", "grok.take-1.1.mp4"]
-    assert bench.downloader.find(CLAIM, bench.job.id) == outcome
+    assert bench.found() == outcome
     assert video_paths(CLAIM, 2) == [
         "a-flower-01234567/grok.take-1.1.mp4",
         "a-flower-01234567/grok.take-1.2.mp4",
@@ -359,13 +374,13 @@ async def test_an_output_that_may_still_come_leaves_the_job_open(bench: Bench) -
     """The good one is reported at once; the next collection tries once more, and then completes without the other."""
     bench.sandbox.add_fault(Fault(on="content", status=503, after=1, times=None))
     several = bench.job.model_copy(update={"videos": 2})
-    first = await bench.downloader.keep(CLAIM, several)
+    first = await bench.keep(several)
     assert (first.status, bench.files) == ("open", ["grok.take-1.1.mp4"])
     assert (first.url or "").endswith("grok.take-1.1.mp4")
     assert "output 2 of 2 could not be had: HTTP 503" in (first.error or "")
     bench.sandbox.clear_faults()
     bench.sandbox.add_fault(Fault(on="content", status=503, after=1, times=None))
-    second = await bench.downloader.keep(CLAIM, several, reused=True)
+    second = await bench.keep(several, reused=True)
     assert (second.status, second.url) == ("completed", first.url)
     assert second.notes[0].startswith("output 2 of 2 could not be had: HTTP 503")
 
@@ -376,14 +391,14 @@ async def test_a_store_that_refuses_the_second_output_hides_no_video(bench: Benc
     several = bench.job.model_copy(update={"videos": 2})
     in_the_way = bench.folder / CLAIM.path.replace("grok.mp4", "grok.take-1.2.mp4")
     in_the_way.mkdir(parents=True)
-    first = await bench.downloader.keep(CLAIM, several)
+    first = await bench.keep(several)
     assert (first.status, first.extra_urls) == ("open", ())
     assert (first.url or "").endswith("grok.take-1.1.mp4")
     assert "Could not publish" in (first.error or "")
     assert "collect` finishes it" in (first.error or "")
     assert bench.ledger.entry(CLAIM.key).outcome is None
     in_the_way.rmdir()
-    second = await bench.downloader.keep(CLAIM, several, reused=True)
+    second = await bench.keep(several, reused=True)
     assert (second.status, second.url, len(second.extra_urls)) == ("completed", first.url, 1)
 
 
@@ -391,11 +406,11 @@ async def test_a_sidecar_that_cannot_be_written_hides_no_video(bench: Bench) -> 
     """The job stays open, and says where its video is."""
     in_the_way = (bench.folder / CLAIM.path).with_suffix(".json")
     in_the_way.mkdir(parents=True)
-    first = await bench.downloader.keep(CLAIM, bench.job)
+    first = await bench.keep(bench.job)
     assert (first.status, (first.url or "").rpartition("/")[2]) == ("open", "grok.mp4")
     assert "Could not write" in (first.error or "")
     in_the_way.rmdir()
-    assert (await bench.downloader.keep(CLAIM, bench.job, reused=True)).status == "completed"
+    assert (await bench.keep(bench.job, reused=True)).status == "completed"
 
 
 @pytest.mark.parametrize(("mangle", "name"), [("no_moov", "grok.take-1.2.damaged.mp4"), ("webm", "grok.take-1.2.webm")])
@@ -406,20 +421,19 @@ async def test_a_second_output_that_stays_damaged_is_kept_with_the_video(
     """It is paid for as well, and said to be damaged."""
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, after=1, times=None))
     bench.more_outputs()
-    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 2}), reused=reused)
+    outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}), reused=reused)
     assert (outcome.status, outcome.width) == ("completed", 854)
     assert bench.files == ["grok.json", "grok.take-1.1.mp4", name]
     assert [url.rpartition("/")[2] for url in outcome.extra_urls] == [name]
     assert outcome.notes[0].startswith("output 2 is damaged: it came like this each time, and is kept at file://")
-    assert bench.downloader.find(CLAIM, bench.job.id) == outcome.model_copy(update={"reused": False})
+    assert bench.found() == outcome.model_copy(update={"reused": False})
 
 
 async def test_one_attempt_keeps_what_is_damaged_as_well(bench: Bench) -> None:
     """Its second look is the one that keeps it; else it would be fetched by each collection and never kept."""
     bench.sandbox.add_fault(Fault(on="content", mangle="cut_clean", times=None))
-    store = open_store(str(bench.folder))
-    once = Downloader(bench.client, store, bench.ledger, bench.threads, attempts=1)
-    assert (await once.keep(CLAIM, bench.job)).status == "open"
+    once = Downloader(bench.client, bench.store, bench.ledger, bench.threads, attempts=1)
+    assert (await bench.keep(bench.job, downloader=once)).status == "open"
     assert (bench.files, bench.contents) == (["grok.damaged.mp4"], 2)
 
 
@@ -434,16 +448,16 @@ async def test_a_page_in_any_language_never_ends_a_job(bench: Bench, page: str, 
     bench.serve(page.encode(encoding))
     for reused in (False, True):
         with pytest.raises(BrokenVideo):
-            await bench.downloader.keep(CLAIM, bench.job, reused=reused)
+            await bench.keep(bench.job, reused=reused)
     assert bench.files == []
     bench.client.content = content  # type: ignore[method-assign]
-    assert (await bench.downloader.keep(CLAIM, bench.job, reused=True)).status == "completed"
+    assert (await bench.keep(bench.job, reused=True)).status == "completed"
 
 
 async def test_the_number_of_outputs_is_bounded(bench: Bench) -> None:
     """Whoever names a million of them gets sixteen, and a note."""
     bench.more_outputs()
-    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 10**6}))
+    outcome = await bench.keep(bench.job.model_copy(update={"videos": 10**6}))
     assert (len(outcome.extra_urls), bench.contents) == (15, 16)
     assert outcome.notes == ("the job names 1000000 outputs; the first 16 were asked for",)
 
@@ -452,7 +466,7 @@ async def test_pictures_alone_are_kept_and_end_the_job(bench: Bench) -> None:
     """They are paid for; what was asked for has not come, and nothing is fetched for ever."""
     bench.sandbox.add_fault(Fault(on="content", mangle="picture", times=None))
     bench.more_outputs()
-    outcome = await bench.downloader.keep(CLAIM, bench.job.model_copy(update={"videos": 2}))
+    outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}))
     assert (outcome.status, outcome.error) == ("failed", "none of the job's outputs is a video; what came is kept")
     assert bench.files == ["grok.json", "grok.take-1.1.png", "grok.take-1.2.png"]
 
@@ -461,14 +475,14 @@ async def test_a_refusal_is_not_tried_again(bench: Bench) -> None:
     """401 stays 401."""
     bench.sandbox.add_fault(Fault(on="content", status=401, body="x", times=None))
     with pytest.raises(ContentUnavailable, match="401"):
-        await bench.downloader.keep(CLAIM, bench.job)
+        await bench.keep(bench.job)
     assert bench.slept == []
 
 
 async def test_retry_after_is_kept(bench: Bench) -> None:
     """A busy store of videos says when to return."""
     bench.sandbox.add_fault(Fault(on="content", status=503, body="x", headers={"Retry-After": "11"}))
-    await bench.downloader.keep(CLAIM, bench.job)
+    await bench.keep(bench.job)
     assert bench.slept == [11.0]
 
 
@@ -477,7 +491,7 @@ async def test_a_ledger_that_fails_at_the_end_is_a_note(bench: Bench) -> None:
     folder = bench.folder / "_jobs"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CLAIM.key).write_text("no folder")
-    outcome = await bench.downloader.keep(CLAIM, bench.job)
+    outcome = await bench.keep(bench.job)
     assert outcome.status == "completed"
     assert "the file is safe, but the ledger" in outcome.notes[-1]
 
@@ -485,7 +499,7 @@ async def test_a_ledger_that_fails_at_the_end_is_a_note(bench: Bench) -> None:
 async def test_a_cancelled_download_cleans_up(bench: Bench, tmp_path: Path) -> None:
     """Nothing half-written stays behind."""
     bench.sandbox.add_fault(Fault(on="content", delay_seconds=0.3))
-    running = asyncio.create_task(bench.downloader.keep(CLAIM, bench.job))
+    running = asyncio.create_task(bench.keep(bench.job))
     await asyncio.sleep(0.15)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -519,8 +533,8 @@ def test_one_video_has_the_path_of_its_claim() -> None:
 
 async def test_a_sidecar_that_is_no_outcome_does_not_count(bench: Bench) -> None:
     """Somebody's other JSON in its place must not stop a collection."""
-    await bench.downloader.keep(CLAIM, bench.job)
+    await bench.keep(bench.job)
     sidecar = (bench.folder / CLAIM.path).with_suffix(".json")
     sidecar.write_text(json.dumps({"job_id": bench.job.id, "status": "nice"}))
-    assert (await bench.downloader.keep(CLAIM, bench.job)).status == "completed"
+    assert (await bench.keep(bench.job)).status == "completed"
     assert json.loads(sidecar.read_text())["status"] == "completed"

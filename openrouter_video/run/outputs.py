@@ -10,11 +10,14 @@ from collections import Counter
 from openrouter_video.api import ContentUnavailable
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.outcome import SavedFile
+from openrouter_video.run.facts import Saved
 
-__all__ = ["Haul", "is_of_one_output"]
+__all__ = ["Outputs", "is_of_one_output"]
+
+RANKS = {"video": 0, "playable": 1, "damaged": 1, "picture": 2}
 
 
-class Haul:
+class Outputs:
     """The outputs in their order: a file for each that is safe, an error for each that was given up."""
 
     def __init__(self, enough: int = 2) -> None:
@@ -23,6 +26,8 @@ class Haul:
         self._files: list[SavedFile | None] = []
         self._errors: dict[int, ContentUnavailable | StorageError] = {}
         self._digests: dict[int, Counter[str]] = {}
+        self._fault: str | None = None
+        self._seen_before = False
 
     @property
     def done(self) -> int:
@@ -30,14 +35,9 @@ class Haul:
         return len(self._files)
 
     @property
-    def files(self) -> list[SavedFile]:
-        """What is safe, the videos first."""
-        return sorted(filter(None, self._files), key=lambda file: file.kind != "video")
-
-    @property
     def has_video(self) -> bool:
         """Whether there is what the job was for."""
-        return any(file.kind == "video" for file in self.files)
+        return any(file.kind == "video" for file in self._files if file)
 
     def keep(self, file: SavedFile) -> None:
         """Take note that the next output is safe."""
@@ -57,24 +57,37 @@ class Haul:
         """Return what stood in the way of the first output that was given up, if any was."""
         return self._errors[min(self._errors)] if self._errors else None
 
-    def same_again(self) -> list[tuple[int, str, str]]:
-        """Return index, digest and fault of each output that came more than once the same, and is no video."""
-        repeated = ((index, self._repeated(index)) for index in sorted(self._errors))
-        return [(index, digest, _reason(self._errors[index])) for index, digest in repeated if digest is not None]
+    def same_again(self) -> list[tuple[int, str]]:
+        """Return index and digest of each output that came more than once the same, and is no video.
 
-    def keep_damaged(self, index: int, file: SavedFile) -> None:
+        Beside a video all of them are kept; without one the first is enough to tell what came.
+        """
+        repeated = ((index, self._repeated(index)) for index in sorted(self._errors))
+        again = [(index, digest) for index, digest in repeated if digest is not None]
+        return again if self.has_video else again[:1]
+
+    def keep_damaged(self, index: int, file: SavedFile, *, seen_before: bool) -> None:
         """Take note that an output that was given up is kept as it came."""
         fault = _reason(self._errors.pop(index))
-        note = f"output {index + 1} is damaged: it came like this each time, and is kept at {file.url}. {fault}"
-        self._files[index] = file.model_copy(update={"notes": (*file.notes, note)})
+        if self.has_video:
+            note = f"output {index + 1} is damaged: it came like this each time, and is kept at {file.url}. {fault}"
+            file = file.model_copy(update={"notes": (*file.notes, note)})
+        else:
+            self._fault, self._seen_before = fault, seen_before
+        self._files[index] = file
 
-    @property
-    def waits(self) -> bool:
-        """Whether an output that was given up may still be had later."""
-        return any(not self._is_final(index) for index in self._errors)
+    def saved(self, outputs: int, sidecar_url: str) -> Saved:
+        """Return what is safe, of so many outputs."""
+        return Saved(
+            files=tuple(sorted(filter(None, self._files), key=lambda file: RANKS[file.kind])),
+            sidecar_url=sidecar_url,
+            missing=self._missing(outputs),
+            waits=any(not self._is_final(index) for index in self._errors),
+            fault=self._fault,
+            seen_before=self._seen_before,
+        )
 
-    def notes(self, outputs: int) -> tuple[str, ...]:
-        """Say which outputs are missing, and why."""
+    def _missing(self, outputs: int) -> tuple[str, ...]:
         missing = [
             f"output {n + 1} of {outputs} could not be had: {_reason(self._errors[n])}" for n in sorted(self._errors)
         ]
