@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from openrouter_video.videos.paths import kept_names, numbered_path, output_count, possible_names, written_path
+from openrouter_video.videos.paths import (
+    kept_names,
+    numbered_path,
+    output_count,
+    possible_names,
+    sidecar_path,
+    video_path,
+    written_path,
+)
 from openrouter_video.videos.saving import (
     Stopped,
     find_saved,
     read_sidecar,
     save_damaged,
     save_video,
-    sidecar_path,
-    video_path,
     write_sidecar,
 )
 

@@ -14,7 +14,7 @@ from openrouter_video.media_types import SNIFFED_BYTES, is_page, peek, sniff, su
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer
 from openrouter_video.videos.mp4 import Mp4Walk, Shown, Whole, read_movie_header
-from openrouter_video.videos.paths import kept_path, sidecar_path, video_path, with_suffix
+from openrouter_video.videos.paths import kept_path, with_suffix
 from openrouter_video.videos.probing import MediaInfo, picture_size, probe
 
 __all__ = [
@@ -23,8 +23,6 @@ __all__ = [
     "read_sidecar",
     "save_damaged",
     "save_video",
-    "sidecar_path",
-    "video_path",
     "write_sidecar",
 ]
 

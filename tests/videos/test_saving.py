@@ -20,14 +20,8 @@ from openrouter_video.errors import BrokenVideo, ConfigurationError, StorageErro
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer, open_store
 from openrouter_video.stores.other_store import OtherStore
-from openrouter_video.videos.saving import (
-    Stopped,
-    find_saved,
-    read_sidecar,
-    save_video,
-    sidecar_path,
-    write_sidecar,
-)
+from openrouter_video.videos.paths import sidecar_path
+from openrouter_video.videos.saving import Stopped, find_saved, read_sidecar, save_video, write_sidecar
 
 PROJECT = Path(__file__).parents[2]
 NAME = "a-cat-0123abcd/google--veo-3.1-lite.mp4"
