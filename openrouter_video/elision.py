@@ -23,7 +23,7 @@ _URL_INSIDE = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}(?:[^\s\"'<>]|(?<!')'(?=[\w
 _URL = re.compile(
     rf"\s*(?P<scheme>{_SCHEME})(?P<authority>[^/\\?#]*)(?P<path>[^?#]*)(?P<tail>.*)", re.IGNORECASE | re.DOTALL
 )
-_WEB = ("http", "ws", "ftp")  # and their encrypted kinds; elsewhere a user is no secret, and # stands in names
+_WEB = ("http", "ws", "ftp")  # and their encrypted kinds; elsewhere a user is not a secret, and # stands in names
 _ELIDED_TAIL = re.compile(r"\?…(sha256=[0-9a-f]{16})?")
 _NO_PORT = re.compile(r"(?!\[)[^:]*:(?!\d*$).*")
 _DATA_HEADER = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """The models that OpenRouter offers, and what each one supports.
 
 The list drifts weekly (models vanish, capability lists change), so every list is an open set, unknown fields are
-ignored, and only an answer that is no list of models at all is an error.
+ignored, and only an answer that is not a list of models at all is an error.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class VideoModel(BaseModel):
     @field_validator("id")
     @classmethod
     def _printable(cls, value: str) -> str:
-        """An id ends up in paths, logs and terminals; one with control characters is no model of ours."""
+        """An id ends up in paths, logs and terminals; one with control characters is refused."""
         if not value.isprintable() or not value.strip():
             raise ValueError("a model id must be printable")
         return value
@@ -155,7 +155,7 @@ def parse_catalog(payload: Any) -> Catalog:
     One entry that cannot be read does not hide the others: its id is kept in ``unreadable``.
 
     Raises:
-        ConfigurationError: if this is no list of video models.
+        ConfigurationError: if this is not a list of video models.
         ApiUnavailable: if it is one without any model that can be read, which is trouble of the API, not a catalog.
     """
     entries = payload.get("data") if isinstance(payload, dict) else None

@@ -64,7 +64,7 @@ def download_limits(environ: Mapping[str, str]) -> DownloadLimits:
     """Return the limits of a download as the environment sets them.
 
     Raises:
-        ConfigurationError: if one is no number that makes sense.
+        ConfigurationError: if one is not a number that makes sense.
     """
     given: dict[str, Any] = {}
     for field, variable in LIMIT_VARIABLES.items():
@@ -240,7 +240,7 @@ def _check_size(size: int, limits: DownloadLimits) -> None:
 
 
 def beginning_of(download: Download, headers: Mapping[str, str]) -> bytes:
-    """Return the first 64 KiB of a body, or what came of it: enough to see why it is no video."""
+    """Return the first 64 KiB of a body, or what came of it: enough to see why it is not a video."""
     body = bytearray()
     with suppress(ContentUnavailable):
         for chunk in _decoded(download, headers):
@@ -313,7 +313,7 @@ class _Inflater:
         return self._part.eof
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield what comes out for some bytes; what stands behind the end and is no further part is passed over."""
+        """Yield what comes out for some bytes; what stands behind the end and is not a further part is passed over."""
         while data:
             if self._over:
                 return

@@ -26,7 +26,7 @@ def parse_base_url(url: str) -> str:
     """Return the base URL of the API without a trailing slash.
 
     Raises:
-        ConfigurationError: if it is no URL, holds credentials, or would send the key in clear to another machine.
+        ConfigurationError: if it is not a URL, holds credentials, or would send the key in clear to another machine.
     """
     text = url.strip().rstrip("/")
     try:
@@ -71,7 +71,7 @@ def parse_api_key(key: SecretStr | str | None) -> SecretStr:
         ConfigurationError: if there is none, or if it holds a line break, a space or a character outside ASCII.
     """
     text = key.get_secret_value() if isinstance(key, SecretStr) else key or ""
-    # What editors, secret stores and clipboards leave around a key is no part of it.
+    # What editors, secret stores and clipboards leave around a key is not part of it.
     stripped = text.strip().strip(BYTE_ORDER_MARK).strip()
     if not stripped:
         raise ConfigurationError(f"there is no API key; {HOW_TO_GET_A_KEY}")

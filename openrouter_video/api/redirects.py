@@ -60,7 +60,7 @@ def redirect_target(url: str, location: str | None) -> Target:
     """Take apart where an answer to ``url`` leads; pure.
 
     Raises:
-        ContentUnavailable: if that is no place to which one may go; the message names the redirect.
+        ContentUnavailable: if that is not a place to which one may go; the message names the redirect.
     """
     if not location:
         raise _refused("it names no address")

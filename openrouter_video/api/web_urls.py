@@ -33,7 +33,7 @@ def is_host(host: str) -> bool:
 
 
 def https_problem(text: str) -> str | None:
-    """Return why a text is no https URL, to be put after its name; None if it is one."""
+    """Return why a text is not an https URL, to be put after its name; None if it is one."""
     if not re.match("https://", text, re.IGNORECASE):
         return "must begin with https://"
     try:

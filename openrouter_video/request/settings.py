@@ -182,7 +182,7 @@ def _validated(settings: object, problems: list[Problem]) -> VideoSettings:
 
 def _settings_problem(kind: str, place: tuple[int | str, ...], given: object, said: str) -> Problem:
     """Put one complaint of pydantic into words that name the field, the value and what is allowed."""
-    # A field whose name is no text has no place either.
+    # A field whose name is not text has no place either.
     parents, name = place[:-1], str(place[-1]) if place else "settings"
     inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parents).lstrip(".")
     field = redact(f"{inside}.{name}" if inside else name)[:LONGEST_VALUE_IN_MESSAGE]

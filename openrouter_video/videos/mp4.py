@@ -124,7 +124,7 @@ class Mp4Walk:
         return (f"{after} bytes that belong to no box follow the end of the video",) if after else ()
 
     def _unfinished(self) -> tuple[int, str]:
-        """Return how many bytes at the end are no whole box, and what that means if they are not just left over."""
+        """Return how many bytes at the end are not a whole box, and what that means if they are not just left over."""
         if self._fault:
             return self._offset - self._start, self._fault
         if self._header:

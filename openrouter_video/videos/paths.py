@@ -71,12 +71,12 @@ def with_suffix(path: str, suffix: str) -> str:
 
 
 def kept_path(path: str, suffix: str) -> str:
-    """Return the path for what is kept although it is no whole video; of other kinds than MP4 nobody knows if it is."""
+    """Return the path of what is kept although it is not a whole video, or of a kind that nobody here can check."""
     return with_suffix(path, suffix if suffix in _UNCHECKED else f"{_DAMAGED}{suffix}")
 
 
 def kept_names(path: str) -> set[str]:
-    """Return the names under which what is no whole video may have been kept."""
+    """Return the names under which what is not a whole video may have been kept."""
     return {kept_path(path.rpartition("/")[2], suffix) for suffix in FILE_SUFFIXES}
 
 

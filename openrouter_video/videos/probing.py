@@ -51,5 +51,5 @@ def picture_size(content: bytes) -> tuple[int, int] | None:
         with Image.open(io.BytesIO(content)) as picture:
             picture.load()
             return picture.size
-    except Exception:  # noqa: BLE001 (hostile bytes make a decoder raise anything; then they are no picture)
+    except Exception:  # noqa: BLE001 (hostile bytes make a decoder raise anything; then they are not a picture)
         return None

@@ -78,7 +78,7 @@ def _untold(shown: Shown) -> tuple[str, ...]:
 def save_damaged(
     chunks: Iterable[bytes], store: Store, relative: str, sha256: str, *, stop: threading.Event
 ) -> tuple[SavedFile, bool] | None:
-    """Write what is no whole video under a name that says so, if it is again what came before; None if it is not.
+    """Write what is not a whole video under a name that says so, if it is again what came before; None if it is not.
 
     The second value tells whether an earlier run has kept the same already.
 
