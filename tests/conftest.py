@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from hypothesis import settings
 
+from openrouter_video.stores import Store, open_store
+from openrouter_video.stores.other_store import OtherStore
 from tests.support import object_stores
 from tests.support.object_stores import Environment
 from tests.support.prefect_servers import DATABASE, prefect_home
@@ -188,6 +191,25 @@ def sftp_store_url(sftp_server: tuple[str, Path], tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("FSSPEC_SFTP_KEY_FILENAME", str(key))
     monkeypatch.setitem(fsspec.config.conf, "sftp", {"key_filename": str(key)})
     return f"{url}{tmp_path}/over-sftp"
+
+
+# ---- One store of each kind ------------------------------------------------------------------------------------------
+
+STORE_KINDS = ("local", "memory", "sftp", "s3", "seaweed", "gcs", "azure")
+
+
+@pytest.fixture(params=STORE_KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store of each kind; a test that is of some only says which by ``of_kinds``."""
+    if request.param == "other":
+        filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file", auto_mkdir=True))
+        yield OtherStore("dir://videos", filesystem, "videos")
+        return
+    urls = {"local": str(tmp_path / "videos"), "memory": f"memory://{uuid.uuid4().hex}"}
+    with closing(
+        open_store(urls.get(request.param) or request.getfixturevalue(f"{request.param}_store_url"))
+    ) as opened:
+        yield opened
 
 
 # ---- Videos ----------------------------------------------------------------------------------------------------------

@@ -41,6 +41,11 @@ class PartIsMissing(Exception):
     """A real part is not on this machine; the text says how to get it."""
 
 
+def of_kinds(*kinds: str) -> pytest.MarkDecorator:
+    """Let a test have the fixture ``store`` in these kinds only."""
+    return pytest.mark.parametrize("store", kinds, indirect=True)
+
+
 def free_ports(number: int = 1) -> list[int]:
     """Return ports that nobody uses at this moment."""
     probes = [socket.socket() for _ in range(number)]
@@ -71,9 +76,11 @@ def used(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with monkeypatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        _forget_file_systems()
+        if _last_used[0] != environment:
+            # fsspec lends the same file system again for the same options, and the environment is not among them.
+            _forget_file_systems()
+            _last_used[0] = environment
         yield
-    _forget_file_systems()
 
 
 def environment() -> Environment:
@@ -81,8 +88,10 @@ def environment() -> Environment:
     return {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "AZURE_", "STORAGE_"))}
 
 
+_last_used: list[Environment] = [{}]
+
+
 def _forget_file_systems() -> None:
-    # fsspec lends the same file system again for the same options, and the environment is not among them.
     for module, name in (("s3fs", "S3FileSystem"), ("gcsfs.core", "GCSFileSystem"), ("adlfs", "AzureBlobFileSystem")):
         if driver := getattr(sys.modules.get(module), name, None):
             driver.clear_instance_cache()
