@@ -13,18 +13,21 @@ from prefect import flow, get_run_logger
 from prefect.states import Completed
 
 from openrouter_video.api import origin
-from openrouter_video.blocks import VideoStore, load_credentials, load_store
+from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
-from openrouter_video.ledger import Claim, Ledger, LedgerEntry, forget_settled, read_open
+from openrouter_video.ledger import Claim, Ledger, LedgerEntry, Reading, forget_settled, read_open
 from openrouter_video.outcome import Outcome, summary
 from openrouter_video.run import (
+    Destination,
     Facts,
+    Limits,
     Progress,
     Resources,
     Step,
     Turns,
     current_limits,
     not_here,
+    open_resources,
     outcome_of,
     tell,
     unreadable,
@@ -33,8 +36,8 @@ from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unse
 from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
+from .final_states import refused_state
 from .prefect_refusals import in_our_words
-from .production import refused_state
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, saying_if_interrupted
 from .video_chain import finish
@@ -44,8 +47,8 @@ __all__ = ["collect_videos"]
 GOES_ON = "Interrupted; nothing is lost: what is still open stays in the ledger, for the next collection."
 
 
-class Place(NamedTuple):
-    """Where a job's video goes and which key reads it, as its claim recorded."""
+class Recorded(NamedTuple):
+    """What a claim records of where its video goes, and of the key that reads its job."""
 
     output: str
     store_block: str | None
@@ -53,7 +56,7 @@ class Place(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One accepted job, with the open ends of its place, or the reason why these could not be opened."""
+    """One accepted job, with the open ends of what its claim records, or the reason why these could not be opened."""
 
     entry: LedgerEntry
     claim: Claim
@@ -63,9 +66,11 @@ class Job(NamedTuple):
 class Collection(NamedTuple):
     """What all jobs of one collection share; ``until`` is the one moment to which all of them are waited for."""
 
-    place: VideoStore
+    destination: Destination
     ledger: Ledger
+    credentials: str | None
     turns: Turns
+    limits: Limits
     until: float
     threads: Threads
 
@@ -103,44 +108,59 @@ async def collect_videos(
         LedgerError: if the ledger cannot be read.
     """
     identity = await identify_run()
-    if limit is not None and limit < 1:
-        refused = RequestRefused([Problem("limit", f"limit must be 1 or more, not {limit}")])
-        return cast(list[Outcome], refused_state(refused))
     with ended_by_sigterm(), saying_if_interrupted(GOES_ON):
-        threads = Threads()
-        until = current_limits().clock() + wait_minutes * 60
         try:
-            place = await load_store(store, output, ledger, deployed=identity.deployed)
-            records = await threads.run(place.open_ledger)
-            reading = await threads.run(read_open, records, datetime.now(UTC))
-        except (ConfigurationError, LedgerError) as error:
+            turns = _turns(limit)
+            destination = await load_store(store, output, ledger, deployed=identity.deployed)
+            collection = await _begin(destination, credentials, turns, wait_minutes)
+            reading = await collection.threads.run(read_open, collection.ledger, datetime.now(UTC))
+        except (RequestRefused, ConfigurationError, LedgerError) as error:
             return cast(list[Outcome], refused_state(error))
-        outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
-        now = datetime.now(UTC)
-        outcomes += [outcome_of(Facts.of_entry(entry, now), now) for entry in reading.entries if not _is_job(entry)]
-        jobs = [entry for entry in reading.entries if _is_job(entry)]
-        outcomes += await _collect(jobs, credentials, Collection(place, records, Turns(limit), until, threads))
-        await threads.run(forget_settled, records, reading)
+        outcomes = await _collect(reading, collection)
+        await collection.threads.run(forget_settled, collection.ledger, reading)
         if outcomes:
             await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 
 
+def _turns(limit: int | None) -> Turns:
+    if limit is not None and limit < 1:
+        raise RequestRefused([Problem("limit", f"limit must be 1 or more, not {limit}")])
+    return Turns(limit)
+
+
+async def _begin(destination: Destination, credentials: str | None, turns: Turns, wait_minutes: float) -> Collection:
+    limits, threads = current_limits(), Threads()
+    until = limits.clock() + wait_minutes * 60
+    ledger = await threads.run(destination.reach_ledger)
+    return Collection(destination, ledger, credentials, turns, limits, until, threads)
+
+
+async def _collect(reading: Reading, collection: Collection) -> list[Outcome]:
+    """Finish the jobs that are open, and say what is uncertain and what cannot be read."""
+    jobs = [entry for entry in reading.entries if _is_job(entry)]
+    outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
+    now = datetime.now(UTC)
+    outcomes += [outcome_of(Facts.of_entry(entry, now), now) for entry in reading.entries if not _is_job(entry)]
+    return outcomes + await _collect_jobs(jobs, collection)
+
+
 def _is_job(entry: LedgerEntry) -> bool:
     return entry.state == "accepted" and entry.claim is not None
 
 
-async def _collect(entries: Sequence[LedgerEntry], credentials: str | None, collection: Collection) -> list[Outcome]:
-    """Ask for the jobs of all places, then finish them in one order; what is wrong with one keeps no other waiting."""
-    groups: dict[Place, list[LedgerEntry]] = defaultdict(list)
+async def _collect_jobs(entries: Sequence[LedgerEntry], collection: Collection) -> list[Outcome]:
+    """Ask for all jobs, then finish them in one order; what is wrong with one keeps no other waiting."""
+    groups: dict[Recorded, list[LedgerEntry]] = defaultdict(list)
     outcomes, folders = [], {_folder(entry): cast(Claim, entry.claim) for entry in entries}
     looks = await asyncio.gather(*(collection.threads.run(not_here, claim) for claim in folders.values()))
     absent = dict(zip(folders, looks, strict=True))
     for entry in entries:
         claim, reason = cast(Claim, entry.claim), absent[_folder(entry)]
         if reason is None:
-            groups[Place(claim.output, claim.store_block, credentials or claim.credentials_block)].append(entry)
+            key = collection.credentials or claim.credentials_block
+            groups[Recorded(claim.output, claim.store_block, key)].append(entry)
         else:
             outcomes.append(_left_open(entry, Step("leave_open", reason=reason)))
     async with AsyncExitStack() as stack:
@@ -165,10 +185,11 @@ def _folder(entry: LedgerEntry) -> tuple[str | None, ...]:
     return claim.output, claim.folder, claim.host
 
 
-async def _open(group: Place, collection: Collection, stack: AsyncExitStack) -> Resources:
-    client = (await load_credentials(group.credentials_block)).get_client()
-    home = await _store_of(group, collection.place)
-    return await stack.enter_async_context(home.open(client, collection.ledger))
+async def _open(group: Recorded, collection: Collection, stack: AsyncExitStack) -> Resources:
+    limits = collection.limits
+    client = (await load_credentials(group.credentials_block)).get_client(limits.timeouts)
+    destination = await _destination_of(group, collection.destination)
+    return await stack.enter_async_context(open_resources(destination, client, limits, collection.ledger))
 
 
 def _reason_of(error: BaseException) -> str:
@@ -193,12 +214,12 @@ def _left_open(entry: LedgerEntry, step: Step) -> Outcome:
     return outcome_of(Facts.of_entry(entry)._replace(step=step), datetime.now(UTC))
 
 
-async def _store_of(group: Place, place: VideoStore) -> VideoStore:
-    """Open the recorded output by the block that the run used; without one by the options at hand."""
+async def _destination_of(group: Recorded, given: Destination) -> Destination:
+    """Return the recorded output by the block that the run used; without one by the options at hand."""
     if group.store_block:
         return await load_store(group.store_block, group.output)
     # A record does not decide where the secrets of this store are sent.
-    return place.at(group.output)
+    return given.at(group.output)
 
 
 async def _ask(job: Job, deadline_seconds: float) -> Step:
@@ -209,7 +230,7 @@ async def _ask(job: Job, deadline_seconds: float) -> Step:
     return await poll_job(
         unsearched(job.claim),
         job.entry.job_id or "",
-        job.resources.client,
+        job.resources,
         deadline_seconds=deadline_seconds,
         fresh=False,
     )
@@ -217,7 +238,7 @@ async def _ask(job: Job, deadline_seconds: float) -> Step:
 
 async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | None:
     """Bring one job to its end, or say why it stays open; None if it is left for the next time, beyond the limit."""
-    remaining = collection.until - current_limits().clock()
+    remaining = collection.until - collection.limits.clock()
     if step.job is None and remaining > 0:
         step = await _ask(job, remaining)
     if step.job is None or isinstance(job.resources, str):

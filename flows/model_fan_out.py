@@ -1,17 +1,16 @@
 """The parent flow: one prompt, several models."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 
-from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
 from openrouter_video.outcome import FanOut
-from openrouter_video.request import JSON_EDITOR, VideoSettings, parse_run_request
+from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .prefect_refusals import in_our_words
-from .production import final_state, produce, refused_state, run_name
+from .production import make_videos, run_name
 
 __all__ = ["fan_out_video"]
 
@@ -68,10 +67,4 @@ async def fan_out_video(
         RequestRefused: if nothing could be sent; nothing was spent.
         ConfigurationError: if a key, block, store or ledger cannot be used; nothing was spent.
     """
-    try:
-        run = parse_run_request(**locals())
-        result = await produce(run)
-    except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
-        return cast(FanOut, refused_state(error))
-    # Prefect gives the caller the data of the state that a flow returns.
-    return cast(FanOut, final_state(result, result, run.wanted))
+    return await make_videos(locals(), lambda result: result)

@@ -3,63 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from prefect import get_run_logger
-from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
 
 from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.blocks import load_credentials, load_store
-from openrouter_video.errors import LedgerError, RequestRefused, TooFewVideos, VideoError
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
 from openrouter_video.ledger import LedgerEntry, entries_in_time
-from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, summary, total_cost
+from openrouter_video.outcome import FanOut, Outcome, run_status, total_cost
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
-from openrouter_video.request import RunRequest
-from openrouter_video.run import Facts, Resources, outcome_of
+from openrouter_video.request import RunRequest, parse_run_request
+from openrouter_video.run import Facts, Resources, current_limits, folder_of, open_resources, outcome_of
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
 
+from .final_states import final_state, refused_state
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, saying_if_interrupted
 from .video_chain import VideoRun, make_video
 
-__all__ = ["collect_command_of", "final_state", "produce", "refused_state", "run_name"]
+__all__ = ["collect_command_of", "make_videos", "run_name"]
 
 LONGEST_NAME = 60
 LOG_WITHIN_SECONDS = 1.0
 
+T = TypeVar("T")
 
-async def produce(run: RunRequest) -> FanOut:
-    """Make every video of a run.
 
-    Raises:
-        RequestRefused: if nothing may be sent; it names every problem.
-        ConfigurationError: if a block, key, store, ledger or base URL cannot be used.
-        ApiUnavailable: if the list of models could not be read.
+async def make_videos(form: Mapping[str, Any], data: Callable[[FanOut], T]) -> T:
+    """Make every video that the parameters of a flow ask for; what it returns is the state that ends the flow.
+
+    Prefect gives the flow's caller the ``data`` of what came of it. A refusal and too few videos are raised there.
     """
-    with ended_by_sigterm():
-        return await _produce(run)
+    try:
+        run = parse_run_request(**form)
+        with ended_by_sigterm():
+            result = await _produce(run)
+    except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
+        return cast(T, refused_state(error))
+    return cast(T, final_state(result, data(result), run.wanted))
 
 
 async def _produce(run: RunRequest) -> FanOut:
+    """Open what the run needs, plan it, make every video, report."""
     identity = await identify_run(run.idempotency_key)
+    limits = current_limits()
     credentials = await load_credentials(run.credentials)
-    store = await load_store(run.store, run.output, run.ledger, deployed=identity.deployed)
+    destination = await load_store(run.store, run.output, run.ledger, deployed=identity.deployed)
     async with AsyncExitStack() as stack:
         with saying_if_interrupted("Interrupted before anything was sent; nothing was charged."):
-            resources = await stack.enter_async_context(store.open(credentials.get_client()))
+            client = credentials.get_client(limits.timeouts)
+            resources = await stack.enter_async_context(open_resources(destination, client, limits))
             scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
             catalog = await _list_models(run.models, resources.client)
-            plan = await make_plan(unsearched(run), unsearched(catalog), resources, scope)
+            plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources)
         if plan.refused:
             raise RequestRefused(plan.problems)
         videos = VideoRun(
@@ -71,7 +77,7 @@ async def _produce(run: RunRequest) -> FanOut:
             run_id=identity.run_id,
             store_block=run.store,
             credentials_block=run.credentials,
-            folder=await resources.threads.run(resources.identify_folder),
+            folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
         )
         outcomes = await _make_all(plan, videos, collect_command_of(run, resources))
     await publish_report(unsearched(outcomes))
@@ -165,20 +171,6 @@ async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, ru
     message = clip(f"unexpected {type(error).__name__}: {error}")
     facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
     return outcome_of(facts, datetime.now(UTC))
-
-
-def final_state(result: FanOut, data: Any, wanted: int) -> State[Any]:
-    """Return the state that ends the flow: its message says how many videos there are and what they cost."""
-    message = summary(result.outcomes)
-    get_run_logger().info(message)
-    if count_completed(result.outcomes) >= wanted:
-        return Completed(message=message, data=data)
-    return Failed(message=message, data=TooFewVideos(result.outcomes, wanted))
-
-
-def refused_state(error: VideoError) -> State[Any]:
-    """Return the state of a run that was refused before anything was spent."""
-    return Failed(message=f"Refused, nothing was sent: {error}", data=error)
 
 
 def run_name() -> str:

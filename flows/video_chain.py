@@ -113,10 +113,9 @@ async def _poll(facts: Facts, run: VideoRun) -> Facts:
     step = await poll_job(
         unsearched(claim),
         submitted.job_id,
-        resources.client,
+        resources,
         deadline_seconds=max(0.0, run.deadline_seconds - submitted.late_seconds),
         fresh=not submitted.reused,
-        beside=partial(resources.submitter.record_again, claim.key),
     )
     return facts._replace(step=step)
 

@@ -1,17 +1,16 @@
 """The flow for one model."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 
-from openrouter_video.errors import ApiUnavailable, ConfigurationError, RequestRefused
 from openrouter_video.outcome import Outcome
-from openrouter_video.request import JSON_EDITOR, VideoSettings, parse_run_request
+from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .prefect_refusals import in_our_words
-from .production import final_state, produce, refused_state, run_name
+from .production import make_videos, run_name
 
 __all__ = ["generate_video"]
 
@@ -61,9 +60,4 @@ async def generate_video(
         RequestRefused: if nothing could be sent; nothing was spent.
         ConfigurationError: if a key, block, store or ledger cannot be used; nothing was spent.
     """
-    try:
-        run = parse_run_request(**locals())
-        result = await produce(run)
-    except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
-        return cast(list[Outcome], refused_state(error))
-    return cast(list[Outcome], final_state(result, list(result.outcomes), run.wanted))
+    return await make_videos(locals(), lambda result: list(result.outcomes))

@@ -7,24 +7,27 @@ from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog
 from openrouter_video.ledger import Scope
-from openrouter_video.planning import Plan
+from openrouter_video.planning import Plan, dry_run
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Resources
+from openrouter_video.run import Destination, Resources, find_conflicts
 
 __all__ = ["make_plan"]
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
-async def make_plan(run: RunRequest, catalog: Catalog, resources: Resources, scope: Scope) -> Plan:
+async def make_plan(
+    run: RunRequest, catalog: Catalog, scope: Scope, destination: Destination, resources: Resources
+) -> Plan:
     """Plan a run: what each model would get, and why the run may not begin.
 
-    Images are read here, and an idempotency key that belongs to a different request is found here, so that the plan
-    holds every problem at once, before anything is spent.
+    Images are read here, with the options of the destination where they are in its store. An idempotency key that
+    belongs to a different request is found here, so that the plan holds every problem before anything is spent.
     """
-    plan = await resources.dry_run(run, catalog)
+    ledger, threads = resources.ledger, resources.threads
+    plan = await threads.run(dry_run, run, catalog, destination.options_for)
     if scope.shared and not plan.refused:
         bodies = {scope.key(model.model, take): model.sent or {} for model in plan.models for take in plan.each_take}
-        conflicts = await resources.find_conflicts(bodies, run.request.asked())
+        conflicts = await find_conflicts(bodies, run.request.asked(), ledger, threads)
         plan = plan.model_copy(update={"problems": (*plan.problems, *conflicts)})
     get_run_logger().info("Plan:\n%s", plan)
     return plan

@@ -237,19 +237,20 @@ def _import_flows() -> None:
 
 def _open_ledger(place: LedgerOptions, announce: Announce) -> Ledger:
     """Open the ledger that the options name; one of a block needs Prefect."""
-    if not place.store:
-        from openrouter_video.run import find_place
+    if place.store:
+        import asyncio
 
-        return _opened.enter_context(closing(find_place(place.output, place.ledger, os.environ).open_ledger()))
-    import asyncio
+        from openrouter_video.cli.prefect_engine import start_prefect
 
-    from openrouter_video.cli.prefect_engine import start_prefect
+        start_prefect(announce, verbose=False)
+        from openrouter_video.blocks import load_store
 
-    start_prefect(announce, verbose=False)
-    from openrouter_video.blocks import load_store
+        destination = asyncio.run(load_store(place.store, place.output, place.ledger))
+    else:
+        from openrouter_video.run import find_destination
 
-    store = asyncio.run(load_store(place.store, place.output, place.ledger))
-    return _opened.enter_context(closing(store.open_ledger()))
+        destination = find_destination(place.output, place.ledger, os.environ)
+    return _opened.enter_context(closing(destination.reach_ledger()))
 
 
 def _to_stderr(text: str) -> None:

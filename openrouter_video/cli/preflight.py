@@ -21,7 +21,7 @@ from openrouter_video.cli.options import (
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.planning import Plan, dry_run
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.run import find_place
+from openrouter_video.run import find_destination
 
 __all__ = ["check_run", "dry_plan", "read_catalog", "read_options"]
 
@@ -111,5 +111,5 @@ def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
         if plan.refused:
             raise RequestRefused(plan.problems)
     if not run.store:
-        find_place(run.output, run.ledger, environ).check()
+        find_destination(run.output, run.ledger, environ).check()
     return plan

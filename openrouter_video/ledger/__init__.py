@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
-from openrouter_video.ledger.reading import Unreadable, entries_in_time, forget_settled, read_all, read_open
+from openrouter_video.ledger.reading import Reading, Unreadable, entries_in_time, forget_settled, read_all, read_open
 from openrouter_video.ledger.recording import Recorder
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,
@@ -38,6 +38,7 @@ __all__ = [
     "Decision",
     "Ledger",
     "LedgerEntry",
+    "Reading",
     "Recorder",
     "Scope",
     "Settlement",

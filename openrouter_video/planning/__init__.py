@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.planning.capabilities import spans
-from openrouter_video.planning.dry_run import dry_run, no_options
+from openrouter_video.planning.dry_run import dry_run
 from openrouter_video.planning.passthrough import named_options
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_videos, replan_options
 
@@ -12,7 +12,6 @@ __all__ = [
     "Plan",
     "dry_run",
     "named_options",
-    "no_options",
     "plan_videos",
     "replan_options",
     "spans",

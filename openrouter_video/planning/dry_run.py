@@ -10,7 +10,7 @@ from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.planning.plan import Plan, plan_run
 from openrouter_video.request import RunRequest, VideoRequest, load_image
 
-__all__ = ["dry_run", "no_options", "read_images"]
+__all__ = ["dry_run", "read_images"]
 
 OptionsFor = Callable[[str], Mapping[str, Any] | None]
 """Tells the storage options that an image's URL may be opened with."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
-from openrouter_video.run.destination import LEDGER_FOLDER, find_place, ledger_mode
+from openrouter_video.run.conflicts import find_conflicts
+from openrouter_video.run.destination import Destination, Folder, find_destination, folder_of
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
 from openrouter_video.run.progress import Progress, tell, watching
-from openrouter_video.run.resources import Resources
+from openrouter_video.run.resources import Resources, open_resources
 from openrouter_video.run.settling import settle
 from openrouter_video.run.video_files import look_again
 
 __all__ = [
-    "LEDGER_FOLDER",
     "STILL_AWAITED",
+    "Destination",
     "Facts",
+    "Folder",
     "Limits",
     "Progress",
     "Resources",
@@ -26,12 +28,14 @@ __all__ = [
     "Turns",
     "current_limits",
     "exit_within",
-    "find_place",
+    "find_conflicts",
+    "find_destination",
+    "folder_of",
     "is_news",
-    "ledger_mode",
     "look_again",
     "next_step",
     "not_here",
+    "open_resources",
     "outcome_of",
     "poll_interval",
     "settle",

@@ -28,6 +28,7 @@ from openrouter_video.planning.dry_run import read_images
 from openrouter_video.request.request import parse_request
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run import Destination, Folder, current_limits, open_resources
 from openrouter_video.sandbox import Fault
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 CANARY = "canary-secret-8431"
 OPENROUTER = "https://openrouter.ai/api/v1"
+
+
+def urls(destination: Destination) -> tuple[str, str | None]:
+    """The folders of the videos and of the ledger; None: inside the configured one."""
+    return destination.output.url, destination.ledger.url if destination.ledger else None
 
 
 # ---- Prefect's standards ---------------------------------------------------------------------------------------------
@@ -107,13 +113,14 @@ async def test_a_store_loads_by_name_and_arguments_win() -> None:
     block = VideoStore(base_url="s3://bucket/videos", storage_options=options, ledger_url="s3://bucket/jobs")
     await block.save("by-name")
     loaded = await load_store("by-name")
-    assert (loaded.base_url, loaded.ledger_url) == ("s3://bucket/videos", "s3://bucket/jobs")
+    assert urls(loaded) == ("s3://bucket/videos", "s3://bucket/jobs")
     changed = await load_store("by-name", output="s3://other/videos", ledger=None)
-    assert (changed.base_url, changed.ledger_url) == ("s3://other/videos", "s3://bucket/jobs")
+    assert urls(changed) == ("s3://other/videos", "s3://bucket/jobs")
     changed = await load_store("by-name", ledger="s3://other/jobs")
-    assert (changed.base_url, changed.ledger_url) == ("s3://bucket/videos", "s3://other/jobs")
-    assert changed.storage_options is not None
-    assert changed.storage_options.get_secret_value() == {"key": CANARY}
+    assert urls(changed) == ("s3://bucket/videos", "s3://other/jobs")
+    assert changed.output.storage_options is not None
+    assert changed.output.storage_options.get_secret_value() == {"key": CANARY}
+    assert CANARY not in repr(changed)
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -135,17 +142,14 @@ async def test_without_a_name_the_environment_decides(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENROUTER_API_KEY", "from-environment")
     credentials, store = await load_credentials(), await load_store()
     assert (credentials.api_key.get_secret_value(), credentials.base_url) == ("from-environment", OPENROUTER)
-    assert (store.base_url, store.ledger_url) == ("./videos", None)
+    assert urls(store) == ("./videos", None)
     monkeypatch.setenv("OPENROUTER_BASE_URL", "http://127.0.0.1:9/api/v1")
     monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", "s3://bucket/videos")
     monkeypatch.setenv("OPENROUTER_VIDEO_LEDGER", "s3://bucket/jobs")
     credentials, store = await load_credentials(""), await load_store("", output="", ledger="")
     assert credentials.base_url == "http://127.0.0.1:9/api/v1"
-    assert (store.base_url, store.ledger_url) == ("s3://bucket/videos", "s3://bucket/jobs")
-    assert (await load_store(None, "/mine", "/own")).model_dump(include={"base_url", "ledger_url"}) == {
-        "base_url": "/mine",
-        "ledger_url": "/own",
-    }
+    assert urls(store) == ("s3://bucket/videos", "s3://bucket/jobs")
+    assert urls(await load_store(None, "/mine", "/own")) == ("/mine", "/own")
 
 
 async def test_without_a_key_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +169,7 @@ async def test_a_deployment_without_a_lasting_output_is_refused(
     """A worker's folder may vanish, and the ledger with it."""
     monkeypatch.delenv("OPENROUTER_VIDEO_OUTPUT", raising=False)
     monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
-    assert (await load_store(None, output)).base_url == (output or "./videos")
+    assert (await load_store(None, output)).output.url == (output or "./videos")
     with pytest.raises(ConfigurationError, match=r"lasting place.*OPENROUTER_VIDEO_OUTPUT"):
         await load_store(None, output, deployed=True)
 
@@ -188,7 +192,7 @@ async def test_a_deployment_refuses_a_block_with_a_passing_folder() -> None:
         await load_store("passing", deployed=True)
     with pytest.raises(ConfigurationError, match="lasting place"):
         await load_store("lasting", output="videos", deployed=True)
-    assert (await load_store("lasting", deployed=True)).base_url == "/lasting"
+    assert (await load_store("lasting", deployed=True)).output.url == "/lasting"
 
 
 PASSING = [
@@ -242,9 +246,9 @@ async def test_a_home_is_lasting_only_where_it_is_known_and_absolute(monkeypatch
 async def test_a_deployment_takes_a_lasting_output(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the argument or from the environment."""
     monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
-    assert (await load_store(None, output, deployed=True)).base_url == output
+    assert (await load_store(None, output, deployed=True)).output.url == output
     monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", output)
-    assert (await load_store(deployed=True)).base_url == output
+    assert (await load_store(deployed=True)).output.url == output
 
 
 # ---- Secrets ---------------------------------------------------------------------------------------------------------
@@ -281,8 +285,8 @@ async def test_the_api_masks_secrets_and_gives_them_to_loaders() -> None:
 
 def test_the_ledger_is_inside_unless_it_has_its_own_place(tmp_path: Path) -> None:
     """``_jobs`` beside the videos by default."""
-    inside = VideoStore(base_url=str(tmp_path / "videos")).open_ledger()
-    apart = VideoStore(base_url=str(tmp_path / "videos"), ledger_url=str(tmp_path / "jobs")).open_ledger()
+    inside = VideoStore(base_url=str(tmp_path / "videos")).destination.open_ledger()
+    apart = VideoStore(base_url=str(tmp_path / "videos"), ledger_url=str(tmp_path / "jobs")).destination.open_ledger()
     assert inside.url.endswith("/videos/_jobs")
     assert apart.url.endswith("/jobs")
 
@@ -293,9 +297,10 @@ SECRETS = SecretDict({"password": CANARY})
 LEDGER_SECRETS = SecretDict({"password": "of-the-ledger"})
 
 
-def revealed(options: SecretDict | None) -> str | None:
-    """The password in some options."""
-    return options.get_secret_value()["password"] if options else None
+def revealed(folder: Folder | None) -> str | None:
+    """The password that a folder is opened with."""
+    assert folder is not None
+    return folder.storage_options.get_secret_value()["password"] if folder.storage_options else None
 
 
 @pytest.mark.parametrize(
@@ -317,12 +322,12 @@ def revealed(options: SecretDict | None) -> str | None:
 )
 def test_secrets_go_with_the_place_that_they_were_given_for(output: str, gets: str | None) -> None:
     """Another host, port or user in a parameter gets none of a block's options, as output, ledger or image."""
-    block = VideoStore(base_url="sftp://me@host/videos", storage_options=SECRETS)
-    assert revealed(block.at(output).storage_options) == gets
-    assert revealed(block.at(ledger=output).ledger_storage_options) == gets
+    block = VideoStore(base_url="sftp://me@host/videos", storage_options=SECRETS).destination
+    assert revealed(block.at(output).output) == gets
+    assert revealed(block.at(ledger=output).ledger) == gets
     assert (block.options_for(output) or {}).get("password") == gets
     # Nor by a detour over another place.
-    assert revealed(block.at("sftp://me@partner.example/v").at(output).storage_options) == gets
+    assert revealed(block.at("sftp://me@partner.example/v").at(output).output) == gets
 
 
 @pytest.mark.parametrize(
@@ -341,8 +346,8 @@ def test_secrets_go_with_the_place_that_they_were_given_for(output: str, gets: s
 )
 def test_what_a_url_can_redirect(base: str, output: str, goes: bool) -> None:
     """A bucket is spoken to where the options say; an Azure URL may name an account, others a host."""
-    block = VideoStore(base_url=base, storage_options=SECRETS)
-    assert revealed(block.at(output).storage_options) == (CANARY if goes else None)
+    block = VideoStore(base_url=base, storage_options=SECRETS).destination
+    assert revealed(block.at(output).output) == (CANARY if goes else None)
 
 
 def test_a_ledgers_secrets_stay_with_the_ledger() -> None:
@@ -352,14 +357,14 @@ def test_a_ledgers_secrets_stay_with_the_ledger() -> None:
         storage_options=SECRETS,
         ledger_url="sftp://me@host/jobs",
         ledger_storage_options=LEDGER_SECRETS,
-    )
-    assert revealed(block.at(ledger="sftp://me@host/other").ledger_storage_options) == "of-the-ledger"
-    assert revealed(block.at(ledger="sftp://me@partner.example/other").ledger_storage_options) is None
-    assert revealed(block.at(ledger="s3://bucket/jobs").ledger_storage_options) == CANARY
-    assert revealed(block.at(output="sftp://me@host/videos").storage_options) is None
-    assert revealed(block.at(output="sftp://me@partner.example/v").ledger_storage_options) == "of-the-ledger"
-    nowhere = VideoStore(base_url="/v", ledger_storage_options=LEDGER_SECRETS)
-    assert revealed(nowhere.at(ledger="sftp://me@partner.example/jobs").ledger_storage_options) is None
+    ).destination
+    assert revealed(block.at(ledger="sftp://me@host/other").ledger) == "of-the-ledger"
+    assert revealed(block.at(ledger="sftp://me@partner.example/other").ledger) is None
+    assert revealed(block.at(ledger="s3://bucket/jobs").ledger) == CANARY
+    assert revealed(block.at(output="sftp://me@host/videos").output) is None
+    assert revealed(block.at(output="sftp://me@partner.example/v").ledger) == "of-the-ledger"
+    nowhere = VideoStore(base_url="/v", ledger_storage_options=LEDGER_SECRETS).destination
+    assert revealed(nowhere.at(ledger="sftp://me@partner.example/jobs").ledger) is None
 
 
 class PasswordCollector(paramiko.ServerInterface):
@@ -416,7 +421,7 @@ async def test_no_password_reaches_a_strangers_host(strangers_host: tuple[str, l
     assert "cannot be read" in problems[0].message
     assert told == []
     with pytest.raises(ConfigurationError, match="Check the credentials"):
-        VideoStore(base_url=url, storage_options=options).open_store()
+        VideoStore(base_url=url, storage_options=options).destination.open_store()
     assert told == [CANARY]
 
 
@@ -425,9 +430,9 @@ async def test_a_blocks_ledger_stays_where_the_block_says(output: str | None, tm
     """Another output does not move it; a ledger that is named does."""
     base = tmp_path / "vi deos"
     outputs = {"inside": f"{base}/b", "beside": f"{tmp_path}/beside", "file URL": (base / "c").as_uri()}
-    block = VideoStore(base_url=str(base)).at(outputs.get(output or ""))
+    block = VideoStore(base_url=str(base)).destination.at(outputs.get(output or ""))
     assert block.open_ledger().url == (base / "_jobs").as_uri()
-    named = VideoStore(base_url=str(base), ledger_url=f"{tmp_path}/jobs").at(outputs.get(output or ""))
+    named = VideoStore(base_url=str(base), ledger_url=f"{tmp_path}/jobs").destination.at(outputs.get(output or ""))
     assert named.open_ledger().url == (tmp_path / "jobs").as_uri()
     assert block.at(ledger=f"{tmp_path}/mine").open_ledger().url == (tmp_path / "mine").as_uri()
 
@@ -455,8 +460,8 @@ async def test_thecollect_command_of_of_a_block_finds_its_ledger(runs: FaultyRun
         ({"ledger": str(tmp_path / "mine")}, 1),
     ]
     for changes, jobs in cases:
-        store = await load_store("commanded", **changes)
-        async with store.open((await load_credentials()).get_client()) as resources:
+        destination, client = await load_store("commanded", **changes), (await load_credentials()).get_client()
+        async with open_resources(destination, client, current_limits()) as resources:
             command = collect_command_of(
                 parse_run_request(prompt="p", model="a/b", store="commanded", **changes), resources
             )

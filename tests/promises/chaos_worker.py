@@ -27,9 +27,11 @@ from openrouter_video.errors import ApiUnavailable, TooFewVideos, VideoError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
+from openrouter_video.planning import dry_run
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run.limits import Limits, using_limits
+from openrouter_video.run import open_resources
+from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
 from openrouter_video.videos.mp4 import Mp4Walk, Whole
@@ -185,7 +187,7 @@ class _Chain:
 
     def __init__(self, field: Field) -> None:
         self._credentials = OpenRouterCredentials(api_key=SANDBOX_KEY, base_url=field.api)
-        self._store = VideoStore(base_url=str(field.output))
+        self._destination = VideoStore(base_url=str(field.output)).destination
         self._catalog: Catalog | None = None
 
     async def run(self, turn: Turn, _: Field) -> Sequence[Outcome]:
@@ -194,9 +196,11 @@ class _Chain:
         asked = parse_run_request(
             prompt=submission.prompt, models=submission.models, settings=SMALL, takes=submission.takes
         )
-        async with self._store.open(self._credentials.get_client()) as resources:
+        limits = current_limits()
+        client = self._credentials.get_client(limits.timeouts)
+        async with open_resources(self._destination, client, limits) as resources:
             self._catalog = self._catalog or await _patient_catalog(resources.client.list_models)
-            plan = await resources.dry_run(asked, self._catalog)
+            plan = await resources.threads.run(dry_run, asked, self._catalog)
             assert not plan.refused, plan.problems
             run = video_chain.VideoRun(
                 request=asked.request,

@@ -44,7 +44,8 @@ from openrouter_video.cli import main
 from openrouter_video.errors import ConfigurationError, TooFewVideos, VideoError
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run.limits import Limits, using_limits
+from openrouter_video.run import open_resources
+from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 
@@ -387,10 +388,13 @@ class Series:
 
 async def _public_texts(series: Series) -> tuple[list[str], list[BaseException]]:
     """How every public object shows itself, and what the edges raise without Prefect around them."""
-    credentials, store = await load_credentials("canary"), await load_store("canary")
-    texts, errors = [repr(credentials), str(credentials), repr(store), str(store)], list[BaseException]()
+    credentials, destination = await load_credentials("canary"), await load_store("canary")
+    store: VideoStore = await VideoStore.aload("canary")
+    texts = [text for value in (credentials, store, destination) for text in (repr(value), str(value))]
+    errors = list[BaseException]()
     texts += [credentials.model_dump_json(), repr(store.model_dump()), store.model_dump_json()]
-    async with credentials.get_client(Timeouts(submit=0.5)) as client, store.open(client) as resources:
+    client = credentials.get_client(Timeouts(submit=0.5))
+    async with open_resources(destination, client, current_limits()) as resources:
         public: list[Any] = [client, resources, resources.store, resources.ledger, resources.threads]
         public += [resources.submitter, resources.downloader, *vars(client).values()]
         texts += [text for one in public for text in (repr(one), str(one), f"{one}")]

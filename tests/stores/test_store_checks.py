@@ -24,7 +24,7 @@ from openrouter_video.errors import ConfigurationError, LedgerUnsafe, RequestRef
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import Outcome
 from openrouter_video.request.images import load_image
-from openrouter_video.run.destination import Place, ledger_mode
+from openrouter_video.run.destination import find_destination, ledger_mode
 from openrouter_video.sandbox import Fault
 from openrouter_video.stores import Store, check_ledger, check_reachable, check_writable, open_store, time_limit
 from openrouter_video.stores.checks import PROBE
@@ -99,12 +99,12 @@ def test_only_creating_needs_no_right_to_delete(policy: Policy) -> None:
     policy.denied = no_delete
     store = open_store(policy.url)
     for _ in range(3):
-        Place(policy.url).check()
+        find_destination(policy.url, None, {}).check()
     assert store.list_names() == [PROBE, "_jobs"]
     assert store.list_names("_jobs") == [PROBE]
     assert policy.asked["DELETE"] == policy.asked["POST"] == 0
     policy.asked.clear()
-    Place(policy.url).check()
+    find_destination(policy.url, None, {}).check()
     assert policy.asked.total() <= 8
 
 
@@ -279,9 +279,9 @@ def test_a_mode_that_makes_no_sense_is_refused(text: str, monkeypatch: pytest.Mo
     """Before anything is opened, with what is allowed."""
     monkeypatch.setenv("OPENROUTER_VIDEO_LEDGER_MODE", text)
     with pytest.raises(ConfigurationError, match=f"'{text}'; allowed are 600, 640, 660"):
-        Place(str(tmp_path)).open_ledger()
+        find_destination(str(tmp_path), None, {}).open_ledger()
     with pytest.raises(ConfigurationError, match="allowed are"):
-        VideoStore(base_url=str(tmp_path)).open_ledger()
+        VideoStore(base_url=str(tmp_path)).destination.open_ledger()
 
 
 # ---- Connections that end --------------------------------------------------------------------------------------------
