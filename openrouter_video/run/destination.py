@@ -15,6 +15,7 @@ from openrouter_video.stores import (
     Store,
     check_writable,
     folder_identity,
+    is_relative,
     open_store,
     parse_store_url,
     safe_url,
@@ -118,8 +119,7 @@ class Destination(NamedTuple):
             ConfigurationError: The videos or the ledger would be there.
         """
         for folder in (self.output, self.ledger or self.home):
-            parsed = parse_store_url(folder.url)
-            if parsed.ends_with_the_process or parsed.is_relative:
+            if parse_store_url(folder.url).ends_with_the_process or is_relative(folder.url):
                 raise ConfigurationError(
                     "a deployment needs a lasting place for its videos and ledger; "
                     f"{safe_url(folder.url)!r} ends with the worker: name a store block, give an absolute output or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from openrouter_video.stores.checks import check_ledger, check_reachable, check_writable, clear_probes
 from openrouter_video.stores.folder_identity import folder_identity, is_same_folder
 from openrouter_video.stores.folder_store import part_of
-from openrouter_video.stores.opening import open_store
+from openrouter_video.stores.opening import is_relative, open_store
 from openrouter_video.stores.store import Store, Writer
 from openrouter_video.stores.time_limit import answered_in_time
 from openrouter_video.stores.urls import parse_store_url, path_of_file_url, safe_url, share_options
@@ -19,6 +19,7 @@ __all__ = [
     "check_writable",
     "clear_probes",
     "folder_identity",
+    "is_relative",
     "is_same_folder",
     "open_store",
     "parse_store_url",

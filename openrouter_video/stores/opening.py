@@ -19,7 +19,7 @@ from openrouter_video.stores.store import Store
 from openrouter_video.stores.time_limit import answered_in_time
 from openrouter_video.stores.urls import StoreKind, StoreUrl, file_url, nearest_schemes, parse_store_url, secret_values
 
-__all__ = ["open_store"]
+__all__ = ["is_relative", "open_store"]
 
 _STORES: Mapping[StoreKind, type[Store]] = {"s3": S3Store, "gcs": GcsStore, "azure": AzureStore, "other": OtherStore}
 # A listing that another process has made stale would hide a claim.
@@ -88,24 +88,40 @@ def _check_account(filesystem: AbstractFileSystem, account: str | None, url: str
         )
 
 
+def is_relative(url: str) -> bool:
+    """Whether a path depends on the folder that a process happens to work in, as one below a relative home does.
+
+    Raises:
+        ConfigurationError: The URL cannot be used.
+    """
+    parsed = parse_store_url(url)
+    return parsed.kind == "local" and not _path(parsed).is_absolute()
+
+
 def _local_path(parsed: StoreUrl) -> str:
     """Return the absolute path that a local URL or a plain path means on this machine.
 
     Raises:
         ConfigurationError: Nobody can tell, as where the home of a user, or the current folder, is unknown.
     """
+    path = _path(parsed)
     try:
-        path = Path(parsed.path) if parsed.scheme else Path(parsed.path).expanduser()
         if parsed.other_path is not None and not path.exists() and Path(parsed.other_path).exists():
             path = Path(parsed.other_path)
         return str(path.resolve() if ".." in path.parts else path.absolute())
+    except OSError as error:
+        raise ConfigurationError(f"The folder {parsed.path!r} cannot be found: {explain(error)}") from None
+
+
+def _path(parsed: StoreUrl) -> Path:
+    """Return the path of a local URL, or a plain path with its home."""
+    try:
+        return Path(parsed.path) if parsed.scheme else Path(parsed.path).expanduser()
     except RuntimeError:
         raise ConfigurationError(
             f"This machine cannot tell which home {parsed.path!r} means. Give the whole path, or write "
             f"./{parsed.path} for a folder of that name."
         ) from None
-    except OSError as error:
-        raise ConfigurationError(f"The folder {parsed.path!r} cannot be found: {explain(error)}") from None
 
 
 def _driver(parsed: StoreUrl) -> type[AbstractFileSystem]:

@@ -80,11 +80,6 @@ class StoreUrl(NamedTuple):
         return self.kind not in {"local", "memory"}
 
     @property
-    def is_relative(self) -> bool:
-        """Whether it depends on the folder that a process happens to work in."""
-        return self.kind == "local" and not self.path.startswith(("/", "~"))
-
-    @property
     def ends_with_the_process(self) -> bool:
         """Whether it is gone when its process is, or is kept in a folder of its worker."""
         return self.kind == "memory" or (self.kind == "other" and self.scheme in _PASSING)
