@@ -248,9 +248,9 @@ def _after_poll() -> None:
 
 
 def _before_sidecar() -> None:
-    from openrouter_video.run import download  # noqa: PLC0415 (the child's own)
+    from openrouter_video.run import settling  # noqa: PLC0415 (the child's own)
 
-    _before(download, "write_sidecar")()
+    _before(settling, "write_outcome")()
 
 
 def _crawl() -> None:
