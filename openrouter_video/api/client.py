@@ -48,9 +48,9 @@ from openrouter_video.api.transport import (
     LARGEST_ANSWER_BYTES,
     Connections,
     cause_of,
+    client_options,
     read_bounded,
     read_bounded_async,
-    way_to,
 )
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import clip
@@ -96,7 +96,7 @@ class VideoClient:
         shared: dict[str, Any] = {
             "headers": {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"},
             "follow_redirects": False,
-            **way_to(self.base_url),
+            **client_options(self.base_url),
         }
         timeout = httpx.Timeout(self.timeouts.poll, connect=self.timeouts.connect)
         self._async = Connections(lambda limits: httpx.AsyncClient(**shared, timeout=timeout, limits=limits))

@@ -1,8 +1,6 @@
 """How requests travel: by this machine's proxy and certificates, over few connections, with answers of bounded length.
 
-For each request httpx walks through all connections of its pool, for each idle one through all of them again, and
-through all requests that wait for one: with a thousand jobs and its usual hundred connections that took nine tenths of
-the event loop's time. A client with a single connection has nothing to walk through.
+What httpx leaves to its user: whose certificates are trusted, how long an answer may be, and errors without a request.
 """
 
 from __future__ import annotations
@@ -29,18 +27,18 @@ __all__ = [
     "LARGEST_ANSWER_BYTES",
     "Connections",
     "cause_of",
+    "client_options",
     "read_bounded",
     "read_bounded_async",
     "tls_context",
-    "way_to",
 ]
 
 MOST_CONNECTIONS = 64  # 200 requests a second where each takes a third of one, which a thousand young jobs ask for
 LARGEST_ANSWER_BYTES = 8 * 2**20
 
 
-def way_to(url: str) -> dict[str, Any]:
-    """Return what makes an httpx client take this machine's way to a URL; to this machine without a proxy.
+def client_options(url: str) -> dict[str, Any]:
+    """Return the options by which an httpx client takes this machine's way to a URL; to this machine without a proxy.
 
     Raises:
         ConfigurationError: if a variable names a proxy or certificates that cannot be used.
@@ -78,7 +76,12 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 
 class Connections:
-    """At most ``most`` clients, each with one connection and made when it is first needed."""
+    """At most ``most`` clients, each with one connection and made when it is first needed.
+
+    For each request httpx walks through all connections of its pool, for each idle one through all of them again, and
+    through all requests that wait for one: with a thousand jobs and its usual hundred connections that took nine tenths
+    of the event loop's time. A client with a single connection has nothing to walk through.
+    """
 
     def __init__(self, make: Callable[[httpx.Limits], httpx.AsyncClient], most: int = MOST_CONNECTIONS) -> None:
         self._make = make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,20 +12,6 @@ import pytest
 from openrouter_video.sandbox import Sandbox
 
 BODY = {"model": "x-ai/grok-imagine-video", "prompt": "a paper boat", "duration": 1, "resolution": "480p"}
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    """A sandbox whose jobs are ready at once."""
-    with Sandbox(job_seconds=0) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def client(box: Sandbox) -> Iterator[httpx.Client]:
-    """A client with the right key."""
-    with httpx.Client(base_url=box.base_url, headers={"authorization": f"Bearer {box.api_key}"}) as client:
-        yield client
 
 
 def completed(client: httpx.Client, job_id: str) -> dict[str, Any]:
@@ -40,9 +25,9 @@ def completed(client: httpx.Client, job_id: str) -> dict[str, Any]:
     raise AssertionError(f"{job_id} was not completed within 20 s")
 
 
-def test_models_need_no_key_and_have_every_field(box: Sandbox) -> None:
+def test_models_need_no_key_and_have_every_field(sandbox: Sandbox) -> None:
     """The list is the real one: newest first, always-present fields filled, no field that is not the API's."""
-    answer = httpx.get(f"{box.base_url}/videos/models")
+    answer = httpx.get(f"{sandbox.base_url}/videos/models")
     data = answer.json()["data"]
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert len(data) == 30
@@ -60,46 +45,46 @@ def test_models_need_no_key_and_have_every_field(box: Sandbox) -> None:
         ({"authorization": "Bearer sk-wrong"}, "User not found."),
     ],
 )
-def test_the_key_is_checked_before_anything_else(box: Sandbox, headers: dict[str, str], message: str) -> None:
+def test_the_key_is_checked_before_anything_else(sandbox: Sandbox, headers: dict[str, str], message: str) -> None:
     """A bad request, an unknown job or a file without the right key are all a 401."""
     expected = {"error": {"message": message, "code": 401}}
     calls = [("POST", "/videos"), ("GET", "/videos/nobody"), ("GET", "/videos/nobody/content"), ("GET", "/generation")]
     for verb, path in calls:
         answer = httpx.request(
-            verb, box.base_url + path, headers=headers, content=b"not json" if verb == "POST" else None
+            verb, sandbox.base_url + path, headers=headers, content=b"not json" if verb == "POST" else None
         )
         assert (answer.status_code, answer.json()) == (401, expected)
-    assert box.charges == ()
+    assert sandbox.charges == ()
 
 
-def test_a_submit_answers_202_with_three_fields(box: Sandbox, client: httpx.Client) -> None:
+def test_a_submit_answers_202_with_three_fields(sandbox: Sandbox, client: httpx.Client) -> None:
     """Exactly id, an absolute polling_url and pending; one charge with the session id of the header."""
     answer = client.post("/videos", json=BODY, headers={"x-session-id": "abc"})
     body = answer.json()
     assert answer.status_code == 202
     assert list(body) == ["id", "polling_url", "status"]
     assert re.fullmatch(r"gen-vid-\d{10}-[A-Za-z0-9]{20}", body["id"])
-    assert body["polling_url"] == f"{box.base_url}/videos/{body['id']}"
+    assert body["polling_url"] == f"{sandbox.base_url}/videos/{body['id']}"
     assert body["status"] == "pending"
-    assert [(c.job_id, c.model, c.cost_usd, c.session_id, c.body) for c in box.charges] == [
+    assert [(c.job_id, c.model, c.cost_usd, c.session_id, c.body) for c in sandbox.charges] == [
         (body["id"], BODY["model"], 0.05, "abc", BODY)
     ]
 
 
-def test_the_same_post_twice_is_two_charges(box: Sandbox, client: httpx.Client) -> None:
+def test_the_same_post_twice_is_two_charges(sandbox: Sandbox, client: httpx.Client) -> None:
     """There is no idempotency key: a repeated POST is a second paid job."""
     first, second = (client.post("/videos", json=BODY, headers={"idempotency-key": "k"}).json()["id"] for _ in range(2))
     assert first != second
-    assert [charge.job_id for charge in box.charges] == [first, second]
+    assert [charge.job_id for charge in sandbox.charges] == [first, second]
 
 
-def test_session_id_of_the_body_wins(box: Sandbox, client: httpx.Client) -> None:
+def test_session_id_of_the_body_wins(sandbox: Sandbox, client: httpx.Client) -> None:
     """The body's session_id takes precedence over the header's."""
     client.post("/videos", json={**BODY, "session_id": "body"}, headers={"x-session-id": "header"})
-    assert [charge.session_id for charge in box.charges] == ["body"]
+    assert [charge.session_id for charge in sandbox.charges] == ["body"]
 
 
-def test_refusals_come_in_their_envelopes_and_cost_nothing(box: Sandbox, client: httpx.Client) -> None:
+def test_refusals_come_in_their_envelopes_and_cost_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
     """A capability refusal, a schema refusal and a body that is no JSON are 400s without a charge."""
     duration = client.post("/videos", json={**BODY, "resolution": "4K"})
     assert (duration.status_code, duration.json()) == (
@@ -116,24 +101,26 @@ def test_refusals_come_in_their_envelopes_and_cost_nothing(box: Sandbox, client:
     assert (schema.status_code, schema.json()["success"], schema.json()["error"]["name"]) == (400, False, "ZodError")
     assert client.post("/videos", content=b"{").json()["error"]["message"] == "Invalid JSON body"
     assert client.post("/videos", json=[1]).json()["success"] is False
-    assert box.charges == ()
+    assert sandbox.charges == ()
 
 
-def test_a_body_that_is_too_large_is_413(box: Sandbox, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_is_too_large_is_413(
+    sandbox: Sandbox, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Refused with the envelope, and free of charge."""
     monkeypatch.setattr("openrouter_video.sandbox.app._MOST_BODY_BYTES", 20)
     answer = client.post("/videos", json=BODY)
-    assert (answer.status_code, answer.json()["error"]["code"], box.charges) == (413, 413, ())
+    assert (answer.status_code, answer.json()["error"]["code"], sandbox.charges) == (413, 413, ())
 
 
 def test_a_job_is_pending_then_completed() -> None:
     """The pending body has four fields; the completed one adds urls, usage and expiry, in absolute addresses."""
     with (
-        Sandbox(job_seconds=3600) as box,
-        httpx.Client(base_url=box.base_url, headers={"authorization": f"Bearer {box.api_key}"}) as client,
+        Sandbox(job_seconds=3600) as sandbox,
+        httpx.Client(base_url=sandbox.base_url, headers={"authorization": f"Bearer {sandbox.api_key}"}) as client,
     ):
         job_id = client.post("/videos", json=BODY).json()["id"]
-        polling_url = f"{box.base_url}/videos/{job_id}"
+        polling_url = f"{sandbox.base_url}/videos/{job_id}"
         pending = client.get(f"/videos/{job_id}")
         assert pending.status_code == 200
         assert pending.json() == {
@@ -144,7 +131,7 @@ def test_a_job_is_pending_then_completed() -> None:
         }
         early = client.get(f"/videos/{job_id}/content")
         assert (early.status_code, early.json()["error"]["code"]) == (409, 409)
-        box.release(job_id)
+        sandbox.release(job_id)
         body = completed(client, job_id)
         assert list(body)[-4:] == ["unsigned_urls", "urls", "expires_at", "usage"]
         assert body["unsigned_urls"] == [f"{polling_url}/content?index=0"]
@@ -180,14 +167,14 @@ def test_unknown_jobs_and_paths_are_404(client: httpx.Client) -> None:
     assert client.delete("/videos/gen-vid-1-x").status_code == 405
 
 
-def test_a_signed_url_needs_no_key_and_tells_on_those_who_send_it(box: Sandbox, client: httpx.Client) -> None:
+def test_a_signed_url_needs_no_key_and_tells_on_those_who_send_it(sandbox: Sandbox, client: httpx.Client) -> None:
     """It serves anybody who holds the token, and the request list shows whether a key came along."""
     job_id = client.post("/videos", json=BODY).json()["id"]
     [url] = completed(client, job_id)["urls"]
-    assert box.api_key not in url
+    assert sandbox.api_key not in url
     assert httpx.get(url).content == client.get(url).content
     assert httpx.get(url.partition("?")[0] + "?token=guess").status_code == 403
-    assert [(seen.kind, seen.status, seen.authorized) for seen in box.requests[-3:]] == [
+    assert [(seen.kind, seen.status, seen.authorized) for seen in sandbox.requests[-3:]] == [
         ("signed", 200, False),
         ("signed", 200, True),
         ("signed", 403, False),
@@ -195,10 +182,12 @@ def test_a_signed_url_needs_no_key_and_tells_on_those_who_send_it(box: Sandbox, 
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "expired", "dead"])
-def test_every_terminal_state_is_a_200_with_an_error_string(box: Sandbox, client: httpx.Client, status: Any) -> None:
+def test_every_terminal_state_is_a_200_with_an_error_string(
+    sandbox: Sandbox, client: httpx.Client, status: Any
+) -> None:
     """A failed job is answered like any other; its error is a string, and there is nothing to download."""
     job_id = client.post("/videos", json=BODY).json()["id"]
-    box.finish(job_id, status=status, error="the provider said no")
+    sandbox.finish(job_id, status=status, error="the provider said no")
     answer = client.get(f"/videos/{job_id}")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["error"]) == (status, "the provider said no")
@@ -210,8 +199,8 @@ def test_files_expire() -> None:
     """After expires_at the content is gone (410), and the signed URL refused."""
     hours = [0.0]
     with (
-        Sandbox(job_seconds=0, clock=lambda: 1_790_000_000 + 3600 * hours[0]) as box,
-        httpx.Client(base_url=box.base_url, headers={"authorization": f"Bearer {box.api_key}"}) as client,
+        Sandbox(job_seconds=0, clock=lambda: 1_790_000_000 + 3600 * hours[0]) as sandbox,
+        httpx.Client(base_url=sandbox.base_url, headers={"authorization": f"Bearer {sandbox.api_key}"}) as client,
     ):
         job_id = client.post("/videos", json=BODY).json()["id"]
         [url] = completed(client, job_id)["urls"]
@@ -220,37 +209,41 @@ def test_files_expire() -> None:
         assert httpx.get(url).status_code == 403
 
 
-def test_a_continuation_needs_a_completed_job(client: httpx.Client, box: Sandbox) -> None:
+def test_a_continuation_needs_a_completed_job(client: httpx.Client, sandbox: Sandbox) -> None:
     """previous_job_id must name a finished job of this account."""
     body = {"model": "black-forest-labs/flux-3-video", "prompt": "x", "duration": 5, "previous_job_id": "gen-vid-1-x"}
     assert client.post("/videos", json=body).status_code == 400
     job_id = client.post("/videos", json=BODY).json()["id"]
     completed(client, job_id)
     assert client.post("/videos", json={**body, "previous_job_id": job_id}).status_code == 202
-    assert box.charges[-1].cost_usd == 2.05
+    assert sandbox.charges[-1].cost_usd == 2.05
 
 
-def test_requests_are_remembered_in_order(box: Sandbox, client: httpx.Client) -> None:
+def test_requests_are_remembered_in_order(sandbox: Sandbox, client: httpx.Client) -> None:
     """Kind, method, path without query, status, whether a key came, host, client and session."""
     client.get("/videos/models", headers={"user-agent": "test/1"})
     client.post("/videos", json={**BODY, "duration": 99}, headers={"x-session-id": "s"})
-    first, second = box.requests
+    first, second = sandbox.requests
     assert (first.kind, first.method, first.path, first.status) == ("models", "GET", "/api/v1/videos/models", 200)
-    assert (first.user_agent, first.authorized, first.host) == ("test/1", True, httpx.URL(box.base_url).netloc.decode())
+    assert (first.user_agent, first.authorized, first.host) == (
+        "test/1",
+        True,
+        httpx.URL(sandbox.base_url).netloc.decode(),
+    )
     assert (second.kind, second.status, second.session_id) == ("submit", 400, "s")
-    assert box.api_key not in repr(box.requests)
+    assert sandbox.api_key not in repr(sandbox.requests)
 
 
-def test_the_key_is_nowhere_in_the_records(box: Sandbox, client: httpx.Client) -> None:
+def test_the_key_is_nowhere_in_the_records(sandbox: Sandbox, client: httpx.Client) -> None:
     """Neither the billing nor the request list shows the key."""
     client.post("/videos", json=BODY)
-    root = box.base_url.removesuffix("/api/v1")
+    root = sandbox.base_url.removesuffix("/api/v1")
     billing, requests = httpx.get(f"{root}/sandbox/billing"), httpx.get(f"{root}/sandbox/requests")
     assert billing.json()["jobs_charged"] == 1
     assert billing.json()["total_usd"] == 0.05
     assert billing.json()["charges"][0]["body"] == BODY
     assert [seen["kind"] for seen in requests.json()["requests"]] == ["submit"]
-    assert box.api_key not in billing.text + requests.text
+    assert sandbox.api_key not in billing.text + requests.text
 
 
 def test_a_finished_job_has_a_second_source_for_its_cost(client: httpx.Client) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -18,30 +17,16 @@ BODY = {"model": "x-ai/grok-imagine-video", "prompt": "a kite", "duration": 1, "
 OTHER = {**BODY, "model": "x-ai/grok-imagine-video-1.5"}
 
 
-@pytest.fixture
-def faulty() -> Iterator[Sandbox]:
-    """A sandbox whose jobs are ready at once."""
-    with Sandbox(job_seconds=0) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def caller(faulty: Sandbox) -> Iterator[httpx.Client]:
-    """A client with the right key."""
-    with httpx.Client(base_url=faulty.base_url, headers={"authorization": f"Bearer {faulty.api_key}"}) as client:
-        yield client
-
-
 def receive(answer: httpx.Response, into: bytearray) -> None:
     """Append the body as it arrives, so that what came before a break is kept."""
     for chunk in answer.iter_raw():
         into += chunk
 
 
-def finished_job(faulty: Sandbox, caller: httpx.Client) -> str:
+def finished_job(sandbox: Sandbox, client: httpx.Client) -> str:
     """The id of a job that is completed."""
-    job_id = str(caller.post("/videos", json=BODY).json()["id"])
-    faulty.finish(job_id)
+    job_id = str(client.post("/videos", json=BODY).json()["id"])
+    sandbox.finish(job_id)
     return job_id
 
 
@@ -62,70 +47,70 @@ def finished_job(faulty: Sandbox, caller: httpx.Client) -> str:
     ],
 )
 def test_an_answer_and_a_charge_are_independent(
-    faulty: Sandbox, caller: httpx.Client, fault: Fault, status: int, charged: int
+    sandbox: Sandbox, client: httpx.Client, fault: Fault, status: int, charged: int
 ) -> None:
     """Whatever the client is told, the charge says what happened; the next request is served as usual."""
-    faulty.add_fault(fault)
-    answer = caller.post("/videos", json=BODY)
+    sandbox.add_fault(fault)
+    answer = client.post("/videos", json=BODY)
     assert answer.status_code == status
-    assert len(faulty.charges) == charged
-    assert faulty.requests[-1].status == status
+    assert len(sandbox.charges) == charged
+    assert sandbox.requests[-1].status == status
     assert {name.lower(): answer.headers[name] for name in fault.headers} == {
         k.lower(): v for k, v in fault.headers.items()
     }
-    assert caller.post("/videos", json=BODY).status_code == 202
+    assert client.post("/videos", json=BODY).status_code == 202
 
 
-def test_an_error_status_comes_in_the_envelope(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_an_error_status_comes_in_the_envelope(sandbox: Sandbox, client: httpx.Client) -> None:
     """A status without a body is OpenRouter's error envelope; a string is sent as it is."""
-    faulty.add_fault(Fault(on="poll", status=429))
-    faulty.add_fault(Fault(on="poll", status=502, body="<html>Bad gateway</html>"))
-    first, second = caller.get("/videos/x"), caller.get("/videos/x")
+    sandbox.add_fault(Fault(on="poll", status=429))
+    sandbox.add_fault(Fault(on="poll", status=502, body="<html>Bad gateway</html>"))
+    first, second = client.get("/videos/x"), client.get("/videos/x")
     assert first.json() == {"error": {"message": "Rate limit exceeded", "code": 429}}
     assert (second.text, second.headers["content-type"]) == ("<html>Bad gateway</html>", "text/html")
 
 
 @pytest.mark.parametrize(("drop", "charged"), [("before", 0), ("after", 1)])
 def test_a_dropped_submit_is_a_reset_without_a_byte(
-    faulty: Sandbox, caller: httpx.Client, drop: Any, charged: int
+    sandbox: Sandbox, client: httpx.Client, drop: Any, charged: int
 ) -> None:
     """The connection breaks with a real reset, before or after the job was accepted."""
-    faulty.add_fault(Fault(on="submit", drop=drop))
+    sandbox.add_fault(Fault(on="submit", drop=drop))
     with pytest.raises(httpx.ReadError, match="reset"):
-        caller.post("/videos", json=BODY)
-    assert len(faulty.charges) == charged
-    assert (faulty.requests[-1].kind, faulty.requests[-1].status) == ("submit", None)
+        client.post("/videos", json=BODY)
+    assert len(sandbox.charges) == charged
+    assert (sandbox.requests[-1].kind, sandbox.requests[-1].status) == ("submit", None)
 
 
-def test_polls_and_lists_can_be_dropped_too(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_polls_and_lists_can_be_dropped_too(sandbox: Sandbox, client: httpx.Client) -> None:
     """Every kind of request can lose its connection."""
-    faulty.add_fault(Fault(on="poll", drop="after"))
-    faulty.add_fault(Fault(on="models", drop="before"))
+    sandbox.add_fault(Fault(on="poll", drop="after"))
+    sandbox.add_fault(Fault(on="models", drop="before"))
     for path in ("/videos/x", "/videos/models"):
         with pytest.raises(httpx.ReadError):
-            caller.get(path)
-        assert caller.get(path).status_code in (200, 404)
+            client.get(path)
+        assert client.get(path).status_code in (200, 404)
 
 
-def test_a_late_answer_is_late_and_the_job_accepted(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_a_late_answer_is_late_and_the_job_accepted(sandbox: Sandbox, client: httpx.Client) -> None:
     """A client that gives up waiting has paid all the same."""
-    faulty.add_fault(Fault(on="submit", delay_seconds=600))
+    sandbox.add_fault(Fault(on="submit", delay_seconds=600))
     with pytest.raises(httpx.ReadTimeout):
-        caller.post("/videos", json=BODY, timeout=httpx.Timeout(60, read=0.5))
-    wait_until(lambda: len(faulty.charges) == 1)
-    faulty.add_fault(Fault(on="poll", delay_seconds=0.1))
+        client.post("/videos", json=BODY, timeout=httpx.Timeout(60, read=0.5))
+    wait_until(lambda: len(sandbox.charges) == 1)
+    sandbox.add_fault(Fault(on="poll", delay_seconds=0.1))
     begun = time.monotonic()
-    assert caller.get("/videos/x").status_code == 404
+    assert client.get("/videos/x").status_code == 404
     assert time.monotonic() - begun >= 0.1
 
 
-def test_a_cut_stream_is_reset_half_way(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_a_cut_stream_is_reset_half_way(sandbox: Sandbox, client: httpx.Client) -> None:
     """The headers and about half of the bytes arrive, then the connection breaks."""
-    job_id = finished_job(faulty, caller)
-    whole = caller.get(f"/videos/{job_id}/content").content
-    faulty.add_fault(Fault(on="content", mangle="cut_reset"))
+    job_id = finished_job(sandbox, client)
+    whole = client.get(f"/videos/{job_id}/content").content
+    sandbox.add_fault(Fault(on="content", mangle="cut_reset"))
     got = bytearray()
-    with caller.stream("GET", f"/videos/{job_id}/content") as answer:
+    with client.stream("GET", f"/videos/{job_id}/content") as answer:
         assert answer.status_code == 200
         with pytest.raises(httpx.ReadError, match="reset"):
             receive(answer, got)
@@ -133,11 +118,11 @@ def test_a_cut_stream_is_reset_half_way(faulty: Sandbox, caller: httpx.Client) -
     assert whole.startswith(bytes(got))
 
 
-def test_content_can_be_spoiled_behind_a_clean_200(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_content_can_be_spoiled_behind_a_clean_200(sandbox: Sandbox, client: httpx.Client) -> None:
     """Streams that end too early without an error, files without their index, and what is no MP4 at all."""
-    job_id = finished_job(faulty, caller)
+    job_id = finished_job(sandbox, client)
     path = f"/videos/{job_id}/content"
-    whole = caller.get(path).content
+    whole = client.get(path).content
     expected = {
         "cut_clean": (whole[: len(whole) // 2], "video/mp4"),
         "short_by_one": (whole[:-1], "video/mp4"),
@@ -145,8 +130,8 @@ def test_content_can_be_spoiled_behind_a_clean_200(faulty: Sandbox, caller: http
         "empty": (b"", "video/mp4"),
     }
     for mangle, (body, kind) in expected.items():
-        faulty.add_fault(Fault.model_validate({"on": "content", "mangle": mangle}))
-        answer = caller.get(path)
+        sandbox.add_fault(Fault.model_validate({"on": "content", "mangle": mangle}))
+        answer = client.get(path)
         assert (answer.status_code, answer.content == body, answer.headers["content-type"]) == (200, True, kind), mangle
         assert "content-length" not in answer.headers
     assert b"moov" in whole
@@ -156,58 +141,58 @@ def test_content_can_be_spoiled_behind_a_clean_200(faulty: Sandbox, caller: http
         ("json", "application/json", b'{"error"'),
         ("webm", "video/webm", b"\x1a\x45\xdf\xa3"),
     ]:
-        faulty.add_fault(Fault.model_validate({"on": "content", "mangle": mangle}))
-        answer = caller.get(path)
+        sandbox.add_fault(Fault.model_validate({"on": "content", "mangle": mangle}))
+        answer = client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
         assert answer.content.startswith(start)
-    faulty.add_fault(Fault(on="content", mangle="webm", headers={"Content-Type": "video/mp4"}))
-    assert caller.get(path).headers["content-type"] == "video/mp4"
+    sandbox.add_fault(Fault(on="content", mangle="webm", headers={"Content-Type": "video/mp4"}))
+    assert client.get(path).headers["content-type"] == "video/mp4"
 
 
-def test_content_faults_cover_signed_urls(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_content_faults_cover_signed_urls(sandbox: Sandbox, client: httpx.Client) -> None:
     """A fault on content hits whichever address the file is fetched from."""
-    job_id = finished_job(faulty, caller)
-    [url] = caller.get(f"/videos/{job_id}").json()["urls"]
-    faulty.add_fault(Fault(on="content", status=410))
+    job_id = finished_job(sandbox, client)
+    [url] = client.get(f"/videos/{job_id}").json()["urls"]
+    sandbox.add_fault(Fault(on="content", status=410))
     assert httpx.get(url).status_code == 410
     assert httpx.get(url).status_code == 200
 
 
-def test_addresses_can_be_missing_relative_or_foreign(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_addresses_can_be_missing_relative_or_foreign(sandbox: Sandbox, client: httpx.Client) -> None:
     """A submit and a poll can name no address, a path only, or another origin."""
     for mangle in ("no_polling_url", "relative_polling_url", "foreign_polling_url", "no_id"):
-        faulty.add_fault(Fault.model_validate({"on": "submit", "mangle": mangle}))
-    missing, relative, foreign, nameless = (caller.post("/videos", json=BODY).json() for _ in range(4))
+        sandbox.add_fault(Fault.model_validate({"on": "submit", "mangle": mangle}))
+    missing, relative, foreign, nameless = (client.post("/videos", json=BODY).json() for _ in range(4))
     assert "polling_url" not in missing
     assert relative["polling_url"] == f"/api/v1/videos/{relative['id']}"
     assert foreign["polling_url"] == f"https://evil-openrouter.ai/api/v1/videos/{foreign['id']}"
     assert list(nameless) == ["polling_url", "status"]
-    job_id = finished_job(faulty, caller)
-    faulty.add_fault(Fault(on="poll", mangle="foreign_polling_url", origin="http://127.0.0.1:9"))
-    body = caller.get(f"/videos/{job_id}").json()
+    job_id = finished_job(sandbox, client)
+    sandbox.add_fault(Fault(on="poll", mangle="foreign_polling_url", origin="http://127.0.0.1:9"))
+    body = client.get(f"/videos/{job_id}").json()
     assert body["unsigned_urls"] == [f"http://127.0.0.1:9/api/v1/videos/{job_id}/content?index=0"]
 
 
-def test_a_status_that_nobody_knows(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_a_status_that_nobody_knows(sandbox: Sandbox, client: httpx.Client) -> None:
     """A completed job can claim to be in a state of the future, without its addresses."""
-    job_id = finished_job(faulty, caller)
-    faulty.add_fault(Fault(on="poll", mangle="unknown_status"))
-    assert caller.get(f"/videos/{job_id}").json().keys() == {"id", "generation_id", "polling_url", "status"}
-    faulty.add_fault(Fault(on="poll", mangle="not_json"))
+    job_id = finished_job(sandbox, client)
+    sandbox.add_fault(Fault(on="poll", mangle="unknown_status"))
+    assert client.get(f"/videos/{job_id}").json().keys() == {"id", "generation_id", "polling_url", "status"}
+    sandbox.add_fault(Fault(on="poll", mangle="not_json"))
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
-        caller.get(f"/videos/{job_id}").json()
-    assert caller.get(f"/videos/{job_id}").json()["status"] == "completed"
+        client.get(f"/videos/{job_id}").json()
+    assert client.get(f"/videos/{job_id}").json()["status"] == "completed"
 
 
-def test_faults_pick_their_requests(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_faults_pick_their_requests(sandbox: Sandbox, client: httpx.Client) -> None:
     """By model, by job, after so many, so many times."""
-    faulty.add_fault(Fault(on="submit", status=503, model=str(OTHER["model"]), times=None))
-    assert [caller.post("/videos", json=one).status_code for one in (BODY, OTHER, OTHER)] == [202, 503, 503]
-    faulty.clear_faults()
-    first, second = (caller.post("/videos", json=BODY).json()["id"] for _ in range(2))
-    faulty.add_fault(Fault(on="poll", status=500, job_id=second, after=1, times=2))
-    assert [caller.get(f"/videos/{second}").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
-    assert caller.get(f"/videos/{first}").status_code == 200
+    sandbox.add_fault(Fault(on="submit", status=503, model=str(OTHER["model"]), times=None))
+    assert [client.post("/videos", json=one).status_code for one in (BODY, OTHER, OTHER)] == [202, 503, 503]
+    sandbox.clear_faults()
+    first, second = (client.post("/videos", json=BODY).json()["id"] for _ in range(2))
+    sandbox.add_fault(Fault(on="poll", status=500, job_id=second, after=1, times=2))
+    assert [client.get(f"/videos/{second}").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
+    assert client.get(f"/videos/{first}").status_code == 200
 
 
 def test_several_faults_follow_each_other() -> None:
@@ -224,13 +209,13 @@ def test_a_mangle_that_does_not_fit_is_refused() -> None:
         Fault(on="poll", mangle="no_moov")
 
 
-def test_faults_are_switched_over_http(faulty: Sandbox, caller: httpx.Client) -> None:
+def test_faults_are_switched_over_http(sandbox: Sandbox, client: httpx.Client) -> None:
     """Another process can switch faults on and off, and is told what is wrong with one."""
-    address = faulty.base_url.removesuffix("/api/v1") + "/sandbox/faults"
+    address = sandbox.base_url.removesuffix("/api/v1") + "/sandbox/faults"
     added = httpx.post(address, json={"on": "models", "status": 500, "times": None})
     assert (added.status_code, added.json()["status"]) == (201, 500)
-    assert caller.get("/videos/models").status_code == 500
+    assert client.get("/videos/models").status_code == 500
     assert httpx.post(address, json={"on": "moon"}).status_code == 422
     assert httpx.delete(address).status_code == 204
-    assert caller.get("/videos/models").status_code == 200
-    assert {seen.kind for seen in faulty.requests} == {"models"}
+    assert client.get("/videos/models").status_code == 200
+    assert {seen.kind for seen in sandbox.requests} == {"models"}
