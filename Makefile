@@ -63,7 +63,7 @@ serve: $(READY)
 	@$(PY) deployments/serve.py $(SANDBOX)
 
 test: $(READY)
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 real-parts: $(READY) $(NODE_READY)
 

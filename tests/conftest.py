@@ -44,6 +44,15 @@ for _signal in (signal.SIGINT, signal.SIGHUP):
         signal.signal(_signal, signal.default_int_handler)
 
 
+FIRST = ("prefect", "promises", "house", "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose tests start servers and processes, so that no worker ends with a long one."""
+    wings = {item: item.path.parent.name for item in items}
+    items.sort(key=lambda item: FIRST.index(wings[item]) if wings[item] in FIRST else len(FIRST))
+
+
 def _absent(sentence: str) -> NoReturn:
     """Skip for want of a real part; where all are promised, fail."""
     if os.environ.get("REQUIRE_REAL_PARTS") == "1":

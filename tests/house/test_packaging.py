@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.prefect_servers import KEPT, prefect_home
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("blocks", "tasks", "flows")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -190,6 +192,7 @@ def test_the_installed_command_makes_videos_there(
 ) -> None:
     """A fan-out over the sandbox, started in the user's project, ends with whole files and clean JSON."""
     python: Path = request.getfixturevalue(install)
+    prefect_home(neighbour / "home")
     # By its module the command has the user's folder on its path.
     program = (
         [str(python.parent / "openrouter-video")] if install == "installed" else [str(python), "-m", "openrouter_video"]
@@ -286,7 +289,16 @@ def test_a_type_checker_sees_the_signatures(installed: Path, tmp_path: Path) -> 
         "    right.no_such_field\n",
         encoding="utf-8",
     )
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "--python-executable", str(installed)]
+    mypy = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(KEPT / "mypy"),
+        "--python-executable",
+        str(installed),
+    ]
     printed = run([*mypy, user.name], tmp_path, tmp_path).stdout
     assert "openrouter_video.outcome.FanOut" in printed
     # Prefect's overloads word the first one at length.

@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from tests.support.prefect_servers import make_serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import FloatRect, Page
@@ -59,27 +57,8 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def form(tmp_path: Path) -> Iterator[str]:
     """The address that ``make serve`` prints, with its sandbox, and all its files in a folder of this test."""
-    script = shutil.copytree(ROOT / "deployments", tmp_path / "deployments") / "serve.py"
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        serve = subprocess.Popen(
-            [sys.executable, script, "--sandbox"],
-            cwd=tmp_path,
-            env={name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (printed := re.search(r"http://\S+/run$", log.read_text(), re.MULTILINE)):
-            assert serve.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield printed.group()
-    finally:
-        os.killpg(serve.pid, signal.SIGINT)
-        serve.wait(30)
+    with make_serve(tmp_path) as address:
+        yield address
 
 
 def keep(page: Page, name: str, height: int = HEIGHT) -> None:

@@ -29,7 +29,7 @@ from blocks import load_credentials, load_store
 from flows import collect_videos, generate_video
 from openrouter_video.api.answers import read_content, read_poll, read_submit
 from openrouter_video.api.catalog import Catalog, parse_catalog
-from openrouter_video.api.client import Timeouts, VideoClient
+from openrouter_video.api.client import VideoClient
 from openrouter_video.cli import main
 from openrouter_video.cli.live_view import VideoLine, plain_line
 from openrouter_video.cli.terminal import Terminal, print_json
@@ -358,7 +358,7 @@ def test_an_answer_is_read_whatever_it_says(hostile: str, status: int) -> None:
 async def test_a_hostile_id_asks_only_for_itself(hostile: str) -> None:
     """The URL of a job is below the base URL's, one part long, and its headers are those of one request."""
     with Sandbox(job_seconds=0) as sandbox:
-        client = VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=5))
+        client = VideoClient(sandbox.api_key, sandbox.base_url)
         answer = read_submit(202, {}, json.dumps({"id": hostile}).encode(), NOW)
         assert answer.job_id is not None
         assert (await client.get_job(answer.job_id)).hopeless
@@ -475,7 +475,7 @@ ALL_TOGETHER = " ".join(TEXTS.values())
 
 
 async def _generate(**given: Any) -> tuple[Any, Any]:
-    with using_limits(Limits(sleep=_no_wait, timeouts=Timeouts(poll=5))):
+    with using_limits(Limits(sleep=_no_wait)):
         given = {"prompt": ALL_TOGETHER, "model": GROK, "settings": SMALL, **given}
         state = await generate_video(**given, return_state=True)
     return state, await state.aresult(raise_on_failure=False)

@@ -222,7 +222,7 @@ async def _hurry(seconds: float) -> None:
 
 
 def _limits(clock: Callable[[], float] = time.monotonic) -> Limits:
-    return Limits(timeouts=Timeouts(connect=2, submit=5, poll=5, content=20), sleep=_hurry, clock=clock)
+    return Limits(sleep=_hurry, clock=clock)
 
 
 def _envelope(status: int, message: str, **metadata: Any) -> Any:
@@ -393,7 +393,7 @@ async def _public_texts(series: Series) -> tuple[list[str], list[BaseException]]
     texts = [text for value in (credentials, store, destination) for text in (repr(value), str(value))]
     errors = list[BaseException]()
     texts += [credentials.model_dump_json(), repr(store.model_dump()), store.model_dump_json()]
-    client = credentials.get_client(Timeouts(submit=0.5))
+    client = credentials.get_client(Timeouts())
     async with open_resources(destination, client, current_limits()) as resources:
         public: list[Any] = [client, resources, resources.store, resources.ledger, resources.threads]
         public += [resources.submitter, resources.downloader, *vars(client).values()]
