@@ -1,17 +1,83 @@
-"""What a run's outcomes look like to people: rows for a table, and what an interrupted run leaves behind.
+"""What a plan and a run's outcomes look like to people: lines, rows for a table, and what an interruption leaves.
 
 Pure. Values of the API and of users end up in tables and terminals, so control characters never pass.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
 
-from openrouter_video.outcome import Outcome, dollars, unsettled_words
-from openrouter_video.text import clip, printable
+from openrouter_video.outcome import LeftOut, Outcome, dollars, unsettled_words
+from openrouter_video.planning import ModelPlan, Plan
+from openrouter_video.text import clip, printable, printable_json
 
-__all__ = ["collect_command", "explanation", "interruption_message", "table_rows"]
+__all__ = [
+    "FOR_OTHERS",
+    "VERDICTS",
+    "PlanLine",
+    "collect_command",
+    "explanation",
+    "group_left_out",
+    "interruption_message",
+    "plan_lines",
+    "plan_text",
+    "table_rows",
+]
+
+VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
+FOREIGN = "meant for "
+FOR_OTHERS = "meant for another provider"
+
+
+class PlanLine(NamedTuple):
+    """One line of a plan, and what it is, by which a terminal chooses its colour."""
+
+    text: str
+    kind: Literal["refused", "warning", "model", "problem", "body", "note", "left out"]
+
+
+def plan_lines(plan: Plan) -> list[PlanLine]:
+    """Return a plan line by line: what is wrong, then for each model what is sent, and what is left out and why."""
+    lines = [PlanLine(printable(f"refused: {problem}"), "refused") for problem in plan.problems]
+    lines += [PlanLine(printable(f"warning: {warning}"), "warning") for warning in plan.warnings]
+    if plan.refused and plan.models:
+        lines.append(PlanLine("nothing is sent to any model; without these problems it would be:", "refused"))
+    return [*lines, *(line for model in plan.models for line in _model_lines(model))]
+
+
+def _model_lines(model: ModelPlan) -> list[PlanLine]:
+    lines = [PlanLine(printable(f"{model.model}: {VERDICTS[model.decision]}"), "model")]
+    if model.decision == "refuse":
+        return [*lines, *(PlanLine(printable(f"  {problem.message}"), "problem") for problem in model.problems)]
+    if model.sent is not None:
+        body = printable_json(json.dumps(model.sent, indent=2, ensure_ascii=False))
+        lines += [PlanLine(f"  {line}", "body") for line in body.split("\n")]
+    lines += [PlanLine(printable(f"  note: {note}"), "note") for note in model.notes]
+    return [*lines, *(PlanLine(f"  left out: {text}", "left out") for text in group_left_out(model.left_out))]
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan as text for a log."""
+    return "\n".join(line.text for line in plan_lines(plan))
+
+
+def group_left_out(left_out: Iterable[LeftOut]) -> list[str]:
+    """Return one line per reason and suggestion, with every option that it holds for.
+
+    Options for other providers share a line: that they were not sent here is no surprise, only good to know.
+    """
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for option in left_out:
+        foreign = option.reason.startswith(FOREIGN)
+        reason = FOR_OTHERS if foreign else option.reason
+        groups.setdefault((reason, option.suggestion), []).append(option.key)
+    return [
+        clip(f"{', '.join(keys)}: {reason}" + (f"; did you mean {suggestion}?" if suggestion else ""))
+        for (reason, suggestion), keys in groups.items()
+    ]
 
 
 def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]]:

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from openrouter_video.api import Catalog
 from openrouter_video.ledger import Scope
 from openrouter_video.planning import Plan, dry_run
+from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Destination, Resources, find_conflicts
 
@@ -29,5 +30,5 @@ async def make_plan(
         bodies = {scope.key(model.model, take): model.sent or {} for model in plan.models for take in plan.each_take}
         conflicts = await find_conflicts(bodies, run.request.asked(), ledger, threads)
         plan = plan.model_copy(update={"problems": (*plan.problems, *conflicts)})
-    get_run_logger().info("Plan:\n%s", plan)
+    get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan

@@ -6,23 +6,21 @@ that ``--help`` needs neither Prefect nor an HTTP client.
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from openrouter_video.cli import texts
-from openrouter_video.cli.offline_commands import models, plan, sandbox
+from openrouter_video.cli import help_texts
 from openrouter_video.cli.options import (
-    AS_THE_MODEL_LIKES,
-    USUAL_LEDGER,
-    USUAL_PLACE,
-    USUAL_RUN,
+    DEFAULT_LEDGER,
+    DEFAULT_PLACE,
+    DEFAULT_REQUEST,
+    DEFAULT_RUN,
     Json,
     LedgerOptions,
     MinSuccess,
@@ -33,6 +31,7 @@ from openrouter_video.cli.options import (
     RunOptions,
     Whole,
     parse_seconds,
+    read_options,
     refuse_blanks,
     whole,
 )
@@ -42,59 +41,86 @@ from openrouter_video.cli.terminal import prepare_streams
 from openrouter_video.errors import VideoError
 
 if TYPE_CHECKING:
-    from openrouter_video.cli.video_run import Announce, Engine
-    from openrouter_video.ledger import Ledger
+    from prefect.client.schemas.objects import State
+
     from openrouter_video.request import RunRequest
+
 
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 
 __all__ = ["app", "main"]
 
-# What a command opens and nobody closes before; empty again when it has ended.
-_opened = ExitStack()
-
 Flag = partial(Parameter, negative=())
+Sandboxed = Annotated[bool, Flag(help="Ask a stand-in for OpenRouter.")]
 
 app = App(
     name="openrouter-video",
-    help=texts.ABOUT,
+    help=help_texts.ABOUT,
     help_format="plaintext",
-    help_epilogue=texts.EXAMPLES,
-    version=texts.version,
+    help_epilogue=help_texts.EXAMPLES,
+    version=help_texts.version,
     default_parameter=Parameter(negative_iterable=(), show_default=False),
     suppress_keyboard_interrupt=False,
 )
-ledger_app = App(name="ledger", help=texts.LEDGER, help_epilogue=texts.LIST)
+ledger_app = App(name="ledger", help=help_texts.LEDGER, help_epilogue=help_texts.LIST)
 app.command(ledger_app)
-app.command(models, help_epilogue=texts.MODELS)
-app.command(plan, help_epilogue=texts.PLAN)
-app.command(sandbox, help_epilogue=texts.SANDBOX)
 
 
-@app.command(help_epilogue=texts.GENERATE)
+@app.command(help_epilogue=help_texts.MODELS)
+def models(
+    pattern: Annotated[str | None, Parameter(help="A part of the id, or a pattern with *.")] = None,
+    /,
+    *,
+    sandbox: Sandboxed = False,
+    json: Json = False,
+) -> int:
+    """List the video models and what each can be asked for; needs no key."""
+    from openrouter_video.cli.model_list import list_models
+
+    return list_models(pattern, sandbox=sandbox, as_json=json)
+
+
+@app.command(help_epilogue=help_texts.PLAN)
+def plan(
+    prompt: Prompt,
+    /,
+    *,
+    models: Models = (),
+    min_success: MinSuccess = None,
+    sandbox: Sandboxed = False,
+    json: Json = False,
+    request: RequestOptions = DEFAULT_REQUEST,
+) -> int:
+    """Show exactly what would be sent to each model, and what would be left out; sends nothing and needs no key."""
+    from openrouter_video.cli.plan import run_plan
+
+    read = partial(read_options, prompt, models, request, DEFAULT_PLACE, DEFAULT_RUN, min_success=min_success)
+    return run_plan(read, sandbox=sandbox, as_json=json)
+
+
+@app.command(help_epilogue=help_texts.GENERATE)
 def generate(
     prompt: Prompt,
     /,
     *,
     models: Models = (),
-    request: RequestOptions = AS_THE_MODEL_LIKES,
-    place: PlaceOptions = USUAL_PLACE,
-    run: RunOptions = USUAL_RUN,
+    request: RequestOptions = DEFAULT_REQUEST,
+    place: PlaceOptions = DEFAULT_PLACE,
+    run: RunOptions = DEFAULT_RUN,
 ) -> int:
     """Turn a prompt into a video, or several takes of it, from one model."""
-    from openrouter_video.cli.preflight import read_options
-    from openrouter_video.cli.video_run import run_videos
+    from openrouter_video.cli.videos import make_videos
 
-    async def start(asked: RunRequest) -> Any:
+    async def start(asked: RunRequest) -> State[Any]:
         from openrouter_video.flows import generate_video
 
         return await generate_video(**asked.parameters(one_model=True), return_state=True)
 
     read = partial(read_options, prompt, models, request, place, run, only_one=True)
-    return run_videos(read, run, lambda asked: _engine(lambda: start(asked), place, run.verbose))
+    return make_videos(read, place, run, start)
 
 
-@app.command(name="fan-out", help_epilogue=texts.FAN_OUT)
+@app.command(name="fan-out", help_epilogue=help_texts.FAN_OUT)
 def fan_out(
     prompt: Prompt,
     /,
@@ -102,27 +128,26 @@ def fan_out(
     models: Models = (),
     min_success: MinSuccess = None,
     concurrency: Annotated[Whole, Parameter(help="Videos that are made at the same time. Default: 8.")] = 8,
-    request: RequestOptions = AS_THE_MODEL_LIKES,
-    place: PlaceOptions = USUAL_PLACE,
-    run: RunOptions = USUAL_RUN,
+    request: RequestOptions = DEFAULT_REQUEST,
+    place: PlaceOptions = DEFAULT_PLACE,
+    run: RunOptions = DEFAULT_RUN,
 ) -> int:
     """Turn a prompt into videos from several models, side by side.
 
     Every model gets the same request; options of a provider go only to the models that allow them.
     """
-    from openrouter_video.cli.preflight import read_options
-    from openrouter_video.cli.video_run import run_videos
+    from openrouter_video.cli.videos import make_videos
 
-    async def start(asked: RunRequest) -> Any:
+    async def start(asked: RunRequest) -> State[Any]:
         from openrouter_video.flows import fan_out_video
 
         return await fan_out_video(**asked.parameters(), return_state=True)
 
     read = partial(read_options, prompt, models, request, place, run, min_success=min_success, concurrency=concurrency)
-    return run_videos(read, run, lambda asked: _engine(lambda: start(asked), place, run.verbose))
+    return make_videos(read, place, run, start)
 
 
-@app.command(help_epilogue=texts.COLLECT)
+@app.command(help_epilogue=help_texts.COLLECT)
 def collect(
     *,
     limit: Annotated[Whole | None, Parameter(help="How many jobs to finish. Default: all.", converter=whole)] = None,
@@ -130,43 +155,38 @@ def collect(
         str | None,
         Parameter(help="How long to wait for jobs that still run, such as 10m.", allow_leading_hyphen=True),
     ] = None,
-    place: PlaceOptions = USUAL_PLACE,
+    place: PlaceOptions = DEFAULT_PLACE,
     json: Json = False,
     verbose: Annotated[bool, Flag(help="Show Prefect's own log.")] = False,
 ) -> int:
     """Finish what earlier runs left open: fetch the videos that are ready. Never submits anything."""
-    from openrouter_video.cli.collect_run import run_collection
+    from openrouter_video.cli.collect import collect as run
 
     refuse_blanks(place)
     seconds = parse_seconds("wait", wait) if wait is not None else 0.0
-    given = {"store": place.store, "output": place.output, "ledger": place.ledger, "credentials": place.credentials}
 
-    async def start() -> Any:
+    async def start() -> State[Any]:
         from openrouter_video.flows import collect_videos
 
-        return await collect_videos(**given, limit=limit, wait_minutes=seconds / 60, return_state=True)
+        return await collect_videos(**vars(place), limit=limit, wait_minutes=seconds / 60, return_state=True)
 
-    from openrouter_video.stores import safe_url
-
-    shown = {name: safe_url(value) if "://" in value else value for name, value in given.items() if value is not None}
-    asked = {**shown, **({"limit": limit} if limit is not None else {})}
-    return run_collection(_engine(start, place, verbose), asked, as_json=json, verbose=verbose)
+    return run(place, limit, start, as_json=json, verbose=verbose)
 
 
-@ledger_app.command(name="list", help_epilogue=texts.LIST)
+@ledger_app.command(name="list", help_epilogue=help_texts.LIST)
 def ledger_list(
     *,
     only_open: Annotated[bool, Flag(name="--open", help="Accepted jobs that are not over.")] = False,
     uncertain: Annotated[bool, Flag(help="Submissions of which it is not known whether they were accepted.")] = False,
     everything: Annotated[bool, Flag(name="--all", help="Also what is over.")] = False,
-    place: LedgerOptions = USUAL_LEDGER,
+    place: LedgerOptions = DEFAULT_LEDGER,
     json: Json = False,
 ) -> int:
     """List submissions: what is open or uncertain, unless other options say otherwise."""
     from openrouter_video.cli.ledger import list_entries
 
     return list_entries(
-        _open_ledger(place, _to_stderr),
+        place,
         datetime.now(UTC),
         only_open=only_open,
         only_uncertain=uncertain,
@@ -175,7 +195,7 @@ def ledger_list(
     )
 
 
-@ledger_app.command(name="settle", help_epilogue=texts.SETTLE)
+@ledger_app.command(name="settle", help_epilogue=help_texts.SETTLE)
 def ledger_settle(
     key: Annotated[str | None, Parameter(help="The key, or enough of its beginning.")] = None,
     /,
@@ -187,7 +207,7 @@ def ledger_settle(
     older_than: Annotated[
         str | None, Parameter(help="Only those older than this, such as 1h.", allow_leading_hyphen=True)
     ] = None,
-    place: LedgerOptions = USUAL_LEDGER,
+    place: LedgerOptions = DEFAULT_LEDGER,
 ) -> int:
     """Say what became of a submission of which it is not known whether it was accepted, or give an accepted job up.
 
@@ -197,7 +217,20 @@ def ledger_settle(
     from openrouter_video.ledger import Settlement
 
     said = Settlement(key, job, abandon, lost, everything, older_than)
-    return settle(lambda: _open_ledger(place, _to_stderr), said, datetime.now(UTC))
+    return settle(place, said, datetime.now(UTC))
+
+
+@app.command(help_epilogue=help_texts.SANDBOX)
+def sandbox(
+    *,
+    port: Annotated[Whole, Parameter(help="0 takes any that is free.", show_default=True)] = 8787,
+    speed: Annotated[float, Parameter(help="8 makes 4 s of video in 5 to 8 s; 1 is real.", show_default=True)] = 8.0,
+    state: Annotated[str | None, Parameter(help="File that keeps the jobs for the next time.")] = None,
+) -> int:
+    """Serve a stand-in for OpenRouter's video API on this machine, until Ctrl-C. Nothing is billed."""
+    from openrouter_video.cli.sandbox import serve_sandbox
+
+    return serve_sandbox(port, speed, state)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -216,42 +249,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         with suppress(OSError):  # the terminal may be gone
             sys.stderr.write("\nInterrupted.\n")
         return EXIT_INTERRUPTED
-    finally:
-        _opened.close()
-
-
-def _engine(start: Callable[[], Awaitable[Any]], place: LedgerOptions, verbose: bool) -> Engine:
-    from openrouter_video.cli.prefect_engine import run_flow, start_prefect
-    from openrouter_video.cli.video_run import Engine
-
-    return Engine(
-        start=partial(start_prefect, verbose=verbose, meanwhile=_import_flows),
-        run=partial(run_flow, start),
-        open_ledger=partial(_open_ledger, place),
-    )
-
-
-def _import_flows() -> None:
-    from openrouter_video.flows import fan_out_video  # noqa: F401
-
-
-def _open_ledger(place: LedgerOptions, announce: Announce) -> Ledger:
-    """Open the ledger that the options name; one of a block needs Prefect."""
-    if place.store:
-        import asyncio
-
-        from openrouter_video.cli.prefect_engine import start_prefect
-
-        start_prefect(announce, verbose=False)
-        from openrouter_video.blocks import load_store
-
-        destination = asyncio.run(load_store(place.store, place.output, place.ledger))
-    else:
-        from openrouter_video.run import find_destination
-
-        destination = find_destination(place.output, place.ledger, os.environ)
-    return _opened.enter_context(closing(destination.reach_ledger()))
-
-
-def _to_stderr(text: str) -> None:
-    sys.stderr.write(f"{text}\n")

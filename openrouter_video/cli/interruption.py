@@ -1,27 +1,31 @@
-"""What becomes of a run that was asked to end: which jobs go on and are billed, by the word of the ledger.
+"""What became of videos whose run ended before they did, by interruption or by a late answer, as the ledger knows it.
 
-A submission in flight ends before the interruption gets through, so the ledger knows all of them.
+A submission in flight ends before an interruption gets through, so the ledger knows all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from openrouter_video.api import SubmitAnswer
 from openrouter_video.cli.live_view import VideoLine
-from openrouter_video.cli.terminal_report import shown_path
+from openrouter_video.cli.report import shown_path
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, LedgerEntry, Unrecorded, entries_in_time
 from openrouter_video.outcome import Outcome
 from openrouter_video.report import interruption_message
-from openrouter_video.run import Facts, Step, outcome_of
+from openrouter_video.run import STILL_AWAITED, Facts, Step, outcome_of
+from openrouter_video.threads import irrevocable_until
 
-__all__ = ["farewell", "what_became", "with_the_sandbox"]
+__all__ = ["end_sandbox_jobs", "late_answers", "left_behind", "wait_for_late_answers", "what_became"]
 
 NOT_SENT = "interrupted before it was sent; nothing was charged"
 SANDBOX_ENDED = "the sandbox ended with this command, and its jobs with it; nothing was billed"
+LOOK_EVERY_SECONDS = 0.2
+WAITING = "A submission is on its way: waiting for its answer, {:.0f} s at most (Ctrl-C ends the wait)"
 
 
 def what_became(lines: Sequence[VideoLine], ledger: Ledger) -> list[Outcome]:
@@ -51,29 +55,52 @@ def _entry_of(line: VideoLine, said: LedgerEntry | LedgerError | None) -> Ledger
     return entry if entry.reason or entry.state != "free" else entry._replace(reason=NOT_SENT)
 
 
-def with_the_sandbox(outcomes: Sequence[Outcome], ledger: Ledger, base_url: str) -> list[Outcome]:
-    """End what the embedded sandbox of that base URL takes with it: nobody could ever collect it.
+def wait_for_late_answers(announce: Callable[[str], None], asked_to_end: Callable[[], bool]) -> None:
+    """Wait until no answer can come any more, since no other process can record it, or until the user asks to end."""
+    seconds = irrevocable_until() - time.monotonic()
+    if seconds > 0:
+        announce(WAITING.format(seconds))
+    while irrevocable_until() > time.monotonic() and not asked_to_end():
+        time.sleep(LOOK_EVERY_SECONDS)
+
+
+def late_answers(outcomes: Sequence[Outcome], ledger: Ledger) -> list[Outcome]:
+    """Return the outcomes with what the ledger knows by now of those whose answer had not come."""
+    keys = [o.key for o in outcomes if o.key and o.status == "uncertain" and STILL_AWAITED in (o.error or "")]
+    said = entries_in_time(ledger, keys) if keys else {}
+    return [_with_late_answer(outcome, said.get(outcome.key or "")) for outcome in outcomes]
+
+
+def _with_late_answer(outcome: Outcome, said: LedgerEntry | LedgerError | None) -> Outcome:
+    if not isinstance(said, LedgerEntry) or said.state not in {"accepted", "free"}:
+        return outcome
+    step = Step("leave_open", reason="its answer came after the deadline")
+    return outcome_of(Facts.of_entry(said, own=True)._replace(step=step), datetime.now(UTC))
+
+
+def end_sandbox_jobs(outcomes: Sequence[Outcome], ledger: Ledger, base_url: str) -> list[Outcome]:
+    """End the jobs that the embedded sandbox of that base URL takes with it: they could never be collected.
 
     Only its own jobs: what the run has merely found may be a paid job of another API on this machine.
     """
-    return [_buried(outcome, ledger, base_url) for outcome in outcomes]
+    return [_ended_with_sandbox(outcome, ledger, base_url) for outcome in outcomes]
 
 
-def _buried(outcome: Outcome, ledger: Ledger, base_url: str) -> Outcome:
+def _ended_with_sandbox(outcome: Outcome, ledger: Ledger, base_url: str) -> Outcome:
     if outcome.status not in {"open", "uncertain"} or not outcome.key:
         return outcome
     with suppress(LedgerError):
         claim = ledger.entry(outcome.key).claim
         if claim is None or claim.base_url != base_url:
             return outcome
-        buried = outcome.model_copy(update={"status": "failed", "error": SANDBOX_ENDED})
-        ledger.settle(outcome.key, buried)
-        return buried
+        ended = outcome.model_copy(update={"status": "failed", "error": SANDBOX_ENDED})
+        ledger.settle(outcome.key, ended)
+        return ended
     return outcome
 
 
-def farewell(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool) -> str:
-    """Return what the user of a run that broke off has to know: what goes on, what it costs, and how to fetch it.
+def left_behind(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool) -> str:
+    """Return what the user of a run that broke off must know: what goes on, what it costs, and how to fetch it.
 
     ``collect`` is the command that does.
     """

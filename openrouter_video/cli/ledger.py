@@ -1,15 +1,19 @@
-"""``ledger list`` and ``ledger settle``: what is recorded, as rows, and what only a person may decide."""
+"""``ledger list`` and ``ledger settle``: the ledger that the options name, its rows, and what only a person decides."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
 from rich.text import Text
 
-from openrouter_video.cli.options import parse_seconds
+from openrouter_video.cli.options import LedgerOptions, parse_seconds
+from openrouter_video.cli.prefect_server import start_prefect
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import (
@@ -29,10 +33,10 @@ from openrouter_video.ledger import (
     why_not,
 )
 from openrouter_video.outcome import dollars
-from openrouter_video.run import Facts, outcome_of, why_unreadable
+from openrouter_video.run import Facts, find_destination, outcome_of, why_unreadable
 from openrouter_video.text import clip, printable
 
-__all__ = ["Row", "list_entries", "settle", "settle_entry"]
+__all__ = ["Row", "list_entries", "open_ledger", "settle", "settle_entry"]
 
 OLDEST_DAYS = 36_500
 SHORT_KEY = 12
@@ -99,8 +103,26 @@ class Row(NamedTuple):
         return tuple(clip(cell) for cell in cells)
 
 
+@contextmanager
+def open_ledger(place: LedgerOptions, announce: Callable[[str], None]) -> Iterator[Ledger]:
+    """Open the ledger that the options name; that of a block needs Prefect.
+
+    Raises:
+        ConfigurationError: if it cannot be opened.
+    """
+    if place.store:
+        start_prefect(announce)
+        from openrouter_video.blocks import load_store  # noqa: PLC0415 (imports Prefect)
+
+        destination = asyncio.run(load_store(place.store, place.output, place.ledger))
+    else:
+        destination = find_destination(place.output, place.ledger, os.environ)
+    with closing(destination.reach_ledger()) as ledger:
+        yield ledger
+
+
 def list_entries(
-    ledger: Ledger, now: datetime, *, only_open: bool, only_uncertain: bool, everything: bool, as_json: bool
+    place: LedgerOptions, now: datetime, *, only_open: bool, only_uncertain: bool, everything: bool, as_json: bool
 ) -> int:
     """Print the entries of a ledger: by default those that are not over. 1 if some of it could not be read, else 0.
 
@@ -109,8 +131,9 @@ def list_entries(
     """
     states = {*(["accepted"] if only_open else []), *(UNCERTAIN_STATES if only_uncertain else [])}
     states = states or {"accepted", *UNCERTAIN_STATES}
-    terminal = Terminal(stderr=as_json)
-    reading = read_all(ledger) if everything else read_open(ledger, now)
+    terminal, stderr = Terminal(stderr=as_json), Terminal(stderr=True)
+    with open_ledger(place, stderr.announce) as ledger:
+        reading = read_all(ledger) if everything else read_open(ledger, now)
     entries = [one for one in reading.entries if (everything and one.attempt > 0) or one.state in states]
     rows = [*(Row.of_entry(entry, now) for entry in entries), *map(Row.of_unreadable, reading.unreadable)]
     if as_json:
@@ -121,11 +144,11 @@ def list_entries(
         what = "no submission" if everything else "no submission of that kind"
         terminal.print(Text(f"There is {what} in {printable(ledger.url)}."), soft_wrap=True)
     for one in reading.unreadable:
-        Terminal(stderr=True).print(Text(printable(f"{one.key}: {why_unreadable(one.reason)}")), soft_wrap=True)
+        stderr.print(Text(printable(f"{one.key}: {why_unreadable(one.reason)}")), soft_wrap=True)
     return 1 if reading.unreadable else 0
 
 
-def settle(open_ledger: Callable[[], Ledger], said: Settlement, now: datetime) -> int:
+def settle(place: LedgerOptions, said: Settlement, now: datetime) -> int:
     """Settle what a person has decided, and print each key that it touched.
 
     Raises:
@@ -136,7 +159,12 @@ def settle(open_ledger: Callable[[], Ledger], said: Settlement, now: datetime) -
     if problem is not None:
         raise RequestRefused([Problem("settle", problem)])
     seconds = parse_seconds("older-than", said.older_than, OLDEST_DAYS) if said.older_than is not None else 0.0
-    ledger, terminal = open_ledger(), Terminal()
+    with open_ledger(place, Terminal(stderr=True).announce) as ledger:
+        return _settle(ledger, said, seconds, now)
+
+
+def _settle(ledger: Ledger, said: Settlement, seconds: float, now: datetime) -> int:
+    terminal = Terminal()
 
     def tell(text: str) -> None:
         terminal.print(Text(printable(text)), soft_wrap=True)

@@ -1,26 +1,41 @@
-"""The list of models for people and machines: what each one can be asked for."""
+"""``models``: the list of models for people and machines, with what each one can be asked for."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from rich.padding import Padding
 from rich.text import Text
 
-from openrouter_video.api import Catalog, VideoModel
-from openrouter_video.cli.embedded_sandbox import embedded_sandbox
-from openrouter_video.cli.preflight import read_catalog
+from openrouter_video.api import DEFAULT_BASE_URL, Catalog, VideoClient, VideoModel
+from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.planning import spans
 from openrouter_video.text import clip
 
-__all__ = ["list_models", "model_cells", "select_models"]
+__all__ = ["list_models", "model_cells", "read_catalog", "select_models"]
 
 NOTHING, NO_PROMPTS = "-", "no prompts"
 HEADER = ("model", "seconds", "resolutions", "ratios", "audio", "options")
+
+
+def read_catalog(environ: Mapping[str, str]) -> Catalog:
+    """Fetch the models that the environment's API offers; needs no key and sends none.
+
+    Raises:
+        ApiUnavailable: if it could not be reached.
+        ConfigurationError: if the base URL is not that of the API.
+    """
+
+    async def fetch() -> Catalog:
+        async with VideoClient(None, environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL) as client:
+            return await client.list_models()
+
+    return asyncio.run(fetch())
 
 
 def select_models(catalog: Catalog, pattern: str | None) -> list[VideoModel]:

@@ -10,18 +10,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.text import shown
 
+if TYPE_CHECKING:
+    from openrouter_video.request import RunRequest
+
 __all__ = [
-    "AS_THE_MODEL_LIKES",
-    "USUAL_LEDGER",
-    "USUAL_PLACE",
-    "USUAL_RUN",
+    "DEFAULT_LEDGER",
+    "DEFAULT_PLACE",
+    "DEFAULT_REQUEST",
+    "DEFAULT_RUN",
     "Json",
     "LedgerOptions",
     "MinSuccess",
@@ -35,6 +38,7 @@ __all__ = [
     "parse_reference",
     "parse_seconds",
     "parse_slugs",
+    "read_options",
     "refuse_blanks",
     "whole",
 ]
@@ -169,7 +173,7 @@ class RunOptions:
     verbose: Annotated[bool, Parameter(help="Show Prefect's own log.", negative=())] = False
 
 
-AS_THE_MODEL_LIKES, USUAL_LEDGER, USUAL_PLACE, USUAL_RUN = (
+DEFAULT_REQUEST, DEFAULT_LEDGER, DEFAULT_PLACE, DEFAULT_RUN = (
     RequestOptions(),
     LedgerOptions(),
     PlaceOptions(),
@@ -188,6 +192,50 @@ def refuse_blanks(*groups: LedgerOptions | RunOptions) -> None:
     if blank:
         problems = [(name, f"--{name.replace('_', '-')} is empty; give a value or leave it out") for name in blank]
         raise RequestRefused([Problem(name, message) for name, message in problems])
+
+
+def read_options(
+    prompt: str,
+    models: tuple[str, ...],
+    request: RequestOptions,
+    place: PlaceOptions,
+    run: RunOptions,
+    *,
+    min_success: int | None = None,
+    concurrency: int = 8,
+    only_one: bool = False,
+) -> RunRequest:
+    """Turn the options of a run into what is asked.
+
+    Raises:
+        RequestRefused: if one cannot be read, or if together they make no sense for any model.
+    """
+    if not models:
+        message = "no model was chosen; give --model, and see `openrouter-video models` for what there is"
+        raise RequestRefused([Problem("models", message)])
+    if only_one and len(models) > 1:
+        message = f"generate takes one model, not {len(models)}; for several use fan-out, or --takes"
+        raise RequestRefused([Problem("model", message)])
+    refuse_blanks(place, run)
+    from openrouter_video.request import parse_run_request  # noqa: PLC0415 (pydantic, which --help does not need)
+
+    return parse_run_request(
+        prompt=prompt,
+        models=models,
+        settings=request.settings(),
+        provider_options=parse_provider_options(request.provider_options),
+        on_unsupported=request.on_unsupported,
+        provider_slugs=parse_slugs(request.provider_slug),
+        takes=request.takes,
+        min_success=min_success,
+        concurrency=concurrency,
+        deadline_minutes=parse_seconds("deadline", run.deadline) / 60,
+        idempotency_key=run.idempotency_key,
+        output=place.output,
+        ledger=place.ledger,
+        store=place.store,
+        credentials=place.credentials,
+    )
 
 
 def parse_reference(text: str) -> dict[str, str]:

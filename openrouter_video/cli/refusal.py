@@ -1,4 +1,4 @@
-"""How a command says that it will not run: what to mend on stderr, and the same as a document on stdout.
+"""How a command says that it will not run: what to correct on stderr, and the same as a document on stdout.
 
 Imported by every command, also by ``--help``; so what takes time is imported when something is refused.
 """
@@ -13,7 +13,7 @@ from openrouter_video.errors import Problem, RequestRefused, VideoError
 if TYPE_CHECKING:
     from openrouter_video.outcome import FanOut
 
-__all__ = ["check_words", "refuse", "refused_run", "tell_refusal"]
+__all__ = ["EXIT_REFUSED", "check_words", "refuse", "refused_run", "tell_refusal"]
 
 EXIT_REFUSED = 2
 
@@ -42,7 +42,7 @@ def refuse(words: Sequence[str], error: VideoError | str) -> int:
 
 
 def refused_run(asked: Mapping[str, Any], error: VideoError | str) -> FanOut:
-    """Return the document of a run that was refused, one problem per thing to mend."""
+    """Return the document of a run that was refused, one problem per thing to correct."""
     from openrouter_video.outcome import FanOut  # noqa: PLC0415 (pydantic, which takes time)
 
     return FanOut(status="refused", asked=dict(asked), problems=tuple(_lines(error)))

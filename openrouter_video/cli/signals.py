@@ -1,7 +1,7 @@
-"""Being asked to end: Ctrl-C, SIGTERM and a terminal that closes, none of which is ever lost or torn a POST by.
+"""Being asked to end: Ctrl-C, SIGTERM and a terminal that closes; a request is never lost, and never cuts a POST off.
 
 An exception out of a signal's handler may strike in any code, also in such as swallows it or makes another one of it.
-So the process of the command ends on the spot while nothing is at stake, and listens while a flow runs.
+So the process of the command ends at once while nothing is at stake, and takes requests into a queue while a flow runs.
 """
 
 from __future__ import annotations
@@ -13,59 +13,62 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import NamedTuple
 
-__all__ = ["EXIT_INTERRUPTED", "PartingWords", "end_at_once", "ended_like_ctrl_c", "listening", "parting_with"]
+__all__ = ["EXIT_INTERRUPTED", "ExitMessage", "end_at_once", "ended_like_ctrl_c", "exit_message", "queued_requests"]
 
 EXIT_INTERRUPTED = 130
 ALL = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None)
-UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
-IMPATIENT = 3
-"""So many requests end the process on the spot, wherever it is."""
+DEFAULT_HANDLERS = (signal.SIG_DFL, signal.default_int_handler)
+FORCING_REQUESTS = 3
+"""So many requests end the process at once, wherever it is."""
 ONE_REQUEST_SECONDS = 0.5
 """Signals that come so soon after another mean the same: a terminal that closes sends several."""
 
+Handler = Callable[[int, FrameType | None], object]
 
-class PartingWords(NamedTuple):
-    """What a process says when it ends on the spot: to people, and to what reads its output."""
+
+class ExitMessage(NamedTuple):
+    """What a process writes when a request ends it at once: to people, and to what reads its output."""
 
     stderr: str
     stdout: str = ""
 
 
-_words: list[Callable[[], PartingWords]] = [lambda: PartingWords("\nInterrupted.\n")]
-_queue: SimpleQueue[Any] | None = None
+_messages: list[Callable[[], ExitMessage]] = [lambda: ExitMessage("\nInterrupted.\n")]
+_queue: SimpleQueue[object] | None = None
 
 
 def end_at_once() -> None:
-    """Let a request end this process on the spot, until somebody listens; a signal that is ignored stays so."""
+    """Let a request end this process at once, unless requests are queued; a signal that is ignored stays so."""
     for number in ALL:
-        if signal.getsignal(number) in UNTOUCHED:
+        if signal.getsignal(number) in DEFAULT_HANDLERS:
             signal.signal(number, _end)
 
 
-def _end(_number: int, _frame: object) -> None:
-    for number, text in zip((2, 1), _words[-1](), strict=True):
+def _end(_number: int, _frame: FrameType | None) -> None:
+    for number, text in zip((2, 1), _messages[-1](), strict=True):
         with suppress(OSError):
             os.write(number, text.encode(errors="replace"))
     os._exit(EXIT_INTERRUPTED)
 
 
 @contextmanager
-def parting_with(words: Callable[[], PartingWords]) -> Iterator[None]:
-    """Have these words said if the process is ended on the spot."""
-    _words.append(words)
+def exit_message(message: Callable[[], ExitMessage]) -> Iterator[None]:
+    """Have this written if a request ends the process at once."""
+    _messages.append(message)
     try:
         yield
     finally:
-        _words.pop()
+        _messages.pop()
 
 
 @contextmanager
 def ended_like_ctrl_c(*, in_good_order: bool = False) -> Iterator[None]:
-    """Turn requests to end the process into KeyboardInterrupt, unless somebody else takes care of them.
+    """Turn requests to end the process into KeyboardInterrupt, unless another handler takes care of them.
 
-    ``in_good_order``: also those that would end it on the spot.
+    ``in_good_order``: also those that would end it at once.
     """
     replaced = {signal.SIG_DFL, _end} if in_good_order else {signal.SIG_DFL}
     with _handling(dict.fromkeys(ALL, signal.default_int_handler), lambda handler: handler in replaced):
@@ -73,25 +76,25 @@ def ended_like_ctrl_c(*, in_good_order: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def listening() -> Iterator[SimpleQueue[Any]]:
+def queued_requests() -> Iterator[SimpleQueue[object]]:
     """Lend a queue to which each request to end the process adds its number, instead of anything else.
 
-    Whoever listens already shares the queue, to which other news may be added as well.
+    Within another such block it is the same queue. Other events may be added to it as well.
     """
     global _queue  # noqa: PLW0603 (signals belong to the process)
     if _queue is not None:
         yield _queue
         return
-    _queue = queue = SimpleQueue[Any]()
+    _queue = queue = SimpleQueue[object]()
     came: list[float] = []
 
-    def take(number: int, _frame: object) -> None:
+    def take(number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if came and now - came[-1] < ONE_REQUEST_SECONDS:
             return
         came.append(now)
         queue.put(number)
-        if len(came) == IMPATIENT:
+        if len(came) == FORCING_REQUESTS:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
@@ -103,7 +106,7 @@ def listening() -> Iterator[SimpleQueue[Any]]:
 
 
 @contextmanager
-def _handling(handlers: Mapping[int, Callable[[int, Any], Any]], replaced: Callable[[Any], bool]) -> Iterator[None]:
+def _handling(handlers: Mapping[int, Handler], replaced: Callable[[object], bool]) -> Iterator[None]:
     """Have signals handled whose present handler may be replaced; Python allows it in the main thread only."""
     before = {}
     if threading.current_thread() is threading.main_thread():

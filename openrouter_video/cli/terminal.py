@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from openrouter_video.text import printable_json
 
@@ -33,6 +34,10 @@ class Terminal(Console):
     def animated(self) -> bool:
         """Whether lines can be drawn anew: on a terminal that knows how."""
         return self.is_terminal and not self.is_dumb_terminal
+
+    def announce(self, text: str) -> None:
+        """Print what is going on, dim and on one line."""
+        self.print(Text(text, "dim"), soft_wrap=True)
 
     def print_row(self, cells: Iterable[str]) -> None:
         """Print cells with tabs between them, which rich itself would turn into spaces."""

@@ -5,7 +5,6 @@ Pure. A plan prints itself as the dry run; nothing that it holds has been sent.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -25,7 +24,7 @@ from openrouter_video.planning.passthrough import (
     unused_slugs,
 )
 from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
-from openrouter_video.text import clip, printable, printable_json, shown
+from openrouter_video.text import printable, shown
 
 __all__ = ["ModelPlan", "Plan", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
@@ -48,18 +47,6 @@ class ModelPlan(BaseModel):
         """The body with inline images and the secrets of URLs replaced by digests, for records and reports."""
         return elide(self.body) if self.decision == "send" else None
 
-    def __str__(self) -> str:
-        name = printable(self.model)
-        if self.decision == "refuse":
-            return "\n".join([f"{name}: refused", *(f"  - {printable(problem.message)}" for problem in self.problems)])
-        verdict = "skipped by policy" if self.decision == "skip" else "to be sent"
-        lines = [f"{name}: {verdict}"]
-        if self.sent is not None:
-            body = printable_json(json.dumps(self.sent, indent=2, ensure_ascii=False))
-            lines += [f"  {line}" for line in body.split("\n")]
-        lines += ["  " + clip(f"left out {option.key}: {option.reason}{_hint(option)}") for option in self.left_out]
-        return "\n".join([*lines, *(f"  note: {printable(note)}" for note in self.notes)])
-
 
 class Plan(BaseModel):
     """The whole dry run. With ``problems`` nothing is sent to any model."""
@@ -81,13 +68,6 @@ class Plan(BaseModel):
     def refused(self) -> bool:
         """Whether nothing may be sent at all."""
         return bool(self.problems)
-
-    def __str__(self) -> str:
-        lines = [f"refused: {problem}" for problem in self.problems]
-        lines += [f"warning: {printable(warning)}" for warning in self.warnings]
-        if self.refused:
-            lines.append("nothing is sent to any model; without these problems it would be:")
-        return "\n".join([*lines, *(str(model) for model in self.models)])
 
 
 def plan_videos(
@@ -234,7 +214,3 @@ def _warnings(request: VideoRequest, models: Sequence[VideoModel], takes: int) -
     if takes > 1 and request.settings.seed is not None:
         warnings.append(f"{takes} takes with the same seed may give the same video {takes} times")
     return warnings
-
-
-def _hint(option: LeftOut) -> str:
-    return f" (did you mean {option.suggestion}?)" if option.suggestion else ""

@@ -10,21 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.cli.interruption import farewell, what_became, with_the_sandbox
+from openrouter_video.cli.interruption import end_sandbox_jobs, left_behind, what_became
 from openrouter_video.cli.live_view import VideoLine
-from openrouter_video.cli.terminal import Terminal
-from openrouter_video.cli.terminal_report import (
+from openrouter_video.cli.report import (
     asked_line,
     details,
     facts,
-    group_left_out,
     print_report,
     shown_path,
 )
+from openrouter_video.cli.terminal import Terminal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
-from openrouter_video.report import collect_command
+from openrouter_video.report import collect_command, group_left_out
 from openrouter_video.stores import open_store
 
 KEY = "0123456789abcdef" * 2
@@ -218,7 +217,7 @@ def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
     claim(ledger, KEY)
     (outcome,) = what_became([VideoLine("a/one", 1, "x", KEY, sent=True, job_id="job-9")], ledger)
     assert (outcome.status, outcome.job_id) == ("open", "job-9")
-    text = farewell("Interrupted", [outcome], "", sandbox=False)
+    text = left_behind("Interrupted", [outcome], "", sandbox=False)
     assert "  a/one: job job-9" in text
     assert f"no collection finds it until `openrouter-video ledger settle {KEY} --job job-9`" in text
 
@@ -226,10 +225,10 @@ def test_a_job_that_the_ledger_does_not_know_is_told(ledger: Ledger) -> None:
 def test_the_message_of_an_interrupted_run_shows_paths_and_the_way_back() -> None:
     """What is saved is shown as a path, and the command that collects names the places of the run."""
     going = DONE.model_copy(update={"status": "open", "job_id": "job-7"})
-    text = farewell("Interrupted", [DONE, going], collect_command(output="my videos"), sandbox=False)
+    text = left_behind("Interrupted", [DONE, going], collect_command(output="my videos"), sandbox=False)
     assert "  a/one: /far/away/orchid/a--one.mp4" in text
     assert "openrouter-video collect --output 'my videos'" in text
-    ended = farewell("Interrupted", [DONE, going], "", sandbox=True)
+    ended = left_behind("Interrupted", [DONE, going], "", sandbox=True)
     assert "/far/away/orchid/a--one.mp4" in ended
     assert "nothing was billed" in ended
     assert "job-7" not in ended
@@ -240,8 +239,8 @@ def test_a_sandbox_takes_its_jobs_with_it(ledger: Ledger) -> None:
     claim(ledger, KEY)
     ledger.record_job(KEY, 1, "job-1")
     open_one = DONE.model_copy(update={"status": "open"})
-    assert with_the_sandbox([open_one], ledger, "http://127.0.0.1:8787/api/v1") == [open_one]
+    assert end_sandbox_jobs([open_one], ledger, "http://127.0.0.1:8787/api/v1") == [open_one]
     assert ledger.entry(KEY).state == "accepted"
-    (ended,) = with_the_sandbox([open_one], ledger, "https://openrouter.ai/api/v1")
+    (ended,) = end_sandbox_jobs([open_one], ledger, "https://openrouter.ai/api/v1")
     assert ended.status == "failed"
     assert ledger.entry(KEY).state == "settled"

@@ -17,7 +17,7 @@ SHAPELESS_NAMES = {"base", "common", "helpers", "manager", "models", "utils"}
 BROAD = {"Exception", "BaseException"}
 # A broad except that must be is named here, as (file, function), with the reason for it.
 BROAD_EXCEPTS: dict[tuple[str, str], str] = {
-    ("openrouter_video/cli/prefect_engine.py", "_run"): "it is handed on to whoever waits for the flow",
+    ("openrouter_video/cli/flow_thread.py", "_run"): "it is handed on to the thread that waits for the flow",
     (
         "openrouter_video/videos/probing.py",
         "picture_size",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.cli import texts
+from openrouter_video.cli import help_texts
 from openrouter_video.sandbox import Sandbox
 from tests.benchmarks.__main__ import BEGIN, END
 from tests.support.markdown import examples, links
@@ -107,11 +107,11 @@ def test_the_help_names_each_environment_variable_of_the_documentation() -> None
     page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
     variables = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
     assert len(variables) >= 6
-    assert [name for name in variables if name not in texts.EXAMPLES] == []
+    assert [name for name in variables if name not in help_texts.EXAMPLES] == []
 
 
-@pytest.mark.parametrize("name", [name for name in texts.__all__ if name not in {"ABOUT", "LEDGER", "version"}])
+@pytest.mark.parametrize("name", [name for name in help_texts.__all__ if name not in {"ABOUT", "LEDGER", "version"}])
 def test_the_help_fits_a_terminal(name: str) -> None:
     """Its lines are printed as they are, and a longer one leaves its last word alone on a line."""
-    text: str = getattr(texts, name)
+    text: str = getattr(help_texts, name)
     assert [line for line in text.splitlines() if len(line) > TERMINAL_COLUMNS] == []

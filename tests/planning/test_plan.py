@@ -14,6 +14,7 @@ from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.errors import Problem
 from openrouter_video.planning.passthrough import PROVIDER_SLUGS, provider_slug
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_model, plan_videos, replan_options
+from openrouter_video.report import plan_text
 from openrouter_video.request.request import VideoRequest, parse_request
 from openrouter_video.request.settings import VideoSettings
 
@@ -225,7 +226,7 @@ def test_a_plan_survives_json_and_prints(request: VideoRequest, models: list[Vid
     catalog = Catalog(models=tuple(models))
     plan = plan_videos(request, [model.id for model in models], catalog, min_success=0)
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
-    assert all(model.id in str(plan) for model in models)
+    assert all(model.id in plan_text(plan) for model in models)
     assert plan.refused or any(model.decision != "refuse" for model in plan.models)
 
 
@@ -387,7 +388,7 @@ def test_the_policy_decides_again_about_what_the_api_refused(policy: str, decisi
 def test_the_dry_run_as_a_person_reads_it() -> None:
     """Bodies, what is left out and why, notes, refusals and skips, model by model."""
     options = {"google-vertex": {"negative_prompt": "x"}, "xai": {"a": 1}}
-    assert str(plan_for([LITE, EDITOR], {"duration": 4}, options)) == (
+    assert plan_text(plan_for([LITE, EDITOR], {"duration": 4}, options)) == (
         "warning: the options for xai are not used: none of the chosen models is served under it\n"
         "google/veo-3.1-lite: to be sent\n"
         "  {\n"
@@ -395,18 +396,18 @@ def test_the_dry_run_as_a_person_reads_it() -> None:
         '    "prompt": "an orchid",\n'
         '    "duration": 4\n'
         "  }\n"
-        "  left out negative_prompt: not allowed: google/veo-3.1-lite allows personGeneration, aspectRatio, "
-        "negativePrompt, conditioningScale, enhancePrompt (did you mean negativePrompt?)\n"
-        "  left out xai.a: meant for xai; the provider of google/veo-3.1-lite is google-vertex\n"
         "  note: fallback: the normalized request without options, for negative_prompt\n"
+        "  left out: negative_prompt: not allowed: google/veo-3.1-lite allows personGeneration, aspectRatio, "
+        "negativePrompt, conditioningScale, enhancePrompt; did you mean negativePrompt?\n"
+        "  left out: xai.a: meant for another provider\n"
         "black-forest-labs/flux-video-edit: refused\n"
-        "  - it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
+        "  it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
     )
 
 
 def test_the_dry_run_of_a_refused_run_does_not_promise_to_send() -> None:
     """A body under a refusal is shown for what it is."""
-    lines = str(plan_for([LITE, LITE])).splitlines()
+    lines = plan_text(plan_for([LITE, LITE])).splitlines()
     assert lines[:3] == [
         "refused: google/veo-3.1-lite is given 2 times; for several videos of one model use takes",
         "nothing is sent to any model; without these problems it would be:",
@@ -416,19 +417,18 @@ def test_the_dry_run_of_a_refused_run_does_not_promise_to_send() -> None:
 
 def test_a_skipped_model_prints_no_body() -> None:
     """But why it is skipped."""
-    text = str(
-        plan_model(
-            parse_request("p", None, {"*": {"style": "x"}}, "skip"), VideoModel(id=WAN3, supported_durations=(4,))
-        )
-    )
-    assert text.startswith("alibaba/wan-3.0: skipped by policy\n  left out style: not allowed")
-    assert text.endswith("note: not run for style, by policy skip")
+    catalog = Catalog(models=(VideoModel(id=WAN3, supported_durations=(4,)),))
+    request = parse_request("p", None, {"*": {"style": "x"}}, "skip")
+    note, left_out = plan_text(plan_videos(request, [WAN3], catalog, min_success=0)).splitlines()[-2:]
+    assert note == "  note: not run for style, by policy skip"
+    assert left_out.startswith("  left out: style: not allowed")
+    assert f"{WAN3}: skipped by policy" in plan_text(plan_videos(request, [WAN3], catalog, min_success=0))
     assert ModelPlan(model="a/b", decision="skip").sent is None
 
 
 def test_the_dry_run_cannot_steer_a_terminal() -> None:
     """A prompt may come from anywhere; the body is still the JSON that is sent."""
     prompt = "a\x9b2J\u202eb\U000e0001"
-    text = str(plan_videos(parse_request(prompt), [MINI], OFFERED))
+    text = plan_text(plan_videos(parse_request(prompt), [MINI], OFFERED))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert json.loads(text.partition("\n")[2])["prompt"] == prompt

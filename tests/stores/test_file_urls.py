@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 import pytest
 
 from openrouter_video.cli import main
-from openrouter_video.cli.terminal_report import shown_path
+from openrouter_video.cli.report import shown_path
 from openrouter_video.errors import ConfigurationError, RequestRefused
 from openrouter_video.request.images import load_image
 from openrouter_video.stores import open_store

@@ -1,28 +1,25 @@
-"""The dry run on the command line: what would be sent to each model, exactly, and what would be left out."""
+"""``plan``: what would be sent to each model, exactly, and what would be left out; nothing is sent."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.text import Text
 
-from openrouter_video.cli.embedded_sandbox import embedded_sandbox
-from openrouter_video.cli.preflight import dry_plan
-from openrouter_video.cli.refusal import refused_run, tell_refusal
+from openrouter_video.cli.model_list import read_catalog
+from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
+from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
-from openrouter_video.cli.terminal_report import group_left_out
-from openrouter_video.cli.video_run import EXIT_REFUSED
 from openrouter_video.errors import VideoError
-from openrouter_video.planning import ModelPlan, Plan
+from openrouter_video.planning import Plan, dry_run
+from openrouter_video.report import VERDICTS, plan_lines
 from openrouter_video.request import RunRequest
-from openrouter_video.text import printable, printable_json
 
-__all__ = ["plan_document", "run_plan"]
+__all__ = ["dry_plan", "plan_document", "run_plan"]
 
-VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
+STYLES = {"refused": "red", "warning": "yellow", "model": "bold", "problem": "yellow", "left out": "yellow"}
 
 
 def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) -> int:
@@ -43,6 +40,19 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
     else:
         _print_plan(terminal, plan)
     return EXIT_REFUSED if plan.refused else 0
+
+
+def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
+    """Plan a run over the environment's API; nothing is sent, and no key is needed.
+
+    Raises:
+        ApiUnavailable, ConfigurationError: if the list of models could not be read.
+    """
+    catalog = read_catalog(environ)
+    if catalog.lacks(run.models):
+        # The API itself lists less for a moment now and then.
+        catalog = read_catalog(environ)
+    return dry_run(run, catalog)
 
 
 def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
@@ -70,31 +80,10 @@ def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_plan(terminal: Terminal, plan: Plan) -> None:
-    def show(text: str, style: str = "") -> None:
-        terminal.print(Text(printable(text), style), soft_wrap=True)
-
-    for problem in plan.problems:
-        show(f"refused: {problem}", "red")
-    for warning in plan.warnings:
-        show(f"warning: {warning}", "yellow")
-    for model in plan.models:
-        _print_model(model, show)
+    for line in plan_lines(plan):
+        terminal.print(Text(line.text, STYLES.get(line.kind, "")), soft_wrap=True)
     counts = {word: sum(VERDICTS[model.decision] == word for model in plan.models) for word in VERDICTS.values()}
     takes = f", {plan.takes} takes each" if plan.takes > 1 else ""
     would = ", ".join(f"{count} {word}" for word, count in counts.items() if count) + takes
-    show(f"Nothing was sent. {'The run would be refused' if plan.refused else f'A run would be: {would}'}.", "bold")
-
-
-def _print_model(model: ModelPlan, show: Callable[[str, str], None]) -> None:
-    show(f"{model.model}: {VERDICTS[model.decision]}", "bold")
-    if model.decision == "refuse":
-        for problem in model.problems:
-            show(f"  {problem.message}", "yellow")
-        return
-    if model.sent is not None:
-        for line in printable_json(json.dumps(model.sent, indent=2, ensure_ascii=False)).split("\n"):
-            show(f"  {line}", "")
-    for note in model.notes:
-        show(f"  note: {note}", "")
-    for text in group_left_out(model.left_out):
-        show(f"  left out: {text}", "yellow")
+    verdict = "The run would be refused" if plan.refused else f"A run would be: {would}"
+    terminal.print(Text(f"Nothing was sent. {verdict}.", "bold"), soft_wrap=True)

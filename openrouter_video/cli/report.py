@@ -5,7 +5,7 @@ Pure, save for the printing itself. What a reader has to act on comes last: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +15,12 @@ from rich.text import Text
 
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
-from openrouter_video.outcome import FanOut, LeftOut, Outcome, count_completed, dollars, summary
+from openrouter_video.outcome import FanOut, Outcome, count_completed, dollars, summary
+from openrouter_video.report import FOR_OTHERS, group_left_out
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable
 
-__all__ = ["Detail", "asked_line", "details", "facts", "folder_of", "group_left_out", "print_report", "shown_path"]
-
-FOREIGN = "meant for "
-FOR_OTHERS = "meant for another provider"
+__all__ = ["Detail", "asked_line", "details", "facts", "folder_of", "print_report", "shown_path"]
 
 
 class Detail(NamedTuple):
@@ -58,22 +56,6 @@ def facts(outcome: Outcome) -> tuple[str, str, str, str]:
     cost = dollars(outcome.cost_usd) if outcome.cost_usd is not None else ""
     waited = f"in {outcome.elapsed_seconds:.0f} s" if outcome.elapsed_seconds is not None and outcome.sent else ""
     return status, " ".join(filter(None, [length, size])), cost, waited
-
-
-def group_left_out(left_out: Iterable[LeftOut]) -> list[str]:
-    """Return one line per reason and suggestion, with every option that it holds for.
-
-    Options for other providers share a line: that they were not sent here is no surprise, only good to know.
-    """
-    groups: dict[tuple[str, str | None], list[str]] = {}
-    for option in left_out:
-        foreign = option.reason.startswith(FOREIGN)
-        reason = FOR_OTHERS if foreign else option.reason
-        groups.setdefault((reason, option.suggestion), []).append(option.key)
-    return [
-        clip(f"{', '.join(keys)}: {reason}" + (f"; did you mean {suggestion}?" if suggestion else ""))
-        for (reason, suggestion), keys in groups.items()
-    ]
 
 
 def details(outcome: Outcome) -> list[Detail]:

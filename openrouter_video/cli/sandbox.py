@@ -1,4 +1,4 @@
-"""A sandbox inside this process, in OpenRouter's place."""
+"""``sandbox``, and ``--sandbox``: a stand-in for OpenRouter's API, served to others or inside this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def embedded_sandbox(wanted: bool, terminal: Terminal) -> Iterator[None]:
     if not wanted:
         yield
         return
-    from openrouter_video.sandbox import Sandbox  # noqa: PLC0415 (only who asks for it pays for its server)
+    from openrouter_video.sandbox import Sandbox  # noqa: PLC0415 (its server is imported only where it is used)
 
     with Sandbox(speed=SANDBOX_SPEED) as sandbox:
         ours = {"OPENROUTER_API_KEY": sandbox.api_key, "OPENROUTER_BASE_URL": sandbox.base_url}

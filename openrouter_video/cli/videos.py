@@ -1,0 +1,188 @@
+"""``generate`` and ``fan-out``: one run, from its options to its exit code: check, start, show, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from openrouter_video.api import parse_api_key
+from openrouter_video.cli.flow_thread import Finished, StartFlow, run_flow
+from openrouter_video.cli.interruption import (
+    end_sandbox_jobs,
+    late_answers,
+    left_behind,
+    wait_for_late_answers,
+    what_became,
+)
+from openrouter_video.cli.ledger import open_ledger
+from openrouter_video.cli.live_view import LiveView, planned_lines
+from openrouter_video.cli.options import PlaceOptions, RunOptions
+from openrouter_video.cli.plan import dry_plan
+from openrouter_video.cli.prefect_server import start_prefect
+from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
+from openrouter_video.cli.report import asked_line, print_report
+from openrouter_video.cli.sandbox import embedded_sandbox
+from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message, queued_requests
+from openrouter_video.cli.terminal import Terminal, print_json
+from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos, VideoError
+from openrouter_video.ledger import Ledger
+from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, total_cost
+from openrouter_video.planning import Plan
+from openrouter_video.report import collect_command
+from openrouter_video.request import RunRequest
+from openrouter_video.run import find_destination, watching
+from openrouter_video.text import clip
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+__all__ = ["make_videos"]
+
+EXIT_FEWER = 1
+NOT_SENT = "interrupted before anything was sent"
+NOTHING_SENT = "\nInterrupted; nothing was sent and nothing was spent.\n"
+
+
+class _Run(NamedTuple):
+    """A run that has begun: what was asked and planned, and what shows it."""
+
+    request: RunRequest
+    options: RunOptions
+    plan: Plan | None
+    ledger: Ledger
+    view: LiveView
+    terminal: Terminal
+
+    def tell_left_behind(self, why: str, outcomes: Sequence[Outcome]) -> None:
+        """Tell the user of a run that broke off what it leaves behind."""
+        asked = self.request
+        collect = collect_command(
+            output=asked.output, ledger=asked.ledger, store=asked.store, credentials=asked.credentials
+        )
+        sys.stderr.write(left_behind(why, outcomes, collect, sandbox=self.options.sandbox))
+
+
+def make_videos(
+    read: Callable[[], RunRequest],
+    place: PlaceOptions,
+    options: RunOptions,
+    start: Callable[[RunRequest], Awaitable[State[Any]]],
+) -> int:
+    """Make the videos that the command line asks for, and return the exit code. ``start`` calls the flow."""
+    terminal, asked = Terminal(stderr=options.json), dict[str, Any]()
+
+    def message() -> ExitMessage:
+        refused = refused_run(asked, NOT_SENT).model_dump(mode="json")
+        return ExitMessage(NOTHING_SENT, f"{json.dumps(refused, indent=2)}\n" if options.json else "")
+
+    try:
+        request = read()
+        asked = request.asked()
+        if options.sandbox and request.credentials:
+            raise ConfigurationError("--sandbox and --credentials contradict each other: a sandbox has its own key")
+        with exit_message(message), embedded_sandbox(options.sandbox, terminal):
+            plan = check_run(request, os.environ)
+            terminal.announce(f"{clip(request.request.prompt)}\n{asked_line(asked)}")
+            start_prefect(terminal.announce, verbose=options.verbose)
+            view = LiveView(terminal, animated=terminal.animated and not options.verbose)
+            view.expect(planned_lines(plan) if plan else ())
+            with open_ledger(place, lambda _: None) as ledger:
+                return _make(_Run(request, options, plan, ledger, view, terminal), partial(start, request))
+    except VideoError as error:
+        tell_refusal(error, spending=True)
+        return _document(options, refused_run(asked, error), EXIT_REFUSED)
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(NOTHING_SENT)
+        return _document(options, refused_run(asked, NOT_SENT), EXIT_INTERRUPTED)
+
+
+def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
+    """Find what would refuse a run before Prefect is started, which takes seconds; the cheap checks first.
+
+    The flows check all of it again, and what only Prefect can load, a block, is left to them. Returns the plan, if it
+    could be made.
+
+    Raises:
+        RequestRefused, ConfigurationError, ApiUnavailable: nothing was sent, nothing was spent.
+    """
+    plan = None
+    if not run.credentials:
+        parse_api_key(environ.get("OPENROUTER_API_KEY"))
+        plan = dry_plan(run, environ)
+        if plan.refused:
+            raise RequestRefused(plan.problems)
+    if not run.store:
+        find_destination(run.output, run.ledger, environ).check()
+    return plan
+
+
+def _make(run: _Run, start: StartFlow) -> int:
+    """Run the flow before the user's eyes, and report; from the run on, a request to end is never an exception."""
+    with queued_requests() as requests:
+        finished = _watch(run, start)
+        wait_for_late_answers(run.terminal.announce, lambda: not requests.empty())
+        code = _report(finished, run)
+        return code if requests.empty() else EXIT_INTERRUPTED
+
+
+def _report(finished: Finished, run: _Run) -> int:
+    result, outcomes = finished.result, _outcomes(finished.result)
+    problems = list(run.plan.warnings if run.plan else ())
+    if outcomes is None:
+        # A refusal, an interruption or a bug; what was sent by then must be told all the same.
+        if not run.view.any_sent:
+            raise cast(BaseException, result)
+        outcomes = what_became(run.view.lines, run.ledger)
+        problems.append(str(result) or "interrupted")
+    outcomes = late_answers(outcomes, run.ledger)
+    if run.options.sandbox:
+        outcomes = end_sandbox_jobs(outcomes, run.ledger, os.environ["OPENROUTER_BASE_URL"])
+    total = FanOut(
+        run_id=finished.run_id,
+        status=run_status(outcomes, run.request.wanted),
+        asked=run.request.asked(),
+        cost_usd=total_cost(outcomes),
+        problems=tuple(problems),
+        outcomes=tuple(outcomes),
+    )
+    if isinstance(result, KeyboardInterrupt):
+        with suppress(OSError):  # the terminal may be gone
+            run.tell_left_behind("Interrupted", outcomes)
+        return _document(run.options, total, EXIT_INTERRUPTED)
+    if not run.options.json:
+        print_report(run.terminal, total, sandbox=run.options.sandbox)
+    if isinstance(result, Exception) and not isinstance(result, VideoError):
+        raise result
+    enough = count_completed(outcomes) >= run.request.wanted
+    return _document(run.options, total, 0 if enough else EXIT_FEWER)
+
+
+def _watch(run: _Run, start: StartFlow) -> Finished:
+    """Run the flow; an interruption is a result, and even a crash tells first which jobs go on."""
+    try:
+        with run.view.running(), watching(run.view.tell):
+            return run_flow(start)
+    except KeyboardInterrupt as interruption:
+        return Finished(None, interruption)
+    except BaseException:
+        if run.view.any_sent:
+            run.tell_left_behind("Broken off", what_became(run.view.lines, run.ledger))
+        raise
+
+
+def _outcomes(result: object) -> Sequence[Outcome] | None:
+    if isinstance(result, FanOut | TooFewVideos):
+        return result.outcomes
+    return result if isinstance(result, list) else None
+
+
+def _document(options: RunOptions, total: FanOut, code: int) -> int:
+    if options.json:
+        print_json(total.model_dump(mode="json"))
+    return code
