@@ -13,9 +13,11 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import Store, check_writable, open_store
 from openrouter_video.stores.folder_store import FolderStore, part_beside, part_of
+from tests.support.object_stores import of_kinds
 
 FOLDER, VIDEO, TAKE_2 = "a-flower-01234567", "acme--one.mp4", "acme--one.take-2.mp4"
 KEY = "0123456789abcdef0123456789abcdef"
+FOLDERS = of_kinds("local", "sftp")
 
 
 def leave_part(store: Store, relative: str) -> str:
@@ -25,15 +27,6 @@ def leave_part(store: Store, relative: str) -> str:
     return part
 
 
-@pytest.fixture(params=["local", "sftp"])
-def folder_store(request: pytest.FixtureRequest, tmp_path: Path) -> FolderStore:
-    """A store that has folders."""
-    url = str(tmp_path / "out") if request.param == "local" else request.getfixturevalue("sftp_store_url")
-    store = open_store(url)
-    assert isinstance(store, FolderStore)
-    return store
-
-
 def test_a_temporary_knows_whose_it_is() -> None:
     """However long the name, and no other file is taken for one."""
     for name in (VIDEO, "x" * 150):
@@ -41,56 +34,61 @@ def test_a_temporary_knows_whose_it_is() -> None:
     assert [part_of(name) for name in (VIDEO, ".hidden", "a.part")] == [None, None, None]
 
 
-def test_only_the_temporaries_of_finished_files_are_removed(folder_store: FolderStore) -> None:
+@FOLDERS
+def test_only_the_temporaries_of_finished_files_are_removed(store: FolderStore) -> None:
     """Another take in the same folder may be on its way at this moment."""
-    left = {name: leave_part(folder_store, f"{FOLDER}/{name}") for name in (VIDEO, TAKE_2)}
-    folder_store.write_bytes(f"{FOLDER}/{VIDEO}", b"whole")
-    folder_store.clear_leftovers(FOLDER, {VIDEO})
-    assert folder_store.list_names(FOLDER, temporaries=True) == sorted([VIDEO, left[TAKE_2]])
+    left = {name: leave_part(store, f"{FOLDER}/{name}") for name in (VIDEO, TAKE_2)}
+    store.write_bytes(f"{FOLDER}/{VIDEO}", b"whole")
+    store.clear_leftovers(FOLDER, {VIDEO})
+    assert store.list_names(FOLDER, temporaries=True) == sorted([VIDEO, left[TAKE_2]])
 
 
-def test_a_folder_that_is_not_there_is_clear(folder_store: FolderStore) -> None:
+@FOLDERS
+def test_a_folder_that_is_not_there_is_clear(store: FolderStore) -> None:
     """Clearing is the last of worries, and never fails anything."""
-    folder_store.clear_leftovers("nowhere")
+    store.clear_leftovers("nowhere")
 
 
-def test_the_end_of_a_key_clears_its_records(folder_store: FolderStore) -> None:
+@FOLDERS
+def test_the_end_of_a_key_clears_its_records(store: FolderStore) -> None:
     """A job's record that never got its name is of no use once the story is over."""
-    ledger = Ledger(folder_store)
-    leave_part(folder_store, f"{KEY}/job-1.json")
+    ledger = Ledger(store)
+    leave_part(store, f"{KEY}/job-1.json")
     ledger.settle(KEY, Outcome(model="acme/one", status="failed"))
-    assert folder_store.list_names(KEY, temporaries=True) == ["outcome.json"]
+    assert store.list_names(KEY, temporaries=True) == ["outcome.json"]
 
 
+@FOLDERS
 @pytest.mark.parametrize("look", ["entry", "unfinished"])
-def test_a_claim_in_flight_keeps_only_what_may_be_of_use(folder_store: FolderStore, look: str) -> None:
+def test_a_claim_in_flight_keeps_only_what_may_be_of_use(store: FolderStore, look: str) -> None:
     """The temporary of a claim that is there is removed, that of a record which somebody may be writing is not."""
-    ledger = Ledger(folder_store)
-    folder_store.write_bytes(f"{KEY}/claim-1.json", b"{}")
-    leave_part(folder_store, f"{KEY}/claim-1.json")
-    writing = leave_part(folder_store, f"{KEY}/job-1.json")
+    ledger = Ledger(store)
+    store.write_bytes(f"{KEY}/claim-1.json", b"{}")
+    leave_part(store, f"{KEY}/claim-1.json")
+    writing = leave_part(store, f"{KEY}/job-1.json")
     assert getattr(ledger, look)(KEY).state == "claimed"
-    assert folder_store.list_names(KEY, temporaries=True) == sorted([writing, "claim-1.json"])
+    assert store.list_names(KEY, temporaries=True) == sorted([writing, "claim-1.json"])
 
 
+@FOLDERS
 def test_a_record_whose_temporary_was_cleared_away_is_written_again(
-    folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever ends a key's story does no harm to one who is still writing."""
-    with folder_store.files() as files:
+    with store.files() as files:
         kind: Any = type(files)
     link, cleared = kind.link_new, list[str]()
 
     def clear_first(self: Any, part: str, target: str) -> Any:
         if not cleared:
             cleared.append(part)
-            folder_store.clear_leftovers(KEY)
+            store.clear_leftovers(KEY)
         return link(self, part, target)
 
     monkeypatch.setattr(kind, "link_new", clear_first)
-    assert folder_store.create_exclusive(f"{KEY}/uncertain-1.json", b"{}")
+    assert store.create_exclusive(f"{KEY}/uncertain-1.json", b"{}")
     assert cleared
-    assert folder_store.list_names(KEY, temporaries=True) == ["uncertain-1.json"]
+    assert store.list_names(KEY, temporaries=True) == ["uncertain-1.json"]
 
 
 def test_an_upload_that_was_never_ended_is_ended(s3_store_url: str) -> None:
@@ -104,14 +102,15 @@ def test_an_upload_that_was_never_ended_is_ended(s3_store_url: str) -> None:
     assert sorted(upload["Key"] for upload in left) == sorted(f"{prefix}/{n}" for n in (TAKE_2, f"{VIDEO}.other"))
 
 
-def test_probes_of_killed_processes_go_when_they_are_old(folder_store: FolderStore) -> None:
+@FOLDERS
+def test_probes_of_killed_processes_go_when_they_are_old(store: FolderStore) -> None:
     """A young one may belong to a process that starts at this moment."""
     old, young = (f".probe-{time.time() - age:.0f}-0123456789ab" for age in (3600, 1))
     for name in (old, young):
-        folder_store.write_bytes(name, b"openrouter-video")
-    leave_part(folder_store, old)
-    check_writable(folder_store)
-    assert folder_store.list_names(temporaries=True) == [young]
+        store.write_bytes(name, b"openrouter-video")
+    leave_part(store, old)
+    check_writable(store)
+    assert store.list_names(temporaries=True) == [young]
 
 
 def test_the_ledger_lists_keys_and_clears_old_probes(tmp_path: Path) -> None:

@@ -8,20 +8,18 @@ import re
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 
 from openrouter_video.errors import BrokenVideo, ConfigurationError, StorageError
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer, open_store
-from openrouter_video.stores.other_store import OtherStore
 from openrouter_video.videos.paths import sidecar_path
 from openrouter_video.videos.saving import Stopped, find_saved, read_sidecar, save_video, write_sidecar
+from tests.support.object_stores import of_kinds
 
 PROJECT = Path(__file__).parents[2]
 NAME = "a-cat-0123abcd/google--veo-3.1-lite.mp4"
@@ -54,8 +52,16 @@ def left_in(store: Store) -> list[str]:
         return sorted(filesystem.find(store.root)) if filesystem.exists(store.root) else []
 
 
-class SavingContract:
-    """What holds for videos in every store; a class per kind gives the store."""
+@of_kinds("local", "memory", "sftp", "s3", "seaweed", "gcs", "azure", "other")
+class TestSaving:
+    """What holds for videos in every store; on S3 no upload is open after it."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_open(self, store: Store) -> Iterator[None]:
+        yield
+        if type(store.filesystem).__name__ == "S3FileSystem":
+            bucket, prefix, _ = store.filesystem.split_path(store.root)
+            assert not store.filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix).get("Uploads")
 
     def test_a_video_is_saved(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """The bytes arrive, with their digest, size and what the probe reads; nothing else is there."""
@@ -173,137 +179,70 @@ class SavingContract:
         assert not find_saved(store, NAME)
 
 
-class TestSavingLocally(SavingContract):
-    """The contract on this machine's disk."""
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:
-        """A folder that does not exist yet."""
-        return open_store(str(tmp_path / "videos"))
-
-    def test_a_full_disk(self, tmp_path: Path) -> None:
-        """When the disk is full, the error names URL, reason and what becomes of the job; nothing stays."""
-        code = (
-            "import resource, sys, threading\n"
-            "from openrouter_video.videos.saving import save_video\n"
-            "from openrouter_video.stores import open_store\n"
-            "from openrouter_video.errors import StorageError\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))\n"
-            "chunks = iter(lambda: bytes(100_000), None)\n"
-            "try: save_video(chunks, open_store(sys.argv[1]), 'a/b.mp4', stop=threading.Event())\n"
-            "except StorageError as error: print(error)\n"
-        )
-        command = [sys.executable, "-c", code, str(tmp_path)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT)
-        assert re.search(r"Could not write file://.*/a/b.mp4: File too large. Free some space.*collect`", done.stdout)
-        assert left_in(open_store(str(tmp_path))) == []
-
-    def test_a_place_that_cannot_be_written(self, tmp_path: Path, make_mp4: Callable[..., bytes]) -> None:
-        """A folder that cannot be made is a storage error that names the video."""
-        (tmp_path / "file").write_text("")
-        with pytest.raises(StorageError, match=r"Could not write file://.*/file/x/a-cat.*is a file, not a folder"):
-            save(open_store(str(tmp_path / "file" / "x")), [make_mp4()])
+def test_a_full_disk(tmp_path: Path) -> None:
+    """When the disk is full, the error names URL, reason and what becomes of the job; nothing stays."""
+    code = (
+        "import resource, sys, threading\n"
+        "from openrouter_video.videos.saving import save_video\n"
+        "from openrouter_video.stores import open_store\n"
+        "from openrouter_video.errors import StorageError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))\n"
+        "chunks = iter(lambda: bytes(100_000), None)\n"
+        "try: save_video(chunks, open_store(sys.argv[1]), 'a/b.mp4', stop=threading.Event())\n"
+        "except StorageError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT)
+    assert re.search(r"Could not write file://.*/a/b.mp4: File too large. Free some space.*collect`", done.stdout)
+    assert left_in(open_store(str(tmp_path))) == []
 
 
-class TestSavingInMemory(SavingContract):
-    """The contract within this process."""
-
-    @pytest.fixture
-    def store(self) -> Store:
-        """A prefix of its own."""
-        return open_store(f"memory://{uuid.uuid4().hex}")
+def test_a_place_that_cannot_be_written(tmp_path: Path, make_mp4: Callable[..., bytes]) -> None:
+    """A folder that cannot be made is a storage error that names the video."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"Could not write file://.*/file/x/a-cat.*is a file, not a folder"):
+        save(open_store(str(tmp_path / "file" / "x")), [make_mp4()])
 
 
-class TestSavingOnS3(SavingContract):
-    """The contract on S3; after each test no upload is open."""
-
-    @pytest.fixture
-    def store(self, s3_store_url: str) -> Iterator[Store]:
-        """A prefix in a new bucket."""
-        store = open_store(s3_store_url)
-        yield store
-        uploads = store.filesystem.call_s3("list_multipart_uploads", Bucket=s3_store_url.split("/")[2])
-        assert uploads.get("Uploads", []) == []
-
-    @pytest.mark.parametrize("size", [0, 9 * 2**20])
-    def test_a_video_has_its_media_type(self, store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
-        """In one request and in parts: without it a browser downloads the video instead of playing it."""
-        saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
-        bucket, key = saved.url.removeprefix("s3://").split("/", 1)
-        head = store.filesystem.call_s3("head_object", Bucket=bucket, Key=key)
-        assert head["ContentType"] == "video/mp4"
-
-    def test_a_missing_bucket(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
-        """A bucket that is not there is a storage error with the reason."""
-        for body in (make_mp4(), inflated(make_mp4(), 9 * 2**20)):
-            with pytest.raises(StorageError, match=r"s3://no-such-bucket/out/a-cat.*stays open"):
-                save(open_store("s3://no-such-bucket/out"), pieces(body, 2**20))
+@of_kinds("s3")
+@pytest.mark.parametrize("size", [0, 9 * 2**20])
+def test_a_video_has_its_media_type_on_s3(store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
+    """In one request and in parts: without it a browser downloads the video instead of playing it."""
+    saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
+    bucket, key = saved.url.removeprefix("s3://").split("/", 1)
+    head = store.filesystem.call_s3("head_object", Bucket=bucket, Key=key)
+    assert head["ContentType"] == "video/mp4"
 
 
-class TestSavingOnSeaweed(SavingContract):
-    """The contract on an S3 server that serves requests side by side."""
-
-    @pytest.fixture
-    def store(self, seaweed_store_url: str) -> Store:
-        """A prefix of its own."""
-        return open_store(seaweed_store_url)
+def test_a_missing_bucket(s3_store_url: str, make_mp4: Callable[..., bytes]) -> None:
+    """A bucket that is not there is a storage error with the reason."""
+    for body in (make_mp4(), inflated(make_mp4(), 9 * 2**20)):
+        with pytest.raises(StorageError, match=r"s3://no-such-bucket/out/a-cat.*stays open"):
+            save(open_store("s3://no-such-bucket/out"), pieces(body, 2**20))
 
 
-class TestSavingOnGcs(SavingContract):
-    """The contract on Google Cloud Storage."""
-
-    @pytest.fixture
-    def store(self, gcs_store_url: str) -> Store:
-        """A prefix of its own."""
-        return open_store(gcs_store_url)
-
-
-class TestSavingOnAzure(SavingContract):
-    """The contract on Azure's blobs."""
-
-    @pytest.fixture
-    def store(self, azure_store_url: str) -> Store:
-        """A prefix of its own."""
-        return open_store(azure_store_url)
-
-    @pytest.mark.parametrize("size", [0, 9 * 2**20])
-    def test_a_video_has_its_media_type(self, store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
-        """In one request and in parts."""
-        saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
-        info = store.filesystem.info(store.path(saved.url.removeprefix(f"{store.url}/")))
-        assert info["content_settings"]["content_type"] == "video/mp4"
+@of_kinds("azure")
+@pytest.mark.parametrize("size", [0, 9 * 2**20])
+def test_a_video_has_its_media_type_on_azure(store: Store, make_mp4: Callable[..., bytes], size: int) -> None:
+    """In one request and in parts."""
+    saved = save(store, pieces(inflated(make_mp4(), size) if size else make_mp4(), 2**20))
+    info = store.filesystem.info(store.path(saved.url.removeprefix(f"{store.url}/")))
+    assert info["content_settings"]["content_type"] == "video/mp4"
 
 
-class TestSavingOverSftp(SavingContract):
-    """The contract on OpenSSH's server."""
+@of_kinds("sftp")
+def test_the_connection_breaks(store: Store, make_mp4: Callable[..., bytes]) -> None:
+    """A server that goes away in the middle is a storage error, and the next download has a new connection."""
+    connection: Any = store.filesystem  # the first that is lent
 
-    @pytest.fixture
-    def store(self, sftp_store_url: str) -> Store:
-        """A folder that does not exist yet."""
-        return open_store(sftp_store_url)
+    def chunks() -> Iterator[bytes]:
+        yield make_mp4()
+        connection.client.close()
+        yield bytes(9 * 2**20)
 
-    def test_the_connection_breaks(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
-        """A server that goes away in the middle is a storage error, and the next download has a new connection."""
-        connection: Any = store.filesystem  # the first that is lent
-
-        def chunks() -> Iterator[bytes]:
-            yield make_mp4()
-            connection.client.close()
-            yield bytes(9 * 2**20)
-
-        with pytest.raises(StorageError, match=r"Could not write sftp://.*stays open"):
-            save(store, chunks())
-        assert save(store, [make_mp4()]).width == 64
-
-
-class TestSavingInAnotherKind(SavingContract):
-    """The contract on a store of which nothing is known."""
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:
-        """A file system below a folder."""
-        filesystem = fsspec.filesystem("dir", path=str(tmp_path), fs=fsspec.filesystem("file", auto_mkdir=True))
-        return OtherStore("dir://videos", filesystem, "videos")
+    with pytest.raises(StorageError, match=r"Could not write sftp://.*stays open"):
+        save(store, chunks())
+    assert save(store, [make_mp4()]).width == 64
 
 
 @pytest.mark.parametrize("kind", ["local", "s3", "sftp"])
