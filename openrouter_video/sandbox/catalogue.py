@@ -28,8 +28,6 @@ _PROVIDERS = {
     "runway": ("Runway", "runway"),
     "x-ai": ("xAI", "xai"),
 }
-
-
 _SHORT_SIDES = {"1K": 1024, "2K": 1440, "4K": 2160}
 # Token-priced models keep the number of pixels and vary both sides; seedance-2.0-mini was recorded at 640x640 for
 # 480p 1:1, and these are the sizes that seedance-2.5 lists.

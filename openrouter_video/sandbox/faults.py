@@ -17,7 +17,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, get_args
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -27,7 +27,7 @@ from openrouter_video.sandbox.answers import Answer, document, envelope
 
 __all__ = ["Fault", "FaultTable", "damaged", "without_box"]
 
-Mangle = Literal[
+_ContentMangle = Literal[
     "cut_reset",
     "cut_clean",
     "short_by_one",
@@ -43,9 +43,11 @@ Mangle = Literal[
     "silence",
     "drip",
     "endless",
-    "two_outputs",
     "html",
     "json",
+]
+_DocumentMangle = Literal[
+    "html",
     "not_json",
     "no_id",
     "no_polling_url",
@@ -53,27 +55,9 @@ Mangle = Literal[
     "foreign_polling_url",
     "unknown_status",
     "status_200",
+    "two_outputs",
+    "drip",
 ]
-_OF_CONTENT = frozenset(
-    {
-        *("cut_reset", "cut_clean", "short_by_one", "no_moov", "empty", "webm", "html", "json", "quicktime", "padded"),
-        *("garbled", "picture", "gzip", "gzip_cut", "silence", "drip", "endless"),
-    }
-)
-_OF_DOCUMENTS = frozenset(
-    {
-        "html",
-        "not_json",
-        "no_id",
-        "no_polling_url",
-        "relative_polling_url",
-        "foreign_polling_url",
-        "unknown_status",
-        "status_200",
-        "two_outputs",
-        "drip",
-    }
-)
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
 _ERRORS_BEGIN = 400
@@ -113,13 +97,13 @@ class Fault(BaseModel):
     accepted: bool | None = None
     drop: Literal["before", "after"] | None = None
     delay_seconds: float = Field(default=0, ge=0)
-    mangle: Mangle | None = None
+    mangle: Literal[_ContentMangle, _DocumentMangle] | None = None
     origin: str = "https://evil-openrouter.ai"
     redirect_to: str | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        allowed = _OF_CONTENT if self.on == "content" else _OF_DOCUMENTS
+        allowed = get_args(_ContentMangle if self.on == "content" else _DocumentMangle)
         if self.mangle is not None and self.mangle not in allowed:
             raise ValueError(
                 f"mangle={self.mangle!r} does not fit on={self.on!r}; it takes {', '.join(sorted(allowed))}"
