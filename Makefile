@@ -8,6 +8,11 @@ PY := .venv/bin/python
 READY := .venv/ready
 PIP := -m pip --disable-pip-version-check
 JOBS ?= 1000
+# The tests that hold the pure modules; what else they cover does not count.
+PURE_TESTS := tests/planning tests/request tests/values tests/ledger/test_records.py tests/ledger/test_settlement.py \
+	tests/run/test_polling.py tests/videos/test_mp4.py $(addprefix tests/api/test_,answers.py catalog.py job.py endpoint.py)
+PURE_FILES := from tests.house.test_architecture import PURE; \
+	print(*(f"openrouter_video/{name.replace(chr(46), chr(47))}.py" for name in PURE), sep=",")
 # Stores that only npm has: Azure's, and one that lies. Another version here is another stamp, and is fetched.
 NODE_PARTS := azurite@3.37.0 s3rver@3.7.1
 NODE_READY := .node/$(subst $() ,+,$(NODE_PARTS))
@@ -32,6 +37,7 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
                     With OPENROUTER_API_KEY set, the same request goes to OpenRouter and is billed.
   make serve        Prefect's own page with the flows ready to run, in the sandbox unless a key is set
   make test         every test (some: make test ARGS="-k ledger")
+  make coverage     whether the tests reach each line of the pure modules
   make real-parts   what the tests of Azure need besides, from npm, in .node; without it they are skipped, by name
   make soak         a thousand jobs under random faults and kills, then the count of what was charged twice or lost
                     (a certain seed or number: make soak SEED=7 JOBS=5000)
@@ -49,7 +55,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test real-parts soak bench docs pictures check constraints clean
+.PHONY: help demo serve test coverage real-parts soak bench docs pictures check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -64,6 +70,10 @@ serve: $(READY)
 
 test: $(READY)
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+coverage: $(READY)
+	@$(PY) -m pytest -q $(PURE_TESTS) --cov=openrouter_video --cov-report=
+	@$(PY) -m coverage report --show-missing --skip-covered --fail-under=100 --include="$$($(PY) -c '$(PURE_FILES)')"
 
 real-parts: $(READY) $(NODE_READY)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +15,16 @@ from openrouter_video.api.answers import (
     ADVICE,
     NOTHING_ACCEPTED,
     ContentAnswer,
+    ContentUnavailable,
     SubmitAnswer,
     error_message,
+    is_gone,
     read_content,
     read_poll,
     read_submit,
     retry_after,
 )
+from openrouter_video.api.job import JobStatus, VideoJob
 from openrouter_video.text import clip
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -334,3 +338,28 @@ def test_no_answer_is_an_exception(status: int, headers: dict[str, str], body: b
     texts = [answer.job_id or "", poll.job.model_dump_json() if poll.job else ""]
     assert all(text.encode() is not None for text in texts)
     assert all(wait is None or 0 <= wait <= 3600 for wait in (answer.retry_after, poll.retry_after))
+
+
+@pytest.mark.parametrize(
+    ("status", "expires_at", "asked_before", "gone"),
+    [
+        (404, "2026-11-22T11:59:59+00:00", False, True),
+        (410, "2026-11-22T12:00:00+00:00", False, True),
+        (404, "2026-11-22T12:00:01+00:00", True, False),
+        (410, None, False, False),
+        (410, None, True, True),
+        (502, "2026-11-22T11:59:59+00:00", True, False),
+    ],
+)
+def test_when_a_video_can_never_be_had(status: int, expires_at: str | None, asked_before: bool, gone: bool) -> None:
+    """After its retention nothing is there, or "gone" is said again to a later run."""
+    job = VideoJob(id=JOB, status=JobStatus.completed, expires_at=expires_at)
+    answer = ContentAnswer(f"HTTP {status}", again=True, status=status)
+    assert is_gone(answer, job, NOW, asked_before=asked_before) is gone
+
+
+def test_a_missing_video_keeps_its_answer_across_processes() -> None:
+    """Prefect pickles what a task raises."""
+    error = ContentUnavailable(ContentAnswer("HTTP 502: bad gateway", again=True, status=502))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own)
+    assert (str(copy), copy.answer) == ("HTTP 502: bad gateway", error.answer)

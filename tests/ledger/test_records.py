@@ -21,6 +21,7 @@ from openrouter_video.ledger.records import (
     differences,
     digest,
     in_flight,
+    is_record,
     parse_entry,
     scope_of_key,
     scope_of_run,
@@ -311,3 +312,12 @@ def test_a_request_does_not_differ_from_its_own_record() -> None:
     claim = Claim.model_validate_json(claimed()).model_copy(update={"asked": asked})
     read = Claim.model_validate_json(claim.model_dump_json(exclude_none=True))
     assert differences(read.asked, asked) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("outcome", True), ("claim-1", True), ("job-12", True), ("claim-", False), ("outcome-1", False), ("notes", False)],
+)
+def test_the_name_of_a_record(name: str, ours: bool) -> None:
+    """Whatever else somebody keeps beside them is left alone."""
+    assert is_record(name) is ours

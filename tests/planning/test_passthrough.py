@@ -155,8 +155,13 @@ def test_options_that_are_all_allowed_ask_no_policy(policy: str) -> None:
             {"seed": {"Watermark": False}},
             LeftOut(key="Watermark", reason=TWO, suggestion="watermark"),
         ),
+        (
+            WAN.model_copy(update={"unreadable": {"allowed_passthrough_parameters": ("7",)}}),
+            {"alibaba": {"style": "x"}},
+            LeftOut(key="style", reason=f"{NOTHING}, and lists what cannot be read: 7"),
+        ),
     ],
-    ids=["allows nothing", "allows nothing, for all", "unknown slug", "wrong case"],
+    ids=["allows nothing", "allows nothing, for all", "unknown slug", "wrong case", "unreadable"],
 )
 def test_why_an_option_is_left_out(model: VideoModel, options: Any, left_out: LeftOut) -> None:
     """The reason names the model and what it allows; dropping the only option sends none."""

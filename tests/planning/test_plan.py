@@ -432,3 +432,8 @@ def test_the_dry_run_cannot_steer_a_terminal() -> None:
     text = plan_text(plan_videos(parse_request(prompt), [MINI], OFFERED))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert json.loads(text.partition("\n")[2])["prompt"] == prompt
+
+
+def test_the_takes_of_a_plan() -> None:
+    """Counted from 1, as people do."""
+    assert list(Plan(asked={}, takes=3).each_take) == [1, 2, 3]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from openrouter_video.api.answers import PollAnswer
 from openrouter_video.api.job import VideoJob
-from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
+from openrouter_video.run.polling import Step, backoff, is_news, next_step, poll_interval
 
 PENDING = PollAnswer(job=VideoJob(id="j", status="pending"), reason="status pending")
 DONE = PollAnswer(job=VideoJob(id="j", status="completed"), reason="status completed")
@@ -156,3 +156,12 @@ def test_what_is_worth_telling(
 ) -> None:
     """A change, or a sign of life once a minute."""
     assert is_news(PollAnswer(reason=reason), elapsed, told) is news
+
+
+@pytest.mark.parametrize(
+    ("tries", "jitter", "seconds"),
+    [(0, 0.5, 1.0), (1, 0.5, 2.0), (3, 0.5, 8.0), (9, 0.5, 30.0), (0, 0.0, 0.75), (0, 1.0, 1.25)],
+)
+def test_the_wait_after_tries_in_vain(tries: int, jitter: float, seconds: float) -> None:
+    """Doubled each time up to a longest one, spread by a quarter to either side."""
+    assert backoff(tries, 30.0, jitter) == seconds

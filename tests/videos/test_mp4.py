@@ -312,6 +312,7 @@ def header(scale: int, units: int) -> bytes:
         (header(1000, 0), Shown()),
         (header(1, 2**32 - 1), Shown()),
         (header(1000, 4000), Shown(4.0)),
+        (box(b"mvhd", header(1000, 4000)[8:], long=True), Shown(4.0)),
         (header(1000, 0) + box(b"mvex", box(b"mehd", bytes(4) + (3000).to_bytes(4))), Shown(3.0)),
         (track(b"soun") + track(), Shown(None, 320, 180)),
         (track(codec=b"jpeg", size=(64, 64)) + track(), Shown(None, 320, 180)),
@@ -333,6 +334,14 @@ def test_a_header_of_boxes_within_boxes_ends() -> None:
     for _ in range(5000):
         nested = box(b"mdia", nested)
     assert read_movie_header(box(b"trak", nested)) == Shown()
+
+
+@pytest.mark.parametrize(("body", "cut"), [((FTYP + MOOV + MDAT)[:-9], True), (b"<html>" * 9, False), (b"", False)])
+def test_what_came_to_a_bad_end(body: bytes, cut: bool) -> None:
+    """A video that was cut is told apart from what was never one."""
+    walk = Mp4Walk()
+    walk.feed(body)
+    assert walk.cut is cut
 
 
 @given(st.binary(max_size=300), st.integers(0, 700))
