@@ -17,9 +17,9 @@ from fsspec import AbstractFileSystem
 from openrouter_video.errors import LedgerUnsafe, StorageError
 from openrouter_video.stores.errors import storage_errors
 
-__all__ = ["READ_BYTES", "Store", "Writer"]
+__all__ = ["Store", "Writer"]
 
-READ_BYTES = 2**20
+_READ_BYTES = 2**20
 
 
 class Writer(Protocol):
@@ -183,7 +183,7 @@ class Store(ABC):
     @contextmanager
     def reading(self, *parts: str, through: bool = False) -> Iterator[BinaryIO]:
         """Lend a file to read, from beginning to end if ``through``; exceptions are the driver's own."""
-        with self.session() as filesystem, filesystem.open(self.path(*parts), "rb", block_size=READ_BYTES) as file:
+        with self.session() as filesystem, filesystem.open(self.path(*parts), "rb", block_size=_READ_BYTES) as file:
             if through:
                 self._read_ahead(file)
             yield file

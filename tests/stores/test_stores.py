@@ -458,6 +458,14 @@ def test_what_an_object_store_answers(answers: list[str], exists: bool, told: bo
         assert store.read_bytes("claim-1") == (b"ours" if told else b"theirs")
 
 
+def test_a_store_that_knows_no_conditions_takes_videos_only() -> None:
+    """As some that speak S3's language: its probe is written all the same, and a ledger is refused."""
+    store = S3Store("s3://bucket", AnsweringFileSystem("NotImplemented", "NotImplemented"), f"/{uuid.uuid4().hex}")
+    check_writable(store)
+    with pytest.raises(LedgerUnsafe, match="the test of it failed"):
+        check_ledger(store)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
