@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import getpass
 import os
-import shutil
 import signal
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from fractions import Fraction
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, TypeVar
 
-import av
 import fsspec
 import pytest
-from av.audio.stream import AudioStream
-from av.container import OutputContainer
 from hypothesis import settings
 
 from openrouter_video.stores import Store, open_store
 from openrouter_video.stores.other_store import OtherStore
 from tests.support import object_stores
 from tests.support.object_stores import Environment
+from tests.support.openssh import openssh
 from tests.support.prefect_servers import DATABASE, prefect_home
+from tests.support.small_videos import small_mp4
 
 if TYPE_CHECKING:
-    from openrouter_video.outcome import Outcome
-    from openrouter_video.sandbox import Sandbox
+    from tests.support.faulty_runs import FaultyRuns
 
 # A busy machine makes a first example slow; a test that is slow by itself is found by the suite's own time-out.
 settings.register_profile("no deadline", deadline=None)
@@ -44,6 +36,7 @@ for _signal in (signal.SIGINT, signal.SIGHUP):
         signal.signal(_signal, signal.default_int_handler)
 
 
+T = TypeVar("T")
 FIRST = ("prefect", "promises", "house", "cli")
 
 
@@ -53,24 +46,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: FIRST.index(wings[item]) if wings[item] in FIRST else len(FIRST))
 
 
-def _absent(sentence: str) -> NoReturn:
-    """Skip for want of a real part; where all are promised, fail."""
-    if os.environ.get("REQUIRE_REAL_PARTS") == "1":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
-
-
 # ---- Object stores ---------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _served(server: AbstractContextManager[Environment]) -> Iterator[Environment]:
+def _served(server: AbstractContextManager[T]) -> Iterator[T]:
+    """Run a server; skip for want of a real part, and where all are promised, fail."""
     with ExitStack() as stack:
         try:
-            environment = stack.enter_context(server)
+            lent = stack.enter_context(server)
         except object_stores.PartIsMissing as missing:
-            _absent(str(missing))
-        yield environment
+            (pytest.fail if os.environ.get("REQUIRE_REAL_PARTS") == "1" else pytest.skip)(str(missing))
+        yield lent
 
 
 @pytest.fixture(scope="session")
@@ -151,46 +138,12 @@ def overwriting_s3(tmp_path: Path) -> Iterator[dict[str, str]]:
 # ---- SFTP: OpenSSH's server ------------------------------------------------------------------------------------------
 
 
-def _sshd_config(folder: Path, port: int) -> str:
-    lines = (
-        f"Port {port}",
-        "ListenAddress 127.0.0.1",
-        f"HostKey {folder / 'host_key'}",
-        f"AuthorizedKeysFile {folder / 'user_key.pub'}",
-        "PasswordAuthentication no",
-        "PermitRootLogin yes",
-        "StrictModes no",
-        "PidFile none",
-        "MaxStartups 100",
-        "Subsystem sftp internal-sftp",
-    )
-    return "\n".join(lines) + "\n"
-
-
 @pytest.fixture(scope="session")
 def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Serve SFTP on this machine by OpenSSH; the URL without a path, and the file with the user's private key."""
-    sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    keygen = shutil.which("ssh-keygen")
-    if sshd is None or keygen is None:
-        _absent("The SFTP tests need OpenSSH's server: apt-get install openssh-server.")
     pytest.importorskip("paramiko", reason="The SFTP tests need paramiko: pip install paramiko.")
-    folder = tmp_path_factory.mktemp("sshd")
-    for name in ("host_key", "user_key"):
-        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's own demand when root starts it
-    (port,) = object_stores.free_ports()
-    (folder / "config").write_text(_sshd_config(folder, port))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "config")], stderr=log)
-    try:
-        if not object_stores.wait_for(port, process):
-            _absent(f"OpenSSH's server did not start: {(folder / 'log').read_text()}")
-        yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}", folder / "user_key"
-    finally:
-        process.terminate()
-        process.wait()
+    with _served(openssh(tmp_path_factory.mktemp("sshd"))) as served:
+        yield served
 
 
 @pytest.fixture
@@ -224,45 +177,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 # ---- Videos ----------------------------------------------------------------------------------------------------------
 
 
-def _mux_silence(container: OutputContainer, sound: AudioStream, seconds: int) -> None:
-    for number in range(8 * seconds):
-        samples = av.AudioFrame("fltp", "mono", 1000)
-        samples.planes[0].update(bytes(samples.planes[0].buffer_size))
-        samples.sample_rate, samples.pts, samples.time_base = 8000, number * 1000, Fraction(1, 8000)
-        container.mux(sound.encode(samples))
-    container.mux(sound.encode())
-
-
-@cache
-def _mp4(width: int, height: int, seconds: int, audio: bool, flags: str) -> bytes:
-    # A file on the disk: with faststart FFmpeg reads back what it has written.
-    file = Path(tempfile.mkstemp(suffix=".mp4")[1])
-    with av.open(str(file), "w", format="mp4", options={"movflags": flags} if flags else {}) as container:
-        video = container.add_stream("libx264", rate=8, options={"preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        sound = container.add_stream("aac", rate=8000, layout="mono") if audio else None
-        for number in range(8 * seconds):
-            frame = av.VideoFrame(width, height, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([number * 7 % 256]) * plane.buffer_size)
-            frame.pts = number
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        if sound is not None:
-            _mux_silence(container, sound, seconds)
-    content = file.read_bytes()
-    file.unlink()
-    return content
-
-
 @pytest.fixture(scope="session")
 def make_mp4() -> Callable[..., bytes]:
     """Make real H.264 MP4s; ``flags`` are FFmpeg's movflags, such as "faststart"."""
-
-    def make(width: int = 64, height: int = 48, seconds: int = 1, *, audio: bool = False, flags: str = "") -> bytes:
-        return _mp4(width, height, seconds, audio, flags)
-
-    return make
+    return small_mp4
 
 
 # ---- Prefect: a server and its engine --------------------------------------------------------------------------------
@@ -302,145 +220,11 @@ def _beginning_with_an_empty_database() -> Iterator[None]:
 # ---- Faults: whole flows against a sandbox, in simulated time --------------------------------------------------------
 
 
-class SimulatedTime:
-    """A clock that only sleeping moves; ``slept`` holds each wait, and ``during`` is called in each with its number."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-        self.during: Callable[[int], None] = lambda _: None
-
-    def clock(self) -> float:
-        """Return the seconds slept so far."""
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Let the time pass almost at once: the sandbox draws its videos in real time."""
-        if seconds > 0:
-            self.slept.append(seconds)
-            self.now += seconds
-            self.during(len(self.slept))
-        await asyncio.sleep(0.003)
-
-
-class FaultyRuns:
-    """Runs of the flows for one short video, whose API is a sandbox in which anything may go wrong."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, output: Path) -> None:
-        from openrouter_video.run.limits import Limits  # noqa: PLC0415 (only the tests of flows pay for it)
-
-        self.output = output
-        self.time = SimulatedTime()
-        self.limits = Limits(sleep=self.time.sleep, clock=self.time.clock)
-        self._environment = monkeypatch
-        self._set(OPENROUTER_VIDEO_OUTPUT=str(output), OPENROUTER_VIDEO_LEDGER="")
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-            monkeypatch.delenv(name, raising=False)
-
-    def use(self, sandbox: Sandbox, base_url: str | None = None) -> None:
-        """Let the environment's API be this sandbox, or another URL with its key."""
-        self._set(OPENROUTER_API_KEY=sandbox.api_key, OPENROUTER_BASE_URL=base_url or sandbox.base_url)
-        self.sandbox = sandbox
-
-    def use_store(self, output: str, ledger: str | None = None) -> None:
-        """Keep the videos, and perhaps the ledger, elsewhere."""
-        self._set(OPENROUTER_VIDEO_OUTPUT=output, OPENROUTER_VIDEO_LEDGER=ledger or "")
-
-    def be_impatient(self, **seconds: float) -> None:
-        """Set some of the time-outs of single requests, which pass in real time."""
-        self.limits = self.limits._replace(timeouts=self.limits.timeouts._replace(**seconds))
-
-    def use_key(self, api_key: str) -> None:
-        """Ask with another key from now on."""
-        self._set(OPENROUTER_API_KEY=api_key)
-
-    async def generate(self, **kwargs: Any) -> Outcome:
-        """Run the flow once and return what became of its one video, however the run ended."""
-        from flows import generate_video  # noqa: PLC0415 (only the tests of flows pay for Prefect)
-        from openrouter_video.errors import TooFewVideos  # noqa: PLC0415
-        from openrouter_video.request.settings import VideoSettings  # noqa: PLC0415
-        from openrouter_video.run.limits import using_limits  # noqa: PLC0415
-
-        small = VideoSettings(duration=1, resolution="480p")
-        with using_limits(self.limits):
-            state = await generate_video("A white orchid", MODEL, settings=small, return_state=True, **kwargs)
-        result = await state.aresult(raise_on_failure=False)
-        if isinstance(result, BaseException) and not isinstance(result, TooFewVideos):
-            raise result
-        (outcome,) = result.outcomes if isinstance(result, TooFewVideos) else result
-        return outcome
-
-    async def generate_in_retried_flow(self, **kwargs: Any) -> list[Outcome]:
-        """Run a flow that calls the flow and then fails, so that Prefect runs it again; what both attempts got."""
-        from prefect import flow  # noqa: PLC0415
-
-        got: list[Outcome] = []
-
-        @flow(retries=1)
-        async def nightly() -> None:
-            got.append(await self.generate(**kwargs))
-            if len(got) == 1:
-                raise RuntimeError("something later went wrong")
-
-        await nightly()
-        return got
-
-    async def collect(self, **kwargs: Any) -> list[Outcome]:
-        """Run the flow that finishes what is open."""
-        from flows import collect_videos  # noqa: PLC0415
-        from openrouter_video.run.limits import using_limits  # noqa: PLC0415
-
-        with using_limits(self.limits):
-            outcomes: list[Outcome] = await collect_videos(**kwargs)
-        return outcomes
-
-    async def collect_one(self, **kwargs: Any) -> Outcome:
-        """Collect, where one video is not finished yet."""
-        (outcome,) = await self.collect(**kwargs)
-        return outcome
-
-    async def know_models(self, base_url: str) -> None:
-        """Have the list of models for a base URL at hand, as a run of the last hour would have left it."""
-        from prefect import flow  # noqa: PLC0415
-
-        from openrouter_video.api.client import VideoClient  # noqa: PLC0415
-        from openrouter_video.tasks import fetch_catalog  # noqa: PLC0415
-
-        @flow
-        async def earlier() -> None:
-            async with VideoClient(None, self.sandbox.base_url) as client:
-                await fetch_catalog(base_url, client)
-
-        await earlier()
-
-    def count(self, kind: str) -> int:
-        """How many requests of a kind the sandbox saw: submit, poll, content."""
-        return sum(seen.kind == kind for seen in self.sandbox.requests)
-
-    @property
-    def jobs(self) -> int:
-        """How many jobs were charged."""
-        return len(self.sandbox.charges)
-
-    @property
-    def files(self) -> list[str]:
-        """The names of all files in the output, temporary ones too, but not the ledger's records."""
-        found = [path.relative_to(self.output) for path in self.output.rglob("*") if path.is_file()]
-        ours = {"_jobs", ".openrouter-video-folder"}
-        return sorted(path.name for path in found if path.parts[0] not in ours or path.name.endswith(".part"))
-
-    def _set(self, **environment: str) -> None:
-        for name, value in environment.items():
-            self._environment.setenv(name, value)
-
-
-MODEL = "x-ai/grok-imagine-video"
-
-
 @pytest.fixture
 def runs(prefect_server: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyRuns]:
     """Flows that make one video in a folder of their own; the sandbox's jobs are done as soon as they are drawn."""
-    from openrouter_video.sandbox import Sandbox  # noqa: PLC0415
+    from openrouter_video.sandbox import Sandbox  # noqa: PLC0415 (only the tests of flows pay for it)
+    from tests.support.faulty_runs import FaultyRuns  # noqa: PLC0415
 
     made = FaultyRuns(monkeypatch, tmp_path / "videos")
     with Sandbox(job_seconds=0) as sandbox:

@@ -32,7 +32,7 @@ from openrouter_video.run import Destination, Folder, current_limits, open_resou
 from openrouter_video.sandbox import Fault
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 CANARY = "canary-secret-8431"
 OPENROUTER = "https://openrouter.ai/api/v1"

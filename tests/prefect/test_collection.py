@@ -14,7 +14,7 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.run.collecting import Turns
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
-from tests.conftest import FaultyRuns
+from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -24,7 +24,7 @@ from tests.promises.chaos_invariants import Charged, Evidence, Report, check
 from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD, draw_schedule, fired
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 ENGINE = Path(__file__).with_name("chaos.py")
 KEY, OTHER = "1" * 32, "2" * 32

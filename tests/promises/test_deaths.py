@@ -23,7 +23,7 @@ from openrouter_video.stores import open_store
 from tests.support.flow_processes import DEATHS, MODEL, ORDER, Errand, FlowProcess, environment_of, wait_until
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
 # Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.

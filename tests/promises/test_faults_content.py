@@ -23,7 +23,7 @@ from openrouter_video.videos.probing import probe
 
 if TYPE_CHECKING:
     from openrouter_video.outcome import Outcome
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -15,7 +15,7 @@ import pytest
 from openrouter_video.sandbox import Fault, Sandbox
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

@@ -28,7 +28,7 @@ from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

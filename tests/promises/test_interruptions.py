@@ -28,7 +28,7 @@ from openrouter_video.stores import open_store
 from tests.support.flow_processes import MODEL, ORDER, Errand, FlowProcess, environment_of, wait_until
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 BUSY = {"error": {"code": 429, "message": "Slow down", "metadata": None}}
 

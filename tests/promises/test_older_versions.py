@@ -29,7 +29,7 @@ from openrouter_video.tasks import RESULT_FORMAT
 from openrouter_video.videos import read_sidecar
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 WRITTEN = Path(__file__).parents[1] / "support" / "written_by_0_1"
 COMPLETED = "e8c521242cf8223654788770b6b4e0fc"

@@ -13,7 +13,7 @@ from openrouter_video.sandbox import Fault
 from tests.support.flow_processes import MODEL, ORDER, Errand, FlowProcess, environment_of, wait_until
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
 

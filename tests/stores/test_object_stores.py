@@ -22,7 +22,7 @@ from tests.support import object_stores
 from tests.support.flow_processes import Errand, FlowProcess, environment_of
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 ROOT = Path(__file__).resolve().parents[2]
 GROK, VEO = "x-ai/grok-imagine-video", "google/veo-3.1-lite"

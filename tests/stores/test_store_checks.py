@@ -34,7 +34,7 @@ from openrouter_video.stores.object_store import S3Store
 from openrouter_video.threads import start
 
 if TYPE_CHECKING:
-    from tests.conftest import FaultyRuns
+    from tests.support.faulty_runs import FaultyRuns
 
 KEY = "0123456789abcdef0123456789abcdef"
 DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
