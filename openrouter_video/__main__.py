@@ -15,7 +15,7 @@ INTERRUPTED_ENDS_WITHIN_SECONDS = 3.0
 
 
 def main() -> int:
-    """Run the command with the words of this process, and return its exit code."""
+    """Run the command with the arguments of this process, and return its exit code."""
     end_at_once()
     from openrouter_video.cli.app import main as run  # noqa: PLC0415 (the imports take a while)
 

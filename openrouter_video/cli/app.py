@@ -35,7 +35,7 @@ from openrouter_video.cli.options import (
     refuse_blanks,
     whole,
 )
-from openrouter_video.cli.refusal import check_words, refuse
+from openrouter_video.cli.refusal import check_arguments, refuse
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ended_like_ctrl_c
 from openrouter_video.cli.terminal import prepare_streams
 from openrouter_video.errors import VideoError
@@ -234,17 +234,17 @@ def sandbox(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with these words, or those of the process, and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Run the command with these arguments, or those of the process, and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
     prepare_streams()
     try:
         with ended_like_ctrl_c():
-            check_words(words)
-            return app(words, exit_on_error=False, print_error=False, result_action="return_value") or 0
+            check_arguments(arguments)
+            return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except CycloptsError as error:
-        return refuse(words, f"{error} See `openrouter-video --help`.")
+        return refuse(arguments, f"{error} See `openrouter-video --help`.")
     except VideoError as error:
-        return refuse(words, error)
+        return refuse(arguments, error)
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
             sys.stderr.write("\nInterrupted.\n")

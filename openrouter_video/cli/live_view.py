@@ -78,7 +78,7 @@ def advance(line: VideoLine | None, progress: Progress, now: float) -> VideoLine
 
 
 def plain_line(line: VideoLine, now: float) -> str:
-    """Return the news of one video as a line for a log."""
+    """Return how far one video has come as a line for a log."""
     parts = [line.status]
     if line.outcome is not None and line.outcome.reused:
         parts[0] += " (reused)"
@@ -122,8 +122,10 @@ class LiveView:
         now, which = self._clock(), (progress.model, progress.take)
         before = self._lines.get(which)
         line = self._lines[which] = advance(before, progress, now)
-        news = before is None or before.status != line.status or progress.stage == "waiting" or line.outcome is not None
-        if not self._animated and news:
+        changed = (
+            before is None or before.status != line.status or progress.stage == "waiting" or line.outcome is not None
+        )
+        if not self._animated and changed:
             with suppress(OSError, ValueError):
                 self._terminal.print(Text(plain_line(line, now)), soft_wrap=True)
 

@@ -54,7 +54,7 @@ REFERENCE_TYPES = ("image_url", "audio_url", "video_url")
 
 
 def whole(_: Any, tokens: Sequence[Token]) -> int:
-    """Read a whole number; cyclopts itself would round 5.5 to 6, and a video be paid for that nobody asked for."""
+    """Read a whole number; cyclopts itself would round 5.5 to 6, and a longer video be paid for."""
     try:
         return int(tokens[0].value)
     except ValueError:

@@ -13,27 +13,27 @@ from openrouter_video.errors import Problem, RequestRefused, VideoError
 if TYPE_CHECKING:
     from openrouter_video.outcome import FanOut
 
-__all__ = ["EXIT_REFUSED", "check_words", "refuse", "refused_run", "tell_refusal"]
+__all__ = ["EXIT_REFUSED", "check_arguments", "refuse", "refused_run", "tell_refusal"]
 
 EXIT_REFUSED = 2
 
 
-def check_words(words: Sequence[str]) -> None:
-    """Make sure that every word of a command line is text.
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Make sure that every argument of the command is text.
 
     Raises:
         RequestRefused: if one is not, since it could be neither sent nor recorded.
     """
-    for word in words:
-        if any("\ud800" <= character <= "\udfff" for character in word):
-            shown = ascii(word.encode("utf-8", "surrogateescape"))[:80]
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            shown = ascii(argument.encode("utf-8", "surrogateescape"))[:80]
             raise RequestRefused([Problem("command line", f"{shown} is not text in UTF-8")])
 
 
-def refuse(words: Sequence[str], error: VideoError | str) -> int:
+def refuse(arguments: Sequence[str], error: VideoError | str) -> int:
     """Refuse a command line as a whole, also as a document if it asks for one."""
     tell_refusal(error)
-    options = words[: words.index("--")] if "--" in words else words
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--json" in options:
         from openrouter_video.cli.terminal import print_json  # noqa: PLC0415
 

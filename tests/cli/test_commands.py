@@ -471,20 +471,58 @@ def claimed(sandbox: Sandbox) -> Callable[..., Ledger]:
     return claim
 
 
-def test_a_person_settles_by_the_beginning_of_a_key(command: Command, claimed: Callable[..., Ledger]) -> None:
-    """A job that was found is recorded, by a person; its key stays taken."""
+# A submission, of some hours ago and without a clear answer unless it says otherwise, and the job that was recorded;
+# then what is said, the exit code, the state that follows, and what is printed. All states: test_settlement.py.
+SETTLEMENTS: dict[str, tuple[dict[str, Any], str | None, tuple[str, ...], int, str, str]] = {
+    "a job that was found": ({}, None, ("aaaa", "--job", "gen-vid-1"), 0, "accepted", "job gen-vid-1 is recorded"),
+    "a job that was found at once": ({"hours": 0, "doubt": False}, None, (A, "--job", "1"), 0, "accepted", "job 1"),
+    "none": ({}, None, (A, "--abandon"), 0, "free", "abandoned; the key is free"),
+    "none, though accepted": ({}, "gen-vid-1", (A, "--abandon"), 2, "accepted", "was accepted and is billed"),
+    "lost": ({}, "gen-vid-1", (A, "--lost"), 0, "settled", "given up: job gen-vid-1 is billed"),
+    "lost, though not known": ({}, None, (A, "--lost"), 2, "uncertain", "say --job ID if it was, or --abandon"),
+    "none, while on its way": (
+        {"hours": 0, "doubt": False}, None, (A, "--abandon"), 2, "claimed", "on its way; try again in 10 min",
+    ),
+    "none, by a clock ahead": ({"hours": -2.0, "doubt": False}, None, (A, "--abandon"), 0, "free", "abandoned"),
+    "half of it": ({}, None, ("aaaa",), 2, "uncertain", "say --job ID"),
+    "no such key": ({}, None, ("bbbb", "--abandon"), 2, "uncertain", "no key 'bbbb'"),
+    "no age": ({}, None, ("--all", "--older-than", "ages", "--abandon"), 2, "uncertain", "--older-than 'ages'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SETTLEMENTS)
+def test_a_person_settles_what_no_program_may_decide(
+    command: Command, claimed: Callable[..., Ledger], case: str
+) -> None:
+    """What was decided is recorded and said; what may not be, or is not clear, changes nothing."""
+    submission, job, words, code, state, sentence = SETTLEMENTS[case]
+    ledger = claimed(A, **submission)
+    if job is not None:
+        ledger.record_job(A, 1, job)
+    said = command("ledger", "settle", *words)
+    assert (said.code, ledger.entry(A).state) == (code, state)
+    assert sentence in (said.err if code else said.out)
+
+
+def test_a_job_that_was_given_up_is_over(command: Command, claimed: Callable[..., Ledger]) -> None:
+    """It ends as failed, keeps its key, and no list or collection asks for it any more."""
     ledger = claimed(A)
-    said = command("ledger", "settle", "aaaa", "--job", "gen-vid-1")
-    assert said.code == 0
-    assert "job gen-vid-1 is recorded" in said.out
-    entry = ledger.entry(A)
-    assert (entry.state, entry.job_id) == ("accepted", "gen-vid-1")
-    again = command("ledger", "settle", "aaaa", "--abandon")
-    assert again.code == 2
-    assert "was accepted and is billed" in again.err
+    ledger.record_job(A, 1, "gen-vid-1")
+    assert command("ledger", "settle", A, "--lost").code == 0
+    outcome = ledger.entry(A).outcome
+    assert outcome is not None
+    assert (outcome.status, outcome.job_id, outcome.error) == ("failed", "gen-vid-1", "given up by a person")
+    assert command("ledger", "list", "--json").document["entries"] == []
+    assert command("ledger", "settle", A, "--abandon").code == 2
 
 
-def test_an_outages_harvest_is_abandoned_together(command: Command, claimed: Callable[..., Ledger]) -> None:
+def test_what_may_be_on_its_way_is_listed_as_in_flight(command: Command, claimed: Callable[..., Ledger]) -> None:
+    """It is not uncertain yet."""
+    claimed(A, hours=0, doubt=False)
+    assert [row["state"] for row in command("ledger", "list", "--json").document["entries"]] == ["in flight"]
+
+
+def test_what_an_outage_left_is_abandoned_together(command: Command, claimed: Callable[..., Ledger]) -> None:
     """Only what is uncertain and old enough is freed; accepted jobs and younger claims stay as they are."""
     ledger = claimed(A)
     claimed(B, hours=0.5)
@@ -496,70 +534,6 @@ def test_an_outages_harvest_is_abandoned_together(command: Command, claimed: Cal
     assert said.out.splitlines()[-1] == "2 abandoned"
     states = {key: ledger.entry(key).state for key in (A, B, C, D)}
     assert states == {A: "free", B: "uncertain", C: "free", D: "accepted"}
-
-
-def test_a_claim_that_may_be_on_its_way_is_not_freed(command: Command, claimed: Callable[..., Ledger]) -> None:
-    """Freeing it could pay twice."""
-    ledger = claimed(A, hours=0, doubt=False)
-    said = command("ledger", "settle", A, "--abandon")
-    assert said.code == 2
-    assert "may be on its way; try again in 10 min" in said.err
-    assert ledger.entry(A).state == "claimed"
-    assert [row["state"] for row in command("ledger", "list", "--json").document["entries"]] == ["in flight"]
-
-
-def test_the_id_of_a_job_can_be_recorded_at_any_time(command: Command, claimed: Callable[..., Ledger]) -> None:
-    """It never frees a key, so there is nothing to wait for."""
-    ledger = claimed(A, hours=0, doubt=False)
-    assert command("ledger", "settle", A, "--job", "gen-vid-1").code == 0
-    assert (ledger.entry(A).state, ledger.entry(A).job_id) == ("accepted", "gen-vid-1")
-
-
-def test_a_job_that_can_never_be_had_is_given_up_by_a_person(command: Command, claimed: Callable[..., Ledger]) -> None:
-    """Only what was accepted; it ends as failed, keeps its key, and no collection asks for it any more."""
-    ledger = claimed(A)
-    refused = command("ledger", "settle", A, "--lost")
-    assert (refused.code, ledger.entry(A).state) == (2, "uncertain")
-    assert "say --job ID if it was, or --abandon if it was not" in refused.err
-    ledger.record_job(A, 1, "gen-vid-1")
-    given_up = command("ledger", "settle", A, "--lost")
-    assert (given_up.code, "given up: job gen-vid-1 is billed" in given_up.out) == (0, True)
-    outcome = ledger.entry(A).outcome
-    assert outcome is not None
-    assert (outcome.status, outcome.job_id, outcome.error) == ("failed", "gen-vid-1", "given up by a person")
-    assert command("ledger", "list", "--json").document["entries"] == []
-    assert command("ledger", "settle", A, "--abandon").code == 2
-
-
-def test_a_claim_of_a_host_whose_clock_is_ahead_can_be_settled(
-    command: Command, claimed: Callable[..., Ledger]
-) -> None:
-    """It is not in flight until that clock is reached."""
-    ledger = claimed(A, hours=-2.0, doubt=False)
-    assert command("ledger", "settle", A, "--abandon").code == 0
-    assert ledger.entry(A).state == "free"
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("aaaa",),
-        ("aaaa", "--job", "1", "--abandon"),
-        ("--all", "--abandon"),
-        ("--all", "--older-than", "1h", "--job", "1"),
-        ("aaaa", "--all", "--older-than", "1h", "--abandon"),
-        ("aaaa", "--abandon", "--older-than", "1h"),
-        ("aaaa", "--job", " "),
-        ("bbbb", "--abandon"),
-        ("--all", "--older-than", "ages", "--abandon"),
-    ],
-)
-def test_half_a_settlement_is_refused(command: Command, claimed: Callable[..., Ledger], words: tuple[str, ...]) -> None:
-    """What is not said clearly changes nothing."""
-    ledger = claimed(A)
-    assert command("ledger", "settle", *words).code == 2
-    assert ledger.entry(A).state == "uncertain"
 
 
 def test_the_list_shows_what_is_not_over(command: Command, claimed: Callable[..., Ledger]) -> None:
