@@ -196,6 +196,19 @@ def test_the_house_is_told_in_its_order() -> None:
     assert set(Table("house", "The folders").names()) >= {f"{folder}/" for folder in house.FOLDERS}
 
 
+def test_the_walks_lead_through_the_code() -> None:
+    """Each step names a file and what in it does the step."""
+    page = (DOCS / "house.md").read_text(encoding="utf-8")
+    steps = re.findall(r"`([\w/]+\.py)`,\s+`(\w+)`", page.partition("## Two walks")[2])
+    assert len(steps) >= 20
+    lost = [
+        (file, name)
+        for file, name in steps
+        if not re.search(rf"^ *(?:async )?(?:def|class) {name}\b", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    ]
+    assert lost == []
+
+
 def quoted(messages: Iterable[str]) -> set[str]:
     """What stands in double quotes."""
     return {found for text in messages for found in re.findall(r'"([^"]+)"', text)}
