@@ -58,8 +58,8 @@ class Facts(NamedTuple):
     ``model``, ``take``, ``key``: which video it is. ``claim``: what was decided before its submission, by the run that
     submitted it. ``plan``: what its model was to get. ``submitted``: what the submission came to, now or earlier.
     ``step``: what the last poll said. ``saved`` and ``trouble``: what the download brought, and what ended the last
-    step early. ``recorded``: the outcome that stands beside the video or in the ledger, by this run or beside it.
-    ``unsettled``: why the ledger did not take that. ``unrecorded``: what it did not take of the submission.
+    step early. ``recorded``: the outcome that now stands beside the video and in the ledger, whichever run wrote it.
+    ``unsettled``: why the ledger did not take it. ``unrecorded``: what it did not take of the submission.
     ``unchecked``: nobody has looked whether an earlier run's video is still there. ``given_up``: why nobody asks for
     the job any more. ``unexpected``: what broke the run off.
     """
