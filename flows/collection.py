@@ -37,9 +37,9 @@ from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
 from .final_states import refused_state
-from .prefect_refusals import in_our_words
+from .prefect_refusals import explain_prefect_refusals
 from .run_identity import identify_run
-from .termination import ended_by_sigterm, saying_if_interrupted
+from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import finish
 
 __all__ = ["collect_videos"]
@@ -75,7 +75,7 @@ class Collection(NamedTuple):
     threads: Threads
 
 
-@in_our_words
+@explain_prefect_refusals
 @flow(name="collect-videos", retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def collect_videos(
     store: str | None = None,
@@ -108,7 +108,7 @@ async def collect_videos(
         LedgerError: if the ledger cannot be read.
     """
     identity = await identify_run()
-    with ended_by_sigterm(), saying_if_interrupted(GOES_ON):
+    with ended_by_sigterm(), log_if_interrupted(GOES_ON):
         try:
             turns = _turns(limit)
             destination = await load_store(store, output, ledger, deployed=identity.deployed)

@@ -1,4 +1,4 @@
-"""The parent flow: one prompt, several models."""
+"""The flow that turns one prompt into videos from several models."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
 from typing import Annotated, Any, Literal
@@ -9,13 +9,13 @@ from openrouter_video.outcome import FanOut
 from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
-from .prefect_refusals import in_our_words
+from .prefect_refusals import explain_prefect_refusals
 from .production import make_videos, run_name
 
 __all__ = ["fan_out_video"]
 
 
-@in_our_words
+@explain_prefect_refusals
 @flow(name="fan-out-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def fan_out_video(
     prompt: str,

@@ -1,4 +1,4 @@
-"""What keeps Prefect from starting a run, too large parameters or odd proxies, is refused in this package's words."""
+"""Why Prefect did not start a run, for too large parameters or odd proxies, as an error of this package."""
 
 # No postponed annotations: the flows that are made so are pickled where Prefect serves them.
 import inspect
@@ -14,7 +14,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 
-__all__ = ["in_our_words"]
+__all__ = ["explain_prefect_refusals"]
 
 TOO_LARGE = re.compile(r"parameters must be less than ([\d,]+) bytes.*?got ([\d,]+) bytes")
 
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Flow[..., Any])
 T = TypeVar("T")
 
 
-def in_our_words(made: F) -> F:
+def explain_prefect_refusals(made: F) -> F:
     """Let a flow say in this package's words why Prefect did not start it, such as for too large parameters.
 
     Prefect's server refuses them before the run exists, so that no line of the flow is there to say it. Nor is one
@@ -39,7 +39,7 @@ class _ExplainingFlow(Flow[..., Any]):
 
     def with_options(self, *args: Any, **options: Any) -> Flow[..., Any]:
         # Prefect makes a plain flow of it.
-        return in_our_words(super().with_options(*args, **options))
+        return explain_prefect_refusals(super().with_options(*args, **options))
 
 
 async def _explained(called: Awaitable[T]) -> T:

@@ -28,7 +28,7 @@ from openrouter_video.threads import start
 
 from .final_states import final_state, refused_state
 from .run_identity import identify_run
-from .termination import ended_by_sigterm, saying_if_interrupted
+from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import VideoRun, make_video
 
 __all__ = ["collect_command_of", "make_videos", "run_name"]
@@ -60,7 +60,7 @@ async def _produce(run: RunRequest) -> FanOut:
     credentials = await load_credentials(run.credentials)
     destination = await load_store(run.store, run.output, run.ledger, deployed=identity.deployed)
     async with AsyncExitStack() as stack:
-        with saying_if_interrupted("Interrupted before anything was sent; nothing was charged."):
+        with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
             client = credentials.get_client(limits.timeouts)
             resources = await stack.enter_async_context(open_resources(destination, client, limits))
             scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
@@ -69,17 +69,14 @@ async def _produce(run: RunRequest) -> FanOut:
         if plan.refused:
             raise RequestRefused(plan.problems)
         videos = VideoRun(
-            request=run.request,
+            asked=run,
             scope=scope,
             resources=resources,
             limit=asyncio.Semaphore(run.concurrency),
-            deadline_seconds=run.deadline_minutes * 60,
             run_id=identity.run_id,
-            store_block=run.store,
-            credentials_block=run.credentials,
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
         )
-        outcomes = await _make_all(plan, videos, collect_command_of(run, resources))
+        outcomes = await _make_all(plan, videos)
     await publish_report(unsearched(outcomes))
     return FanOut(
         run_id=identity.run_id,
@@ -110,9 +107,9 @@ async def _list_models(wanted: Sequence[str], client: VideoClient) -> Catalog:
     return catalog
 
 
-async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
+async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
     """Make all videos side by side; the failure of one never touches another."""
-    videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
+    videos = [(model, take) for model in plan.models for take in plan.each_take]
     threads, ledger = run.resources.threads, run.resources.ledger
     ledger.expect([run.scope.key(model.model, take) for model, take in videos if model.decision == "send"])
     bar = ProgressBar(len(videos))
@@ -128,14 +125,15 @@ async def _make_all(plan: Plan, run: VideoRun, collect: str) -> list[Outcome]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(make(model, take)) for model, take in videos]
     except asyncio.CancelledError:
-        await _say_what_goes_on(videos, run, collect)
+        await _say_what_goes_on(videos, run)
         raise
     await threads.run(ledger.drop_marks)
     return [task.result() for task in tasks]
 
 
-async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoRun, collect: str) -> None:
+async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoRun) -> None:
     """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
+    collect = collect_command_of(run.asked, run.resources)
     keys = [run.scope.key(model.model, take) for model, take in videos]
     said = await asyncio.wrap_future(start(partial(entries_in_time, run.resources.ledger, keys)))
     held = {key: run.resources.submitter.unrecorded(key) for key in keys}

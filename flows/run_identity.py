@@ -1,4 +1,4 @@
-"""Who is running: what makes a retry of a run, or of a run that calls it, find its own jobs again."""
+"""Which run this is, so that a retry of it, or of a run that calls it, finds its own jobs again."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from prefect.utilities import engine as prefect_engine
 
 from openrouter_video.run import exit_within
 
-__all__ = ["ended_by_sigterm", "saying_if_interrupted"]
+__all__ = ["ended_by_sigterm", "log_if_interrupted"]
 
 PREFECTS_NAME = "_prefect_sigterm_handler"
 
@@ -84,7 +84,7 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def saying_if_interrupted(words: str) -> Iterator[None]:
+def log_if_interrupted(words: str) -> Iterator[None]:
     """Say in the run's log what an interruption of this means."""
     try:
         yield

@@ -14,7 +14,7 @@ from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConfl
 from openrouter_video.ledger import Claim, Scope, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
-from openrouter_video.request import VideoRequest
+from openrouter_video.request import RunRequest
 from openrouter_video.run import Facts, Progress, Resources, Trouble, look_again, outcome_of, settle, tell
 from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
 from openrouter_video.videos import video_path
@@ -27,14 +27,11 @@ BAD_REQUEST = 400
 class VideoRun(NamedTuple):
     """What all videos of one run share."""
 
-    request: VideoRequest
+    asked: RunRequest
     scope: Scope
     resources: Resources
     limit: asyncio.Semaphore
-    deadline_seconds: float
     run_id: str
-    store_block: str | None = None
-    credentials_block: str | None = None
     folder: str | None = None
 
     def claim(self, plan: ModelPlan, take: int) -> Claim:
@@ -44,14 +41,14 @@ class VideoRun(NamedTuple):
             key=self.scope.key(plan.model, take),
             model=plan.model,
             take=take,
-            asked=self.request.asked(),
+            asked=self.asked.request.asked(),
             sent=plan.sent or {},
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
-            path=video_path(redact(self.request.prompt), self.scope.short, plan.model, take),
+            path=video_path(redact(self.asked.request.prompt), self.scope.short, plan.model, take),
             run_id=self.run_id,
-            store_block=self.store_block,
-            credentials_block=self.credentials_block,
+            store_block=self.asked.store,
+            credentials_block=self.asked.credentials,
             shared=self.scope.shared,
             host=platform.node() if self.folder else None,
             folder=self.folder,
@@ -85,7 +82,7 @@ async def _send(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
 
 async def _submit(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
     """Submit a body; as often as a 400 names options that are in it, submit what the policy makes of it without."""
-    submit = partial(submit_video, resources=run.resources, deadline_seconds=run.deadline_seconds)
+    submit = partial(submit_video, resources=run.resources, deadline_seconds=run.asked.deadline_seconds)
     facts, rejected = Facts.of_plan(plan, claim), frozenset[str]()
     try:
         while plan.decision == "send":
@@ -114,7 +111,7 @@ async def _poll(facts: Facts, run: VideoRun) -> Facts:
         unsearched(claim),
         submitted.job_id,
         resources,
-        deadline_seconds=max(0.0, run.deadline_seconds - submitted.late_seconds),
+        deadline_seconds=max(0.0, run.asked.deadline_seconds - submitted.late_seconds),
         fresh=not submitted.reused,
     )
     return facts._replace(step=step)
@@ -149,4 +146,4 @@ async def _plan_again(plan: ModelPlan, rejected: frozenset[str], run: VideoRun) 
     model = catalog.get(plan.model)
     if model is None:
         raise ConfigurationError(f"{plan.model} has vanished from the API's list of models")
-    return replan_options(plan, run.request, model, rejected)
+    return replan_options(plan, run.asked.request, model, rejected)

@@ -1,4 +1,4 @@
-"""The flow for one model."""
+"""The flow that makes one video, or several takes of it, from one model."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
 from typing import Annotated, Any, Literal
@@ -9,13 +9,13 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
-from .prefect_refusals import in_our_words
+from .prefect_refusals import explain_prefect_refusals
 from .production import make_videos, run_name
 
 __all__ = ["generate_video"]
 
 
-@in_our_words
+@explain_prefect_refusals
 @flow(name="generate-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def generate_video(
     prompt: str,

@@ -49,6 +49,11 @@ class RunRequest(NamedTuple):
         """How many videos make the run a success."""
         return len(self.models) * self.takes if self.min_success is None else self.min_success
 
+    @property
+    def deadline_seconds(self) -> float:
+        """How long to wait for a job."""
+        return self.deadline_minutes * 60
+
     def asked(self) -> dict[str, Any]:
         """Return what was asked as a plan and a result record it: short, and without secrets."""
         return {"models": elide(list(self.models)), "takes": self.takes, **self.request.asked()}

@@ -194,7 +194,11 @@ class _Chain:
         submission = turn.submission
         assert submission is not None
         asked = parse_run_request(
-            prompt=submission.prompt, models=submission.models, settings=SMALL, takes=submission.takes
+            prompt=submission.prompt,
+            models=submission.models,
+            settings=SMALL,
+            takes=submission.takes,
+            deadline_minutes=DEADLINE_MINUTES,
         )
         limits = current_limits()
         client = self._credentials.get_client(limits.timeouts)
@@ -203,11 +207,10 @@ class _Chain:
             plan = await resources.threads.run(dry_run, asked, self._catalog)
             assert not plan.refused, plan.problems
             run = video_chain.VideoRun(
-                request=asked.request,
+                asked=asked,
                 scope=scope_of_key(submission.key, "loopback"),
                 resources=resources,
                 limit=asyncio.Semaphore(8),
-                deadline_seconds=DEADLINE_MINUTES * 60,
                 run_id=f"chain-{os.getpid()}",
             )
             videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
