@@ -6,7 +6,6 @@ import os
 import socket
 import stat
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -32,6 +31,7 @@ from openrouter_video.stores.errors import explain
 from openrouter_video.stores.folder_store import FolderStore
 from openrouter_video.stores.object_store import S3Store
 from openrouter_video.threads import start
+from tests.support.flow_processes import wait_until
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
@@ -288,7 +288,7 @@ def test_a_mode_that_makes_no_sense_is_refused(text: str, monkeypatch: pytest.Mo
 
 
 def connections_to(url: str) -> int:
-    """How many connections this process has to a server of this machine."""
+    """How many connections this process has to a server of this machine; one that was closed may take a moment."""
     port = int(url.rpartition("127.0.0.1:")[2].partition("/")[0])
     return sum(
         bool(one.raddr) and one.raddr[1] == port and one.status == psutil.CONN_ESTABLISHED
@@ -302,23 +302,23 @@ async def test_no_sftp_connection_outlives_its_run(sftp_store_url: str, runs: Fa
     runs.use_store(sftp_store_url)
     for number in range(2):
         assert (await runs.generate(idempotency_key=f"k{number}")).status == "completed"
-        assert connections_to(sftp_store_url) == 0
+        wait_until(lambda: connections_to(sftp_store_url) == 0)
     runs.sandbox.add_fault(Fault(on="content", status=404, times=None))
     assert (await runs.generate(idempotency_key="open")).status == "open"
     runs.sandbox.clear_faults()
     assert (await runs.collect_one()).status == "completed"
-    assert connections_to(sftp_store_url) == 0
+    wait_until(lambda: connections_to(sftp_store_url) == 0)
     runs.use_key("wrong")
     assert (await runs.generate(idempotency_key="refused")).status == "refused"
     with pytest.raises(RequestRefused):
         load_image(f"{sftp_store_url}/absent.png")
     assert main(["ledger", "list", "--output", sftp_store_url]) == 0
-    assert connections_to(sftp_store_url) == 0
+    wait_until(lambda: connections_to(sftp_store_url) == 0)
     with pytest.raises(ConfigurationError, match="Check the credentials"):
         open_store(
             sftp_store_url, {"password": "wrong", "key_filename": None, "look_for_keys": False, "allow_agent": False}
         )
-    assert connections_to(sftp_store_url) == 0
+    wait_until(lambda: connections_to(sftp_store_url) == 0)
 
 
 def test_idle_sftp_connections_are_few(sftp_store_url: str) -> None:
@@ -330,14 +330,14 @@ def test_idle_sftp_connections_are_few(sftp_store_url: str) -> None:
         assert connections_to(sftp_store_url) == 12
         late = ExitStack()
         late.enter_context(store.session())
-    assert connections_to(sftp_store_url) <= 9
+    wait_until(lambda: connections_to(sftp_store_url) <= 9)
     store.close()
-    assert connections_to(sftp_store_url) == 1
+    wait_until(lambda: connections_to(sftp_store_url) == 1)
     late.close()
-    assert connections_to(sftp_store_url) == 0
+    wait_until(lambda: connections_to(sftp_store_url) == 0)
     store.write_bytes("a", b"x")
     assert store.child().read_bytes("a") == b"x"
-    assert connections_to(sftp_store_url) == 0
+    wait_until(lambda: connections_to(sftp_store_url) == 0)
 
 
 # ---- Stores that nobody can reach ------------------------------------------------------------------------------------
@@ -421,11 +421,7 @@ def test_a_late_answer_is_put_away(sftp_store_url: str, monkeypatch: pytest.Monk
     with pytest.raises(ConfigurationError, match="did not answer"):
         open_store(sftp_store_url)
     assert isinstance(answers[0].result(), Store)
-    for _ in range(200):
-        if connections_to(sftp_store_url) == 0:
-            break
-        time.sleep(0.05)
-    assert connections_to(sftp_store_url) == 0
+    wait_until(lambda: connections_to(sftp_store_url) == 0)
 
 
 @pytest.mark.parametrize(
