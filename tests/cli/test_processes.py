@@ -36,7 +36,7 @@ def test_one_command_without_a_key_makes_videos(surroundings: dict[str, str], tm
     """--sandbox --json: one document on stdout, videos on disk, and a terminal that Prefect leaves alone."""
     words = (*COMMAND, "fan-out", *ASKED, "--model", VEO, "--model", SEEDANCE, "--sandbox", "--json")
     done = subprocess.run(
-        words, cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=150, check=False
+        words, cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

@@ -26,7 +26,7 @@ BY_PATH = [f"flows/{file}.py:{name}" for file, name in FLOWS.items()]
 BY_MODULE = [f"openrouter_video.flows:{name}" for name in FLOWS.values()]
 
 
-def run(argv: Sequence[str | Path], cwd: Path, home: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def run(argv: Sequence[str | Path], cwd: Path, home: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run a program as a user would: none of our variables, no PYTHONPATH, and a Prefect home of its own."""
     ours = ("OPENROUTER", "PREFECT", "PYTHONPATH", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -201,7 +201,7 @@ def test_the_installed_command_makes_videos_there(
     models = ["--model", "google/veo-3.1-lite", "--model", "bytedance/seedance-2.0-mini"]
     fields = ["--duration", "4", "--resolution", "720p", "--no-audio", "--output", str(neighbour / "videos")]
     argv = [*command, *models, *fields, "--sandbox", "--json"]
-    report = json.loads(checked(run(argv, neighbour, neighbour / "home", timeout=150)))
+    report = json.loads(checked(run(argv, neighbour, neighbour / "home")))
     assert report["status"] == "completed"
     assert [outcome["status"] for outcome in report["outcomes"]] == ["completed", "completed"]
     for outcome in report["outcomes"]:

@@ -56,7 +56,7 @@ def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -
     """Run a program to its good end, in the Prefect of this test session; its output."""
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     full = {**os.environ, **settings, **(env or {})}
-    done = subprocess.run(command, cwd=cwd, env=full, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, cwd=cwd, env=full, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
