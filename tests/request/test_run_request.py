@@ -115,3 +115,8 @@ def test_a_key_that_protects_nothing_is_refused(key: str | None, words: str | No
     run = parse_run_request(prompt="p", model="a/b")._replace(idempotency_key=key)
     assert [words in problem.message for problem in run.problems() if words] == ([True] if words else [])
     assert bool(run.problems()) == bool(words)
+
+
+def test_minutes_become_seconds() -> None:
+    """People give the deadline in minutes."""
+    assert parse_run_request(prompt="p", model="a/b", deadline_minutes=1.5).deadline_seconds == 90

@@ -13,7 +13,7 @@ from openrouter_video.errors import LedgerError, Problem, StorageError
 from openrouter_video.ledger.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, Submitted, Unrecorded
 from openrouter_video.outcome import LeftOut, Outcome, SavedFile
 from openrouter_video.planning.plan import ModelPlan
-from openrouter_video.run.conclusions import outcome_of
+from openrouter_video.run.conclusions import outcome_of, unreadable
 from openrouter_video.run.facts import Facts, Saved, Trouble
 from openrouter_video.run.polling import Step
 
@@ -477,3 +477,17 @@ def test_what_has_not_ended_has_nothing_to_fetch() -> None:
     """Nobody downloads a job that still runs."""
     with pytest.raises(ValueError, match="the job of key k1 has not ended"):
         accepted().ended_job()
+
+
+def test_a_key_that_cannot_be_read_stays_open() -> None:
+    """Nothing is known of it, and the message says what will change that."""
+    outcome = unreadable("k1", "access was denied.")
+    assert (outcome.key, outcome.status, outcome.reused) == ("k1", "open", True)
+    assert str(outcome.error).startswith("access was denied. Once that is fixed")
+
+
+def test_where_the_video_is_for_a_log() -> None:
+    """Its place and size, or that there is none."""
+    saved = Saved(files=(VIDEO,), sidecar_url="s3://videos/a.json")
+    assert accepted().video == "no video"
+    assert accepted()._replace(saved=saved).video == "s3://videos/a.1.mp4 (9 bytes)"

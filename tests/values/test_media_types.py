@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openrouter_video.media_types import is_page, sniff, suffix_of
+from openrouter_video.media_types import is_page, peek, sniff, suffix_of
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"
 
@@ -58,3 +58,11 @@ def test_a_page_is_no_video_under_any_label(head: bytes) -> None:
 def test_the_bytes_decide_on_the_suffix(head: bytes, suffix: str) -> None:
     """Whatever the label says."""
     assert suffix_of(head) == suffix
+
+
+@pytest.mark.parametrize("chunks", [[], [b"", b"ab"], [b"a" * 63, b"b", b"c"], [b"a" * 100, b"b"]])
+def test_looking_at_the_first_bytes_takes_none_away(chunks: list[bytes]) -> None:
+    """At most 64 of them, however they arrive."""
+    head, body = peek(chunks)
+    whole = b"".join(chunks)
+    assert (head, b"".join(body)) == (whole[:64], whole)
