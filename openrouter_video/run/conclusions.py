@@ -168,21 +168,31 @@ def _with_files(known: Outcome, saved: Saved, job: VideoJob) -> Outcome:
 def _of_files(known: Outcome, facts: Facts, saved: Saved, job: VideoJob) -> Outcome:
     """Files are safe: all there is to come, or some of it, or no whole video.
 
-    Of what does not play, the provider may still have the whole: the job stays open until a later run has got the same
-    once more. So it does for an output that may still come.
+    For an output that may still come a run leaves the job open, and a collection does not.
     """
     if facts.trouble is not None:
         return _left_open(known, facts.trouble.reason, job)
     known = _with_notes(known, saved.missing)
-    over = _changed(known, status="completed", sidecar_url=saved.sidecar_url)
     first = saved.files[0]
+    if saved.waits and not facts.reused and first.kind in {"video", "playable"}:
+        return _left_open(known, "; ".join(saved.missing), job)
+    over = _changed(known, status="completed", sidecar_url=saved.sidecar_url)
     if first.kind == "video":
-        return _left_open(known, "; ".join(saved.missing), job) if saved.waits and not facts.reused else over
+        return over
     if saved.fault is None:
         return _changed(over, status="failed", error=NO_VIDEO)
     damage = f"damaged: it came like this each time, and is kept at {first.url}. {saved.fault}".rstrip(".")
-    if first.kind == "playable":
-        return _with_notes(over, [damage])
+    return _with_notes(over, [damage]) if first.kind == "playable" else _of_damage(over, damage, saved, job)
+
+
+def _of_damage(over: Outcome, damage: str, saved: Saved, job: VideoJob) -> Outcome:
+    """What is safe does not play; the provider may still have the whole, or another output that is the video.
+
+    The job stays open until a later run has got the same once more, and nothing else can come.
+    """
+    known = _changed(over, sidecar_url=None)
+    if saved.waits:
+        return _left_open(known, "; ".join([damage, *saved.missing]), job)
     if saved.seen_before:
         return _changed(over, status="failed", error=damage)
     return _left_open(known, f"{damage}. {COLLECT} looks for a whole one, and ends the job without", job)

@@ -119,10 +119,9 @@ class Downloader:
             if kept is not None:
                 outputs.keep_damaged(index, kept[0], seen_before=kept[1])
                 error = None
-            elif isinstance(error, BrokenVideo):
-                error = BrokenVideo(
-                    f"It is not a whole video, and came differently each time: {error.fault} {STAYS_OPEN}"
-                )
+            elif not outputs.has_video:
+                fault = outputs.fault(index)
+                error = BrokenVideo(f"It is not a whole video, and came differently each time: {fault}. {STAYS_OPEN}")
         return None if outputs.has_video else error
 
     def _saved(self, claim: Claim, job: VideoJob, outputs: Outputs) -> Saved:

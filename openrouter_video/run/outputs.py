@@ -54,8 +54,16 @@ class Outputs:
         self._files.append(None)
 
     def error(self) -> ContentUnavailable | StorageError | None:
-        """Return what stood in the way of the first output that was given up, if any was."""
-        return self._errors[min(self._errors)] if self._errors else None
+        """Return what stands in the way of the job: of the outputs that were given up the first that may still come.
+
+        That one is gone for good must not end the job while another is not.
+        """
+        first = min(self._errors, key=lambda index: (self._is_final(index), index), default=None)
+        return None if first is None else self._errors[first]
+
+    def fault(self, index: int) -> str:
+        """Return why an output was given up, without a full stop."""
+        return _reason(self._errors[index])
 
     def same_again(self) -> list[tuple[int, str]]:
         """Return index and digest of each output that came more than once the same, and is no video.

@@ -255,6 +255,33 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
         ended(saved=saved(DAMAGED, fault="it was cut", seen_before=True)),
         {**file_fields(DAMAGED), **FAILED, "error": CAME_LIKE_THIS},
     ),
+    "damaged the same as before, but another output may still come": (
+        ended(
+            saved=saved(DAMAGED, fault="it was cut", seen_before=True, missing=("output 1: HTTP 503",), waits=True),
+            reused=True,
+        ),
+        {
+            **file_fields(DAMAGED),
+            "reused": True,
+            "notes": ("fallback", "output 1: HTTP 503"),
+            "error": f"{CAME_LIKE_THIS}; output 1: HTTP 503; {FINISHES}",
+        },
+    ),
+    "damaged, but it plays, and another output may still come": (
+        ended(
+            saved=saved(
+                DAMAGED.model_copy(update={"kind": "playable"}),
+                fault="it was cut",
+                missing=("output 1 of 2: HTTP 503",),
+                waits=True,
+            )
+        ),
+        {
+            **file_fields(DAMAGED),
+            "notes": ("fallback", "output 1 of 2: HTTP 503"),
+            "error": f"output 1 of 2: HTTP 503; {FINISHES}",
+        },
+    ),
     "damaged, but it plays": (
         ended(saved=saved(DAMAGED.model_copy(update={"kind": "playable"}), fault="it was cut")),
         {**file_fields(DAMAGED), **COMPLETED, "notes": ("fallback", CAME_LIKE_THIS)},

@@ -471,6 +471,25 @@ async def test_pictures_alone_are_kept_and_end_the_job(bench: Bench) -> None:
     assert bench.files == ["grok.json", "grok.take-1.1.png", "grok.take-1.2.png"]
 
 
+@pytest.mark.parametrize(
+    "mangles", [("no_moov",) * 5 + ("short_by_one",), ("no_moov", "webm", "garbled", "cut_clean", "short_by_one")]
+)
+async def test_an_output_that_is_gone_ends_no_job_whose_other_came_damaged(
+    bench: Bench, mangles: tuple[str, ...]
+) -> None:
+    """The other may come whole: what is raised is its damage, which leaves the job open, and not that one is gone."""
+    bench.more_outputs()
+    bench.sandbox.add_fault(Fault(on="content", status=410, times=5))
+    for mangle in mangles:
+        bench.sandbox.add_fault(Fault(on="content", mangle=mangle))
+    bench.sandbox.add_fault(Fault(on="content", mangle="short_by_one", times=None))
+    several = bench.job.model_copy(update={"videos": 2})
+    with pytest.raises(BrokenVideo, match="The job stays open"):
+        await bench.keep(several, reused=True)
+    bench.sandbox.clear_faults()
+    assert (await bench.keep(several, reused=True)).status == "completed"
+
+
 async def test_a_refusal_is_not_tried_again(bench: Bench) -> None:
     """401 stays 401."""
     bench.sandbox.add_fault(Fault(on="content", status=401, body="x", times=None))

@@ -16,6 +16,7 @@ DAMAGED = SavedFile(url="s3://videos/a.damaged.mp4", bytes=7, sha256="ef", kind=
 SIDECAR = "s3://videos/a.json"
 LATER = ContentUnavailable(ContentAnswer("HTTP 502.", again=True))
 NEVER = ContentUnavailable(ContentAnswer("HTTP 404", again=False, final=True))
+GONE = ContentUnavailable(ContentAnswer("HTTP 410", again=True, final=True, status=410))
 FULL = StorageError("the disk is full")
 BROKEN = BrokenVideo("it ends early", sha256="ef")
 
@@ -53,6 +54,27 @@ def test_an_output_that_is_given_up(error: ContentUnavailable | StorageError, sa
     assert outputs.same_again() == []
     assert (saved.files, saved.waits) == ((VIDEO,), waits)
     assert saved.missing == (f"output 1 of 2 could not be had: {said}",)
+
+
+@pytest.mark.parametrize(
+    ("errors", "first"),
+    [
+        ((GONE, LATER), LATER),
+        ((GONE, BROKEN), BROKEN),
+        ((NEVER, GONE, LATER, FULL), LATER),
+        ((GONE, GONE), GONE),
+        ((LATER, FULL), LATER),
+    ],
+)
+def test_an_output_that_is_gone_does_not_speak_for_the_others(
+    errors: tuple[ContentUnavailable | StorageError, ...], first: ContentUnavailable | StorageError
+) -> None:
+    """What stands in the way of the job is what stands in the way of an output that may still come."""
+    outputs = Outputs()
+    for error in errors:
+        outputs.failed(error)
+        outputs.give_up(error)
+    assert outputs.error() is first
 
 
 @pytest.mark.parametrize("beside_a_video", [True, False])
