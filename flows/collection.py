@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, cast
 
 from prefect import flow, get_run_logger
@@ -26,13 +27,14 @@ from openrouter_video.run import (
     Step,
     Turns,
     current_limits,
+    divide,
     not_here,
     open_resources,
     outcome_of,
     tell,
     unreadable,
 )
-from openrouter_video.tasks import RESULT_FORMAT, poll_job, publish_report, unsearched
+from openrouter_video.tasks import RESULT_FORMAT, publish_report, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
@@ -41,6 +43,7 @@ from .prefect_refusals import explain_prefect_refusals
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import finish
+from .video_steps import AsCalls, AsTasks, VideoSteps
 
 __all__ = ["collect_videos"]
 
@@ -64,7 +67,10 @@ class Job(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """What all jobs of one collection share; ``until`` is the one moment to which all of them are waited for."""
+    """What all jobs of one collection share.
+
+    ``until`` is the one moment to which all of them are waited for, ``steps_with`` the grain of their steps.
+    """
 
     destination: Destination
     ledger: Ledger
@@ -73,6 +79,7 @@ class Collection(NamedTuple):
     limits: Limits
     until: float
     threads: Threads
+    steps_with: Callable[[Resources], VideoSteps] = AsTasks
 
 
 @explain_prefect_refusals
@@ -143,6 +150,9 @@ async def _collect(reading: Reading, collection: Collection) -> list[Outcome]:
     outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
     now = datetime.now(UTC)
     outcomes += [outcome_of(Facts.of_entry(entry, now), now) for entry in reading.entries if not _is_job(entry)]
+    if divide(len(jobs), collection.limits.lanes):
+        # Of so many none has task runs of its own; each logs one line at its end.
+        collection = collection._replace(steps_with=partial(AsCalls, log=get_run_logger()))
     return outcomes + await _collect_jobs(jobs, collection)
 
 
@@ -170,7 +180,7 @@ async def _collect_jobs(entries: Sequence[LedgerEntry], collection: Collection) 
             for end, members in zip(opened, groups.values(), strict=True)
             for entry in members
         ]
-        answers = await asyncio.gather(*(_ask(job, 0.0) for job in jobs), return_exceptions=True)
+        answers = await asyncio.gather(*(_ask(job, 0.0, collection) for job in jobs), return_exceptions=True)
         steps = [_step_of(answer) for answer in answers]
         by_expiry = sorted(zip(jobs, steps, strict=True), key=lambda pair: _expiry(pair[1]))
         ends = await asyncio.gather(
@@ -222,33 +232,30 @@ async def _destination_of(group: Recorded, given: Destination) -> Destination:
     return given.at(group.output)
 
 
-async def _ask(job: Job, deadline_seconds: float) -> Step:
+async def _ask(job: Job, deadline_seconds: float, collection: Collection) -> Step:
     if isinstance(job.resources, str):
         return Step("leave_open", reason=job.resources)
     if origin(job.claim.base_url) != origin(job.resources.client.base_url):
         return Step("leave_open", reason=f"it belongs to {job.claim.base_url}; collect it with that base URL")
-    return await poll_job(
-        unsearched(job.claim),
-        job.entry.job_id or "",
-        job.resources,
-        deadline_seconds=deadline_seconds,
-        fresh=False,
-    )
+    steps = collection.steps_with(job.resources)
+    return await steps.poll(job.claim, job.entry.job_id or "", deadline_seconds, fresh=False)
 
 
 async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | None:
     """Bring one job to its end, or say why it stays open; None if it is left for the next time, beyond the limit."""
     remaining = collection.until - collection.limits.clock()
     if step.job is None and remaining > 0:
-        step = await _ask(job, remaining)
+        step = await _ask(job, remaining, collection)
     if step.job is None or isinstance(job.resources, str):
         outcome = _left_open(job.entry, step)
     else:
         async with collection.turns.take() as turn:
             if turn is None:
                 return None
-            facts = await finish(Facts.of_entry(job.entry)._replace(step=step), job.resources)
+            steps = collection.steps_with(job.resources)
+            facts = await finish(Facts.of_entry(job.entry)._replace(step=step), steps, job.resources)
             outcome = outcome_of(facts, datetime.now(UTC))
+            steps.log_end(outcome)
             turn.used = outcome.status != "open"
     claim = job.claim
     tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -21,8 +21,8 @@ from openrouter_video.outcome import FanOut, Outcome, run_status, total_cost
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.run import Facts, Resources, current_limits, folder_of, open_resources, outcome_of
-from openrouter_video.tasks import ProgressBar, fetch_catalog, make_plan, publish_report, unsearched
+from openrouter_video.run import Facts, Lane, Resources, current_limits, divide, folder_of, open_resources, outcome_of
+from openrouter_video.tasks import ProgressBar, fetch_catalog, make_lane, make_plan, publish_report, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
 
@@ -30,6 +30,7 @@ from .final_states import final_state, refused_state
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import VideoRun, make_video
+from .video_steps import AsCalls, AsTasks
 
 __all__ = ["collect_command_of", "make_videos", "run_name"]
 
@@ -72,6 +73,7 @@ async def _produce(run: RunRequest) -> FanOut:
             asked=run,
             scope=scope,
             resources=resources,
+            steps=AsTasks(resources),
             limit=asyncio.Semaphore(run.concurrency),
             run_id=identity.run_id,
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
@@ -108,26 +110,44 @@ async def _list_models(wanted: Sequence[str], client: VideoClient) -> Catalog:
 
 
 async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
-    """Make all videos side by side; the failure of one never touches another."""
+    """Make all videos side by side, each a chain of tasks, or many of them in lanes; none touches another."""
     videos = [(model, take) for model in plan.models for take in plan.each_take]
     threads, ledger = run.resources.threads, run.resources.ledger
     ledger.expect([run.scope.key(model.model, take) for model, take in videos if model.decision == "send"])
     bar = ProgressBar(len(videos))
     await bar.start()
 
-    async def make(model: ModelPlan, take: int) -> Outcome:
-        (result,) = await asyncio.gather(make_video(model, take, run), return_exceptions=True)
-        outcome = result if isinstance(result, Outcome) else await _of_broken_chain(model, take, result, run)
-        await bar.advance()
-        return outcome
+    async def make_in_lane(lane: Lane) -> list[Outcome]:
+        calls = run._replace(steps=AsCalls(run.resources, get_run_logger()))
+        return await _side_by_side(_make(*videos[index], calls, bar) for index in lane.indexes)
 
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(make(model, take)) for model, take in videos]
+        if lanes := divide(len(videos), run.resources.limits.lanes):
+            get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
+            made = await _side_by_side(make_lane(lane, unsearched(make_in_lane)) for lane in lanes)
+            outcomes = [outcome for lane in made for outcome in lane]
+        else:
+            outcomes = await _side_by_side(_make(model, take, run, bar) for model, take in videos)
     except asyncio.CancelledError:
         await _say_what_goes_on(videos, run)
         raise
     await threads.run(ledger.drop_marks)
+    return outcomes
+
+
+async def _make(model: ModelPlan, take: int, run: VideoRun, bar: ProgressBar) -> Outcome:
+    """Make one video; an error that nobody foresaw is in its outcome, and ends nothing else."""
+    (result,) = await asyncio.gather(make_video(model, take, run), return_exceptions=True)
+    outcome = result if isinstance(result, Outcome) else await _of_broken_chain(model, take, result, run)
+    run.steps.log_end(outcome)
+    await bar.advance()
+    return outcome
+
+
+async def _side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all at once, and return what they return, in their order; one cancellation is for all."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in coroutines]
     return [task.result() for task in tasks]
 
 

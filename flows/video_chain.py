@@ -1,11 +1,10 @@
-"""One video from its plan to its file: submit, poll, download, as tasks called straight from the flow."""
+"""One video from its plan to its file: submit, poll, download, as tasks of their own or inside a lane's."""
 
 from __future__ import annotations
 
 import asyncio
 import platform
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 from openrouter_video.api import ContentUnavailable
@@ -16,8 +15,9 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Facts, Progress, Resources, Trouble, look_again, outcome_of, settle, tell
-from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
 from openrouter_video.videos import video_path
+
+from .video_steps import VideoSteps
 
 __all__ = ["VideoRun", "finish", "make_video"]
 
@@ -30,6 +30,7 @@ class VideoRun(NamedTuple):
     asked: RunRequest
     scope: Scope
     resources: Resources
+    steps: VideoSteps
     limit: asyncio.Semaphore
     run_id: str
     folder: str | None = None
@@ -74,7 +75,7 @@ async def _send(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
     try:
         facts = await _submit(plan, claim, run)
         facts = await _poll(facts, run)
-        facts = await finish(facts, run.resources)
+        facts = await finish(facts, run.steps, run.resources)
     finally:
         left = await run.resources.submitter.record_again(claim.key)
     return facts._replace(unrecorded=left)
@@ -82,11 +83,10 @@ async def _send(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
 
 async def _submit(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
     """Submit a body; as often as a 400 names options that are in it, submit what the policy makes of it without."""
-    submit = partial(submit_video, resources=run.resources, deadline_seconds=run.asked.deadline_seconds)
     facts, rejected = Facts.of_plan(plan, claim), frozenset[str]()
     try:
         while plan.decision == "send":
-            submitted = await submit(unsearched(claim), unsearched(plan.body))
+            submitted = await run.steps.submit(claim, plan.body, run.asked.deadline_seconds)
             if not (named := _rejected_options(submitted, plan)):
                 return facts.after_submission(submitted)
             rejected |= named
@@ -107,24 +107,18 @@ async def _poll(facts: Facts, run: VideoRun) -> Facts:
         return await resources.threads.run(look_again, facts, resources.store)
     if submitted.state != "accepted" or submitted.job_id is None:
         return facts
-    step = await poll_job(
-        unsearched(claim),
-        submitted.job_id,
-        resources,
-        deadline_seconds=max(0.0, run.asked.deadline_seconds - submitted.late_seconds),
-        fresh=not submitted.reused,
-    )
+    left = max(0.0, run.asked.deadline_seconds - submitted.late_seconds)
+    step = await run.steps.poll(claim, submitted.job_id, left, fresh=not submitted.reused)
     return facts._replace(step=step)
 
 
-async def finish(facts: Facts, resources: Resources) -> Facts:
+async def finish(facts: Facts, steps: VideoSteps, resources: Resources) -> Facts:
     """Bring the video of a job to safety after its last poll, and record its end; what is in the way leaves it open."""
     if facts.job is None:
         return facts
-    claim, job = facts.ended_job()
-    if job.completed:
+    if facts.job.completed:
         try:
-            facts = await download_video(unsearched(claim), unsearched(job), unsearched(facts), resources)
+            facts = await steps.download(facts)
         except (ContentUnavailable, StorageError) as error:
             facts = facts._replace(trouble=Trouble.of(error))
     if facts.recorded is None:
@@ -141,9 +135,7 @@ def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:
 
 async def _plan_again(plan: ModelPlan, rejected: frozenset[str], run: VideoRun) -> ModelPlan:
     """Apply the policy again after a 400, which is free and final, over a catalog that is fetched afresh."""
-    client = run.resources.client
-    catalog = await fetch_catalog.with_options(refresh_cache=True)(client.base_url, client)
-    model = catalog.get(plan.model)
+    model = (await run.steps.list_models_afresh()).get(plan.model)
     if model is None:
         raise ConfigurationError(f"{plan.model} has vanished from the API's list of models")
     return replan_options(plan, run.asked.request, model, rejected)

@@ -20,6 +20,7 @@ __all__ = [
     "PlanLine",
     "collect_command",
     "explanation",
+    "final_line",
     "group_left_out",
     "interruption_message",
     "plan_lines",
@@ -138,6 +139,14 @@ def interruption_message(
     if not running and not uncertain:
         lines.append("No job of this run goes on, and nothing more will be billed.")
     return "\n".join(lines)
+
+
+def final_line(outcome: Outcome) -> str:
+    """Return in one line what became of a video, such as ``x-ai/grok take 2: completed, $0.05, s3://bucket/x.mp4``."""
+    status = f"{outcome.status} (reused)" if outcome.reused else outcome.status
+    cost = dollars(outcome.cost_usd) if outcome.cost_usd is not None else None
+    told = [status, cost, printable(outcome.url) if outcome.url else None, explanation(outcome)]
+    return f"{_title(outcome)}: {', '.join(filter(None, told))}"
 
 
 def explanation(outcome: Outcome) -> str:

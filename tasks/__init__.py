@@ -6,6 +6,7 @@ _share_modules(__name__)
 
 from .catalog import fetch_catalog
 from .download import download_video
+from .lane import make_lane
 from .plan import make_plan
 from .poll import poll_job
 from .report import ProgressBar, publish_report
@@ -18,6 +19,7 @@ __all__ = [
     "ProgressBar",
     "download_video",
     "fetch_catalog",
+    "make_lane",
     "make_plan",
     "poll_job",
     "publish_report",

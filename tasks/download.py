@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import VideoJob
 from openrouter_video.ledger import Claim
-from openrouter_video.run import Facts, Progress, Resources, tell
+from openrouter_video.run import Facts, Resources, download
 
 __all__ = ["download_video"]
 
@@ -18,7 +18,12 @@ __all__ = ["download_video"]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-async def download_video(claim: Claim, job: VideoJob, facts: Facts, resources: Resources) -> Facts:
+async def download_video(
+    claim: Claim,  # noqa: ARG001 (for Prefect to draw)
+    job: VideoJob,  # noqa: ARG001 (the same)
+    facts: Facts,
+    resources: Resources,
+) -> Facts:
     """Download, verify and publish the videos of a finished job, write the sidecar, then end its ledger entry.
 
     ``claim`` and ``job`` are part of ``facts``; by them Prefect draws this run behind its submission and its poll.
@@ -26,7 +31,4 @@ async def download_video(claim: Claim, job: VideoJob, facts: Facts, resources: R
     Raises:
         ContentUnavailable, StorageError: if no further attempt can help; the job stays open and can be collected.
     """
-    tell(Progress("downloading", claim.model, claim.take, claim.key, job.id, job.status))
-    facts = await resources.downloader.keep(facts)
-    get_run_logger().info("%s: %s", claim.title, facts.video)
-    return facts
+    return await download(facts, resources, get_run_logger())

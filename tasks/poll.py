@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.ledger import Claim
-from openrouter_video.run import Progress, Resources, Step, is_news, next_step, poll_interval, tell
+from openrouter_video.run import Resources, Step, poll
 
 __all__ = ["poll_job"]
 
@@ -25,22 +23,7 @@ async def poll_job(
 ) -> Step:
     """Ask for a job's status until it is terminal, hopeless or past the deadline; never fails for the API's sake.
 
-    ``fresh`` means that the job was made a moment ago, so that the first question can wait. After each answer the
-    ledger is asked again to take what it has not taken of the submission. Prefect's retries serve a loop that died of
-    something else.
+    ``fresh`` means that the job was made a moment ago, so that the first question can wait. Prefect's retries serve a
+    loop that died of something else.
     """
-    limits, began, told = resources.limits, resources.limits.clock(), None
-    await limits.sleep(poll_interval(0.0) if fresh else 0.0)
-    while True:
-        answer = await resources.client.get_job(job_id)
-        elapsed = limits.clock() - began
-        step = next_step(answer, elapsed, deadline_seconds, random.random())  # noqa: S311 (spreads load)
-        if is_news(answer, elapsed, told):
-            told = (answer.reason, elapsed)
-            get_run_logger().info("%s: %s after %.0f s", claim.title, answer.reason, elapsed)
-            status = answer.job.status if answer.job else None
-            tell(Progress("waiting", claim.model, claim.take, claim.key, job_id, status))
-        await resources.submitter.record_again(claim.key)
-        if step.action != "wait":
-            return step
-        await limits.sleep(step.seconds)
+    return await poll(claim, job_id, resources, get_run_logger(), deadline_seconds=deadline_seconds, fresh=fresh)

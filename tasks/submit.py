@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.ledger import Claim, Submitted
-from openrouter_video.run import Progress, Resources, tell
-from openrouter_video.text import clip
+from openrouter_video.run import Resources, submit
 
 __all__ = ["submit_video"]
 
@@ -34,10 +32,4 @@ async def submit_video(
         KeyConflict: if the key belongs to a different request.
         LedgerError: if the claim could not be written; nothing was sent.
     """
-    tell(Progress("submitting", claim.model, claim.take, claim.key))
-    told = partial(get_run_logger().warning, "%s: %s", claim.title)
-    submitted = await resources.submitter.submit(claim, body, patience=deadline_seconds, told=told)
-    words = "reused" if submitted.reused else submitted.state
-    said = f": {clip(submitted.reason)}" if submitted.reason else ""
-    get_run_logger().info("%s: %s, job %s, key %s%s", claim.title, words, clip(str(submitted.job_id)), claim.key, said)
-    return submitted
+    return await submit(claim, body, resources, get_run_logger(), deadline_seconds=deadline_seconds)

@@ -221,12 +221,19 @@ def _beginning_with_an_empty_database() -> Iterator[None]:
 
 
 @pytest.fixture
-def runs(prefect_server: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultyRuns]:
-    """Flows that make one video in a folder of their own; the sandbox's jobs are done as soon as they are drawn."""
+def runs(
+    request: pytest.FixtureRequest, prefect_server: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[FaultyRuns]:
+    """Flows that make one video in a folder of their own; the sandbox's jobs are done as soon as they are drawn.
+
+    With the parameter "lane", the video is made in a lane, as those of a large run are.
+    """
     from openrouter_video.sandbox import Sandbox  # noqa: PLC0415 (only the tests of flows pay for it)
     from tests.support.faulty_runs import FaultyRuns  # noqa: PLC0415
 
     made = FaultyRuns(monkeypatch, tmp_path / "videos")
+    if getattr(request, "param", "chain") == "lane":
+        made.limits = made.limits._replace(lanes=0)
     with Sandbox(job_seconds=0) as sandbox:
         made.use(sandbox)
         yield made

@@ -8,11 +8,13 @@ from openrouter_video.run.conflicts import find_conflicts
 from openrouter_video.run.destination import Destination, Folder, find_destination, folder_of
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
+from openrouter_video.run.lanes import Lane, divide
 from openrouter_video.run.limits import Limits, current_limits, using_limits
-from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
+from openrouter_video.run.polling import Step
 from openrouter_video.run.progress import Progress, tell, watching
 from openrouter_video.run.resources import Resources, open_resources
 from openrouter_video.run.settling import settle
+from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.video_files import look_again
 
 __all__ = [
@@ -20,25 +22,28 @@ __all__ = [
     "Destination",
     "Facts",
     "Folder",
+    "Lane",
     "Limits",
+    "Log",
     "Progress",
     "Resources",
     "Step",
     "Trouble",
     "Turns",
     "current_limits",
+    "divide",
+    "download",
     "exit_within",
     "find_conflicts",
     "find_destination",
     "folder_of",
-    "is_news",
     "look_again",
-    "next_step",
     "not_here",
     "open_resources",
     "outcome_of",
-    "poll_interval",
+    "poll",
     "settle",
+    "submit",
     "tell",
     "unreadable",
     "using_limits",

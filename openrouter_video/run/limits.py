@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from openrouter_video.api import DownloadLimits, Timeouts, download_limits
 from openrouter_video.run.download import DOWNLOAD_ATTEMPTS
+from openrouter_video.run.lanes import MOST_LANES
 from openrouter_video.run.submission import SubmitPolicy
 
 __all__ = ["Limits", "current_limits", "using_limits"]
@@ -29,8 +30,9 @@ class Limits(NamedTuple):
 
     ``timeouts``: of single requests. ``submit``: how long to wait for a 429, a passing 402, a connection, or another
     process. ``download_attempts``: per video. ``download``: how long, slow and large one download may be. ``sleep`` and
-    ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. How long to wait for a
-    job is the flow's own ``deadline_minutes``.
+    ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. ``lanes``: up to so many
+    videos have task runs of their own, and more of them share so many. How long to wait for a job is the flow's own
+    ``deadline_minutes``.
     """
 
     timeouts: Timeouts = Timeouts()
@@ -39,6 +41,7 @@ class Limits(NamedTuple):
     download: DownloadLimits = DownloadLimits()
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
+    lanes: int = MOST_LANES
 
 
 _limits: ContextVar[Limits | None] = ContextVar("openrouter_video_limits", default=None)

@@ -501,7 +501,7 @@ async def test_one_odd_job_does_not_keep_the_others_waiting(sandbox: Sandbox, mo
         return await real(self, job_id)
 
     monkeypatch.setattr(VideoClient, "get_job", stumble)
-    monkeypatch.setattr("flows.collection.poll_job", poll_job.with_options(retries=0))
+    monkeypatch.setattr("flows.video_steps.poll_job", poll_job.with_options(retries=0))
     by_status = {outcome.status: outcome for outcome in await collect_videos()}
     assert set(by_status) == {"completed", "open"}
     assert "unexpected ArithmeticError: odd" in (by_status["open"].error or "")

@@ -1,13 +1,15 @@
 """What runs in the processes of chaos: workers that take turns until none is left, and the collector at the end.
 
-Most workers run the flow's own chain of submit, poll and download (``flows.video_chain.make_video``) without Prefect's
-engine, which takes seconds to start; the others run the whole flows against a real Prefect server.
+Most workers run the flow's own chain of submit, poll and download (``flows.video_chain.make_video``) as plain calls, as
+a lane does, without Prefect's engine, which takes seconds to start; the others run the whole flows against a real
+Prefect server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -20,6 +22,7 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows import collect_videos, fan_out_video, video_chain
+from flows.video_steps import AsCalls
 from openrouter_video.api.catalog import Catalog
 from openrouter_video.api.client import Timeouts
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
@@ -54,10 +57,6 @@ def run_worker(field: Field, name: str, kind: str, turns: Sequence[Turn]) -> Non
     if kind == "flow":
         asyncio.run(_hands(field, name, mine, _by_flow, AT_ONCE[kind]))
         return
-    plain = {task: getattr(video_chain, task).fn for task in ("submit_video", "poll_job", "download_video")}
-    # It is the engine that would unwrap the arguments.
-    for attribute, replacement in {**plain, "unsearched": lambda value: value}.items():
-        setattr(video_chain, attribute, replacement)
     with disable_run_logger():
         asyncio.run(_hands(field, name, mine, _Chain(field).run, AT_ONCE[kind]))
 
@@ -210,6 +209,7 @@ class _Chain:
                 asked=asked,
                 scope=scope_of_key(submission.key, "loopback"),
                 resources=resources,
+                steps=AsCalls(resources, logging.getLogger("chaos")),
                 limit=asyncio.Semaphore(8),
                 run_id=f"chain-{os.getpid()}",
             )

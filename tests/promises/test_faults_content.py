@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 
 KEY = "one-video"
 FILES = ["x-ai--grok-imagine-video.json", "x-ai--grok-imagine-video.mp4"]
@@ -59,6 +60,7 @@ def _assert_open(outcome: Outcome, runs: FaultyRuns, words: str) -> None:
     ],
     ids=["409", "429", "502", "503", "dropped before", "dropped after", "slow"],
 )
+@in_both_grains
 async def test_content_that_passes_is_fetched_again(runs: FaultyRuns, fault: dict[str, Any]) -> None:
     """The second attempt, a second later, brings the video home in the same run."""
     runs.sandbox.add_fault(Fault(on="content", **fault))
@@ -69,6 +71,7 @@ async def test_content_that_passes_is_fetched_again(runs: FaultyRuns, fault: dic
     assert runs.count("content") == 2 or ("delay_seconds" in fault and runs.count("content") > 2)
 
 
+@in_both_grains
 async def test_retry_after_of_content_is_kept(runs: FaultyRuns) -> None:
     """Instead of the doubling waits."""
     runs.sandbox.add_fault(Fault(on="content", status=503, headers={"Retry-After": "90"}))
@@ -76,6 +79,7 @@ async def test_retry_after_of_content_is_kept(runs: FaultyRuns) -> None:
     assert 90 in runs.time.slept
 
 
+@in_both_grains
 async def test_nobody_waits_an_hour_for_content(runs: FaultyRuns) -> None:
     """An API that asks for more patience than a run has leaves the job open, for collect to try again then."""
     runs.sandbox.add_fault(Fault(on="content", status=503, headers={"Retry-After": "3600"}))
@@ -86,6 +90,7 @@ async def test_nobody_waits_an_hour_for_content(runs: FaultyRuns) -> None:
 
 @pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
 @pytest.mark.parametrize("status", [401, 404])
+@in_both_grains
 async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, status: int, times: int | None) -> None:
     """Asking again at once would not help: open with the reason, and collect, or a new run, finishes it later."""
     body = {"error": {"code": status, "message": "No such luck"}}
@@ -102,6 +107,7 @@ async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, sta
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> None:
     """Once is not enough, since the run's own answer may be too early; a collection that hears it again ends it."""
     body = {"error": {"code": 410, "message": "No such luck"}}
@@ -114,6 +120,7 @@ async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> N
     assert ((await runs.generate(idempotency_key=KEY)).status, runs.jobs) == ("failed", 1)
 
 
+@in_both_grains
 async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) -> None:
     """The first answers were wrong: nothing is lost."""
     runs.sandbox.add_fault(Fault(on="content", status=410, times=5))
@@ -121,6 +128,7 @@ async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) 
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_an_expired_copy_ends_the_job_at_once(runs: FaultyRuns) -> None:
     """The time of its retention is over and nothing is there: failed, with its cost, and never asked for again."""
     over = {"status": "completed", "usage": {"cost": 0.4}, "expires_at": "2026-01-01T00:00:00Z"}
@@ -137,6 +145,7 @@ async def test_an_expired_copy_ends_the_job_at_once(runs: FaultyRuns) -> None:
     [*({"status": status} for status in (409, 502, 503)), {"drop": "after"}],
     ids=["409", "502", "503", "dropped"],
 )
+@in_both_grains
 async def test_content_that_stays_away_leaves_the_job_open(runs: FaultyRuns, fault: dict[str, Any]) -> None:
     """Five attempts with doubling waits; then open with the reason, and collect finishes it later."""
     runs.sandbox.add_fault(Fault(on="content", **fault, times=None))
@@ -163,6 +172,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("mangle", BROKEN)
+@in_both_grains
 async def test_a_broken_video_is_fetched_again_and_never_published(runs: FaultyRuns, mangle: Any) -> None:
     """Between the attempts nothing is there; after the second the whole video is, and nothing else."""
     between: list[list[str]] = []
@@ -174,6 +184,7 @@ async def test_a_broken_video_is_fetched_again_and_never_published(runs: FaultyR
 
 
 @pytest.mark.parametrize("mangle", ["html", "json", "empty", "gzip_cut", "cut_reset"])
+@in_both_grains
 async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: Any) -> None:
     """Five attempts, nothing published, no stray file; collect finishes it once the API gives the whole of it."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
@@ -185,6 +196,7 @@ async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: An
 
 
 @pytest.mark.parametrize("mangle", ["cut_clean", "no_moov", "webm"])
+@in_both_grains
 async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns, mangle: Any) -> None:
     """Open, with the damaged file beside; collect finishes it once the API gives the whole of it, and removes that."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
@@ -197,6 +209,7 @@ async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns, ma
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_nothing_damaged_is_fetched_for_ever(runs: FaultyRuns) -> None:
     """The second run that gets the same ends the job, with its cost and the file; the third asks for nothing."""
     runs.sandbox.add_fault(Fault(on="content", mangle="no_moov", times=None))
@@ -212,6 +225,7 @@ async def test_nothing_damaged_is_fetched_for_ever(runs: FaultyRuns) -> None:
 
 
 @pytest.mark.parametrize("mangle", ["quicktime", "padded", "gzip"])
+@in_both_grains
 async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) -> None:
     """One download, and a new run finds it again under its own suffix."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
@@ -229,6 +243,7 @@ async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) 
     assert (restored.status, restored.url, runs.count("content"), runs.jobs) == ("completed", outcome.url, 2, 1)
 
 
+@in_both_grains
 async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> None:
     """Through the poll, which names two of them, and the whole flow."""
     faults = [
@@ -253,6 +268,7 @@ async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> No
 @pytest.mark.parametrize(
     "limits", [DownloadLimits(seconds=0.3), DownloadLimits(rate_seconds=0.3)], ids=["in time", "by rate"]
 )
+@in_both_grains
 async def test_a_trickle_holds_up_nothing(runs: FaultyRuns, limits: DownloadLimits) -> None:
     """The run ends, the job is open in words, and collect finishes it when the API is quicker."""
     runs.sandbox.add_fault(Fault(on="content", mangle="drip", times=None))
@@ -264,6 +280,7 @@ async def test_a_trickle_holds_up_nothing(runs: FaultyRuns, limits: DownloadLimi
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_a_redirect_that_is_not_followed_is_named(runs: FaultyRuns) -> None:
     """The signature in it is told to nobody."""
     runs.sandbox.add_fault(
@@ -274,6 +291,7 @@ async def test_a_redirect_that_is_not_followed_is_named(runs: FaultyRuns) -> Non
     assert "canary" not in outcome.model_dump_json()
 
 
+@in_both_grains
 async def test_a_video_that_is_mislabelled_is_not_published(runs: FaultyRuns) -> None:
     """A web page that calls itself video/mp4 is still a web page."""
     body = "<!doctype html><title>Just a moment</title>"
@@ -311,6 +329,7 @@ def _on_s3(url: str) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("mangle", ["cut_reset", "cut_clean", "no_moov"])
+@in_both_grains
 async def test_a_broken_video_leaves_no_upload_open_on_s3(
     runs: FaultyRuns, s3_store_url: str, large_videos: None, mangle: Any
 ) -> None:
@@ -327,6 +346,7 @@ async def test_a_broken_video_leaves_no_upload_open_on_s3(
         assert hashlib.sha256(file.read()).hexdigest() == outcome.sha256
 
 
+@in_both_grains
 async def test_a_bucket_that_vanishes_leaves_the_job_open(runs: FaultyRuns, s3_store_url: str, tmp_path: Path) -> None:
     """With the ledger elsewhere the job is not forgotten; the bucket back, collect finishes it."""
     bucket = s3_store_url.removeprefix("s3://").partition("/")[0]
@@ -374,6 +394,7 @@ def _can(do: Callable[[], None]) -> bool:
     return False
 
 
+@in_both_grains
 async def test_a_full_disk_leaves_the_job_open(
     runs: FaultyRuns, small_disk: tuple[Path, Callable[[str], None]], large_videos: None
 ) -> None:
@@ -389,6 +410,7 @@ async def test_a_full_disk_leaves_the_job_open(
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_a_disk_that_becomes_read_only_leaves_the_job_open(
     runs: FaultyRuns, small_disk: tuple[Path, Callable[[str], None]]
 ) -> None:
@@ -405,6 +427,7 @@ async def test_a_disk_that_becomes_read_only_leaves_the_job_open(
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_a_file_too_large_for_the_store_leaves_the_job_open(runs: FaultyRuns, large_videos: None) -> None:
     """A limit on the size of files, as quotas set it, is told; without it collect finishes the job."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -419,6 +442,7 @@ async def test_a_file_too_large_for_the_store_leaves_the_job_open(runs: FaultyRu
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_a_store_that_vanishes_leaves_the_job_open(runs: FaultyRuns) -> None:
     """Videos and ledger go away together while the job is waited for; when they are back, collect finishes it."""
     away = runs.output.with_name("away")
@@ -437,6 +461,7 @@ async def test_a_store_that_vanishes_leaves_the_job_open(runs: FaultyRuns) -> No
     _assert_whole(await runs.collect_one(), runs)
 
 
+@in_both_grains
 async def test_a_ledger_that_fills_up_while_the_answer_comes_loses_no_job(
     runs: FaultyRuns, small_disk: tuple[Path, Callable[[str], None]]
 ) -> None:

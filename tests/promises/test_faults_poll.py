@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 
 KEY = "one-video"
 
@@ -39,6 +40,7 @@ KEY = "one-video"
     ],
     ids=["5xx", "429", "dropped", "slow", "garbage", "no status", "unknown status", "odd errors"],
 )
+@in_both_grains
 async def test_a_poll_that_tells_nothing_is_asked_again(runs: FaultyRuns, faults: list[dict[str, Any]]) -> None:
     """Whatever answers in a row, the job is waited for: completed, one job, one POST."""
     for fault in faults:
@@ -52,6 +54,7 @@ async def test_a_poll_that_tells_nothing_is_asked_again(runs: FaultyRuns, faults
 
 
 @pytest.mark.parametrize("asked", ["90", "date"])
+@in_both_grains
 async def test_retry_after_of_a_poll_is_kept(runs: FaultyRuns, asked: str) -> None:
     """In seconds, and as an HTTP date."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=91), usegmt=True)
@@ -62,6 +65,7 @@ async def test_retry_after_of_a_poll_is_kept(runs: FaultyRuns, asked: str) -> No
     assert runs.time.slept[1] == pytest.approx(90, abs=3)
 
 
+@in_both_grains
 async def test_surprises_in_the_last_answer_do_not_lose_the_video(runs: FaultyRuns) -> None:
     """A price that is none, and a strange date: completed all the same, at an unknown price."""
     body = '{"status": "completed", "usage": {"cost": NaN, "is_byok": "?"}, "expires_at": [1], "unsigned_urls": {}}'
@@ -81,6 +85,7 @@ async def test_surprises_in_the_last_answer_do_not_lose_the_video(runs: FaultyRu
         (404, "Job gen-vid-x not found", "does not know the job under this key and base URL"),
     ],
 )
+@in_both_grains
 async def test_a_poll_that_is_refused_leaves_the_job_open_at_once(
     runs: FaultyRuns, status: int, message: str, advice: str
 ) -> None:
@@ -101,6 +106,7 @@ async def test_a_poll_that_is_refused_leaves_the_job_open_at_once(
     assert (runs.jobs, runs.count("submit")) == (1, 1)
 
 
+@in_both_grains
 async def test_a_wrong_key_collects_nothing_and_loses_nothing(runs: FaultyRuns) -> None:
     """The sandbox's own 401: the job stays open until the right key comes."""
     runs.sandbox.add_fault(Fault(on="poll", status=401))
@@ -126,6 +132,7 @@ async def test_a_wrong_key_collects_nothing_and_loses_nothing(runs: FaultyRuns) 
     ],
     ids=["failed", "failed with an object", "cancelled", "expired", "dead"],
 )
+@in_both_grains
 async def test_the_providers_word_is_final_at_once(runs: FaultyRuns, body: Any, error: str) -> None:
     """The outcome is failed with the provider's text; nothing asks, or pays, again under this key."""
     runs.sandbox.add_fault(Fault(on="poll", body=body, times=None))
@@ -138,6 +145,7 @@ async def test_the_providers_word_is_final_at_once(runs: FaultyRuns, body: Any, 
     assert (runs.jobs, runs.count("submit"), runs.count("poll"), runs.files) == (1, 1, 1, [])
 
 
+@in_both_grains
 async def test_a_job_stuck_beyond_the_deadline_is_collected_later(runs: FaultyRuns) -> None:
     """A deadline is no failure: open, also for a retry and a new run, until it is ready."""
     with Sandbox(job_seconds=3600) as stuck:
@@ -153,6 +161,7 @@ async def test_a_job_stuck_beyond_the_deadline_is_collected_later(runs: FaultyRu
         assert (later.status, later.job_id, runs.jobs, runs.count("submit")) == ("completed", first.job_id, 1, 1)
 
 
+@in_both_grains
 async def test_an_api_in_trouble_beyond_the_deadline_leaves_the_job_open(runs: FaultyRuns) -> None:
     """The last answer is told."""
     runs.sandbox.add_fault(Fault(on="poll", status=502, times=None))
@@ -215,6 +224,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil-127.0.0.1"])
+@in_both_grains
 async def test_urls_of_another_host_are_never_asked(runs: FaultyRuns, elsewhere: Listener, host: str) -> None:
     """Neither polling_url nor unsigned_urls lead anywhere: completed by our own URLs, and nothing arrives there."""
     for kind in ("submit", "poll"):
@@ -227,6 +237,7 @@ async def test_urls_of_another_host_are_never_asked(runs: FaultyRuns, elsewhere:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil-127.0.0.1"])
 @pytest.mark.parametrize("status", [301, 307])
+@in_both_grains
 async def test_a_redirect_to_another_host_is_never_followed(
     runs: FaultyRuns, elsewhere: Listener, host: str, status: int
 ) -> None:
@@ -244,6 +255,7 @@ async def test_a_redirect_to_another_host_is_never_followed(
     assert (elsewhere.received, elsewhere.looked_up) == ([], [])
 
 
+@in_both_grains
 async def test_a_redirected_submission_is_uncertain_and_goes_nowhere_else(
     runs: FaultyRuns, elsewhere: Listener
 ) -> None:
@@ -256,6 +268,7 @@ async def test_a_redirected_submission_is_uncertain_and_goes_nowhere_else(
     assert (elsewhere.received, elsewhere.looked_up) == ([], [])
 
 
+@in_both_grains
 async def test_collect_asks_no_other_host_than_the_jobs_own(runs: FaultyRuns, elsewhere: Listener) -> None:
     """With another base URL in the environment the job is left alone, and the message names its own."""
     runs.sandbox.add_fault(Fault(on="poll", status=404))

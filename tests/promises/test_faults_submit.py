@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 
 KEY = "one-video"
 
@@ -60,6 +61,7 @@ def _envelope(status: int, message: str, metadata: dict[str, Any] | None = None)
         *("200 HTML", "202 cut in the id", "202 no id", "redirect"),
     ],
 )
+@in_both_grains
 async def test_an_answer_that_proves_nothing_is_never_sent_again(runs: FaultyRuns, fault: Fault, words: str) -> None:
     """One job is charged; the flow's retry and a new run with the key send nothing, and all say what to do."""
     runs.sandbox.add_fault(fault)
@@ -76,6 +78,7 @@ async def test_an_answer_that_proves_nothing_is_never_sent_again(runs: FaultyRun
     assert runs.sandbox.charges[0].session_id == first.key
 
 
+@in_both_grains
 async def test_an_uncertain_video_of_a_run_without_a_key_is_found_by_its_retry(runs: FaultyRuns) -> None:
     """The root flow run identifies it: the retry sends nothing, and a new run is a new video."""
     runs.sandbox.add_fault(Fault(on="submit", status=503, accepted=True))
@@ -91,6 +94,7 @@ async def test_an_uncertain_video_of_a_run_without_a_key_is_found_by_its_retry(r
 # ---- Accepted, and the answer is late --------------------------------------------------------------------------------
 
 
+@in_both_grains
 async def test_a_run_waits_for_a_late_answer_and_completes(runs: FaultyRuns) -> None:
     """The answer comes after the submit time-out: polled, downloaded and reported as if it had come in time."""
     runs.sandbox.add_fault(Fault(on="submit", delay_seconds=1.5))
@@ -100,6 +104,7 @@ async def test_a_run_waits_for_a_late_answer_and_completes(runs: FaultyRuns) -> 
     assert (outcome.job_id, runs.jobs, runs.count("submit")) == (runs.sandbox.charges[0].job_id, 1, 1)
 
 
+@in_both_grains
 async def test_an_answer_after_the_end_of_its_run_is_recorded(runs: FaultyRuns) -> None:
     """The run has said that it does not know; the job is collected all the same."""
     runs.sandbox.add_fault(Fault(on="submit", delay_seconds=4))
@@ -133,6 +138,7 @@ async def _break_the_ledger(runs: FaultyRuns) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("mended", ["while it is polled", "never"])
+@in_both_grains
 async def test_a_job_that_the_ledger_does_not_take_at_once(runs: FaultyRuns, mended: str) -> None:
     """It is recorded at a later poll; or else its id is in the outcome, with the command that records it."""
     runs.sandbox.add_fault(Fault(on="submit", delay_seconds=0.7))
@@ -182,6 +188,7 @@ def _in_seconds(seconds: int) -> str:
     ],
     ids=["429 seconds", "429 date", "402 in flight", "402 no header", "429 at once", "429 garbage"],
 )
+@in_both_grains
 async def test_a_passing_refusal_is_waited_for(
     runs: FaultyRuns, status: int, headers: dict[str, str], metadata: dict[str, Any] | None, wait: float
 ) -> None:
@@ -196,6 +203,7 @@ async def test_a_passing_refusal_is_waited_for(
 
 
 @pytest.mark.parametrize("retry_after", ["0", "200"])
+@in_both_grains
 async def test_a_rate_limit_that_outlasts_the_waiting_is_refused(runs: FaultyRuns, retry_after: str) -> None:
     """Nothing is charged after five minutes of it, and not a hundred requests are sent; later the key is as good."""
     headers = {"Retry-After": retry_after}
@@ -212,6 +220,7 @@ async def test_a_rate_limit_that_outlasts_the_waiting_is_refused(runs: FaultyRun
     assert runs.jobs == 1
 
 
+@in_both_grains
 async def test_an_uncertain_answer_after_a_rate_limit_is_not_sent_again(runs: FaultyRuns) -> None:
     """Each attempt is judged by its own answer."""
     runs.sandbox.add_fault(Fault(on="submit", status=429, body=_envelope(429, "Slow")))
@@ -224,6 +233,7 @@ async def test_an_uncertain_answer_after_a_rate_limit_is_not_sent_again(runs: Fa
 # ---- No connection ---------------------------------------------------------------------------------------------------
 
 
+@in_both_grains
 async def test_a_refused_connection_is_tried_again_until_somebody_listens(runs: FaultyRuns) -> None:
     """Nothing was sent, so nothing can be charged; the job is made as soon as the API is back."""
     await runs.know_models(runs.sandbox.base_url)
@@ -242,6 +252,7 @@ async def test_a_refused_connection_is_tried_again_until_somebody_listens(runs: 
 
 
 @pytest.mark.parametrize("failure", ["refused", "name", "no TLS", "self-signed", "hangs up"])
+@in_both_grains
 async def test_a_connection_that_is_never_made_ends_as_a_refusal(
     runs: FaultyRuns, failure: str, tmp_path: Path
 ) -> None:
@@ -342,6 +353,7 @@ ZOD = json.dumps([{"code": "too_small", "path": ["duration"], "message": "Number
     ],
     ids=["400", "ZodError", "401", "402", "403", "404", "413"],
 )
+@in_both_grains
 async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
     runs: FaultyRuns, status: int, body: Any, words: str, advice: str
 ) -> None:
@@ -356,6 +368,7 @@ async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
     assert (again.status, again.reused, runs.jobs) == ("completed", False, 1)
 
 
+@in_both_grains
 async def test_a_refused_request_may_be_mended_under_its_key(runs: FaultyRuns) -> None:
     """As its advice says; once something is accepted, the key belongs to that request."""
     runs.sandbox.add_fault(Fault(on="submit", status=400, body=_envelope(400, "No such thing")))
@@ -367,6 +380,7 @@ async def test_a_refused_request_may_be_mended_under_its_key(runs: FaultyRuns) -
     assert runs.jobs == 1
 
 
+@in_both_grains
 async def test_a_wrong_key_is_refused_and_the_right_one_serves_later(runs: FaultyRuns) -> None:
     """The sandbox's own 401, in OpenRouter's words; the key itself is in no message."""
     runs.use_key("sk-or-canary-wrong")
@@ -383,6 +397,7 @@ async def test_a_wrong_key_is_refused_and_the_right_one_serves_later(runs: Fault
 
 
 @pytest.mark.parametrize("mangle", ["status_200", "no_polling_url", "relative_polling_url"])
+@in_both_grains
 async def test_an_id_that_was_paid_for_is_never_thrown_away(runs: FaultyRuns, mangle: Any) -> None:
     """200 instead of 202, no polling_url or a relative one: completed, one job."""
     runs.sandbox.add_fault(Fault(on="submit", mangle=mangle, times=None))

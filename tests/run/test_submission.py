@@ -355,7 +355,10 @@ def _dripping_server(job_id: str) -> Iterator[tuple[str, threading.Event]]:
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
-                connection.recv(65536)
+                received = b""
+                # What is left unread when it is closed would take the answer along.
+                while b'"480p"}' not in received:
+                    received += connection.recv(65536)
                 for byte in answer[:-1]:
                     connection.sendall(bytes([byte]))
                     go_on.wait(0.01)

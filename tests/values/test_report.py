@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.outcome import LeftOut, Outcome, summary
-from openrouter_video.report import collect_command, explanation, interruption_message, table_rows
+from openrouter_video.report import collect_command, explanation, final_line, interruption_message, table_rows
 
 DONE = Outcome(
     model="google/veo-3.1-lite",
@@ -100,4 +100,12 @@ def test_the_command_that_collects_names_every_place() -> None:
     assert collect_command(output="my videos") == "openrouter-video collect --output 'my videos'"
     assert collect_command(output="s3://b/v", ledger="l", store="nightly", credentials="mine") == (
         "openrouter-video collect --output s3://b/v --ledger l --store nightly --credentials mine"
+    )
+
+
+def test_the_last_line_of_a_video() -> None:
+    """Where many videos share a task run, each has one line in its log."""
+    assert final_line(DONE) == "google/veo-3.1-lite: completed (reused), $0.0525, file:///videos/a.mp4"
+    assert final_line(HOSTILE.model_copy(update={"take": 2})) == (
+        "a/b [2J take 2: open, HTTP 502: bad; fallback: the request without options"
     )

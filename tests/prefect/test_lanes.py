@@ -1,0 +1,150 @@
+"""Large runs in lanes, on a real Prefect engine: the same outcomes with few task runs."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from flows import collect_videos, fan_out_video
+from openrouter_video.errors import TooFewVideos
+from openrouter_video.outcome import FanOut, Outcome
+from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run.limits import Limits, using_limits
+from openrouter_video.run.progress import Progress, watching
+from openrouter_video.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+GROK, WAN = "x-ai/grok-imagine-video", "alibaba/wan-3.0"
+SMALL = VideoSettings(duration=2, resolution="480p")
+FEW_LANES = Limits(lanes=3)
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox whose jobs are done at once, set up as the environment's API, and an output of its own."""
+    with Sandbox(job_seconds=0) as running:
+        monkeypatch.setenv("OPENROUTER_API_KEY", running.api_key)
+        monkeypatch.setenv("OPENROUTER_BASE_URL", running.base_url)
+        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
+        yield running
+
+
+async def fan_out(takes: int, limits: Limits = FEW_LANES, **kwargs: Any) -> FanOut | TooFewVideos:
+    """Make that many takes of two models, in lanes; a run that failed returns its error."""
+    with using_limits(limits):
+        state = await fan_out_video(
+            "A white orchid", [GROK, WAN], settings=SMALL, takes=takes, return_state=True, **kwargs
+        )
+    result = await state.aresult(raise_on_failure=False)
+    assert isinstance(result, FanOut | TooFewVideos)
+    return result
+
+
+async def task_runs(run_id: str | None) -> Counter[str]:
+    """The names of a run's task runs; Prefect's server hears of them a moment later."""
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run_id or "")]))
+    async with get_client() as client:
+        return Counter(one.name for one in await client.read_task_runs(flow_run_filter=only))
+
+
+async def test_a_large_run_has_a_task_run_a_lane(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """Every video is made and told of as in a chain, with one log line each; the watcher hears each of its steps."""
+    heard: list[Progress] = []
+    with watching(heard.append), caplog.at_level(logging.INFO, "prefect.task_runs"):
+        result = await fan_out(takes=4)
+    assert isinstance(result, FanOut)
+    assert (result.status, len(sandbox.charges)) == ("completed", 8)
+    assert [(one.model, one.take, one.status) for one in result.outcomes] == [
+        (model, take, "completed") for model in (GROK, WAN) for take in (1, 2, 3, 4)
+    ]
+    assert {charge.session_id for charge in sandbox.charges} == {one.key for one in result.outcomes}
+    assert Counter(one.stage for one in heard)["ended"] == 8
+    lines = [record.getMessage() for record in caplog.records if "prefect.task_runs" in record.name]
+    told = [line for line in lines if ": completed, $" in line]
+    assert len(told) == 8
+    assert any(line.startswith(f"{WAN} take 4: completed, $0.10, file://") for line in told)
+    assert not [line for line in lines if ": accepted, job" in line]
+
+
+async def test_the_task_runs_are_named_for_their_videos(sandbox: Sandbox) -> None:
+    """Beside the lanes a run has its list of models, its plan and its report."""
+    result = await fan_out(takes=4)
+    assert isinstance(result, FanOut)
+    names = await task_runs(result.run_id)
+    assert {name for name in names if name.startswith("videos")} == {
+        "videos 1-2 of 8",
+        "videos 3-5 of 8",
+        "videos 6-8 of 8",
+    }
+    assert sum(names.values()) <= 3 + 4
+    assert len(sandbox.charges) == 8
+
+
+async def test_one_video_fails_alone(sandbox: Sandbox) -> None:
+    """In a lane with others, whose outcomes are theirs."""
+    sandbox.add_fault(Fault(on="submit", model=WAN, status=500, body="no"))
+    result = await fan_out(takes=3)
+    assert isinstance(result, TooFewVideos)
+    assert Counter(one.status for one in result.outcomes) == {"completed": 5, "uncertain": 1}
+
+
+async def test_an_unexpected_error_ends_one_video(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in that video's outcome, which the ledger tells, and the lane goes on."""
+    from openrouter_video.run.download import Downloader  # noqa: PLC0415
+
+    keep, broken = Downloader.keep, [True]
+
+    async def breaks_once(self: Downloader, facts: Any) -> Any:
+        if broken:
+            broken.clear()
+            raise ZeroDivisionError("nobody foresaw this")
+        return await keep(self, facts)
+
+    monkeypatch.setattr(Downloader, "keep", breaks_once)
+    result = await fan_out(takes=3)
+    assert isinstance(result, TooFewVideos)
+    assert Counter(one.status for one in result.outcomes) == {"completed": 5, "open": 1}
+    (left,) = [one for one in result.outcomes if one.status == "open"]
+    assert "unexpected ZeroDivisionError: nobody foresaw this" in (left.error or "")
+    assert len(sandbox.charges) == 6
+    assert [one.status for one in await collected()] == ["completed"]
+
+
+async def collected(limits: Limits = FEW_LANES) -> list[Outcome]:
+    """What a collection finishes."""
+    with using_limits(limits):
+        outcomes: list[Outcome] = await collect_videos()
+    return outcomes
+
+
+async def test_a_second_run_of_a_key_pays_for_nothing(sandbox: Sandbox) -> None:
+    """Whichever of the two runs was in lanes."""
+    first = await fan_out(takes=3, idempotency_key="monday")
+    again = await fan_out(takes=3, limits=Limits(), idempotency_key="monday")
+    third = await fan_out(takes=3, idempotency_key="monday")
+    assert isinstance(first, FanOut)
+    for later in (again, third):
+        assert isinstance(later, FanOut)
+        assert [one.url for one in later.outcomes] == [one.url for one in first.outcomes]
+        assert all(one.reused for one in later.outcomes)
+    assert len(sandbox.charges) == 6
+
+
+async def test_a_large_collection_has_no_task_run_a_job(sandbox: Sandbox) -> None:
+    """It finishes every job all the same, and logs one line for each."""
+    sandbox.add_fault(Fault(on="content", status=401, body="no", times=6))
+    left = await fan_out(takes=3)
+    assert isinstance(left, TooFewVideos)
+    assert Counter(one.status for one in left.outcomes) == {"open": 6}
+    outcomes = await collected()
+    assert [one.status for one in outcomes] == ["completed"] * 6
+    assert {one.job_id for one in outcomes} == {charge.job_id for charge in sandbox.charges}
