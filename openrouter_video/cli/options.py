@@ -205,10 +205,10 @@ def read_options(
     concurrency: int = 8,
     only_one: bool = False,
 ) -> RunRequest:
-    """Turn the options of a run into what is asked.
+    """Turn the options of a run into what is asked; whether such a run can be is left to ``RunRequest.problems``.
 
     Raises:
-        RequestRefused: if one cannot be read, or if together they make no sense for any model.
+        RequestRefused: if one cannot be read.
     """
     if not models:
         message = "no model was chosen; give --model, and see `openrouter-video models` for what there is"
@@ -235,6 +235,7 @@ def read_options(
         ledger=place.ledger,
         store=place.store,
         credentials=place.credentials,
+        checked=False,
     )
 
 

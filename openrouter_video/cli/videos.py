@@ -111,6 +111,8 @@ def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
     Raises:
         RequestRefused, ConfigurationError, ApiUnavailable: nothing was sent, nothing was spent.
     """
+    if problems := run.problems():
+        raise RequestRefused(problems)
     plan = None
     if not run.credentials:
         parse_api_key(environ.get("OPENROUTER_API_KEY"))

@@ -97,10 +97,12 @@ def parse_run_request(
     ledger: str | None = None,
     store: str | None = None,
     credentials: str | None = None,
+    checked: bool = True,
 ) -> RunRequest:
     """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
 
-    An empty text is as good as none: a form sends that of an emptied text box.
+    An empty text is as good as none: a form sends that of an emptied text box. Not ``checked``, the run may have
+    problems, for whoever reports them together with what was asked.
 
     Raises:
         RequestRefused: with one problem per thing to mend.
@@ -118,7 +120,7 @@ def parse_run_request(
         store=store or None,
         credentials=credentials or None,
     )
-    if problems := run.problems():
+    if checked and (problems := run.problems()):
         raise RequestRefused(problems)
     return run
 

@@ -211,6 +211,20 @@ def test_bad_input_is_refused_before_anything_is_spent(command: Command, sandbox
     refused(command("fan-out", PROMPT, *words, "--json"), sandbox, sentence)
 
 
+@pytest.mark.parametrize("wrong", [("--takes", "0"), ("--model", VEO), ("--min-success", "9")])
+def test_a_refusal_says_what_was_asked(command: Command, sandbox: Sandbox, wrong: tuple[str, ...]) -> None:
+    """What makes no sense for any model is a problem of the run, beside what was asked and all that a plan finds."""
+    said = command("fan-out", PROMPT, "--model", VEO, *wrong, "--json")
+    refused(said, sandbox, "")
+    assert (said.document["asked"]["models"][0], said.document["asked"]["prompt"]) == (VEO, PROMPT)
+    planned = command("plan", PROMPT, "--model", VEO, "--model", "no/such", *wrong, "--json")
+    assert planned.code == 2
+    assert planned.document["asked"]["models"][:2] == [VEO, "no/such"]
+    assert [model["model"] for model in planned.document["models"]] == [VEO]
+    assert len(planned.document["problems"]) == 2
+    assert sum("no/such" in problem for problem in planned.document["problems"]) == 1
+
+
 def test_an_empty_prompt_is_refused(command: Command, sandbox: Sandbox) -> None:
     """A video of nothing is not worth its price."""
     refused(command("generate", " ", "--model", VEO, "--json"), sandbox, "the prompt is empty")
