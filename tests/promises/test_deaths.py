@@ -37,7 +37,14 @@ def killed(runs: FaultyRuns, tmp_path: Path) -> Callable[..., None]:
 
     def run_until(point: str, **changes: Any) -> None:
         environment = environment_of(runs.sandbox, runs.output)
-        errand = Errand(ORDER, tmp_path / "process", PREFECT_API_URL.value() or "", environment, dies=point)
+        errand = Errand(
+            ORDER,
+            tmp_path / "process",
+            PREFECT_API_URL.value() or "",
+            environment,
+            dies=point,
+            lanes=runs.limits.lanes,
+        )
         if point == "between POST and answer":
             runs.sandbox.add_fault(Fault(on="submit", delay_seconds=20))
         with FlowProcess(errand._replace(**changes)) as process:
@@ -50,6 +57,7 @@ def killed(runs: FaultyRuns, tmp_path: Path) -> Callable[..., None]:
     return run_until
 
 
+@pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 @pytest.mark.parametrize("point", DEATHS)
 async def test_a_killed_run_is_collected_and_run_again(
     runs: FaultyRuns, killed: Callable[..., None], point: str

@@ -92,7 +92,12 @@ def _check_words(said: str, charges: Sequence[Charge], entry: LedgerEntry, outpu
         assert f"openrouter-video collect --output file://{output}" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("runs", "number"),
+    [("chain", signal.SIGINT), ("chain", signal.SIGTERM), ("lane", signal.SIGTERM)],
+    indirect=["runs"],
+    ids=["Ctrl-C", "SIGTERM", "SIGTERM in a lane"],
+)
 @pytest.mark.parametrize("name", STAGES)
 async def test_a_signal_ends_the_run_and_loses_nothing(
     runs: FaultyRuns, slow_sandbox: Sandbox, tmp_path: Path, name: str, number: signal.Signals
@@ -111,6 +116,7 @@ async def test_a_signal_ends_the_run_and_loses_nothing(
         environment_of(slow_sandbox, runs.output),
         submit_seconds=stage.seconds,
         crawls=name == "in the download",
+        lanes=runs.limits.lanes,
     )
     with FlowProcess(errand) as process:
         wait_until(lambda: stage.reached(slow_sandbox, runs.output), what=lambda: process.output)

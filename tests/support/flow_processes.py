@@ -23,6 +23,7 @@ from uuid import UUID
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import SavedFile
+from openrouter_video.run.lanes import MOST_LANES
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import Sandbox
@@ -45,7 +46,7 @@ class Errand(NamedTuple):
     """What a process is to do: run a flow, or a flow run that Prefect's server knows, and perhaps die at a point.
 
     ``submit_seconds``: its submit time-out. ``haste``: how many times faster than asked it waits between requests.
-    ``crawls``: its downloads take seconds.
+    ``crawls``: its downloads take seconds. ``lanes``: 0 makes its video in a lane, as those of a large run are.
     """
 
     parameters: dict[str, Any]
@@ -58,6 +59,7 @@ class Errand(NamedTuple):
     submit_seconds: float = 20.0
     haste: float = 10.0
     crawls: bool = False
+    lanes: int = MOST_LANES
 
 
 Work = Callable[[Errand], Coroutine[Any, Any, list[dict[str, Any]]]]
@@ -152,7 +154,8 @@ def _run(errand: Errand, work: Work) -> None:
     )
 
     timeouts = Timeouts(connect=5, submit=errand.submit_seconds, poll=10, content=errand.submit_seconds)
-    limits = Limits(timeouts=timeouts, submit=SubmitPolicy(margin=1.0), sleep=_hasty(errand.haste))
+    policy = SubmitPolicy(margin=1.0)
+    limits = Limits(timeouts=timeouts, submit=policy, sleep=_hasty(errand.haste), lanes=errand.lanes)
     results = errand.folder.parent / "results"
     with (
         temporary_settings({PREFECT_API_URL: errand.prefect_api, PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
