@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import psutil
 
 from tests.benchmarks.servers import (
     ROOT,
+    PrefectServer,
     Talker,
     clean_environment,
     end_group,
@@ -43,7 +44,7 @@ FULL = (
     *(Series(100, name, 5) for name in ("bare", "ours-sqlite", "ours-postgres")),
     *(Series(100, name, 3) for name in ("bare-defaults", "official-sdk", "prefect-alone", "ours-embedded")),
     *(Series(1000, name, 3) for name in ("bare", "ours-sqlite")),
-    *(Series(1000, name, 1) for name in ("bare-defaults", "official-sdk", "prefect-alone")),
+    *(Series(1000, name, 1) for name in ("bare-defaults", "official-sdk", "prefect-alone", "ours-chains")),
     *(Series(1000, name, 1) for name in ("ours-postgres", "ours-embedded")),
     Series(0, "ours-idle", 3),
 )
@@ -58,7 +59,7 @@ class Field(NamedTuple):
     """Where the contenders meet: the sandbox, Prefect's servers by contender, and a folder."""
 
     sandbox: Talker
-    servers: dict[str, str]
+    servers: dict[str, PrefectServer]
     watched: list[psutil.Process]
     folder: Path
 
@@ -69,7 +70,7 @@ class Field(NamedTuple):
         settings = {"OPENROUTER_BASE_URL": base_url, "OPENROUTER_API_KEY": key, "PREFECT_HOME": str(home)}
         settings["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "90"
         if contender in self.servers:
-            settings["PREFECT_API_URL"] = self.servers[contender]
+            settings["PREFECT_API_URL"] = self.servers[contender].url
         return clean_environment(**settings)
 
 
@@ -97,22 +98,24 @@ def _field(folder: Path, say: Any) -> Iterator[Field]:
         sandbox = Talker("sandbox_process")
         stack.callback(sandbox.close)
         sqlite = stack.enter_context(prefect_server(folder / "sqlite"))
-        servers = dict.fromkeys(("ours-sqlite", "ours-idle", "prefect-alone"), sqlite.url)
+        servers = dict.fromkeys(("ours-sqlite", "ours-chains", "ours-idle", "prefect-alone"), sqlite)
         watched = [psutil.Process(sandbox.process.pid), sqlite.process]
         database = stack.enter_context(postgres(folder / "postgres"))
         if database is None:
             say("PostgreSQL is not installed, so nothing is measured with it (apt-get install postgresql).")
         else:
             server = stack.enter_context(prefect_server(folder / "with-postgres", database))
-            servers["ours-postgres"] = server.url
+            servers["ours-postgres"] = server
             watched.append(server.process)
         yield Field(sandbox, servers, watched, folder)
 
 
 def _run(field: Field, contender: str, jobs: int) -> dict[str, Any]:
     """Run a contender once; one that does not come to its end is a figure too."""
-    settling = settle(field.watched)
+    settle(field.watched)
     field.sandbox.count()
+    server = field.servers.get(contender)
+    before = server.spent() if server else None
     output, result = field.folder / "videos", field.folder / "result.json"
     result.unlink(missing_ok=True)
     module = [sys.executable, "-m", "tests.benchmarks.runner"]
@@ -137,7 +140,11 @@ def _run(field: Field, contender: str, jobs: int) -> dict[str, Any]:
     figures: dict[str, Any] = json.loads(result.read_text()) if result.exists() else {}
     if process.returncode:
         figures["trouble"] = trouble or f"exit code {process.returncode}"
-    figures |= {"contender": contender, "jobs": jobs, "settling_s": settling}
+    figures |= {"contender": contender, "jobs": jobs, "settling_s": settle(field.watched)}
+    if server and before:
+        # With all that it has still done after the run.
+        spent, task_runs = server.spent()
+        figures |= {"server_cpu": spent - before[0], "task_runs": task_runs - before[1]}
     return {**figures, "requests": field.sandbox.count()}
 
 
@@ -196,4 +203,16 @@ def _summary(jobs: int, contender: str, runs: list[dict[str, Any]]) -> dict[str,
         "prefect_requests": {kind: count / len(whole) for kind, count in calls.most_common(12)},
         "events_per_job": events / made,
         "log_lines_per_job": lines / made,
+        **_on_server(whole, jobs),
+    }
+
+
+def _on_server(runs: Sequence[dict[str, Any]], jobs: int) -> dict[str, float]:
+    """Return what the runs of one contender took of Prefect's server, where it had a running one."""
+    told = [run for run in runs if "server_cpu" in run]
+    if not told:
+        return {}
+    return {
+        "server_cpu_ms_per_job": 1000 * statistics.median(run["server_cpu"] for run in told) / jobs,
+        "task_runs": statistics.median(run["task_runs"] for run in told),
     }

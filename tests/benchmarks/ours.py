@@ -9,6 +9,7 @@ from prefect import flow
 
 from flows import fan_out_video
 from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run.limits import Limits, using_limits
 from tests.benchmarks.measuring import resident_mib
 
 SMALL = VideoSettings(duration=1, resolution="480p")
@@ -26,6 +27,12 @@ async def make_videos(jobs: int, base_url: str, api_key: str, folder: Path) -> N
         concurrency=jobs,
         min_success=0,
     )
+
+
+async def make_videos_in_chains(jobs: int, base_url: str, api_key: str, folder: Path) -> None:
+    """Do the same without lanes: with three task runs for each video, however many there are."""
+    with using_limits(Limits(lanes=jobs)):
+        await make_videos(jobs, base_url, api_key, folder)
 
 
 def idle_mib() -> float:

@@ -61,7 +61,8 @@ def _contender(name: str, calls: Counter[str], base_url: str) -> Contender:
 
     prefect_calls.start_server()
     prefect_calls.count(calls, base_url)
-    return prefect_alone.make_videos if name == "prefect-alone" else ours.make_videos
+    made = {"prefect-alone": prefect_alone.make_videos, "ours-chains": ours.make_videos_in_chains}
+    return made.get(name, ours.make_videos)
 
 
 def _finish(figures: dict[str, Any], calls: Counter[str], result: str) -> None:

@@ -66,6 +66,11 @@ class PrefectServer(NamedTuple):
     url: str
     process: psutil.Process
 
+    def spent(self) -> tuple[float, int]:
+        """Return the processor time that it has taken so far, and how many task runs it knows."""
+        counted = httpx.post(f"{self.url}/task_runs/count", json={}, timeout=60, trust_env=False)
+        return cpu_of(self.process), int(counted.raise_for_status().json())
+
 
 @contextlib.contextmanager
 def prefect_server(folder: Path, database_url: str | None = None) -> Iterator[PrefectServer]:
@@ -128,14 +133,15 @@ def settle(processes: list[psutil.Process]) -> float:
     """Wait until servers have written what the last run left them with; the seconds that it took."""
     began = time.monotonic()
     while time.monotonic() - began < MOST_SETTLING_SECONDS:
-        before = sum(map(_cpu_of, processes))
+        before = sum(map(cpu_of, processes))
         time.sleep(0.5)
-        if sum(map(_cpu_of, processes)) - before < 0.5 * QUIET_SHARE * len(processes):
+        if sum(map(cpu_of, processes)) - before < 0.5 * QUIET_SHARE * len(processes):
             break
     return time.monotonic() - began
 
 
-def _cpu_of(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
+    """Return the processor time in seconds that a process and its children have taken so far."""
     used = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
         for one in [process, *process.children(recursive=True)]:

@@ -81,22 +81,20 @@ def _downloads(folder: Path, *, megabytes: int, times: int) -> dict[str, Any]:
     """Fetch one file by curl and by us, in turns, then four at once by us alone."""
     server = Talker("file_server", str(megabytes))
     port, curl = server.said[0], shutil.which("curl")
-    by_curl, by_curl_synced, by_us, target = (
-        list[float](),
-        list[float](),
-        list[dict[str, Any]](),
-        folder / "by-curl.mp4",
-    )
+    by_curl, by_curl_synced, by_pipe, by_us = list[float](), list[float](), list[float](), list[dict[str, Any]]()
+    target, url = folder / "by-curl.mp4", f"http://127.0.0.1:{port}/"
     try:
         for _ in range(times):
             if curl:
                 # Emptying an older file first would be curl's own affair.
                 target.unlink(missing_ok=True)
                 began = time.perf_counter()
-                subprocess.run([curl, "-sS", "-o", str(target), f"http://127.0.0.1:{port}/"], check=True)
+                subprocess.run([curl, "-sS", "-o", str(target), url], check=True)
                 by_curl.append(time.perf_counter() - began)
                 _sync(target)
                 by_curl_synced.append(time.perf_counter() - began)
+                target.unlink()
+                by_pipe.append(_fetch_and_digest(curl, url, target))
             by_us.append(_script("downloads", folder, port, "1", str(folder / "fetched")))
         four = _script("downloads", folder, port, "4", str(folder / "fetched"))
     finally:
@@ -114,7 +112,17 @@ def _downloads(folder: Path, *, megabytes: int, times: int) -> dict[str, Any]:
     if by_curl:
         figures["curl_seconds"] = statistics.median(by_curl)
         figures["curl_and_fsync_seconds"] = statistics.median(by_curl_synced)
+        figures["curl_sha256sum_and_fsync_seconds"] = statistics.median(by_pipe)
     return figures
+
+
+def _fetch_and_digest(curl: str, url: str, target: Path) -> float:
+    """Do by the shell's tools what a download does here: fetch, digest, write, and see it on the disk; its seconds."""
+    began = time.perf_counter()
+    script = 'set -o pipefail; "$0" -sS "$1" | tee "$2" | sha256sum'
+    subprocess.run(["bash", "-c", script, curl, url, str(target)], check=True, stdout=subprocess.DEVNULL)
+    _sync(target)
+    return time.perf_counter() - began
 
 
 def _sync(path: Path) -> None:
