@@ -24,6 +24,7 @@ from tests.support.prefect_servers import DATABASE, prefect_home
 from tests.support.small_videos import small_mp4
 
 if TYPE_CHECKING:
+    from openrouter_video.sandbox import Sandbox
     from tests.support.faulty_runs import FaultyRuns
 
 # A busy machine makes a first example slow; a test that is slow by itself is found by the suite's own time-out.
@@ -215,6 +216,22 @@ def _beginning_with_an_empty_database() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utilities, "mkdtemp", lambda: str(home))
         yield
+
+
+# ---- The API ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox whose jobs are done at once, set up as the environment's API, and an output of its own."""
+    from openrouter_video.sandbox import Sandbox  # noqa: PLC0415 (only those pay for it who ask for it)
+
+    with Sandbox(job_seconds=0.1) as running:
+        monkeypatch.setenv("OPENROUTER_API_KEY", running.api_key)
+        monkeypatch.setenv("OPENROUTER_BASE_URL", running.base_url)
+        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
+        monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
+        yield running
 
 
 # ---- Faults: whole flows against a sandbox, in simulated time --------------------------------------------------------

@@ -28,16 +28,6 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """What the environment leads to, with an output of its own."""
-    with Sandbox(job_seconds=0) as sandbox:
-        monkeypatch.setenv("OPENROUTER_BASE_URL", sandbox.base_url)
-        monkeypatch.setenv("OPENROUTER_API_KEY", sandbox.api_key)
-        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
-        yield sandbox
-
-
-@pytest.fixture
 def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A chat that takes lines by POST; the lines."""
     heard: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,17 +57,6 @@ async def short_waits() -> AsyncIterator[None]:
     """Polls follow each other at once."""
     with using_limits(Limits(sleep=_doze)):
         yield
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox whose jobs are done at once, set up as the environment's API, and an output of its own."""
-    with Sandbox(job_seconds=0.2) as running:
-        monkeypatch.setenv("OPENROUTER_API_KEY", running.api_key)
-        monkeypatch.setenv("OPENROUTER_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
-        monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
-        yield running
 
 
 async def _generate(model: str = VEO, **kwargs: Any) -> list[Outcome]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,16 +24,6 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 GROK, WAN = "x-ai/grok-imagine-video", "alibaba/wan-3.0"
 SMALL = VideoSettings(duration=2, resolution="480p")
 FEW_LANES = Limits(lanes=3)
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox whose jobs are done at once, set up as the environment's API, and an output of its own."""
-    with Sandbox(job_seconds=0) as running:
-        monkeypatch.setenv("OPENROUTER_API_KEY", running.api_key)
-        monkeypatch.setenv("OPENROUTER_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
-        yield running
 
 
 async def fan_out(takes: int, limits: Limits = FEW_LANES, **kwargs: Any) -> FanOut | TooFewVideos:

@@ -456,17 +456,6 @@ def ear() -> Iterator[Ear]:
     logger.setLevel(level)
 
 
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox as the environment's API, and an output of its own."""
-    with Sandbox(job_seconds=0) as running:
-        monkeypatch.setenv("OPENROUTER_API_KEY", running.api_key)
-        monkeypatch.setenv("OPENROUTER_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
-        monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
-        yield running
-
-
 async def _no_wait(_: float) -> None:
     return
 

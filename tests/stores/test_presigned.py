@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,17 +22,6 @@ VEO, GROK = "google/veo-3.1-lite", "x-ai/grok-imagine-video"
 SECRET = "canary-9b1d4f0a7c"
 FRAME = "https://bucket.s3.amazonaws.com/frame.png?X-Amz-Credential=AK&X-Amz-Date={0}&X-Amz-Signature=" + SECRET + "{0}"
 HOOK = f"https://me:{SECRET}@hooks.example/done?token={SECRET}#{SECRET}"
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox as the environment's API, and an output of its own."""
-    with Sandbox(job_seconds=0.1) as running:
-        monkeypatch.setenv("OPENROUTER_API_KEY", running.api_key)
-        monkeypatch.setenv("OPENROUTER_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path / "videos"))
-        monkeypatch.delenv("OPENROUTER_VIDEO_LEDGER", raising=False)
-        yield running
 
 
 def settings(signed: str) -> VideoSettings:
