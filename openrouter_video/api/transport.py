@@ -45,8 +45,9 @@ def client_options(url: str) -> dict[str, Any]:
     """
     # A proxy from the environment would read the key that goes to this machine unencrypted.
     proxy = None if is_loopback(url) else choose_proxy(url, getproxies())
-    # One context for all clients, since making one is slow; plain http to this machine needs none.
-    verify = False if url.startswith("http://") else tls_context(os.environ)
+    # One context for all clients, since making one is slow. Plain http needs none, but httpx would make one for each
+    # client: this one trusts nobody.
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http://") else tls_context(os.environ)
     return {"proxy": proxy.url if proxy else None, "trust_env": False, "verify": verify}
 
 

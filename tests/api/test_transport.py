@@ -13,7 +13,7 @@ import certifi
 import httpx
 import pytest
 
-from openrouter_video.api.transport import Connections, tls_context
+from openrouter_video.api.transport import Connections, client_options, tls_context
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox import Sandbox
 
@@ -152,3 +152,11 @@ def test_a_machine_without_certificates() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_plain_http_shares_one_context_that_trusts_nobody() -> None:
+    """None is made for each client, and a server with TLS is not talked to by mistake."""
+    context = client_options("http://127.0.0.1:8000/api/v1")["verify"]
+    assert isinstance(context, ssl.SSLContext)
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.cert_store_stats()["x509_ca"] == 0
