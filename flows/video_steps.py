@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from openrouter_video.api import Catalog
+from openrouter_video.errors import ApiUnavailable
 from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.report import final_line
@@ -17,6 +19,8 @@ from openrouter_video.run import Facts, Log, Resources, Step, download, poll, su
 from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
 
 __all__ = ["AsCalls", "AsTasks", "VideoSteps"]
+
+MODELS_AGAIN_SECONDS = (1.0, 4.0, 10.0)
 
 
 class VideoSteps(Protocol):
@@ -93,7 +97,11 @@ class AsCalls(VideoSteps):
         return await download(facts, self._resources, self._warnings)
 
     async def list_models_afresh(self) -> Catalog:
-        """List the models as they are at this moment."""
+        """List the models as they are at this moment; trouble that passes is waited for, as by the task."""
+        for seconds in MODELS_AGAIN_SECONDS:
+            with suppress(ApiUnavailable):
+                return await self._resources.client.list_models()
+            await self._resources.limits.sleep(seconds)
         return await self._resources.client.list_models()
 
     def log_end(self, outcome: Outcome) -> None:

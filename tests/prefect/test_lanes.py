@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,18 @@ from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows import collect_videos, fan_out_video
-from openrouter_video.errors import TooFewVideos
+from flows.video_steps import AsCalls
+from openrouter_video.api.client import VideoClient
+from openrouter_video.errors import ApiUnavailable, TooFewVideos
+from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.progress import Progress, watching
+from openrouter_video.run.resources import Resources
 from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.stores import open_store
+from openrouter_video.threads import Threads
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -136,3 +143,22 @@ async def test_a_large_collection_has_no_task_run_a_job(sandbox: Sandbox) -> Non
     outcomes = await collected()
     assert [one.status for one in outcomes] == ["completed"] * 6
     assert {one.job_id for one in outcomes} == {charge.job_id for charge in sandbox.charges}
+
+
+async def test_a_lane_asks_for_the_models_again_as_the_task_does(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Options that a model has refused are planned anew over a fresh list: trouble that passes must cost no video."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    store = open_store(str(tmp_path))
+    async with VideoClient(sandbox.api_key, sandbox.base_url) as client:
+        resources = Resources(client, store, Ledger(store.child("_jobs")), Threads(), Limits(sleep=sleep))
+        steps = AsCalls(resources, logging.getLogger("lane"))
+        sandbox.add_fault(Fault(on="models", status=503, times=3))
+        assert not (await steps.list_models_afresh()).lacks([GROK])
+        assert slept == [1, 4, 10]
+        sandbox.add_fault(Fault(on="models", status=503, times=None))
+        with pytest.raises(ApiUnavailable, match="HTTP 503"):
+            await steps.list_models_afresh()
