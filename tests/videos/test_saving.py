@@ -214,6 +214,24 @@ def test_a_video_has_its_media_type_on_s3(store: Store, make_mp4: Callable[..., 
     assert head["ContentType"] == "video/mp4"
 
 
+@of_kinds("s3")
+def test_a_small_video_on_s3_takes_two_requests(
+    store: Store, make_mp4: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes, and its size there is asked for; what its header says has passed by and is not read back."""
+    asked: list[str] = []
+    call = type(store.filesystem)._call_s3
+
+    async def note_and_call(self: Any, method: str, *args: Any, **options: Any) -> Any:
+        asked.append(method)
+        return await call(self, method, *args, **options)
+
+    monkeypatch.setattr(type(store.filesystem), "_call_s3", note_and_call)
+    saved = save(store, pieces(make_mp4()))
+    assert asked == ["put_object", "head_object"]
+    assert all((saved.duration_seconds, saved.width, saved.height))
+
+
 def test_a_missing_bucket(s3_store_url: str, make_mp4: Callable[..., bytes]) -> None:
     """A bucket that is not there is a storage error with the reason."""
     for body in (make_mp4(), inflated(make_mp4(), 9 * 2**20)):
