@@ -121,10 +121,18 @@ async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
         calls = run._replace(steps=AsCalls(run.resources, get_run_logger()))
         return await _side_by_side(_make(*videos[index], calls, bar) for index in lane.indexes)
 
+    async def in_lane(lane: Lane) -> Sequence[Outcome]:
+        made = asyncio.ensure_future(make_lane(lane, unsearched(make_in_lane)))
+        await asyncio.gather(made, return_exceptions=True)
+        # Prefect's own trouble with a task run is none of its videos', and of no other lane.
+        if error := made.exception():
+            return [await _of_broken_chain(*videos[index], error, run) for index in lane.indexes]
+        return made.result()
+
     try:
         if lanes := divide(len(videos), run.resources.limits.lanes):
             get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
-            made = await _side_by_side(make_lane(lane, unsearched(make_in_lane)) for lane in lanes)
+            made = await _side_by_side(in_lane(lane) for lane in lanes)
             outcomes = [outcome for lane in made for outcome in lane]
         else:
             outcomes = await _side_by_side(_make(model, take, run, bar) for model, take in videos)

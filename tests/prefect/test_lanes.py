@@ -19,12 +19,14 @@ from openrouter_video.errors import ApiUnavailable, TooFewVideos
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run.lanes import Lane
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.progress import Progress, watching
 from openrouter_video.run.resources import Resources
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from openrouter_video.threads import Threads
+from tasks import make_lane
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -112,6 +114,25 @@ async def test_an_unexpected_error_ends_one_video(sandbox: Sandbox, monkeypatch:
     assert "unexpected ZeroDivisionError: nobody foresaw this" in (left.error or "")
     assert len(sandbox.charges) == 6
     assert [one.status for one in await collected()] == ["completed"]
+
+
+async def test_trouble_with_one_lane_is_not_that_of_the_others(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Prefect itself raises around a task run leaves its videos to the ledger, and the other lanes alone."""
+
+    async def breaks_after_the_first(lane: Lane, make: Any) -> Any:
+        made = await make_lane(lane, make)
+        if lane.first == 1:
+            raise ConnectionError("Prefect's server went away")
+        return made
+
+    monkeypatch.setattr("flows.production.make_lane", breaks_after_the_first)
+    result = await fan_out(takes=3)
+    assert isinstance(result, FanOut)
+    assert [one.status for one in result.outcomes] == ["completed"] * 6
+    assert "unexpected ConnectionError" in (result.outcomes[0].error or "")
+    assert len(sandbox.charges) == 6
 
 
 async def collected(limits: Limits = FEW_LANES) -> list[Outcome]:
