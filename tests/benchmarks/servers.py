@@ -21,7 +21,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
 QUIET_SHARE = 0.08
-MOST_SETTLING_SECONDS = 60.0
+MOST_SETTLING_SECONDS = 180.0
 
 
 class Talker:
