@@ -14,6 +14,9 @@ Prefect's part of a task run is 8 to 10 ms of processor time here and as much in
 nobody reads a page of 3,000 task runs.
 """
 
+LEAST_IN_A_LANE = 8
+"""With fewer, a hundred videos would cost nearly a task run each."""
+
 
 class Lane(NamedTuple):
     """Some videos of a run, by their numbers from ``first`` to ``last``, of ``total``."""
@@ -32,9 +35,12 @@ class Lane(NamedTuple):
 
 
 def divide(videos: int, most: int) -> list[Lane]:
-    """Divide that many videos into ``most`` lanes of almost one size; none where each may have its own task runs."""
+    """Divide so many videos into lanes of almost one size; none where each may have task runs of its own.
+
+    There are ``most`` lanes at most, and no more than fill with eight videos each.
+    """
     if videos <= most:
         return []
-    lanes = max(1, most)
+    lanes = max(1, min(most, videos // LEAST_IN_A_LANE))
     ends = [videos * lane // lanes for lane in range(lanes + 1)]
     return [Lane(before + 1, end, videos) for before, end in pairwise(ends)]

@@ -74,16 +74,16 @@ async def test_a_large_run_has_a_task_run_a_lane(sandbox: Sandbox, caplog: pytes
 
 async def test_the_task_runs_are_named_for_their_videos(sandbox: Sandbox) -> None:
     """Beside the lanes a run has its list of models, its plan and its report."""
-    result = await fan_out(takes=4)
+    result = await fan_out(takes=12)
     assert isinstance(result, FanOut)
     names = await task_runs(result.run_id)
     assert {name for name in names if name.startswith("videos")} == {
-        "videos 1-2 of 8",
-        "videos 3-5 of 8",
-        "videos 6-8 of 8",
+        "videos 1-8 of 24",
+        "videos 9-16 of 24",
+        "videos 17-24 of 24",
     }
     assert sum(names.values()) <= 3 + 4
-    assert len(sandbox.charges) == 8
+    assert len(sandbox.charges) == 24
 
 
 async def test_one_video_fails_alone(sandbox: Sandbox) -> None:
@@ -128,11 +128,11 @@ async def test_trouble_with_one_lane_is_not_that_of_the_others(
         return made
 
     monkeypatch.setattr("flows.production.make_lane", breaks_after_the_first)
-    result = await fan_out(takes=3)
+    result = await fan_out(takes=8)
     assert isinstance(result, FanOut)
-    assert [one.status for one in result.outcomes] == ["completed"] * 6
+    assert [one.status for one in result.outcomes] == ["completed"] * 16
     assert "unexpected ConnectionError" in (result.outcomes[0].error or "")
-    assert len(sandbox.charges) == 6
+    assert len(sandbox.charges) == 16
 
 
 async def collected(limits: Limits = FEW_LANES) -> list[Outcome]:
