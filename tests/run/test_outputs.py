@@ -51,6 +51,7 @@ def test_an_output_that_is_given_up(error: ContentUnavailable | StorageError, sa
     outputs.keep(VIDEO)
     saved = outputs.saved(2, SIDECAR)
     assert outputs.error() is error
+    assert outputs.fault(0) == said
     assert outputs.same_again() == []
     assert (saved.files, saved.waits) == ((VIDEO,), waits)
     assert saved.missing == (f"output 1 of 2 could not be had: {said}",)
