@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from pathlib import Path
@@ -84,6 +85,14 @@ async def test_the_task_runs_are_named_for_their_videos(sandbox: Sandbox) -> Non
     }
     assert sum(names.values()) <= 3 + 4
     assert len(sandbox.charges) == 24
+
+
+async def test_large_runs_side_by_side(sandbox: Sandbox) -> None:
+    """In one process each has its own lanes, its own videos and its own bill."""
+    results = await asyncio.gather(*(fan_out(takes=6) for _ in range(3)))
+    keys = [one.key for result in results for one in result.outcomes]
+    assert all(isinstance(result, FanOut) for result in results)
+    assert len(set(keys)) == len(keys) == len(sandbox.charges) == 36
 
 
 async def test_one_video_fails_alone(sandbox: Sandbox) -> None:
