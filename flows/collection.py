@@ -27,7 +27,6 @@ from openrouter_video.run import (
     Step,
     Turns,
     current_limits,
-    divide,
     not_here,
     open_resources,
     outcome_of,
@@ -150,7 +149,7 @@ async def _collect(reading: Reading, collection: Collection) -> list[Outcome]:
     outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
     now = datetime.now(UTC)
     outcomes += [outcome_of(Facts.of_entry(entry, now), now) for entry in reading.entries if not _is_job(entry)]
-    if divide(len(jobs), collection.limits.lanes):
+    if len(jobs) > collection.limits.lanes:
         # Of so many none has task runs of its own; each logs one line at its end.
         collection = collection._replace(steps_with=partial(AsCalls, log=get_run_logger()))
     return outcomes + await _collect_jobs(jobs, collection)

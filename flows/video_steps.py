@@ -16,11 +16,16 @@ from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.report import final_line
 from openrouter_video.run import Facts, Log, Resources, Step, download, poll, submit
-from openrouter_video.tasks import download_video, fetch_catalog, poll_job, submit_video, unsearched
+from openrouter_video.tasks import (
+    CATALOG_RETRY_DELAYS,
+    download_video,
+    fetch_catalog,
+    poll_job,
+    submit_video,
+    unsearched,
+)
 
 __all__ = ["AsCalls", "AsTasks", "VideoSteps"]
-
-MODELS_AGAIN_SECONDS = (1.0, 4.0, 10.0)
 
 
 class VideoSteps(Protocol):
@@ -98,7 +103,7 @@ class AsCalls(VideoSteps):
 
     async def list_models_afresh(self) -> Catalog:
         """List the models as they are at this moment; trouble that passes is waited for, as by the task."""
-        for seconds in MODELS_AGAIN_SECONDS:
+        for seconds in CATALOG_RETRY_DELAYS:
             with suppress(ApiUnavailable):
                 return await self._resources.client.list_models()
             await self._resources.limits.sleep(seconds)

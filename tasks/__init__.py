@@ -4,7 +4,7 @@ from openrouter_video.checkout import share_modules as _share_modules
 
 _share_modules(__name__)
 
-from .catalog import fetch_catalog
+from .catalog import CATALOG_RETRY_DELAYS, fetch_catalog
 from .download import download_video
 from .lane import make_lane
 from .plan import make_plan
@@ -15,6 +15,7 @@ from .submit import submit_video
 from .unsearched import unsearched
 
 __all__ = [
+    "CATALOG_RETRY_DELAYS",
     "RESULT_FORMAT",
     "ProgressBar",
     "download_video",

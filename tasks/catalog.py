@@ -17,8 +17,9 @@ from openrouter_video.errors import ApiUnavailable
 
 from .result_format import RESULT_FORMAT
 
-__all__ = ["CATALOG_TIME_TO_LIVE", "fetch_catalog"]
+__all__ = ["CATALOG_RETRY_DELAYS", "CATALOG_TIME_TO_LIVE", "fetch_catalog"]
 
+CATALOG_RETRY_DELAYS = (1.0, 4.0, 10.0)
 CATALOG_TIME_TO_LIVE = timedelta(hours=1)
 
 
@@ -49,8 +50,8 @@ async def _is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
     persist_result=True,
     result_serializer=RESULT_FORMAT,
     cache_result_in_memory=False,
-    retries=3,
-    retry_delay_seconds=[1, 4, 10],
+    retries=len(CATALOG_RETRY_DELAYS),
+    retry_delay_seconds=list(CATALOG_RETRY_DELAYS),
     retry_jitter_factor=0.5,
     retry_condition_fn=_is_passing,
 )

@@ -31,8 +31,8 @@ class Limits(NamedTuple):
     ``timeouts``: of single requests. ``submit``: how long to wait for a 429, a passing 402, a connection, or another
     process. ``download_attempts``: per video. ``download``: how long, slow and large one download may be. ``sleep`` and
     ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. ``lanes``: up to so many
-    videos have task runs of their own, and more of them share so many. How long to wait for a job is the flow's own
-    ``deadline_minutes``.
+    videos have task runs of their own, and more of them share at most so many. How long to wait for a job is the flow's
+    own ``deadline_minutes``.
     """
 
     timeouts: Timeouts = Timeouts()

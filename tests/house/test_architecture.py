@@ -30,8 +30,7 @@ PURE = (
     *("request.request", "request.run_request", "request.settings"),
     *("ledger.records", "ledger.settlement"),
     *("planning.capabilities", "planning.passthrough", "planning.plan"),
-    *("run.lanes",),
-    *("run.conclusions", "run.facts", "run.outputs", "run.polling", "videos.mp4"),
+    *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.
 IMPURE_MODULES = {
