@@ -23,6 +23,7 @@ SANDBOX := $(if $(strip $(OPENROUTER_API_KEY)),,--sandbox)
 # --- the demonstration's request -------------------------------------------------------------------------------------
 # veo takes its two options; seedance and wan-3.0 have none of their own and get the normalized request; kling spells
 # the option negative_prompt, so that it falls back and says so; wan-2.6 makes 5 or 10 seconds only and is refused.
+# So four of the five are a success; if all were wanted, nothing would be sent to any of them.
 DEMO_PROMPT := A 4-second time-lapse of a white orchid blooming on a dark tabletop, macro lens, gentle studio light
 DEMO_MODELS := google/veo-3.1-lite bytedance/seedance-2.0-mini alibaba/wan-3.0 kwaivgi/kling-v3.0-std alibaba/wan-2.6
 DEMO_FIELDS := --duration 4 --resolution 720p --aspect-ratio 16:9 --no-audio --min-success 4

@@ -53,7 +53,8 @@ async def fan_out_video(
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
         idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
         deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
-        min_success: How many videos make the run a success. None means all of them.
+        min_success: How many videos make the run a success. None means all of them. A run that can never make as many
+            sends nothing.
         concurrency: How many videos to make at the same time.
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
         provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as

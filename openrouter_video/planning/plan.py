@@ -28,6 +28,8 @@ from openrouter_video.text import printable, shown
 
 __all__ = ["ModelPlan", "Plan", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
+MOST_SHOWN = 3
+
 
 class ModelPlan(BaseModel):
     """What one model gets: a body to send, or the reasons why nothing is sent to it."""
@@ -84,7 +86,8 @@ def plan_videos(
 
     ``images`` maps each image source of the request to the URL to send for it; ``problems`` are those already found
     while reading the images. An unknown model, a slug that nobody knows, or a value that no chosen model can take
-    refuses the whole run; a value that only some models lack refuses those models, and the others run.
+    refuses the whole run; a value that only some models lack refuses those models, and the others run if they can
+    make as many videos as ``min_success`` asks.
     """
     run = RunRequest(request, tuple(models), takes, min_success)
     return plan_run(run, catalog, images=images, problems=problems)
@@ -102,7 +105,7 @@ def plan_run(
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
     plans = [plan_model(run.request, model, images=images) for model in known]
     if len(known) == len(set(run.models)):
-        found += _shared_problems(plans, run.request.on_unsupported)
+        found += _shared_problems(plans, run.request.on_unsupported) or _too_few(run, plans)
     return Plan(
         asked=run.asked(),
         takes=run.takes,
@@ -204,6 +207,43 @@ def _shared_problems(plans: Sequence[ModelPlan], policy: OnUnsupported) -> list[
     if plans and all(plan.decision == "refuse" for plan in plans) and not lacking:
         lacking = set.union(*fields)
     return [problem for plan in plans for problem in plan.problems if problem.field in lacking]
+
+
+def _too_few(run: RunRequest, plans: Sequence[ModelPlan]) -> list[Problem]:
+    """Find that the models which are left cannot make as many videos as are wanted: the run would pay and then fail."""
+    total, wanted = len(plans) * run.takes, run.wanted
+    possible = sum(plan.decision == "send" for plan in plans) * run.takes
+    if possible >= wanted or run.problems():
+        return []
+    missing = [plan for plan in plans if plan.decision != "send"]
+    asked = "all are wanted" if wanted == total else f"min_success is {wanted}"
+    why = ", ".join(_why_not(plan) for plan in missing[:MOST_SHOWN])
+    more = f" and {len(missing) - MOST_SHOWN} more" if len(missing) > MOST_SHOWN else ""
+    message = f"{possible} of {total} video{'s' * (total != 1)} can be made, and {asked}: {why}{more}"
+    return [Problem("min_success", f"{message}. {_ways_on(run, missing, possible)}")]
+
+
+def _why_not(plan: ModelPlan) -> str:
+    """Return why nothing is sent to a model: its problems, or the last of its notes, which tells of the policy."""
+    reasons = [problem.message for problem in plan.problems] or plan.notes[-1:]
+    return f"{plan.model} is {'skipped' if plan.decision == 'skip' else 'refused'} ({'; '.join(reasons)})"
+
+
+def _ways_on(run: RunRequest, missing: Sequence[ModelPlan], possible: int) -> str:
+    """Return what to do about models that make a run impossible; each way leads to a run that can succeed."""
+    them = "it" if len(missing) == 1 else "them"
+    fields = dict.fromkeys(problem.field for plan in missing for problem in plan.problems)
+    if any(plan.decision == "skip" for plan in missing):
+        fields["provider_options (or on_unsupported)"] = None
+    ways = []
+    if possible and run.min_success is None:
+        ways.append(f"leave {them} out")
+    if set(fields) != {"model"}:
+        ways.append(f"change {' and '.join(fields)}")
+    if possible:
+        ways.append(f"set min_success to {possible} (--min-success {possible}) to go on without {them}")
+    said = ", or ".join(filter(None, [", ".join(ways[:-1]), ways[-1]]))
+    return f"{said[0].upper()}{said[1:]}"
 
 
 def _warnings(request: VideoRequest, models: Sequence[VideoModel], takes: int) -> list[str]:

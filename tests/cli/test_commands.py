@@ -106,7 +106,8 @@ def test_plan_sends_nothing_and_needs_no_key(
     """The dry run shows the exact body, what is left out and why, for people and for machines."""
     monkeypatch.delenv("OPENROUTER_API_KEY")
     options = '{"google-vertex": {"negativePrompt": "text"}, "atlas-cloud": {"negativePrompt": "text"}}'
-    words = ("plan", PROMPT, "--model", VEO, "--model", "kwaivgi/kling-v3.0-std", "--model", LONG, *SMALL)
+    models = ("--model", VEO, "--model", "kwaivgi/kling-v3.0-std", "--model", LONG)
+    words = ("plan", PROMPT, *models, *SMALL, "--min-success", "2")
     said = command(*words, "--provider-options", options)
     assert said.code == 0
     assert '"negativePrompt": "text"' in said.out
@@ -126,6 +127,18 @@ def test_a_plan_that_would_be_refused_exits_with_2(command: Command, sandbox: Sa
     assert (said.code, said.document["status"]) == (2, "refused")
     assert "4, 6, 8" in said.document["problems"][0]
     assert command("plan", PROMPT, "--model", VEO, "--duration", "5").out.endswith("The run would be refused.\n")
+
+
+def test_a_run_that_cannot_succeed_spends_nothing(command: Command, sandbox: Sandbox) -> None:
+    """A model that cannot do what is asked refuses the run, before and instead of paying for the other."""
+    words = (PROMPT, "--model", VEO, "--model", LONG, *SMALL, "--json")
+    why = f"1 of 2 videos can be made, and all are wanted: {LONG} is refused (duration 4 s is not supported"
+    refused(command("fan-out", *words), sandbox, why, "--min-success 1")
+    planned = command("plan", *words)
+    assert (planned.code, planned.document["status"]) == (2, "refused")
+    assert why in planned.document["problems"][0]
+    assert [model["decision"] for model in planned.document["models"]] == ["send", "refuse"]
+    assert command("plan", *words, "--min-success", "1").code == 0
 
 
 def test_the_sandbox_option_lends_its_own_api(command: Command, sandbox: Sandbox) -> None:

@@ -68,7 +68,7 @@ def test_a_plan_gives_a_line_per_take() -> None:
     """Refusals are seen from the beginning."""
     entry = {"supported_durations": [4], "supported_resolutions": ["720p"]}
     catalog = parse_catalog({"data": [{"id": "a/one", **entry}, {"id": "a/two", **entry, "supported_durations": [5]}]})
-    plan = plan_videos(parse_request("An orchid", {"duration": 4}), ["a/one", "a/two"], catalog, takes=2)
+    plan = plan_videos(parse_request("An orchid", {"duration": 4}), ["a/one", "a/two"], catalog, takes=2, min_success=2)
     assert [(line.model, line.take, line.status) for line in planned_lines(plan)] == [
         ("a/one", 1, "queued"),
         ("a/one", 2, "queued"),

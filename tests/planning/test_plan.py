@@ -21,6 +21,7 @@ from openrouter_video.request.settings import VideoSettings
 OFFERED = parse_catalog(json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text()))
 LITE, MINI, WAN3 = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0"
 EDITOR = "black-forest-labs/flux-video-edit"
+FIVE = "alibaba/wan-2.6"
 POLICY = ["fallback", "drop", "skip", "fail"]
 # The demo's request: options that one model allows, and that others never heard of.
 ORCHID = {"duration": 4, "resolution": "720p", "aspect_ratio": "16:9", "generate_audio": False}
@@ -252,7 +253,7 @@ def test_one_model_or_the_whole_run(
     models: list[str], settings: Any, sent_to: list[str], refused_for: list[str]
 ) -> None:
     """A value that only some models lack refuses those; one that no chosen model can take refuses the run."""
-    plan = plan_for(models, settings)
+    plan = plan_for(models, settings, min_success=0)
     assert decisions(plan) == {model: "send" if model in sent_to else "refuse" for model in models}
     assert [problem.field for problem in plan.problems] == refused_for
     assert plan.refused is bool(refused_for)
@@ -315,9 +316,90 @@ def test_policy_fail_submits_nothing_for_any_model() -> None:
     assert not plan_for([LITE, WAN3], None, VERTEX, "fail").refused
 
 
+NO_FOUR = "duration 4 s is not supported; it supports 5, 10 s; the nearest is 5"
+NO_PROMPT = "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
+
+
+@pytest.mark.parametrize(
+    ("models", "more", "message"),
+    [
+        pytest.param(
+            [LITE, FIVE],
+            {},
+            f"1 of 2 videos can be made, and all are wanted: {FIVE} is refused ({NO_FOUR}). Leave it out, change "
+            "duration, or set min_success to 1 (--min-success 1) to go on without it",
+            id="one is refused",
+        ),
+        pytest.param(
+            [LITE, FIVE],
+            {"takes": 2, "min_success": 3},
+            f"2 of 4 videos can be made, and min_success is 3: {FIVE} is refused ({NO_FOUR}). Change duration, or set "
+            "min_success to 2 (--min-success 2) to go on without it",
+            id="without it three could not be made either",
+        ),
+        pytest.param(
+            [EDITOR, LITE],
+            {},
+            f"1 of 2 videos can be made, and all are wanted: {EDITOR} is refused ({NO_PROMPT}). Leave it out, or set "
+            "min_success to 1 (--min-success 1) to go on without it",
+            id="nothing to change",
+        ),
+        pytest.param(
+            [LITE, WAN3, FIVE],
+            {"options": {"alibaba": {"style": "x"}}, "policy": "skip"},
+            f"1 of 3 videos can be made, and all are wanted: {WAN3} is skipped (not run for style, by policy skip), "
+            f"{FIVE} is refused ({NO_FOUR}). Leave them out, change duration and provider_options (or on_unsupported), "
+            "or set min_success to 1 (--min-success 1) to go on without them",
+            id="one is skipped, one refused",
+        ),
+        pytest.param(
+            [LITE],
+            {"options": {"*": {"style": "x"}}, "policy": "skip"},
+            f"0 of 1 video can be made, and all are wanted: {LITE} is skipped (not run for style, by policy skip). "
+            "Change provider_options (or on_unsupported)",
+            id="nothing is left",
+        ),
+    ],
+)
+def test_a_run_that_cannot_succeed_is_refused(models: list[str], more: dict[str, Any], message: str) -> None:
+    """It would pay for the rest and then fail: the message says why, and what it advises helps."""
+    plan = plan_for(models, {"duration": 4}, **more)
+    assert plan.problems == (Problem("min_success", message),)
+    possible = more.get("takes", 1) * list(decisions(plan).values()).count("send")
+    assert not plan_for(models, {"duration": 4}, **{**more, "min_success": possible}).refused
+    left = [model for model, decision in decisions(plan).items() if decision == "send"]
+    assert plan_for(left, {"duration": 4}, **more).refused is not ("Leave" in message)
+
+
+def test_a_run_that_cannot_succeed_names_a_few_models() -> None:
+    """A message is for people."""
+    models = [model.id for model in OFFERED.models]
+    (problem,) = plan_for(models, {"duration": 4}).problems
+    refused = list(decisions(plan_for(models, {"duration": 4})).values()).count("refuse")
+    assert problem.message.count(" is refused (") == 3
+    assert f" and {refused - 3} more. Leave them out, change " in problem.message
+
+
+@pytest.mark.parametrize(
+    ("models", "more", "fields"),
+    [
+        ([LITE, FIVE], {"settings": {"duration": 5, "resolution": "1P"}}, ["resolution", "resolution"]),
+        ([LITE, FIVE], {"min_success": 3}, ["min_success"]),
+        ([LITE, FIVE, "no/such"], {}, ["model"]),
+        ([LITE, FIVE], {"takes": 0}, ["takes"]),
+        ([LITE, FIVE], {"problems": [Problem("first_frame", "no image")]}, ["first_frame", "min_success"]),
+    ],
+    ids=["a field that all lack", "more than asked", "an unknown model", "no takes", "another field"],
+)
+def test_what_is_more_specific_is_told_alone(models: list[str], more: dict[str, Any], fields: list[str]) -> None:
+    """That too few videos can be made is said only where nothing else says what to change for it."""
+    plan = plan_for(models, more.pop("settings", {"duration": 4}), **more)
+    assert [problem.field for problem in plan.problems] == fields
+
+
 def test_policy_skip_refuses_nothing() -> None:
-    """A skipped model is not a refused one, and a run may skip all of its models."""
-    plan = plan_for([WAN3, EDITOR], None, {"*": {"style": "x"}}, "skip")
+    """A skipped model is not a refused one, and a run that wants no video may skip all of its models."""
+    plan = plan_for([WAN3, EDITOR], None, {"*": {"style": "x"}}, "skip", min_success=0)
     assert (decisions(plan), plan.refused) == ({WAN3: "skip", EDITOR: "refuse"}, False)
 
 
@@ -388,7 +470,7 @@ def test_the_policy_decides_again_about_what_the_api_refused(policy: str, decisi
 def test_the_dry_run_as_a_person_reads_it() -> None:
     """Bodies, what is left out and why, notes, refusals and skips, model by model."""
     options = {"google-vertex": {"negative_prompt": "x"}, "xai": {"a": 1}}
-    assert plan_text(plan_for([LITE, EDITOR], {"duration": 4}, options)) == (
+    assert plan_text(plan_for([LITE, EDITOR], {"duration": 4}, options, min_success=1)) == (
         "warning: the options for xai are not used: none of the chosen models is served under it\n"
         "google/veo-3.1-lite: to be sent\n"
         "  {\n"

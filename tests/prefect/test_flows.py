@@ -45,6 +45,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 PROMPT = "A white orchid blooming"
 VEO, SEEDANCE, WAN = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0"
+LONG = "alibaba/wan-2.6"  # makes no 4 seconds
 SMALL = VideoSettings(duration=4, resolution="720p", aspect_ratio="16:9", generate_audio=False)
 
 
@@ -88,9 +89,7 @@ async def test_generate_ends_with_a_video_that_is_what_was_asked(sandbox: Sandbo
 async def test_fan_out_reports_each_model(sandbox: Sandbox) -> None:
     """Options go to the model that allows them, the others get the normalized request, and each says so."""
     options = {"google-vertex": {"negativePrompt": "text", "enhancePrompt": True}}
-    result = await fan_out_video(
-        PROMPT, [VEO, SEEDANCE, "alibaba/wan-2.6"], settings=SMALL, provider_options=options, min_success=2
-    )
+    result = await fan_out_video(PROMPT, [VEO, SEEDANCE, LONG], settings=SMALL, provider_options=options, min_success=2)
     assert isinstance(result, FanOut)
     veo, seedance, refused = result.outcomes
     assert veo.sent is not None
@@ -109,22 +108,37 @@ async def test_fan_out_reports_each_model(sandbox: Sandbox) -> None:
 
 async def test_the_final_state_counts_videos_and_dollars(sandbox: Sandbox) -> None:
     """The flow's state message is what a person wants to read in a list of runs."""
-    state = await fan_out_video(PROMPT, [VEO, "alibaba/wan-2.6"], settings=SMALL, min_success=1, return_state=True)
+    state = await fan_out_video(PROMPT, [VEO, LONG], settings=SMALL, min_success=1, return_state=True)
     assert state.message == "1 of 2 videos, $0.12, 1 refused"
     assert state.is_completed()
 
 
 async def test_too_few_videos_fail_the_run_with_every_outcome(sandbox: Sandbox) -> None:
     """Without min_success every video counts; the error carries what became of each, and survives persistence."""
-    state = await fan_out_video(PROMPT, [VEO, "alibaba/wan-2.6"], settings=SMALL, return_state=True)
+    sandbox.add_fault(Fault(on="poll", model=WAN, body={"id": "x", "status": "failed", "error": "too wild"}))
+    state = await fan_out_video(PROMPT, [VEO, WAN], settings=SMALL, return_state=True)
     assert state.is_failed()
     async with get_client() as client:
         run = await client.read_flow_run(state.state_details.flow_run_id or pytest.fail("no run"))
     assert run.state is not None
     error = await run.state.aresult(raise_on_failure=False)
     assert isinstance(error, TooFewVideos)
-    assert [outcome.status for outcome in error.outcomes] == ["completed", "refused"]
+    assert [outcome.status for outcome in error.outcomes] == ["completed", "failed"]
     assert error.wanted == 2
+
+
+async def test_a_run_that_cannot_succeed_spends_nothing(sandbox: Sandbox) -> None:
+    """One model cannot do what is asked, and all videos are wanted: the other is not paid for either."""
+    state = await fan_out_video(PROMPT, [VEO, LONG], settings=SMALL, return_state=True)
+    assert state.is_failed()
+    with pytest.raises(RequestRefused) as refused:
+        await state.aresult()
+    assert [problem.field for problem in refused.value.problems] == ["min_success"]
+    assert f"{LONG} is refused (duration 4 s is not supported; it supports 5, 10 s" in (state.message or "")
+    assert [request.kind for request in sandbox.requests] == ["models"]
+    with pytest.raises(RequestRefused, match=rf"{VEO} is skipped \(not run for style, by policy skip\)"):
+        await _generate(provider_options={"*": {"style": "x"}}, on_unsupported="skip")
+    assert sandbox.charges == ()
 
 
 async def test_a_flow_retry_sends_no_second_post(sandbox: Sandbox) -> None:
