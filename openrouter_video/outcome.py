@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from openrouter_video.elision import elide
+from openrouter_video.money import Estimate, dollars
 
 __all__ = [
     "FanOut",
@@ -16,7 +17,6 @@ __all__ = [
     "OutcomeStatus",
     "SavedFile",
     "count_completed",
-    "dollars",
     "run_status",
     "summary",
     "total_cost",
@@ -70,6 +70,11 @@ class Outcome(BaseModel):
     notes: tuple[str, ...] = ()
     error: str | None = None
     elapsed_seconds: float | None = None
+    made_at: str | None = None
+    prompt: str | None = None
+    labels: dict[str, str] = {}
+    estimate: Estimate | None = None
+    sandbox: bool = False
 
     @field_validator("sent")
     @classmethod
@@ -87,6 +92,8 @@ class FanOut(BaseModel):
     status: RunStatus
     asked: dict[str, Any]
     cost_usd: float | None = None
+    reused_cost_usd: float | None = None
+    estimate: Estimate | None = None
     problems: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
@@ -111,17 +118,6 @@ def run_status(outcomes: Sequence[Outcome], wanted: int) -> RunStatus:
     if completed >= wanted:
         return "completed"
     return "partial" if completed else "failed"
-
-
-def dollars(amount: float) -> str:
-    """Return an amount as people write it: two digits, more only where cents would hide it.
-
-    >>> dollars(1.2), dollars(0.0525), dollars(0)
-    ('$1.20', '$0.0525', '$0.00')
-    """
-    text = f"{amount:.4f}".rstrip("0")
-    whole, _, cents = text.partition(".")
-    return f"${whole}.{cents.ljust(2, '0')}"
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -10,7 +10,8 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from openrouter_video.outcome import LeftOut, Outcome, dollars, unsettled_words
+from openrouter_video.money import dollars
+from openrouter_video.outcome import LeftOut, Outcome, unsettled_words
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.text import clip, printable, printable_json
 

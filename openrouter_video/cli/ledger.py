@@ -32,7 +32,7 @@ from openrouter_video.ledger import (
     state_word,
     why_not,
 )
-from openrouter_video.outcome import dollars
+from openrouter_video.money import dollars
 from openrouter_video.run import Facts, find_destination, outcome_of, why_unreadable
 from openrouter_video.text import clip, printable
 

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from openrouter_video.api import JobStatus
 from openrouter_video.cli.terminal import Terminal
-from openrouter_video.outcome import Outcome, dollars
+from openrouter_video.money import dollars
+from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Plan
 from openrouter_video.run import Progress
 from openrouter_video.text import clip

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
-from openrouter_video.outcome import FanOut, Outcome, count_completed, dollars, summary
+from openrouter_video.money import dollars
+from openrouter_video.outcome import FanOut, Outcome, count_completed, summary
 from openrouter_video.report import FOR_OTHERS, group_left_out
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable

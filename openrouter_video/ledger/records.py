@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from openrouter_video.api import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.elision import elide
+from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
 from openrouter_video.text import clip
 
@@ -104,6 +105,7 @@ class Claim(_Record):
 
     ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
     ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
+    ``estimate``: what it may cost; ``reservation``: where in the money journal the top of it is held.
     """
 
     key: str
@@ -123,6 +125,10 @@ class Claim(_Record):
     folder: str | None = None
     left_out: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    estimate: Estimate | None = None
+    reservation: str | None = None
+    sandbox: bool = False
 
     @field_validator("asked", "sent")
     @classmethod

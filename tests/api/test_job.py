@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
-from openrouter_video.outcome import FanOut, Outcome, count_completed, dollars, run_status, summary, total_cost
+from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, summary, total_cost
 
 FIRST = Outcome(model="a/1", status="completed", cost_usd=0.1)
 SECOND = Outcome(model="a/2", status="completed", cost_usd=0.2, reused=True)
@@ -85,23 +85,6 @@ def test_the_cost_is_the_providers_word() -> None:
 def test_costs_are_summed_where_they_are_known(outcomes: list[Outcome], cost: float | None) -> None:
     """Unknown is not free."""
     assert total_cost(outcomes) == cost
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        (0, "$0.00"),
-        (1.2, "$1.20"),
-        (0.0525, "$0.0525"),
-        (0.13583, "$0.1358"),
-        (12, "$12.00"),
-        (1e3, "$1000.00"),
-        (0.1 + 0.2, "$0.30"),
-    ],
-)
-def test_dollars(amount: float, text: str) -> None:
-    """Two digits, more only where cents would hide it."""
-    assert dollars(amount) == text
 
 
 @pytest.mark.parametrize(

@@ -19,17 +19,17 @@ CORE = "openrouter_video"
 FOLDERS = (CORE, "blocks", "tasks", "flows")
 ALIASES = tuple(f"{CORE}/{folder}.py" for folder in FOLDERS[1:])
 # Each wing may import the face of those before it, and nothing of those after it.
-GROUND = ("elision", "child_process", "threads", "media_types", "text", "outcome", "errors")
+GROUND = ("elision", "child_process", "threads", "media_types", "text", "money", "outcome", "errors")
 WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run")
 ORDER = (*GROUND, *WINGS, "report", "blocks", "tasks", "flows", "cli")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results", "sandbox"}
 PURE = (
-    *("elision", "errors", "media_types", "outcome", "report", "text"),
+    *("elision", "errors", "media_types", "money", "outcome", "report", "text"),
     *("api.answers", "api.catalog", "api.job", "api.web_urls"),
     *("request.request", "request.run_request", "request.settings"),
     *("ledger.records", "ledger.settlement"),
-    *("planning.capabilities", "planning.passthrough", "planning.plan"),
+    *("planning.capabilities", "planning.passthrough", "planning.plan", "planning.pricing"),
     *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.

@@ -1,0 +1,112 @@
+"""Amounts of money: whole micro-dollars to count with, US dollars to read, and what something may cost.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["MICRO", "Basis", "Bills", "Estimate", "dollars", "micro"]
+
+MICRO = 1_000_000
+"""Micro-dollars in a dollar. The low end of an estimate is rounded down to a whole one, the high end up."""
+
+Basis = Literal["listed", "observed", "assumed", "unpriced"]
+
+
+class Estimate(BaseModel):
+    """What something may cost, in US dollars from the least to the most; both None where it is unpriced.
+
+    ``basis``: by the price list, by what bills have said of it, by what the caller told to assume, or not at all.
+    ``why`` holds what a person should know of it: why there is no figure, or what would make a wide one narrow.
+    ``listed_usd``: the interval by the price list, where bills have moved it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    low_usd: float | None = None
+    high_usd: float | None = None
+    basis: Basis = "unpriced"
+    why: tuple[str, ...] = ()
+    listed_usd: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, low: int | None, high: int | None, basis: Basis, why: Sequence[str] = ()) -> Self:
+        """Return the estimate of these micro-dollars."""
+        ends = [None if end is None else end / MICRO for end in (low, high)]
+        return cls(low_usd=ends[0], high_usd=ends[1], basis=basis, why=tuple(why))
+
+    @property
+    def low(self) -> int | None:
+        """The low end in micro-dollars; of several jobs without a figure for each, what is known of them."""
+        return None if self.low_usd is None else micro(self.low_usd)
+
+    @property
+    def high(self) -> int | None:
+        """The high end in micro-dollars."""
+        return None if self.high_usd is None else micro(self.high_usd)
+
+    @property
+    def priced(self) -> bool:
+        """Whether there is a figure, and so a high end to hold against a ceiling."""
+        return self.high_usd is not None
+
+    @property
+    def listed(self) -> tuple[int, int] | None:
+        """The interval by the price list in micro-dollars; None where there is none."""
+        if self.listed_usd is not None:
+            return micro(self.listed_usd[0]), micro(self.listed_usd[1])
+        listed = self.basis in {"listed", "observed"} and self.low is not None and self.high is not None
+        return (self.low or 0, self.high or 0) if listed else None
+
+    def __str__(self) -> str:
+        if self.low_usd is None or self.high_usd is None:
+            return "unpriced"
+        low, high = dollars(self.low_usd), dollars(self.high_usd)
+        return low if low == high else f"{low} to {high}"
+
+
+class Bills(NamedTuple):
+    """What bills were over their listed interval: 1 inside it, else how many times its nearer end.
+
+    ``ratios`` holds the newest of them, ``number`` says how many there were in all.
+    """
+
+    ratios: tuple[float, ...]
+    number: int
+
+    def move(self, estimate: Estimate) -> Estimate:
+        """Return a listed estimate as these bills correct it; one without a listed interval stays."""
+        if estimate.listed is None or not self.ratios:
+            return estimate
+        low, high = estimate.listed
+        least, most = (Fraction(ratio).limit_denominator(MICRO) for ratio in (min(self.ratios), max(self.ratios)))
+        seen = f"observed in {self.number:,} bill{'s' * (self.number != 1)}"
+        moved = Estimate.of(math.floor(low * least), math.ceil(high * most), "observed", (seen, *estimate.why))
+        return moved.model_copy(update={"listed_usd": (low / MICRO, high / MICRO)})
+
+
+def micro(usd: float) -> int:
+    """Return an amount of US dollars in whole micro-dollars.
+
+    >>> micro(0.2125)
+    212500
+    """
+    return round(usd * MICRO)
+
+
+def dollars(amount: float) -> str:
+    """Return an amount as people write it: two digits, more only where cents would hide it.
+
+    >>> dollars(1.2), dollars(0.0525), dollars(0)
+    ('$1.20', '$0.0525', '$0.00')
+    """
+    text = f"{amount:,.4f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"${whole}.{cents.ljust(2, '0')}"

@@ -1,0 +1,347 @@
+"""What a request may cost: an interval by the published prices, or the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_video.api import Catalog, VideoModel, parse_catalog
+from openrouter_video.money import Bills, Estimate
+from openrouter_video.planning.pricing import assume, estimate, mode_of, total, unpriced
+
+FRAME = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}, "frame_type": "first_frame"}
+LAST = FRAME | {"frame_type": "last_frame"}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+CLIP = {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}
+
+
+def _catalog() -> Catalog:
+    text = resources.files("openrouter_video.sandbox").joinpath("video_models.json").read_text(encoding="utf-8")
+    return parse_catalog(json.loads(text))
+
+
+CATALOG = _catalog()
+PRICED = [model for model in CATALOG.models if model.durations]
+
+
+def of(model_id: str, **body: Any) -> Estimate:
+    """The estimate for a model of the real catalogue."""
+    model = CATALOG.get(model_id)
+    assert model is not None
+    return estimate(model, body)
+
+
+def model_with(skus: dict[str, str] | None, **fields: Any) -> VideoModel:
+    """A model with these prices, that makes 4 or 8 s at 480p and 720p, with or without sound."""
+    usual: dict[str, Any] = {"supported_durations": [4, 8], "supported_resolutions": ["480p", "720p"]}
+    return VideoModel(id="acme/film", pricing_skus=skus, **(usual | fields))
+
+
+# What OpenRouter is publicly recorded to have charged.
+BILLS: list[tuple[str, dict[str, Any], float, bool]] = [
+    ("x-ai/grok-imagine-video", {"duration": 1, "resolution": "480p"}, 0.05, True),
+    ("x-ai/grok-imagine-video", {"duration": 1, "resolution": "480p", "frame_images": [FRAME]}, 0.052, True),
+    ("x-ai/grok-imagine-video", {"duration": 1, "resolution": "480p", "input_references": [IMAGE]}, 0.052, True),
+    ("google/veo-3.1-lite", {"duration": 4, "resolution": "720p", "generate_audio": False}, 0.12, True),
+    (
+        "bytedance/seedance-2.0-mini",
+        {
+            "duration": 4,
+            "resolution": "480p",
+            "aspect_ratio": "1:1",
+            "generate_audio": False,
+            "frame_images": [FRAME, LAST],
+        },
+        0.1358,
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "body", "bill", "exactly"), BILLS)
+def test_a_recorded_bill_lies_inside_its_interval(model: str, body: dict[str, Any], bill: float, exactly: bool) -> None:
+    """Five of six; those that are charged by the second are a single figure."""
+    found = of(model, **body)
+    assert found.low_usd is not None
+    assert found.high_usd is not None
+    assert found.low_usd <= bill <= found.high_usd
+    assert (found.low_usd == found.high_usd == bill) is exactly
+    assert found.basis == "listed"
+
+
+def test_the_one_bill_that_no_price_explains_is_carried_as_observed() -> None:
+    """2 s of wan-3.0 at 480p: the list says 0.10, the bill said 0.2125."""
+    found = of("alibaba/wan-3.0", duration=2, resolution="480p")
+    assert (found.low_usd, found.high_usd, found.basis) == (0.1, 0.2125, "observed")
+    assert found.why == ("a bill was 2.125 times the listed price",)
+
+
+@pytest.mark.parametrize("model", CATALOG.models, ids=lambda model: model.id)
+def test_every_model_of_the_catalogue_has_an_interval_or_a_reason(model: VideoModel) -> None:
+    """Nothing set: never 0, never upside down; four work from material whose length nobody knows."""
+    found = estimate(model, {})
+    if model.durations:
+        assert found.low is not None
+        assert found.high is not None
+        assert 0 < found.low <= found.high
+    else:
+        assert found == unpriced(
+            "its price depends on the length and size of what it is given, which are not known beforehand"
+        )
+
+
+TABLE: list[tuple[str, str, dict[str, Any], float, float]] = [
+    ("the open choice of everything", "bytedance/seedance-2.0", {}, 0.142128, 30.370292),
+    ("two rows, neither more specific", "kwaivgi/kling-v3.0-std", {"duration": 5, "generate_audio": True}, 0.42, 0.63),
+    (
+        "a price for sound only: else the bare row",
+        "kwaivgi/kling-v3.0-std",
+        {"duration": 5, "generate_audio": False},
+        0.42,
+        0.42,
+    ),
+    (
+        "a row of the resolution and the sound",
+        "google/veo-3.1-fast",
+        {"duration": 4, "resolution": "4K", "generate_audio": True},
+        1.2,
+        1.2,
+    ),
+    (
+        "a row for neither, in capitals",
+        "google/veo-3.1-fast",
+        {"duration": 4, "resolution": "1080p", "generate_audio": True},
+        0.48,
+        0.48,
+    ),
+    ("sound unsaid", "google/veo-3.1-lite", {"duration": 4, "resolution": "720p"}, 0.12, 0.2),
+    (
+        "a size is a resolution",
+        "google/veo-3.1-lite",
+        {"duration": 4, "size": "1280x720", "generate_audio": False},
+        0.12,
+        0.12,
+    ),
+    (
+        "a frame may be text or image",
+        "alibaba/wan-2.6",
+        {"duration": 5, "resolution": "720p", "frame_images": [FRAME]},
+        0.4,
+        0.5,
+    ),
+    (
+        "a reference may be any",
+        "heygen/heygen-video-1",
+        {"duration": 5, "resolution": "480p", "input_references": [IMAGE]},
+        0.1,
+        0.2,
+    ),
+    ("images cost extra, frames perhaps", "minimax/hailuo-3", {"duration": 5, "frame_images": [FRAME]}, 0.65, 0.69),
+    ("images cost extra", "minimax/hailuo-3", {"duration": 5, "input_references": [IMAGE, IMAGE]}, 0.73, 0.73),
+    (
+        "a row without a resolution is passed over",
+        "black-forest-labs/flux-3-video",
+        {"duration": 5, "resolution": "1080p"},
+        1.45,
+        1.45,
+    ),
+]
+
+
+@pytest.mark.parametrize(("why", "model", "body", "low", "high"), TABLE, ids=[row[0] for row in TABLE])
+def test_an_estimate(why: str, model: str, body: dict[str, Any], low: float, high: float) -> None:
+    """What a price list of the real catalogue makes of a body."""
+    found = of(model, **body)
+    assert (found.low_usd, found.high_usd) == (low, high)
+
+
+REFUSED: list[tuple[dict[str, str] | None, dict[str, Any], str]] = [
+    (None, {}, "the API lists no price for it"),
+    ({}, {}, "the API lists no price for it"),
+    ({"duration_seconds": "0.1", "surcharge_4k": "1"}, {}, "surcharge_4k, whose meaning is not known"),
+    ({"duration_seconds": "free"}, {}, "'free', which is not a number"),
+    ({"duration_seconds": ""}, {}, "'', which is not a number"),
+    ({"duration_seconds": "-0.1"}, {}, "'-0.1', which is not an amount of money"),
+    ({"duration_seconds": "NaN"}, {}, "'NaN', which is not an amount of money"),
+    ({"duration_seconds": "Infinity"}, {}, "'Infinity', which is not an amount of money"),
+    ({"duration_seconds": "0.1", "video_tokens": "0.1"}, {}, "both seconds and tokens"),
+    ({"minimum_cents_per_generation": "5"}, {}, "no row for a video that is made from a prompt"),
+    ({"duration_seconds": "0.1"}, {"input_references": [CLIP]}, "seconds of a video reference"),
+    ({"duration_seconds": "0.1"}, {"previous_job_id": "gen-vid-1"}, "seconds of a continued job"),
+]
+
+
+@pytest.mark.parametrize(("skus", "body", "why"), REFUSED)
+def test_what_nobody_knows_has_no_figure(skus: dict[str, str] | None, body: dict[str, Any], why: str) -> None:
+    """Unpriced, with the reason; never 0."""
+    found = estimate(model_with(skus), body)
+    assert (found.priced, found.low, found.high, found.basis) == (False, None, None, "unpriced")
+    assert why in found.why[0]
+
+
+def test_names_compare_in_lower_case() -> None:
+    """``4K`` in a body is ``4k`` in a price list, and so the other way round."""
+    model = model_with({"Duration_Seconds_4K": "0.5"}, supported_resolutions=["4K"])
+    assert estimate(model, {"duration": 4, "resolution": "4K"}).high_usd == 2
+
+
+def test_a_supported_resolution_without_a_price_is_bounded_by_all_rows() -> None:
+    """And a priced one that the model does not support counts for nothing."""
+    model = model_with({"duration_seconds_720p": "0.2", "duration_seconds_1080p": "0.3"})
+    found = estimate(model, {"duration": 4, "resolution": "480p"})
+    assert (found.low_usd, found.high_usd) == (0.8, 1.2)
+    assert "no row for 480p" in found.why[0]
+    assert estimate(model, {"duration": 4, "resolution": "720p"}).high_usd == 0.8
+
+
+def test_a_minimum_comes_after_all_else() -> None:
+    """56 cents at least, for two seconds as for one."""
+    model = model_with({"cents_per_second_output": "10", "minimum_cents_per_generation": "56"})
+    assert estimate(model, {"duration": 4}).high_usd == 0.56
+    assert estimate(model, {"duration": 8}).high_usd == 0.8
+
+
+def test_the_ends_are_rounded_outwards() -> None:
+    """A tenth of a micro-dollar goes to the low end's favour below, to the high end's above."""
+    found = estimate(model_with({"duration_seconds": "0.00000011"}), {"duration": 4})
+    assert (found.low, found.high) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "why"),
+    [
+        ("bytedance/seedance-2.0", {}, ("set duration, resolution, generate_audio to narrow it",)),
+        ("bytedance/seedance-2.0", {"duration": 4}, ("set resolution, generate_audio to narrow it",)),
+        ("runway/gen-4.5", {}, ("set duration to narrow it",)),
+        ("google/veo-3.1-lite", {"duration": 4}, ()),
+    ],
+)
+def test_a_wide_interval_says_what_narrows_it(model: str, body: dict[str, Any], why: tuple[str, ...]) -> None:
+    """Only what is open, and has more than one price."""
+    assert of(model, **body).why == why
+
+
+def test_a_total_holds_only_if_every_part_has_a_figure() -> None:
+    """The low end of the others is known all the same."""
+    one, other = of("google/veo-3.1-lite", duration=4), of("alibaba/wan-3.0", duration=2)
+    both = total([one, other])
+    assert (both.low, both.high) == ((one.low or 0) + (other.low or 0), (one.high or 0) + (other.high or 0))
+    assert both.basis == "observed"
+    missing = total([one, unpriced("nobody knows"), unpriced("nobody knows")])
+    assert (missing.low, missing.high, missing.why) == (one.low, None, ("nobody knows",))
+
+
+@pytest.mark.parametrize(
+    ("body", "mode"),
+    [
+        ({}, "text"),
+        ({"frame_images": [FRAME]}, "image"),
+        ({"frame_images": [FRAME], "input_references": [IMAGE]}, "reference"),
+    ],
+)
+def test_bills_are_told_apart_by_what_a_video_is_made_from(body: dict[str, Any], mode: str) -> None:
+    """A price list may have another row for each."""
+    assert mode_of(body) == mode
+
+
+@pytest.mark.parametrize(
+    ("ratios", "ends"),
+    [
+        ((2.125,), (0.2125, 0.2125)),
+        ((1.0,), (0.1, 0.1)),
+        ((2.125, 1.0, 0.5), (0.05, 0.2125)),
+        ((), (0.1, 0.2125)),
+    ],
+)
+def test_bills_move_what_is_listed(ratios: tuple[float, ...], ends: tuple[float, float]) -> None:
+    """From the lowest to the highest that they were; before the first, what is publicly known counts."""
+    model = CATALOG.get("alibaba/wan-3.0")
+    assert model is not None
+    found = estimate(model, {"duration": 2, "resolution": "480p"}, Bills(ratios, 20))
+    assert (found.low_usd, found.high_usd, found.basis, found.listed_usd) == (*ends, "observed", (0.1, 0.1))
+    assert found.why == (("observed in 20 bills",) if ratios else ("a bill was 2.125 times the listed price",))
+
+
+def test_bills_of_what_has_no_figure_move_nothing() -> None:
+    """Bills say how far a price list is off, and there is none."""
+    one = unpriced("nobody knows")
+    assert Bills((2.0,), 1).move(one) is one
+    assert estimate(model_with({}), {}, Bills((2.0,), 1)).basis == "unpriced"
+
+
+def test_what_is_unpriced_can_be_assumed() -> None:
+    """By its id before any pattern; what has a figure keeps it."""
+    one, priced = unpriced("nobody knows"), of("google/veo-3.1-lite", duration=4)
+    patterns = {"acme/*": 2.0, "acme/film": 0.3}
+    found = assume(one, "acme/film", patterns)
+    assert (found.low, found.high, found.basis) == (300_000, 300_000, "assumed")
+    assert found.why == ("assumed by 'acme/film'", "nobody knows")
+    assert assume(one, "acme/clip", patterns).high_usd == 2.0
+    assert assume(one, "other/clip", patterns) is one
+    assert assume(priced, "google/veo-3.1-lite", {"*": 9.0}) is priced
+
+
+def test_a_total_says_what_its_parts_stand_on() -> None:
+    """What is assumed says less than what bills have shown, and that less than a price list."""
+    listed, assumed = of("google/veo-3.1-lite", duration=4), assume(unpriced("nobody knows"), "a", {"a": 1.0})
+    assert total([listed, assumed]).basis == "assumed"
+    assert total([]).high == 0
+
+
+def _bodies(model: VideoModel) -> st.SearchStrategy[dict[str, Any]]:
+    """Any body that may be sent to a model."""
+    resolutions = [None, *(model.supported_resolutions or ())]
+    ratios = [None, *(model.supported_aspect_ratios or ())]
+    fields = {
+        "duration": st.sampled_from([None, *model.durations]),
+        "resolution": st.sampled_from(resolutions),
+        "aspect_ratio": st.sampled_from(ratios),
+        "generate_audio": st.sampled_from([None, True, False]),
+        "frame_images": st.lists(st.just(FRAME), max_size=2),
+        "input_references": st.lists(st.just(IMAGE), max_size=3),
+    }
+    return st.fixed_dictionaries(fields).map(lambda body: {key: value for key, value in body.items() if value})
+
+
+CASES = st.sampled_from(PRICED).flatmap(lambda model: st.tuples(st.just(model), _bodies(model)))
+
+
+@given(CASES)
+def test_the_interval_of_an_open_choice_covers_each_of_its_choices(case: tuple[VideoModel, dict[str, Any]]) -> None:
+    """Whatever the model chooses, its price is inside."""
+    model, body = case
+    whole = estimate(model, body)
+    choices: dict[str, Any] = {
+        "duration": model.durations,
+        "resolution": model.supported_resolutions or (),
+        "aspect_ratio": model.supported_aspect_ratios or (),
+        "generate_audio": (True, False),
+    }
+    for field in [field for field in choices if field not in body]:
+        for value in choices[field]:
+            one = estimate(model, body | {field: value})
+            assert (whole.low or 0) <= (one.low or 0), (field, value)
+            assert (one.high or 0) <= (whole.high or 0), (field, value)
+
+
+@given(CASES, st.data())
+def test_more_never_costs_less(case: tuple[VideoModel, dict[str, Any]], data: st.DataObject) -> None:
+    """More seconds, more pixels, more images: neither end goes down."""
+    model, body = case
+    less = estimate(model, body)
+    more = (
+        [body | {"input_references": [*body.get("input_references", ()), IMAGE]}] if "input_references" in body else []
+    )
+    more += [body | {"duration": longer} for longer in model.durations if longer >= (body.get("duration") or 99)]
+    sides = {"480p": 0, "720p": 1, "768p": 2, "1080p": 3, "2K": 4, "4K": 5}
+    here = sides.get(body.get("resolution", ""), 9)
+    more += [body | {"resolution": one} for one in model.supported_resolutions or () if sides[one] >= here]
+    for larger in more:
+        found = estimate(model, larger)
+        assert (found.low or 0) >= (less.low or 0), larger
+        assert (found.high or 0) >= (less.high or 0), larger
