@@ -33,6 +33,8 @@ async def fan_out_video(
     concurrency: int = 8,
     ledger: str | None = None,
     provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
+    max_usd: float | None = None,
+    assumed_usd: Annotated[dict[str, float] | None, JSON_EDITOR] = None,
 ) -> FanOut:
     """Turn one prompt into videos from several models, side by side.
 
@@ -59,6 +61,9 @@ async def fan_out_video(
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
         provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
             {"acme/*": "acme-cloud"}.
+        max_usd: Ceiling in US dollars. A run that may cost more is refused before anything is sent.
+        assumed_usd: What a video may cost whose price nobody knows, in US dollars by model id or pattern, so that it
+            can pass a ceiling, such as {"acme/*": 1.5}.
 
     Returns:
         What was asked, and for each video what was sent, left out, got and paid.

@@ -7,10 +7,10 @@ from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog
 from openrouter_video.ledger import Scope
-from openrouter_video.planning import Plan, dry_run
+from openrouter_video.planning import Plan, dry_run, hold_to_ceiling
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Destination, Resources, find_conflicts
+from openrouter_video.run import Destination, Resources, find_known
 
 __all__ = ["make_plan"]
 
@@ -27,8 +27,11 @@ async def make_plan(
     ledger, threads = resources.ledger, resources.threads
     plan = await threads.run(dry_run, run, catalog, destination.options_for)
     if scope.shared and not plan.refused:
-        bodies = {scope.key(model.model, take): model.sent or {} for model in plan.models for take in plan.each_take}
-        conflicts = await find_conflicts(bodies, run.request.asked(), ledger, threads)
-        plan = plan.model_copy(update={"problems": (*plan.problems, *conflicts)})
+        videos = {scope.key(model.model, take): (model, take) for model in plan.models for take in plan.each_take}
+        bodies = {key: model.sent or {} for key, (model, _) in videos.items()}
+        found = await find_known(bodies, run.request.asked(), ledger, threads)
+        known = frozenset((model.model, take) for key, (model, take) in videos.items() if key in found.keys)
+        plan = plan.model_copy(update={"problems": (*plan.problems, *found.problems), "known": known})
+    plan = hold_to_ceiling(plan, run.max_usd)
     get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan

@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 from openrouter_video.cli import help_texts
 from openrouter_video.cli.options import (
     DEFAULT_LEDGER,
+    DEFAULT_MONEY,
     DEFAULT_PLACE,
     DEFAULT_REQUEST,
     DEFAULT_RUN,
@@ -25,6 +26,7 @@ from openrouter_video.cli.options import (
     LedgerOptions,
     MinSuccess,
     Models,
+    MoneyOptions,
     PlaceOptions,
     Prompt,
     RequestOptions,
@@ -90,11 +92,12 @@ def plan(
     sandbox: Sandboxed = False,
     json: Json = False,
     request: RequestOptions = DEFAULT_REQUEST,
+    money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Show exactly what would be sent to each model, and what would be left out; sends nothing and needs no key."""
     from openrouter_video.cli.plan import run_plan
 
-    read = partial(read_options, prompt, models, request, DEFAULT_PLACE, DEFAULT_RUN, min_success=min_success)
+    read = partial(read_options, prompt, models, request, DEFAULT_PLACE, DEFAULT_RUN, money, min_success=min_success)
     return run_plan(read, sandbox=sandbox, as_json=json)
 
 
@@ -107,6 +110,7 @@ def generate(
     request: RequestOptions = DEFAULT_REQUEST,
     place: PlaceOptions = DEFAULT_PLACE,
     run: RunOptions = DEFAULT_RUN,
+    money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Turn a prompt into a video, or several takes of it, from one model."""
     from openrouter_video.cli.videos import make_videos
@@ -116,7 +120,7 @@ def generate(
 
         return await generate_video(**asked.parameters(one_model=True), return_state=True)
 
-    read = partial(read_options, prompt, models, request, place, run, only_one=True)
+    read = partial(read_options, prompt, models, request, place, run, money, only_one=True)
     return make_videos(read, place, run, start)
 
 
@@ -131,6 +135,7 @@ def fan_out(
     request: RequestOptions = DEFAULT_REQUEST,
     place: PlaceOptions = DEFAULT_PLACE,
     run: RunOptions = DEFAULT_RUN,
+    money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Turn a prompt into videos from several models, side by side.
 
@@ -143,7 +148,9 @@ def fan_out(
 
         return await fan_out_video(**asked.parameters(), return_state=True)
 
-    read = partial(read_options, prompt, models, request, place, run, min_success=min_success, concurrency=concurrency)
+    read = partial(
+        read_options, prompt, models, request, place, run, money, min_success=min_success, concurrency=concurrency
+    )
     return make_videos(read, place, run, start)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_LEDGER",
+    "DEFAULT_MONEY",
     "DEFAULT_PLACE",
     "DEFAULT_REQUEST",
     "DEFAULT_RUN",
@@ -29,15 +30,18 @@ __all__ = [
     "LedgerOptions",
     "MinSuccess",
     "Models",
+    "MoneyOptions",
     "PlaceOptions",
     "Prompt",
     "RequestOptions",
     "RunOptions",
     "Whole",
+    "parse_assumptions",
     "parse_provider_options",
     "parse_reference",
     "parse_seconds",
     "parse_slugs",
+    "parse_usd",
     "read_options",
     "refuse_blanks",
     "whole",
@@ -46,6 +50,7 @@ __all__ = [
 WHAT = Group.create_ordered("The video")
 OPTIONS = Group.create_ordered("Options of the provider")
 WHERE = Group.create_ordered("Files and keys")
+MONEY = Group.create_ordered("Money")
 HOW = Group.create_ordered("The run")
 
 LONGEST_WAIT_DAYS = 7
@@ -173,11 +178,28 @@ class RunOptions:
     verbose: Annotated[bool, Parameter(help="Show Prefect's own log.", negative=())] = False
 
 
-DEFAULT_REQUEST, DEFAULT_LEDGER, DEFAULT_PLACE, DEFAULT_RUN = (
+@Parameter(name="*", group=MONEY)
+@dataclass(frozen=True, kw_only=True)
+class MoneyOptions:
+    """What a run may cost."""
+
+    max_usd: Annotated[
+        str | None,
+        Parameter(
+            help="Ceiling: a run that may cost more is refused before anything is sent.", allow_leading_hyphen=True
+        ),
+    ] = None
+    assume_usd: Annotated[
+        tuple[str, ...], Parameter(help="MODEL=DOLLARS per video, for a model whose price nobody knows.")
+    ] = ()
+
+
+DEFAULT_REQUEST, DEFAULT_LEDGER, DEFAULT_PLACE, DEFAULT_RUN, DEFAULT_MONEY = (
     RequestOptions(),
     LedgerOptions(),
     PlaceOptions(),
     RunOptions(),
+    MoneyOptions(),
 )
 
 
@@ -200,6 +222,7 @@ def read_options(
     request: RequestOptions,
     place: PlaceOptions,
     run: RunOptions,
+    money: MoneyOptions = DEFAULT_MONEY,
     *,
     min_success: int | None = None,
     concurrency: int = 8,
@@ -235,6 +258,8 @@ def read_options(
         ledger=place.ledger,
         store=place.store,
         credentials=place.credentials,
+        max_usd=None if money.max_usd is None else parse_usd("max-usd", money.max_usd),
+        assumed_usd=parse_assumptions(money.assume_usd),
         checked=False,
     )
 
@@ -285,6 +310,35 @@ def parse_slugs(pairs: Sequence[str]) -> dict[str, str]:
             raise _refused("provider_slugs", message)
         slugs[model] = slug
     return slugs
+
+
+def parse_assumptions(pairs: Sequence[str]) -> dict[str, float]:
+    """Return dollars per video by model from ``MODEL=DOLLARS``.
+
+    Raises:
+        RequestRefused: if one is not of that form.
+    """
+    amounts = {}
+    for pair in pairs:
+        model, _, amount = (part.strip() for part in pair.rpartition("="))
+        if not model:
+            message = f"--assume-usd {shown(pair)} is not MODEL=DOLLARS, such as acme/film=1.50"
+            raise _refused("assumed_usd", message)
+        amounts[model] = parse_usd("assume-usd", amount)
+    return amounts
+
+
+def parse_usd(option: str, text: str) -> float:
+    """Return an amount of US dollars such as ``5`` or ``0.50``; whether it makes sense is left to the run.
+
+    Raises:
+        RequestRefused: if it is not a number; ``option`` names it in the message.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        message = f"--{option} {shown(text)} is not an amount of US dollars; write a plain number, such as 5 or 0.50"
+        raise _refused(option.replace("-", "_"), message) from None
 
 
 def parse_seconds(option: str, text: str, longest_days: int = LONGEST_WAIT_DAYS) -> float:

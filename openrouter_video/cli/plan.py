@@ -13,7 +13,7 @@ from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import VideoError
-from openrouter_video.planning import Plan, dry_run
+from openrouter_video.planning import Plan, dry_run, hold_to_ceiling
 from openrouter_video.report import VERDICTS, plan_lines
 from openrouter_video.request import RunRequest
 
@@ -52,7 +52,7 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
     if catalog.lacks(run.models):
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
-    return dry_run(run, catalog)
+    return hold_to_ceiling(dry_run(run, catalog), run.max_usd)
 
 
 def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:

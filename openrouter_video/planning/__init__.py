@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openrouter_video.planning.budget import hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
 from openrouter_video.planning.passthrough import named_options
@@ -11,6 +12,7 @@ __all__ = [
     "ModelPlan",
     "Plan",
     "dry_run",
+    "hold_to_ceiling",
     "named_options",
     "plan_videos",
     "replan_options",

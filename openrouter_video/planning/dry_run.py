@@ -7,6 +7,7 @@ from typing import Any
 
 from openrouter_video.api import Catalog
 from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.money import Bills
 from openrouter_video.planning.plan import Plan, plan_run
 from openrouter_video.request import RunRequest, VideoRequest, load_image
 
@@ -20,10 +21,18 @@ def no_options(_url: str) -> None:
     """Say that nothing is to be opened with options."""
 
 
-def dry_run(run: RunRequest, catalog: Catalog, options_for: OptionsFor = no_options) -> Plan:
-    """Read the images of a run and plan it; what is wrong with an image is a problem of the plan, beside all others."""
+def dry_run(
+    run: RunRequest,
+    catalog: Catalog,
+    options_for: OptionsFor = no_options,
+    bills: Mapping[str, Bills] | None = None,
+) -> Plan:
+    """Read the images of a run and plan it; what is wrong with an image is a problem of the plan, beside all others.
+
+    ``bills`` as for ``plan_run``.
+    """
     images, problems = read_images(run.request, options_for)
-    return plan_run(run, catalog, images=images, problems=problems)
+    return plan_run(run, catalog, images=images, problems=problems, bills=bills)
 
 
 def read_images(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[dict[str, str], list[Problem]]:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from openrouter_video.api import Catalog, VideoModel
 from openrouter_video.elision import elide
 from openrouter_video.errors import Problem
+from openrouter_video.money import Bills, Estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
 from openrouter_video.planning.passthrough import (
@@ -23,6 +24,7 @@ from openrouter_video.planning.passthrough import (
     unknown_slugs,
     unused_slugs,
 )
+from openrouter_video.planning.pricing import assume, estimate, mode_of, total
 from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
 from openrouter_video.text import printable, shown
 
@@ -32,7 +34,10 @@ MOST_SHOWN = 3
 
 
 class ModelPlan(BaseModel):
-    """What one model gets: a body to send, or the reasons why nothing is sent to it."""
+    """What one model gets: a body to send, or the reasons why nothing is sent to it.
+
+    ``estimate``: what one video may cost, where one is to be sent.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +48,7 @@ class ModelPlan(BaseModel):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    estimate: Estimate | None = None
 
     @property
     def sent(self) -> dict[str, Any] | None:
@@ -51,7 +57,10 @@ class ModelPlan(BaseModel):
 
 
 class Plan(BaseModel):
-    """The whole dry run. With ``problems`` nothing is sent to any model."""
+    """The whole dry run. With ``problems`` nothing is sent to any model.
+
+    ``known``: the videos, by model and take, that the ledger knows already, so that this run does not pay for them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,6 +69,7 @@ class Plan(BaseModel):
     models: tuple[ModelPlan, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    known: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def each_take(self) -> range:
@@ -70,6 +80,27 @@ class Plan(BaseModel):
     def refused(self) -> bool:
         """Whether nothing may be sent at all."""
         return bool(self.problems)
+
+    @property
+    def paying(self) -> tuple[ModelPlan, ...]:
+        """The models that this run pays for."""
+        return tuple(model for model in self.models if self.new_takes(model))
+
+    def new_takes(self, model: ModelPlan) -> int:
+        """Return how many videos of a model this run pays for."""
+        if model.decision != "send":
+            return 0
+        return sum((model.model, take) not in self.known for take in self.each_take)
+
+    def cost_of(self, model: ModelPlan) -> Estimate:
+        """Return what all videos of a model that this run pays for may cost together."""
+        return total([model.estimate] * self.new_takes(model) if model.estimate else [])
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def estimate(self) -> Estimate:
+        """What the run may cost: the videos that it pays for, of all models together."""
+        return total([self.cost_of(model) for model in self.paying])
 
 
 def plan_videos(
@@ -99,11 +130,12 @@ def plan_run(
     *,
     images: Mapping[str, str] | None = None,
     problems: Iterable[Problem] = (),
+    bills: Mapping[str, Bills] | None = None,
 ) -> Plan:
-    """Plan a run, as ``plan_videos`` does."""
+    """Plan a run, as ``plan_videos`` does; ``bills`` holds what earlier bills have said, by model and mode."""
     found = [*problems, *run.problems(), *_catalog_problems(run, catalog)]
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
-    plans = [plan_model(run.request, model, images=images) for model in known]
+    plans = [_priced(plan_model(run.request, model, images=images), model, run, bills or {}) for model in known]
     if len(known) == len(set(run.models)):
         found += _shared_problems(plans, run.request.on_unsupported) or _too_few(run, plans)
     return Plan(
@@ -138,6 +170,14 @@ def plan_model(
         notes=notes,
         problems=tuple(problems),
     )
+
+
+def _priced(plan: ModelPlan, model: VideoModel, run: RunRequest, bills: Mapping[str, Bills]) -> ModelPlan:
+    """Add what one video may cost to a plan that sends something."""
+    if plan.decision != "send":
+        return plan
+    found = estimate(model, plan.body, bills.get(f"{model.id} {mode_of(plan.body)}"))
+    return plan.model_copy(update={"estimate": assume(found, model.id, run.assumed_usd)})
 
 
 def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, rejected: frozenset[str]) -> ModelPlan:

@@ -146,7 +146,7 @@ def assume(estimate: Estimate, model: str, assumed_usd: Mapping[str, float]) -> 
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
-    """Return what several jobs may cost together; unpriced as soon as one of them is."""
+    """Return what several jobs may cost together, nothing for none; unpriced as soon as one of them is."""
     found = list(estimates)
     low = sum(one.low or 0 for one in found)
     if missing := dict.fromkeys(reason for one in found if not one.priced for reason in one.why):

@@ -6,8 +6,10 @@ as a whole.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from openrouter_video.elision import elide
@@ -21,12 +23,16 @@ __all__ = ["RunRequest", "parse_run_request"]
 MOST_VIDEOS = 1_000
 """What one run makes at most: more is a slip of the keyboard, and each video costs money."""
 MOST_AT_ONCE = 1_000
+MOST_USD = 1_000_000
 LONGEST_DEADLINE_MINUTES = 7 * 24 * 60
 MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
 
 
 class RunRequest(NamedTuple):
     """One run as it was asked for.
+
+    ``max_usd``: the most that it may cost. ``assumed_usd``: what to assume of a video whose price nobody knows, by the
+    model's id or a pattern.
 
     ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of blocks; for what is None the environment
     or a default decides.
@@ -43,6 +49,8 @@ class RunRequest(NamedTuple):
     ledger: str | None = None
     store: str | None = None
     credentials: str | None = None
+    max_usd: float | None = None
+    assumed_usd: Mapping[str, float] = MappingProxyType({})
 
     @property
     def wanted(self) -> int:
@@ -72,11 +80,17 @@ class RunRequest(NamedTuple):
             "on_unsupported": request.on_unsupported.value,
             "provider_slugs": request.provider_slugs or None,
             **given,
+            "assumed_usd": dict(self.assumed_usd) or None,
         }
 
     def problems(self) -> list[Problem]:
         """Find what is wrong with the run itself, whatever the list of models says."""
-        return [*_count_problems(self), *_limit_problems(self), *_key_problems(self.idempotency_key)]
+        return [
+            *_count_problems(self),
+            *_limit_problems(self),
+            *_key_problems(self.idempotency_key),
+            *_money_problems(self),
+        ]
 
 
 def parse_run_request(
@@ -97,6 +111,8 @@ def parse_run_request(
     ledger: str | None = None,
     store: str | None = None,
     credentials: str | None = None,
+    max_usd: float | None = None,
+    assumed_usd: Mapping[str, float] | None = None,
     checked: bool = True,
 ) -> RunRequest:
     """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
@@ -119,6 +135,8 @@ def parse_run_request(
         ledger=ledger or None,
         store=store or None,
         credentials=credentials or None,
+        max_usd=max_usd,
+        assumed_usd=assumed_usd or {},
     )
     if checked and (problems := run.problems()):
         raise RequestRefused(problems)
@@ -159,6 +177,23 @@ def _limit_problems(run: RunRequest) -> list[Problem]:
         message = f"the deadline must be above zero and at most {LONGEST_DEADLINE_MINUTES:,} minutes ({days} days)"
         problems.append(Problem("deadline_minutes", f"{message}, not {shown(run.deadline_minutes)} minutes"))
     return problems
+
+
+def _money_problems(run: RunRequest) -> list[Problem]:
+    """Find amounts that no ceiling and no price can be."""
+    problems = []
+    if run.max_usd is not None and not _is_amount(run.max_usd):
+        message = f"the ceiling must be above 0 and at most {MOST_USD:,} US dollars, not {shown(run.max_usd)}; "
+        problems.append(Problem("max_usd", message + "leave it out for none"))
+    for model, amount in run.assumed_usd.items():
+        if not _is_amount(amount):
+            message = f"what to assume of {shown(model)} must be above 0 and at most {MOST_USD:,} US dollars per video"
+            problems.append(Problem("assumed_usd", f"{message}, not {shown(amount)}"))
+    return problems
+
+
+def _is_amount(usd: float) -> bool:
+    return math.isfinite(usd) and 0 < usd <= MOST_USD
 
 
 def _key_problems(idempotency_key: str | None) -> list[Problem]:

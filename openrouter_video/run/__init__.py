@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
-from openrouter_video.run.conflicts import find_conflicts
+from openrouter_video.run.conflicts import find_known
 from openrouter_video.run.destination import Destination, Folder, find_destination, folder_of
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
@@ -34,8 +34,8 @@ __all__ = [
     "divide",
     "download",
     "exit_within",
-    "find_conflicts",
     "find_destination",
+    "find_known",
     "folder_of",
     "look_again",
     "not_here",

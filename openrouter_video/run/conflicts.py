@@ -1,33 +1,41 @@
-"""What the ledger has against a plan: an idempotency key that was used for a different request."""
+"""What the ledger knows of the videos of a plan: those that are paid already, or a key for a different request."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from openrouter_video.errors import KeyConflict, LedgerError, Problem
 from openrouter_video.ledger import Ledger
 from openrouter_video.run.submission import check_conflict
 from openrouter_video.threads import Threads
 
-__all__ = ["find_conflicts"]
+__all__ = ["Known", "find_known"]
 
 
-async def find_conflicts(
+class Known(NamedTuple):
+    """The keys that have been submitted already, and why the run may not begin."""
+
+    keys: frozenset[str] = frozenset()
+    problems: tuple[Problem, ...] = ()
+
+
+async def find_known(
     bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any], ledger: Ledger, threads: Threads
-) -> list[Problem]:
-    """Return a problem if a key was used for a different request, or if the ledger does not say.
+) -> Known:
+    """Return which keys the ledger knows, with a problem if one was used for a different request or if it is not told.
 
     ``bodies`` holds what would be sent under each key.
     """
     try:
         entries = await asyncio.gather(*(threads.run(ledger.entry, key) for key in bodies))
     except LedgerError as error:
-        return [Problem("ledger", f"{error} It is not known what was submitted under this key; fix the ledger first")]
+        message = f"{error} It is not known what was submitted under this key; fix the ledger first"
+        return Known(problems=(Problem("ledger", message),))
     for entry in entries:
         try:
             check_conflict(entry, asked, bodies[entry.key])
         except KeyConflict as conflict:
-            return [Problem("idempotency_key", str(conflict))]
-    return []
+            return Known(problems=(Problem("idempotency_key", str(conflict)),))
+    return Known(frozenset(entry.key for entry in entries if entry.state != "free"))

@@ -100,6 +100,20 @@ def test_models_without_a_match_names_the_nearest(command: Command, sandbox: San
     assert said.document["status"] == "refused"
 
 
+def test_a_ceiling_is_part_of_the_plan(command: Command, sandbox: Sandbox) -> None:
+    """What does not pass it is refused, in the plan and in the run, and nothing is sent."""
+    words = (PROMPT, "--model", VEO, *SMALL)
+    assert command("plan", *words, "--max-usd", "0.12").code == 0
+    for verb in ("plan", "generate"):
+        said = command(verb, *words, "--max-usd", "0.11")
+        assert said.code == 2
+        assert "the run may cost up to $0.12, above its ceiling of $0.11" in said.out + said.err
+    for wrong, why in (("5$", "not an amount of US dollars"), ("-1", "must be above 0"), ("nan", "must be above 0")):
+        said = command("generate", *words, "--max-usd", wrong)
+        assert (said.code, why in said.err) == (2, True), said.err
+    assert not sandbox.charges
+
+
 def test_plan_sends_nothing_and_needs_no_key(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

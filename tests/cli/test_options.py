@@ -8,10 +8,12 @@ import pytest
 
 from openrouter_video.cli.options import (
     RequestOptions,
+    parse_assumptions,
     parse_provider_options,
     parse_reference,
     parse_seconds,
     parse_slugs,
+    parse_usd,
 )
 from openrouter_video.errors import RequestRefused
 
@@ -73,6 +75,26 @@ def test_references_are_images_unless_they_say_otherwise() -> None:
 def test_slugs_by_model() -> None:
     """Each pair overrides the built-in table."""
     assert parse_slugs(["a/one=acme", "b/*= other"]) == {"a/one": "acme", "b/*": "other"}
+
+
+def test_amounts_of_money() -> None:
+    """Plain numbers; whether an amount makes sense is the run's affair."""
+    assert parse_usd("max-usd", "0.50") == 0.5
+    assert parse_assumptions(["acme/film=1.5", "b/*= 2"]) == {"acme/film": 1.5, "b/*": 2}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (["acme/film"], "--assume-usd 'acme/film' is not MODEL=DOLLARS, such as acme/film=1.50"),
+        (["acme/film=5$"], "--assume-usd '5$' is not an amount of US dollars; write a plain number, such as 5 or 0.50"),
+    ],
+)
+def test_what_is_not_an_amount_of_money(pairs: list[str], words: str) -> None:
+    """The option is named, with what was given and what is meant."""
+    with pytest.raises(RequestRefused) as refused:
+        parse_assumptions(pairs)
+    assert words in str(refused.value)
 
 
 def test_only_what_was_given_becomes_a_setting() -> None:

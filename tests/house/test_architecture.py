@@ -29,7 +29,7 @@ PURE = (
     *("api.answers", "api.catalog", "api.job", "api.web_urls"),
     *("request.request", "request.run_request", "request.settings"),
     *("ledger.records", "ledger.settlement"),
-    *("planning.capabilities", "planning.passthrough", "planning.plan", "planning.pricing"),
+    *("planning.budget", "planning.capabilities", "planning.passthrough", "planning.plan", "planning.pricing"),
     *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.

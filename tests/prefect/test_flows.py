@@ -141,6 +141,25 @@ async def test_a_run_that_cannot_succeed_spends_nothing(sandbox: Sandbox) -> Non
     assert sandbox.charges == ()
 
 
+async def test_a_run_that_may_cost_more_than_its_ceiling_sends_nothing(sandbox: Sandbox) -> None:
+    """What it may cost is known before; with a ceiling that it passes it costs what the sandbox charged."""
+    state = await fan_out_video(PROMPT, [VEO, SEEDANCE], settings=SMALL, max_usd=0.15, return_state=True)
+    assert state.is_failed()
+    assert "above its ceiling of $0.15; what would fit: without bytedance/seedance" in str(state.message)
+    assert not sandbox.charges
+    result = await fan_out_video(PROMPT, [VEO, SEEDANCE], settings=SMALL, max_usd=0.7)
+    assert sum(charge.cost_usd or 0 for charge in sandbox.charges) == pytest.approx(result.cost_usd)
+    assert (result.cost_usd or 1) <= 0.7
+
+
+async def test_a_video_that_is_paid_already_passes_any_ceiling(sandbox: Sandbox) -> None:
+    """The same key again costs nothing, whatever a new video would."""
+    first = await _generate(idempotency_key="orchid")
+    again = await _generate(idempotency_key="orchid", max_usd=0.01)
+    assert [outcome.url for outcome in again] == [outcome.url for outcome in first]
+    assert len(sandbox.charges) == 1
+
+
 async def test_a_flow_retry_sends_no_second_post(sandbox: Sandbox) -> None:
     """A flow that fails after its subflow and is retried finds the same job."""
     attempts = []

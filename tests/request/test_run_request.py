@@ -24,6 +24,8 @@ FULL: dict[str, Any] = {
     "ledger": "s3://bucket/ledger",
     "store": "nightly",
     "credentials": "mine",
+    "max_usd": 2.5,
+    "assumed_usd": {"acme/*": 1.5},
 }
 
 
@@ -97,6 +99,16 @@ def test_limits_under_which_nothing_could_run(concurrency: int, minutes: float, 
     run = parse_run_request(prompt="p", model="a/b")._replace(concurrency=concurrency, deadline_minutes=minutes)
     assert [problem.field for problem in run.problems()] == fields
     assert all("must be" in problem.message for problem in run.problems())
+
+
+@pytest.mark.parametrize("usd", [0, -1, float("nan"), float("inf"), 1_000_001])
+def test_an_amount_that_is_none_is_refused(usd: float) -> None:
+    """As a ceiling, and as what to assume."""
+    run = parse_run_request(prompt="p", model="a/b")._replace(max_usd=usd, assumed_usd={"a/*": usd})
+    assert [(problem.field, f"not {usd!r}" in problem.message) for problem in run.problems()] == [
+        ("max_usd", True),
+        ("assumed_usd", True),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What a plan may cost against what may be spent, and what of it would fit.
+
+Pure. A ceiling is held against the high end of the estimate: what has no high end does not pass it.
+"""
+
+from __future__ import annotations
+
+from openrouter_video.errors import Problem
+from openrouter_video.money import MICRO, dollars
+from openrouter_video.planning.plan import ModelPlan, Plan
+
+__all__ = ["ceiling_problems", "hold_to_ceiling", "unpriced_problems", "what_fits"]
+
+
+def hold_to_ceiling(plan: Plan, max_usd: float | None) -> Plan:
+    """Return a plan that is refused if it does not pass the ceiling of its run; None means without one."""
+    problems = ceiling_problems(plan, max_usd)
+    return plan.model_copy(update={"problems": (*plan.problems, *problems)}) if problems else plan
+
+
+def ceiling_problems(plan: Plan, max_usd: float | None) -> list[Problem]:
+    """Find why a plan does not pass the ceiling of its run."""
+    if max_usd is None:
+        return []
+    if problems := unpriced_problems(plan, "max_usd", f"the ceiling of {dollars(max_usd)}"):
+        return problems
+    most = plan.estimate.high_usd or 0.0
+    if most <= max_usd:
+        return []
+    message = f"the run may cost up to {dollars(most)}, above its ceiling of {dollars(max_usd)}; "
+    return [Problem("max_usd", message + what_fits(plan, max_usd))]
+
+
+def unpriced_problems(plan: Plan, field: str, limit: str) -> list[Problem]:
+    """Find the models whose videos could cost anything, so that no limit holds them; ``limit`` says which is set."""
+    return [
+        Problem(
+            field,
+            f"nobody can say what a video of {model.model} may cost ({'; '.join(model.estimate.why)}), so it does not "
+            f"pass {limit}; leave the model out, or say what to assume in dollars per video: assumed_usd, on the "
+            f"command line --assume-usd {model.model}=DOLLARS",
+        )
+        for model in plan.paying
+        if model.estimate is not None and not model.estimate.priced
+    ]
+
+
+def what_fits(plan: Plan, left_usd: float) -> str:
+    """Say what of a plan would fit into what is left: fewer takes, without the dearest models, or narrower settings."""
+    ways = [*_fewer_takes(plan, left_usd), *_fewer_models(plan, left_usd)]
+    ways += dict.fromkeys(
+        why for model in plan.paying if model.estimate for why in model.estimate.why if "narrow" in why
+    )
+    if not ways:
+        cheapest = min(_one(model) for model in plan.paying)
+        return f"not even one video of these models fits: the cheapest may cost up to {dollars(cheapest / MICRO)}"
+    return f"what would fit: {', or '.join(ways)}"
+
+
+def _one(model: ModelPlan) -> int:
+    return (model.estimate.high if model.estimate else None) or 0
+
+
+def _fewer_takes(plan: Plan, left_usd: float) -> list[str]:
+    each = sum(_one(model) for model in plan.paying)
+    takes = int(left_usd * MICRO) // each if each else 0
+    return [f"takes {takes}"] if 0 < takes < plan.takes else []
+
+
+def _fewer_models(plan: Plan, left_usd: float) -> list[str]:
+    """Leave out the dearest models until the rest fits."""
+    by_price = sorted(plan.paying, key=_one)
+    left_out: list[str] = []
+    while len(by_price) > 1:
+        left_out.append(by_price.pop().model)
+        rest = sum(plan.cost_of(model).high or 0 for model in by_price)
+        if rest <= left_usd * MICRO:
+            return [f"without {' and '.join(left_out)} (up to {dollars(rest / MICRO)})"]
+    return []
