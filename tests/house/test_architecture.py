@@ -28,7 +28,7 @@ PURE = (
     *("elision", "errors", "media_types", "money", "outcome", "report", "text"),
     *("api.answers", "api.catalog", "api.job", "api.web_urls"),
     *("request.request", "request.run_request", "request.settings"),
-    *("ledger.records", "ledger.settlement"),
+    *("ledger.journal_entry", "ledger.learning", "ledger.records", "ledger.reservations", "ledger.settlement"),
     *("planning.budget", "planning.capabilities", "planning.passthrough", "planning.plan", "planning.pricing"),
     *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )

@@ -1,0 +1,211 @@
+"""The money of a month: reservations under caps, bills in their place, and what may be released."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from openrouter_video.errors import LedgerError
+from openrouter_video.ledger.reservations import (
+    LARGEST_OPEN,
+    Bill,
+    CapReached,
+    Caps,
+    Change,
+    Hold,
+    Money,
+    expired,
+    ledger_key,
+    reservation_id,
+    reserve,
+    run_token,
+    settle,
+)
+from openrouter_video.money import Bills
+
+MONDAY, TUESDAY = "2026-11-23", "2026-11-24"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+RUN, OTHER = run_token("a run"), run_token("another run")
+SPENT = Money(spent={MONDAY: 600, TUESDAY: 300}, held=(Hold(run=RUN, day=MONDAY, until=NOON, videos={"a": 100}),))
+
+
+def ids(*keys: str, run: str = RUN) -> list[str]:
+    """The reservations of a run for these keys."""
+    return [reservation_id(run, key) for key in keys]
+
+
+def bill(amount: int, **fields: object) -> Bill:
+    """A bill of some model."""
+    return Bill.model_validate({"model": "m", "amount": amount, **fields})
+
+
+def after(change: Change | CapReached | None) -> Money:
+    """The money after something that changed it."""
+    assert isinstance(change, Change)
+    return change.money
+
+
+# ---- Reserving -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amounts", "day", "caps", "expected"),
+    [
+        ({"b": 50}, TUESDAY, Caps(), 1050),
+        ({"b": 50}, TUESDAY, Caps(day=350), 1050),
+        ({"b": 51}, TUESDAY, Caps(day=350), CapReached("day", 350, 300, 51, TUESDAY)),
+        ({"b": 50}, TUESDAY, Caps(month=1050), 1050),
+        ({"b": 51}, TUESDAY, Caps(month=1050), CapReached("month", 1050, 1000, 51, TUESDAY)),
+        ({"b": 51}, TUESDAY, Caps(day=310, month=1050), CapReached("day", 310, 300, 51, TUESDAY)),
+        ({"b": 51}, TUESDAY, Caps(day=350, month=1010), CapReached("month", 1010, 1000, 51, TUESDAY)),
+        ({"b": 30, "c": 21}, TUESDAY, Caps(day=350), CapReached("day", 350, 300, 51, TUESDAY)),
+        ({"b": 1}, MONDAY, Caps(day=700), CapReached("day", 700, 700, 1, MONDAY)),
+        ({"b": 0}, MONDAY, Caps(day=700), 1000),
+        ({"b": 1}, MONDAY, Caps(day=0), CapReached("day", 0, 700, 1, MONDAY)),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_reserving_under_caps(amounts: dict[str, int], day: str, caps: Caps, expected: int | CapReached) -> None:
+    """What is reserved counts as spent, and a cap is kept to the micro-dollar; the tightest one is named."""
+    decided = reserve(SPENT, OTHER, amounts, day, NOON, caps)
+    assert (decided.money.taken() if isinstance(decided, Change) else decided) == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "on", "resets_at"),
+    [
+        ("day", "2026-11-30", datetime(2026, 12, 1, tzinfo=UTC)),
+        ("month", "2026-11-01", datetime(2026, 12, 1, tzinfo=UTC)),
+        ("month", "2026-12-31", datetime(2027, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_cap_says_what_is_left_and_until_when(span: str, on: str, resets_at: datetime) -> None:
+    """In UTC; bills that were higher than expected leave nothing, not less."""
+    reached = CapReached("day" if span == "day" else "month", 100, 130, 5, on)
+    assert (reached.left, reached.resets_at) == (0, resets_at)
+    assert reached._replace(taken=40).left == 60
+
+
+def test_a_run_that_begins_again_reserves_only_what_is_new() -> None:
+    """What it had reserved stays on its day, for as long as the run needs it now; caps do not ask for it again."""
+    again = after(reserve(SPENT, RUN, {"a": 100, "b": 5}, TUESDAY, NOON + HOUR, Caps(month=1005)))
+    assert [(hold.day, hold.until, hold.videos) for hold in again.held] == [
+        (MONDAY, NOON + HOUR, {"a": 100}),
+        (TUESDAY, NOON + HOUR, {"b": 5}),
+    ]
+    assert reserve(SPENT, RUN, {"a": 100}, TUESDAY, NOON, Caps(day=0, month=0)) is None
+    assert reserve(SPENT, RUN, {}, TUESDAY, NOON - HOUR, Caps()) is None
+
+
+def test_two_runs_of_one_key_have_reservations_of_their_own() -> None:
+    """The bill of one never settles the other's."""
+    both = after(reserve(SPENT, OTHER, {"a": 40}, TUESDAY, NOON, Caps()))
+    assert both.reserved() == 140
+    settled = after(settle(both, {ids("a", run=OTHER)[0]: bill(30)}, [], TUESDAY))
+    assert list(settled.reservations()) == ids("a")
+
+
+def test_more_is_never_open_than_an_entry_can_hold() -> None:
+    """A larger run reserves in portions."""
+    full = after(reserve(Money(), RUN, {f"{n}": 1 for n in range(LARGEST_OPEN)}, MONDAY, NOON, Caps()))
+    with pytest.raises(LedgerError, match=r"2000 videos are reserved and 1 more would pass 2000.*collect"):
+        reserve(full, RUN, {"more": 1}, MONDAY, NOON, Caps())
+
+
+def test_a_negative_amount_is_refused() -> None:
+    """It would raise a cap."""
+    with pytest.raises(ValidationError):
+        reserve(Money(), RUN, {"a": -1}, MONDAY, NOON, Caps())
+
+
+def test_a_runs_token_and_the_ids_of_its_reservations() -> None:
+    """Twelve hexadecimal digits of the run, then the ledger key."""
+    assert run_token("a run") == RUN != OTHER
+    assert len(RUN) == 12
+    assert int(RUN, 16)
+    assert ledger_key(reservation_id(RUN, "f" * 32)) == "f" * 32
+
+
+# ---- Settling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_bill_counts_once_and_on_the_day_of_its_reservation() -> None:
+    """Whenever it comes, and however often."""
+    (a,) = ids("a")
+    settled = settle(SPENT, {a: bill(70)}, [], TUESDAY)
+    assert settled is not None
+    assert settled.money == Money(spent={MONDAY: 670, TUESDAY: 300})
+    assert [(one.day, list(one.bills)) for one in settled.bills] == [(MONDAY, [a])]
+    assert settle(settled.money, {a: bill(70)}, [], TUESDAY, {a}) is None
+
+
+def test_a_bill_without_a_reservation_counts_all_the_same() -> None:
+    """Its reservation was released too early, or was lost: the money is gone, so it counts, today."""
+    settled = settle(SPENT, {ids("b")[0]: bill(70)}, [], TUESDAY)
+    assert after(settled).spent == {MONDAY: 600, TUESDAY: 370}
+    assert list(after(settled).reservations()) == ids("a")
+
+
+def test_a_release_gives_back_once() -> None:
+    """Of what was never charged nothing is spent; what has a bill is not released."""
+    released = settle(SPENT, {}, ids("a", "never reserved"), TUESDAY)
+    assert after(released) == Money(spent={MONDAY: 600, TUESDAY: 300})
+    assert released is not None
+    assert released.released == tuple(ids("a"))
+    assert settle(after(released), {}, ids("a"), TUESDAY) is None
+    both = settle(SPENT, {ids("a")[0]: bill(70)}, ids("a"), TUESDAY)
+    assert both is not None
+    assert (both.money.spent[MONDAY], both.released) == (670, ())
+
+
+def test_bills_and_releases_of_a_run_are_one_change() -> None:
+    """What bills share is said once, and each is whole again when it is read."""
+    money = after(reserve(SPENT, OTHER, dict.fromkeys("bcd", 9), TUESDAY, NOON, Caps()))
+    about = {"run_id": "run", "deployment": "nightly", "labels": {"team": "growth"}}
+    b, c, d = ids("b", "c", "d", run=OTHER)
+    (a,) = ids("a")
+    bills = {b: bill(3, **about), c: bill(4, **about), a: bill(5)}
+    change = settle(money, bills, [d], TUESDAY)
+    assert change is not None
+    assert [(one.day, one.labels, len(one.bills)) for one in change.bills] == [
+        (TUESDAY, {"team": "growth"}, 2),
+        (MONDAY, {}, 1),
+    ]
+    assert {name: one for group in change.bills for name, one in group.each().items()} == bills
+    assert change.released == (d,)
+    assert change.money == Money(spent={MONDAY: 605, TUESDAY: 307})
+
+
+def test_bills_teach_and_estimates_that_stand_in_do_not() -> None:
+    """Only what the provider named, where the list says what it should have been."""
+    money = after(reserve(Money(), RUN, dict.fromkeys("abc", 9), TUESDAY, NOON, Caps()))
+    a, b, c = ids("a", "b", "c")
+    bills = {
+        a: bill(20, listed=(10, 10), mode="image"),
+        b: bill(10, listed=(10, 10), mode="image", billed=False),
+        c: bill(7),
+    }
+    learned = after(settle(money, bills, [], TUESDAY))
+    assert learned.bills_of("m", "image") == Bills((2.0,), 1)
+    assert learned.bills_of("m", "text") is None
+    assert after(reserve(learned, RUN, {"d": 1}, TUESDAY, NOON, Caps())).learned == learned.learned
+
+
+# ---- Releasing what nobody will claim --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "claimed", "names"),
+    [
+        (NOON - HOUR, (), []),
+        (NOON, (), ids("a")),
+        (NOON + HOUR, ids("a"), []),
+        (NOON + HOUR, ids("a", run=OTHER), ids("a")),
+    ],
+)
+def test_what_may_be_released(now: datetime, claimed: list[str], names: list[str]) -> None:
+    """From its time on, unless a claim names it; the claim of another run of the same key names another."""
+    assert list(expired(SPENT, now, claimed)) == names
