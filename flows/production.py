@@ -17,7 +17,7 @@ from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
 from openrouter_video.ledger import LedgerEntry, entries_in_time
-from openrouter_video.outcome import FanOut, Outcome, run_status, total_cost
+from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.request import RunRequest, parse_run_request
@@ -85,6 +85,7 @@ async def _produce(run: RunRequest) -> FanOut:
         status=run_status(outcomes, run.wanted),
         asked=plan.asked,
         cost_usd=total_cost(outcomes),
+        reused_cost_usd=reused_cost(outcomes),
         problems=plan.warnings,
         outcomes=tuple(outcomes),
     )
@@ -193,7 +194,8 @@ async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, ru
         entry = await run.resources.threads.run(run.resources.ledger.entry, key)
     except LedgerError as unreadable:
         entry = LedgerEntry(key, "uncertain", reason=str(unreadable))
-    facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=True)
+    own = entry.claim is None or entry.claim.run_id == run.run_id
+    facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=own)
     message = clip(f"unexpected {type(error).__name__}: {error}")
     facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
     return outcome_of(facts, datetime.now(UTC))

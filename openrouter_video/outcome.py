@@ -17,6 +17,7 @@ __all__ = [
     "OutcomeStatus",
     "SavedFile",
     "count_completed",
+    "reused_cost",
     "run_status",
     "summary",
     "total_cost",
@@ -46,6 +47,8 @@ class Outcome(BaseModel):
     kept at ``url``. ``refused``: by the plan or by a definite answer of the API, nothing was charged. ``skipped``:
     by policy. ``uncertain``: charged or not, nobody knows, and it is never submitted again by itself. ``open``: still
     running, or done and not yet downloaded; collecting finishes it.
+
+    ``reused``: another run has sent it, and so has paid for it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,7 +87,10 @@ class Outcome(BaseModel):
 
 
 class FanOut(BaseModel):
-    """The whole run: what was asked and what became of every video."""
+    """The whole run: what was asked and what became of every video.
+
+    ``cost_usd`` is what this run has paid for, ``reused_cost_usd`` what it found that other runs had paid for.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,7 +113,17 @@ def count_completed(outcomes: Sequence[Outcome]) -> int:
 
 
 def total_cost(outcomes: Sequence[Outcome]) -> float | None:
-    """Return what the videos cost together in US dollars; None if the provider told no cost at all."""
+    """Return what a run has paid for in US dollars: nothing for what it found; None if the provider told no cost."""
+    own = [outcome for outcome in outcomes if not outcome.reused]
+    return _sum_of_costs(own) if own else 0.0 if outcomes else None
+
+
+def reused_cost(outcomes: Sequence[Outcome]) -> float | None:
+    """Return what other runs had paid for that a run found; None if it found nothing of a known cost."""
+    return _sum_of_costs([outcome for outcome in outcomes if outcome.reused])
+
+
+def _sum_of_costs(outcomes: Sequence[Outcome]) -> float | None:
     known = [outcome.cost_usd for outcome in outcomes if outcome.cost_usd is not None]
     return round(sum(known), 6) if known else None
 
@@ -121,7 +137,7 @@ def run_status(outcomes: Sequence[Outcome], wanted: int) -> RunStatus:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return the final state's message, such as ``3 of 4 videos, $1.20, 1 open``."""
+    """Return the final state's message, such as ``3 of 4 videos, $0.80, 1 open, 1 reused ($0.40 paid before)``."""
     parts = [f"{count_completed(outcomes)} of {len(outcomes)} video{'s' * (len(outcomes) != 1)}"]
     cost = total_cost(outcomes)
     if cost is not None:
@@ -135,7 +151,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
             parts.append(f"{count} {status}")
     reused = sum(outcome.reused for outcome in outcomes)
     if reused:
-        parts.append(f"{reused} reused")
+        before = reused_cost(outcomes)
+        parts.append(f"{reused} reused" + (f" ({dollars(before)} paid before)" if before is not None else ""))
     return ", ".join(parts)
 
 

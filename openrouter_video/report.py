@@ -20,6 +20,7 @@ __all__ = [
     "VERDICTS",
     "PlanLine",
     "collect_command",
+    "cost_words",
     "explanation",
     "final_line",
     "group_left_out",
@@ -92,7 +93,7 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]
             "model": clip(outcome.model),
             "take": outcome.take,
             "status": f"{outcome.status} (reused)" if outcome.reused else outcome.status,
-            "cost": dollars(outcome.cost_usd) if outcome.cost_usd is not None else "",
+            "cost": cost_words(outcome),
             "why": explanation(outcome),
             "left out": clip(", ".join(option.key for option in outcome.left_out)),
             "video": printable(outcome.url or ""),
@@ -145,9 +146,15 @@ def interruption_message(
 def final_line(outcome: Outcome) -> str:
     """Return in one line what became of a video, such as ``x-ai/grok take 2: completed, $0.05, s3://bucket/x.mp4``."""
     status = f"{outcome.status} (reused)" if outcome.reused else outcome.status
-    cost = dollars(outcome.cost_usd) if outcome.cost_usd is not None else None
-    told = [status, cost, printable(outcome.url) if outcome.url else None, explanation(outcome)]
+    told = [status, cost_words(outcome), printable(outcome.url) if outcome.url else None, explanation(outcome)]
     return f"{_title(outcome)}: {', '.join(filter(None, told))}"
+
+
+def cost_words(outcome: Outcome) -> str:
+    """Return what a video has cost; nothing if that is not known."""
+    if outcome.cost_usd is None:
+        return ""
+    return f"{dollars(outcome.cost_usd)} paid before" if outcome.reused else dollars(outcome.cost_usd)
 
 
 def explanation(outcome: Outcome) -> str:

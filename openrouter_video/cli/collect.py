@@ -22,7 +22,7 @@ from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_mes
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused, VideoError
 from openrouter_video.ledger import read_open
-from openrouter_video.outcome import FanOut, Outcome, count_completed, total_cost
+from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, total_cost
 from openrouter_video.run import watching
 from openrouter_video.stores import safe_url
 from openrouter_video.text import printable
@@ -101,6 +101,7 @@ def collected(
         status=status,
         asked=dict(asked),
         cost_usd=total_cost(outcomes),
+        reused_cost_usd=reused_cost(outcomes),
         problems=problems,
         outcomes=tuple(outcomes),
     )

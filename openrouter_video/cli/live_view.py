@@ -17,9 +17,9 @@ from rich.text import Text
 
 from openrouter_video.api import JobStatus
 from openrouter_video.cli.terminal import Terminal
-from openrouter_video.money import dollars
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Plan
+from openrouter_video.report import cost_words
 from openrouter_video.run import Progress
 from openrouter_video.text import clip
 
@@ -88,7 +88,7 @@ def plain_line(line: VideoLine, now: float) -> str:
     if line.seconds(now) >= 1:
         parts.append(f"{line.seconds(now):.0f} s")
     if line.outcome is not None and line.outcome.cost_usd is not None:
-        parts.append(dollars(line.outcome.cost_usd))
+        parts.append(cost_words(line.outcome))
     return f"{_name(line, takes=line.take > 1)}: {', '.join(parts)}"
 
 
@@ -156,15 +156,18 @@ class LiveView:
         takes = any(line.take > 1 for line in lines)
         for line in lines:
             mark, style = STATUS_STYLES.get(line.status, (None, "cyan" if line.sent else "dim"))
-            cost = line.outcome.cost_usd if line.outcome else None
             table.add_row(
                 self._spinner if mark is None and line.sent else Text(mark or " ", style),
                 Text(_short(_name(line, takes=takes))),
                 Text(line.status, style),
                 Text(f"{line.seconds(now):.0f} s" if line.began is not None else "", "dim"),
-                Text(dollars(cost) if cost is not None else ""),
+                Text(_short_cost(line.outcome) if line.outcome else ""),
             )
         return table
+
+
+def _short_cost(outcome: Outcome) -> str:
+    return "reused" if outcome.reused else cost_words(outcome)
 
 
 def _short(name: str) -> str:

@@ -15,9 +15,8 @@ from rich.text import Text
 
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
-from openrouter_video.money import dollars
 from openrouter_video.outcome import FanOut, Outcome, count_completed, summary
-from openrouter_video.report import FOR_OTHERS, group_left_out
+from openrouter_video.report import FOR_OTHERS, cost_words, group_left_out
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable
 
@@ -54,9 +53,8 @@ def facts(outcome: Outcome) -> tuple[str, str, str, str]:
     status = f"{outcome.status}, reused" if outcome.reused else outcome.status
     length = f"{outcome.duration_seconds:.1f}".removesuffix(".0") + " s" if outcome.duration_seconds else ""
     size = f"{outcome.width}x{outcome.height}" if outcome.width else ""
-    cost = dollars(outcome.cost_usd) if outcome.cost_usd is not None else ""
     waited = f"in {outcome.elapsed_seconds:.0f} s" if outcome.elapsed_seconds is not None and outcome.sent else ""
-    return status, " ".join(filter(None, [length, size])), cost, waited
+    return status, " ".join(filter(None, [length, size])), cost_words(outcome), waited
 
 
 def details(outcome: Outcome) -> list[Detail]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,7 +39,7 @@ NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 def outcome_of(facts: Facts, now: datetime) -> Outcome:
     """Return what became of a video, by all that is known of it at this moment."""
-    outcome = _ended(facts, now)
+    outcome = _with_origin(_ended(facts, now), facts)
     if facts.unchecked and facts.claim:
         where = facts.claim.output
         outcome = _with_notes(outcome, [f"it was saved at {where}, which this run does not see and has not checked"])
@@ -64,6 +64,34 @@ def why_unreadable(reason: str) -> str:
     return f"{reason} {cure}, {COLLECT} goes on with it; until then nothing is sent or fetched under this key"
 
 
+def _with_origin(outcome: Outcome, facts: Facts) -> Outcome:
+    """Add what the claim tells of the run that made it, where its record does not, as those of older versions."""
+    claim = facts.claim
+    if claim is None:
+        return outcome
+    prompt = claim.asked.get("prompt")
+    return _changed(
+        outcome,
+        made_at=_made_at(outcome, facts, claim),
+        prompt=outcome.prompt or (prompt if isinstance(prompt, str) else None),
+        labels=outcome.labels or claim.labels,
+        estimate=outcome.estimate or claim.estimate,
+        sandbox=outcome.sandbox or claim.sandbox,
+    )
+
+
+def _made_at(outcome: Outcome, facts: Facts, claim: Claim) -> str | None:
+    """Return when a video ended, in UTC; one that is fetched once more was made when it was made first."""
+    if outcome.status not in {"completed", "failed"}:
+        return None
+    earlier = facts.submitted.outcome if facts.submitted else None
+    made = earlier or outcome
+    begun = _moment(claim)
+    if made.made_at or begun is None or made.elapsed_seconds is None:
+        return made.made_at
+    return (begun + timedelta(seconds=made.elapsed_seconds)).isoformat(timespec="milliseconds")
+
+
 # ---- How far it came -------------------------------------------------------------------------------------------------
 
 
@@ -77,9 +105,9 @@ def _ended(facts: Facts, now: datetime) -> Outcome:
         return _changed(known, status="failed", error=facts.given_up)
     if facts.recorded:
         notes = dict.fromkeys((*known.notes, *facts.recorded.notes))
-        return _changed(facts.recorded, reused=facts.reused, notes=tuple(notes))
+        return _changed(facts.recorded, reused=facts.paid_before, notes=tuple(notes))
     if submitted.outcome is not None and facts.job is None:
-        earlier = _changed(submitted.outcome, reused=facts.reused)
+        earlier = _changed(submitted.outcome, reused=facts.paid_before)
         return _with_notes(_final(earlier, facts.claim), _other_jobs(submitted))
     if submitted.state in {"refused", "uncertain"}:
         return _without_job(known, submitted)
@@ -108,7 +136,7 @@ def _of_plan(plan: ModelPlan, facts: Facts) -> Outcome:
 def _begun(facts: Facts, now: datetime) -> Outcome:
     """Tell what is known from the claim and the submission alone: the job is open until something ends it."""
     claim, submitted = facts.claim, facts.submitted
-    known = Outcome(model=facts.model, take=facts.take, key=facts.key, status="open", reused=facts.reused)
+    known = Outcome(model=facts.model, take=facts.take, key=facts.key, status="open", reused=facts.paid_before)
     if claim is not None:
         elapsed = _elapsed(claim, now)
         known = _changed(known, sent=claim.sent, left_out=_left_out(claim), notes=claim.notes, elapsed_seconds=elapsed)
@@ -289,7 +317,14 @@ def _elapsed(claim: Claim, now: datetime) -> float | None:
 
     None if the claim's time has been edited into something that is none.
     """
+    begun = _moment(claim)
+    return round(max(0.0, (now - begun).total_seconds()), 3) if begun else None
+
+
+def _moment(claim: Claim) -> datetime | None:
+    """Return the time of a claim in UTC; None if it has been edited into something that is none."""
     try:
-        return round(max(0.0, (now - datetime.fromisoformat(claim.at)).total_seconds()), 3)
-    except (ValueError, TypeError):
+        moment = datetime.fromisoformat(claim.at)
+    except ValueError:
         return None
+    return moment.astimezone(UTC) if moment.tzinfo else None

@@ -61,7 +61,7 @@ class Facts(NamedTuple):
     step early. ``recorded``: the outcome that now stands beside the video and in the ledger, whichever run wrote it.
     ``unsettled``: why the ledger did not take it. ``unrecorded``: what it did not take of the submission.
     ``unchecked``: nobody has looked whether an earlier run's video is still there. ``given_up``: why nobody asks for
-    the job any more. ``unexpected``: what broke the run off.
+    the job any more. ``unexpected``: what broke the run off. ``run_id``: the run that wants the video.
     """
 
     model: str
@@ -79,11 +79,12 @@ class Facts(NamedTuple):
     unchecked: bool = False
     given_up: str | None = None
     unexpected: str | None = None
+    run_id: str | None = None
 
     @classmethod
     def of_plan(cls, plan: ModelPlan, claim: Claim) -> Self:
         """Begin with what a model is to get, and what is claimed before it does."""
-        return cls(claim.model, claim.take, claim.key, claim, plan)
+        return cls(claim.model, claim.take, claim.key, claim, plan, run_id=claim.run_id)
 
     @classmethod
     def of_entry(cls, entry: LedgerEntry, now: datetime | None = None, *, own: bool = False) -> Self:
@@ -108,8 +109,14 @@ class Facts(NamedTuple):
 
     @property
     def reused(self) -> bool:
-        """Whether an earlier run has submitted it."""
+        """Whether it was submitted before: by an earlier run, or by an earlier attempt of this one."""
         return self.submitted is not None and self.submitted.reused
+
+    @property
+    def paid_before(self) -> bool:
+        """Whether another run has submitted it, and so has paid for it; a run that is retried stays the same run."""
+        ours = self.claim is not None and self.run_id is not None and self.claim.run_id == self.run_id
+        return self.reused and not ours
 
     @property
     def video(self) -> str:

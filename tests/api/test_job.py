@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
-from openrouter_video.outcome import FanOut, Outcome, count_completed, run_status, summary, total_cost
+from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, run_status, summary, total_cost
 
 FIRST = Outcome(model="a/1", status="completed", cost_usd=0.1)
 SECOND = Outcome(model="a/2", status="completed", cost_usd=0.2, reused=True)
+REUSED_OPEN = Outcome(model="a/2", status="open", reused=True)
 UNPRICED = Outcome(model="a/3", status="completed")
 FAILED = Outcome(model="a/4", status="failed", cost_usd=0.0)
 
@@ -79,12 +80,23 @@ def test_the_cost_is_the_providers_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "cost"),
-    [([], None), ([UNPRICED], None), ([FIRST, SECOND], 0.3), ([FIRST, UNPRICED, FAILED], 0.1), ([FAILED], 0.0)],
+    ("outcomes", "cost", "reused"),
+    [
+        ([], None, None),
+        ([UNPRICED], None, None),
+        ([FIRST, SECOND], 0.1, 0.2),
+        ([FIRST, UNPRICED, FAILED], 0.1, None),
+        ([FAILED], 0.0, None),
+        ([SECOND, SECOND], 0.0, 0.4),
+        ([SECOND, UNPRICED], None, 0.2),
+        ([REUSED_OPEN], 0.0, None),
+    ],
 )
-def test_costs_are_summed_where_they_are_known(outcomes: list[Outcome], cost: float | None) -> None:
-    """Unknown is not free."""
-    assert total_cost(outcomes) == cost
+def test_costs_are_summed_where_they_are_known(
+    outcomes: list[Outcome], cost: float | None, reused: float | None
+) -> None:
+    """Unknown is not free; what other runs have paid for costs this one nothing, and is summed by itself."""
+    assert (total_cost(outcomes), reused_cost(outcomes)) == (cost, reused)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +119,12 @@ def test_the_status_of_a_run(outcomes: list[Outcome], wanted: int, status: str) 
     [
         ([], "0 of 0 videos"),
         ([FIRST], "1 of 1 video, $0.10"),
-        ([FIRST, SECOND, UNPRICED, FAILED], "3 of 4 videos, $0.30, 1 of unknown price, 1 failed, 1 reused"),
+        ([SECOND], "1 of 1 video, $0.00, 1 reused ($0.20 paid before)"),
+        ([REUSED_OPEN], "0 of 1 video, $0.00, 1 open, 1 reused"),
+        (
+            [FIRST, SECOND, UNPRICED, FAILED],
+            "3 of 4 videos, $0.10, 1 of unknown price, 1 failed, 1 reused ($0.20 paid before)",
+        ),
         (
             ends("refused", "skipped", "uncertain", "open", "open"),
             "0 of 5 videos, 1 refused, 1 skipped, 1 uncertain, 2 open",

@@ -429,6 +429,7 @@ def test_an_idempotency_key_is_paid_once_and_not_lent_out(command: Command, sand
     second = command("generate", PROMPT, *words).document
     assert second["outcomes"][0]["reused"]
     assert second["outcomes"][0]["url"] == first["outcomes"][0]["url"]
+    assert [(run["cost_usd"], run["reused_cost_usd"]) for run in (first, second)] == [(0.12, None), (0.0, 0.12)]
     said = command("generate", "A red rose", *words)
     assert said.code == 2
     assert "used for a different request: prompt was" in said.document["problems"][0]

@@ -95,6 +95,9 @@ def test_live_lines_tick_and_fit(capsys: pytest.CaptureFixture[str], monkeypatch
     assert "refused" in second
     assert third.split() == ["✓", "a/one", "completed", "7", "s", "$0.12"]
     assert all(len(line) <= 80 for line in lines)
+    view.tell(ENDED._replace(outcome=DONE.model_copy(update={"reused": True})))
+    terminal.print(view.table())
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "reused"
 
 
 def test_without_a_terminal_only_news_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,6 +111,7 @@ def test_facts_and_details_say_what_was_got() -> None:
     """Status, length and size, cost, seconds; then where it is and which options were sent."""
     assert facts(DONE) == ("completed", "4 s 1280x720", "$0.12", "in 47 s")
     assert facts(REFUSED) == ("refused", "", "", "")
+    assert facts(DONE.model_copy(update={"reused": True}))[::2] == ("completed, reused", "$0.12 paid before")
     assert [(detail.label, detail.text) for detail in details(DONE)] == [
         ("video", "/far/away/orchid/a--one.mp4"),
         ("sent", "with google-vertex options negativePrompt"),

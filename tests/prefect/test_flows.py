@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -240,6 +241,27 @@ async def test_a_second_run_with_the_same_key_reuses_the_video(sandbox: Sandbox)
     assert (third.status, third.url, third.cost_usd) == ("completed", first.url, first.cost_usd)
     assert _local(third.url).exists()
     assert len(sandbox.charges) == 1
+
+
+async def test_three_runs_with_one_key_add_up_to_one_payment(sandbox: Sandbox) -> None:
+    """What a run has paid for is one sum, what it found is another: in its result, its message and its table."""
+    runs, messages = [], []
+    for takes in (1, 2, 2):
+        state = await fan_out_video(PROMPT, [VEO], settings=SMALL, takes=takes, idempotency_key="k", return_state=True)
+        runs.append(await state.aresult())
+        messages.append(state.message)
+    assert [charge.cost_usd for charge in sandbox.charges] == [0.12, 0.12]
+    assert [(run.cost_usd, run.reused_cost_usd) for run in runs] == [(0.12, None), (0.12, 0.12), (0.0, 0.24)]
+    assert messages == [
+        "1 of 1 video, $0.12",
+        "2 of 2 videos, $0.12, 1 reused ($0.12 paid before)",
+        "2 of 2 videos, $0.00, 2 reused ($0.24 paid before)",
+    ]
+    first, again = runs[0].outcomes[0], runs[2].outcomes[0]
+    assert datetime.fromisoformat(first.made_at or "") == pytest.approx(datetime.now(UTC), abs=timedelta(minutes=5))
+    assert (again.made_at, again.prompt) == (first.made_at, PROMPT)
+    sidecar = json.loads(_local(first.sidecar_url).read_text())
+    assert (sidecar["made_at"], sidecar["prompt"], sidecar["labels"]) == (first.made_at, PROMPT, {})
 
 
 async def test_a_key_that_belongs_to_another_request_is_refused(sandbox: Sandbox) -> None:

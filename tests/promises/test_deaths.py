@@ -83,6 +83,7 @@ async def test_a_killed_flow_run_is_retried(runs: FaultyRuns, killed: Callable[.
     killed(point, flow_run_id=str(run.id))
     again = await _retry(runs, run)
     _check_end(runs, point, again)
+    assert not again.reused  # the run is the same one, and has paid for it
     collected = await runs.collect()
     # A minute after the claim its answer may still come, for all that anybody but the dead process knows.
     assert [outcome.status for outcome in collected] == (["open"] if point in UNCERTAIN else [])

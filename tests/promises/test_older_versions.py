@@ -160,4 +160,6 @@ async def test_the_same_key_is_not_paid_for_again_after_an_upgrade(
             min_success=0,
         )
     assert {(outcome.status, outcome.reused) for outcome in run.outcomes} == {(status, True)}
+    assert {(one.prompt, one.made_at is None) for one in run.outcomes} == {("A white orchid", status == "uncertain")}
+    assert (run.cost_usd, run.reused_cost_usd) == (0.0, {"orchid-open": 0.335906}.get(key))
     assert left_open.jobs == charged

@@ -11,6 +11,7 @@ from openrouter_video.api.answers import ContentAnswer, ContentUnavailable, Subm
 from openrouter_video.api.job import Usage, VideoJob
 from openrouter_video.errors import LedgerError, Problem, StorageError
 from openrouter_video.ledger.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, Submitted, Unrecorded
+from openrouter_video.money import Estimate
 from openrouter_video.outcome import LeftOut, Outcome, SavedFile
 from openrouter_video.planning.plan import ModelPlan
 from openrouter_video.run.conclusions import outcome_of, unreadable
@@ -32,7 +33,14 @@ CLAIM = Claim(
     shared=True,
     left_out=(OPTION.model_dump(),),
     notes=("fallback",),
+    run_id="r1",
+    labels={"team": "film"},
+    estimate=Estimate(low_usd=0.1, high_usd=0.2, basis="listed"),
+    sandbox=True,
 )
+# What every outcome tells of the run that made it.
+ORIGIN: dict[str, Any] = {"prompt": "p", "labels": CLAIM.labels, "estimate": CLAIM.estimate, "sandbox": True}
+NOW_TEXT = "2026-11-22T12:01:00.000+00:00"
 # What each run tells from its claim, until something ends it.
 BEGUN = Outcome(
     model="a/b",
@@ -43,6 +51,7 @@ BEGUN = Outcome(
     left_out=(OPTION,),
     notes=("fallback",),
     elapsed_seconds=60.0,
+    **ORIGIN,
 )
 PLAN = ModelPlan(model="a/b", decision="send", body={"model": "a/b"})
 VIDEO = SavedFile(url="s3://videos/a.1.mp4", bytes=9, sha256="ab", duration_seconds=4.04, width=64, height=48)
@@ -86,8 +95,9 @@ def plan(decision: Literal["skip", "refuse"], **more: Any) -> Facts:
 
 
 def submitted(state: Literal["accepted", "refused", "uncertain", "settled"], **more: Any) -> Facts:
-    """After a submission."""
-    return Facts.of_plan(PLAN, CLAIM).after_submission(Submitted(state=state, claim=CLAIM, **more))
+    """After a submission, by this run or by an earlier one."""
+    wanted = Facts.of_plan(PLAN, CLAIM.model_copy(update={"run_id": "r2"}))
+    return wanted.after_submission(Submitted(state=state, claim=CLAIM, **more))
 
 
 def accepted(*, reused: bool = False, **more: Any) -> Facts:
@@ -374,7 +384,7 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
         submitted("settled", job_id="j1", outcome=DONE, reused=True)._replace(
             step=Step("done", job=JOB), saved=saved(VIDEO)
         ),
-        {**file_fields(VIDEO), **COMPLETED, "reused": True},
+        {**file_fields(VIDEO), **COMPLETED, "reused": True, "made_at": None},
     ),
     "gone from its store, and not to be had": (
         submitted("settled", job_id="j1", outcome=DONE, reused=True)._replace(
@@ -394,7 +404,8 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
 def test_every_end(row: str) -> None:
     """All that the claim tells, and what the facts add to it."""
     facts, expected = ROWS[row]
-    assert outcome_of(facts, NOW) == BEGUN.model_copy(update=expected)
+    made_at = NOW_TEXT if expected.get("status") in {"completed", "failed"} else None
+    assert outcome_of(facts, NOW) == BEGUN.model_copy(update={"made_at": made_at, **expected})
 
 
 @pytest.mark.parametrize(
@@ -402,11 +413,11 @@ def test_every_end(row: str) -> None:
     [
         (
             plan("skip", left_out=(OPTION,), notes=("not run",)),
-            Outcome(model="a/b", take=2, key="k1", status="skipped", left_out=(OPTION,), notes=("not run",)),
+            Outcome(model="a/b", take=2, key="k1", status="skipped", left_out=(OPTION,), notes=("not run",), **ORIGIN),
         ),
         (
             plan("refuse", problems=(Problem("duration", "too long", "a/b"), Problem("seed", "takes no seed", "a/b"))),
-            Outcome(model="a/b", take=2, key="k1", status="refused", error="too long; takes no seed"),
+            Outcome(model="a/b", take=2, key="k1", status="refused", error="too long; takes no seed", **ORIGIN),
         ),
         (
             entry("accepted", claim=None, job_id="j1"),
@@ -457,7 +468,34 @@ PLACE = "it was saved at s3://videos, which this run does not see and has not ch
 )  # fmt: skip
 def test_what_is_recorded_stays(facts: Facts, changes: dict[str, Any]) -> None:
     """By an earlier run, by this one, or beside the video: with its own time and cost, and what this run adds."""
-    assert outcome_of(facts, NOW) == DONE.model_copy(update=changes)
+    assert outcome_of(facts, NOW) == DONE.model_copy(update={**(ORIGIN if facts.claim else {}), **changes})
+
+
+def test_a_video_tells_of_the_run_that_made_it() -> None:
+    """What was recorded stays; of a record of an older version the claim knows it, and when it ended."""
+    own = Estimate(low_usd=1.0, high_usd=1.0, basis="observed")
+    told = {"made_at": "2026-11-21T00:00:00.000+00:00", "prompt": "q", "labels": {"team": "ads"}, "estimate": own}
+    recorded = DONE.model_copy(update={**told, "elapsed_seconds": 5.0})
+    known = outcome_of(submitted("settled", outcome=recorded, reused=True), NOW)
+    assert {name: getattr(known, name) for name in told} == told
+    old = DONE.model_copy(update={"elapsed_seconds": 5.0})
+    assert outcome_of(entry("settled", outcome=old), NOW).made_at == "2026-11-22T12:00:05.000+00:00"
+    again = submitted("settled", outcome=old, reused=True)._replace(step=Step("done", job=JOB), saved=saved(VIDEO))
+    assert outcome_of(again, NOW).made_at == "2026-11-22T12:00:05.000+00:00"
+    edited = CLAIM.model_copy(update={"at": "then", "asked": {"prompt": ["p"]}})
+    known = outcome_of(entry("settled", claim=edited, outcome=old), NOW)
+    assert (known.made_at, known.prompt) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("wanted_by", "sent_by", "reused"),
+    [("r1", "r1", False), ("r2", "r1", True), (None, None, True), ("r2", None, True)],
+)
+def test_a_retry_of_a_run_has_paid_for_what_it_finds(wanted_by: str | None, sent_by: str | None, reused: bool) -> None:
+    """Only what another run has sent is reused; the attempts of one run are that run."""
+    found = Submitted(state="settled", claim=CLAIM.model_copy(update={"run_id": sent_by}), outcome=DONE, reused=True)
+    wanted = Facts.of_plan(PLAN, CLAIM.model_copy(update={"run_id": wanted_by})).after_submission(found)
+    assert outcome_of(wanted, NOW).reused is reused
 
 
 @pytest.mark.parametrize(

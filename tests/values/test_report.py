@@ -37,7 +37,7 @@ def test_one_row_per_video_with_the_same_columns() -> None:
         "model": "google/veo-3.1-lite",
         "take": 1,
         "status": "completed (reused)",
-        "cost": "$0.0525",
+        "cost": "$0.0525 paid before",
         "seconds": 4.0,
         "size": "1280x720",
         "waited": 61.3,
@@ -64,7 +64,7 @@ def test_the_explanation_joins_error_and_notes() -> None:
 
 def test_the_line_above_the_table() -> None:
     """The run in one sentence."""
-    assert summary([DONE, HOSTILE]) == "1 of 2 videos, $0.0525, 1 open, 1 reused"
+    assert summary([DONE, HOSTILE]) == "1 of 2 videos, 1 open, 1 reused ($0.0525 paid before)"
 
 
 def test_what_an_interrupted_run_leaves_behind() -> None:
@@ -105,7 +105,7 @@ def test_the_command_that_collects_names_every_place() -> None:
 
 def test_the_last_line_of_a_video() -> None:
     """Where many videos share a task run, each has one line in its log."""
-    assert final_line(DONE) == "google/veo-3.1-lite: completed (reused), $0.0525, file:///videos/a.mp4"
+    assert final_line(DONE) == "google/veo-3.1-lite: completed (reused), $0.0525 paid before, file:///videos/a.mp4"
     assert final_line(HOSTILE.model_copy(update={"take": 2})) == (
         "a/b [2J take 2: open, HTTP 502: bad; fallback: the request without options"
     )
