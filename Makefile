@@ -12,7 +12,7 @@ JOBS ?= 1000
 PURE_TESTS := tests/planning tests/request tests/values \
 	$(addprefix tests/ledger/test_,journal_entry.py learning.py records.py reservations.py settlement.py) \
 	$(addprefix tests/run/test_,conclusions.py lanes.py outputs.py polling.py settling.py) tests/videos/test_mp4.py \
-	$(addprefix tests/api/test_,answers.py catalog.py job.py endpoint.py)
+	$(addprefix tests/api/test_,answers.py catalog.py job.py endpoint.py key_budget.py)
 PURE_FILES := from tests.house.test_architecture import PURE; \
 	print(*(f"openrouter_video/{name.replace(chr(46), chr(47))}.py" for name in PURE), sep=",")
 # Stores that only npm has: Azure's, and one that lies. Another version here is another stamp, and is fetched.

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog
 from openrouter_video.ledger import Scope
-from openrouter_video.planning import Plan, dry_run, hold_to_ceiling
+from openrouter_video.planning import Plan, dry_run, hold_to_ceiling, hold_to_key
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Destination, Resources, find_known
@@ -24,14 +24,25 @@ async def make_plan(
     Images are read here, with the options of the destination where they are in its store. An idempotency key that
     belongs to a different request is found here, so that the plan holds every problem before anything is spent.
     """
-    ledger, threads = resources.ledger, resources.threads
-    plan = await threads.run(dry_run, run, catalog, destination.options_for)
+    plan = await resources.threads.run(dry_run, run, catalog, destination.options_for)
     if scope.shared and not plan.refused:
-        videos = {scope.key(model.model, take): (model, take) for model in plan.models for take in plan.each_take}
-        bodies = {key: model.sent or {} for key, (model, _) in videos.items()}
-        found = await find_known(bodies, run.request.asked(), ledger, threads)
-        known = frozenset((model.model, take) for key, (model, take) in videos.items() if key in found.keys)
-        plan = plan.model_copy(update={"problems": (*plan.problems, *found.problems), "known": known})
+        plan = await _with_known(plan, run, scope, resources)
     plan = hold_to_ceiling(plan, run.max_usd)
+    if plan.paying and not plan.refused:
+        budget = await resources.client.get_key_budget()
+        held = hold_to_key(plan, budget)
+        if held.refused and not scope.shared:
+            # This may be a retry, which has sent some of them before.
+            held = hold_to_key(await _with_known(plan, run, scope, resources), budget)
+        plan = held
     get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan
+
+
+async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> Plan:
+    """Add which of the videos the ledger knows already."""
+    videos = {scope.key(model.model, take): (model, take) for model in plan.models for take in plan.each_take}
+    bodies = {key: model.sent or {} for key, (model, _) in videos.items()}
+    found = await find_known(bodies, run.request.asked(), resources.ledger, resources.threads)
+    known = frozenset((model.model, take) for key, (model, take) in videos.items() if key in found.keys)
+    return plan.model_copy(update={"problems": (*plan.problems, *found.problems), "known": known})

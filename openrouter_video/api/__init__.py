@@ -17,6 +17,7 @@ from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import DownloadLimits, download_limits
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL, is_loopback, origin, parse_api_key
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
+from openrouter_video.api.key_budget import KeyBudget
 from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
 from openrouter_video.api.web_urls import https_problem
 
@@ -30,6 +31,7 @@ __all__ = [
     "ContentUnavailable",
     "DownloadLimits",
     "JobStatus",
+    "KeyBudget",
     "PollAnswer",
     "SubmitAnswer",
     "Timeouts",

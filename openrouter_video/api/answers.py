@@ -26,7 +26,9 @@ __all__ = [
     "ContentUnavailable",
     "PollAnswer",
     "SubmitAnswer",
+    "excerpt",
     "is_gone",
+    "is_sandbox",
     "parse_json",
     "read_content",
     "read_poll",
@@ -38,6 +40,7 @@ IN_FLIGHT_SECONDS = 600.0
 """From its claim on, a POST and the record of its answer take no longer than this; the client keeps within it."""
 
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
+SANDBOX_HEADER = "x-openrouter-sandbox"
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
 NOT_FOUND, GONE = 404, 410
 LARGEST_COST_USD = 1e6
@@ -48,7 +51,7 @@ ADVICE = {
     400: "Correct the request; nothing was charged.",
     401: "Check the API key: it was not accepted for this base URL.",
     402: "Add credits to the OpenRouter account, or raise the key's limit.",
-    403: "The request was refused (permission, region or moderation); sending it again will not help.",
+    403: "Refused for a spent budget, permission, region or moderation; sending it again at once will not help.",
     404: "No provider can serve this model for this account (accounts with zero data retention have none).",
     413: "The request is too large; use smaller images, or https URLs for them.",
     422: "Correct the request; nothing was charged.",
@@ -131,6 +134,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
+def is_sandbox(headers: Mapping[str, str]) -> bool:
+    """Whether an answer comes from a sandbox, which says so itself; where it listens proves nothing."""
+    return SANDBOX_HEADER in headers
+
+
 def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> SubmitAnswer:
     """Classify the answer to a submission by what it proves."""
     payload = parse_json(body)
@@ -140,15 +148,15 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datet
             job_id = str(job_id)
         if isinstance(job_id, str) and job_id.strip():
             return SubmitAnswer("accepted", job_id=job_id.strip(), status=status)
-        return SubmitAnswer("uncertain", f"HTTP {status} without a job id ({_excerpt(body)})", status=status)
+        return SubmitAnswer("uncertain", f"HTTP {status} without a job id ({excerpt(body)})", status=status)
     message = error_message(payload)
     if message is None or status not in NOTHING_ACCEPTED:
-        said = message or _excerpt(body)
+        said = message or excerpt(body)
         return SubmitAnswer("uncertain", f"HTTP {status} proves neither acceptance nor refusal: {said}", status=status)
     wait = retry_after(headers, now)
     if status == TOO_MANY_REQUESTS or (status == PAYMENT_REQUIRED and _passes(payload, wait)):
         return SubmitAnswer("again", f"HTTP {status}: {message}", status=status, retry_after=wait)
-    return SubmitAnswer("refused", f"HTTP {status}: {message}{_moderation(payload)}", status=status)
+    return SubmitAnswer("refused", f"HTTP {status}: {message}{_details(payload)}", status=status)
 
 
 def read_poll(status: int, headers: Mapping[str, str], body: bytes, now: datetime, job_id: str) -> PollAnswer:
@@ -156,7 +164,7 @@ def read_poll(status: int, headers: Mapping[str, str], body: bytes, now: datetim
     payload = parse_json(body)
     if status == 200:  # noqa: PLR2004
         return _read_job(payload, body, job_id)
-    reason = f"HTTP {status}: {error_message(payload) or _excerpt(body)}"
+    reason = f"HTTP {status}: {error_message(payload) or excerpt(body)}"
     if status in {401, 403, 404}:
         return PollAnswer(reason=f"{reason}. {POLL_ADVICE[status]}", hopeless=True, missing=status == NOT_FOUND)
     return PollAnswer(reason=reason, retry_after=retry_after(headers, now))
@@ -171,7 +179,7 @@ POLL_ADVICE = {
 
 def read_content(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> ContentAnswer:
     """Say why no video came with this answer, from a bounded beginning of its body."""
-    message = error_message(parse_json(body)) or _excerpt(body)
+    message = error_message(parse_json(body)) or excerpt(body)
     final = status in {400, 403, NOT_FOUND, GONE}
     # "Gone" is asked again all the same, since whoever hears it to the end gives the video up.
     again = status not in {400, UNAUTHORIZED, 403, NOT_FOUND}
@@ -205,7 +213,7 @@ def error_message(payload: Any) -> str | None:
 
 def _read_job(payload: Any, body: bytes, job_id: str) -> PollAnswer:
     if not isinstance(payload, dict) or not isinstance(payload.get("status"), str):
-        return PollAnswer(reason=f"HTTP 200 without a job status ({_excerpt(body)})")
+        return PollAnswer(reason=f"HTTP 200 without a job status ({excerpt(body)})")
     urls = payload.get("unsigned_urls")
     usage = payload.get("usage")
     return PollAnswer(
@@ -237,9 +245,16 @@ def _passes(payload: Any, wait: float | None) -> bool:
     return wait is not None or reason == "in_flight_budget_exhausted"
 
 
-def _moderation(payload: Any) -> str:
+def _details(payload: Any) -> str:
+    """Say why moderation refused, or which budget is spent and until when."""
     metadata = payload["error"].get("metadata")
-    reasons = metadata.get("reasons") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict):
+        return ""
+    if isinstance(source := metadata.get("limit_source"), str):
+        until = metadata.get("resets_at")
+        spent = f"{source} is spent until {until}" if isinstance(until, str) else f"{source} is spent"
+        return f" ({clip(spent)})"
+    reasons = metadata.get("reasons")
     return f" ({clip(', '.join(map(str, reasons)))})" if isinstance(reasons, list) and reasons else ""
 
 
@@ -268,6 +283,7 @@ def _id_of_cut(body: bytes) -> str | None:
     return found[1].decode() if found and parse_json(body) is None else None
 
 
-def _excerpt(body: bytes) -> str:
+def excerpt(body: bytes) -> str:
+    """Return how a body begins, for a message."""
     text = clip(body[:200].decode("utf-8", "replace"))
     return f"it begins {text!r}" if text else "an empty body"

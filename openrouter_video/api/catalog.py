@@ -123,12 +123,16 @@ class VideoModel(BaseModel):
 
 
 class Catalog(BaseModel):
-    """The models offered at one moment, newest first, as the API lists them."""
+    """The models offered at one moment, newest first, as the API lists them.
+
+    ``sandbox``: whether a sandbox lists them, by its own word, so that nothing is billed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     models: tuple[VideoModel, ...]
     unreadable: tuple[str, ...] = ()
+    sandbox: bool = False
 
     def get(self, model_id: str) -> VideoModel | None:
         """Return the model of that id, or None."""
@@ -149,8 +153,8 @@ class Catalog(BaseModel):
         return dated or nearest(model_id, ids, count) or within[:count]
 
 
-def parse_catalog(payload: Any) -> Catalog:
-    """Parse the body of ``GET /videos/models``.
+def parse_catalog(payload: Any, *, sandbox: bool = False) -> Catalog:
+    """Parse the body of ``GET /videos/models``; ``sandbox`` tells whether a sandbox sent it.
 
     One entry that cannot be read does not hide the others: its id is kept in ``unreadable``.
 
@@ -176,7 +180,7 @@ def parse_catalog(payload: Any) -> Catalog:
             f"the API's list of video models cannot be used at this moment: {what}. Try again later; if it stays so, "
             "upgrade prefect-openrouter-video"
         )
-    return Catalog(models=tuple(models), unreadable=tuple(unreadable))
+    return Catalog(models=tuple(models), unreadable=tuple(unreadable), sandbox=sandbox)
 
 
 def _written(item: object) -> str:

@@ -1,4 +1,4 @@
-"""The four operations of the API over HTTP: list, submit, get, content.
+"""The operations of the API over HTTP: list, submit, get, content, and what the key may spend.
 
 An edge: it sends one request and returns what the answer proves, decided in ``answers``. The key goes to the configured
 origin only: every URL is built from the base URL and the job's id, no redirect is followed with it, and no error that
@@ -27,6 +27,7 @@ from openrouter_video.api.answers import (
     PollAnswer,
     SubmitAnswer,
     error_message,
+    is_sandbox,
     parse_json,
     read_content,
     read_poll,
@@ -36,6 +37,7 @@ from openrouter_video.api.answers import (
 from openrouter_video.api.catalog import Catalog, parse_catalog
 from openrouter_video.api.content import Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
+from openrouter_video.api.key_budget import KeyBudget, read_key_budget
 from openrouter_video.api.posting import (
     ANSWER_SECONDS,
     SEND_SECONDS,
@@ -69,6 +71,7 @@ class Timeouts(NamedTuple):
     submit: float = 60.0
     poll: float = 30.0
     content: float = 60.0
+    key: float = 5.0
 
 
 class VideoClient:
@@ -151,7 +154,7 @@ class VideoClient:
                 f"{self.base_url} does not look like OpenRouter's API: {url} answered HTTP {response.status_code} "
                 f"({said}); the usual base URL is https://openrouter.ai/api/v1"
             )
-        return parse_catalog(payload)
+        return parse_catalog(payload, sandbox=is_sandbox(response.headers))
 
     def submit(self, body: bytes, session_id: str, late: Callable[[SubmitAnswer], None] | None = None) -> SubmitAnswer:
         """Send one POST and say what its answer proves; never raises for what the network or the API does.
@@ -213,6 +216,26 @@ class VideoClient:
             return PollAnswer(reason=out_of_time(self.timeouts.poll, time.monotonic() - began))
         except httpx.HTTPError as error:
             return PollAnswer(reason=f"no answer: {cause_of(error)}")
+
+    async def get_key_budget(self) -> KeyBudget:
+        """Ask once what the key may still spend; what goes wrong is a reason in the answer, never an exception."""
+        if self._key is None:
+            return KeyBudget(unknown="there is no key")
+        url = f"{self.base_url}/key"
+        try:
+            async with (
+                asyncio.timeout(self.timeouts.key),
+                self._async.lend() as client,
+                client.stream("GET", url, auth=self._with_key) as response,
+            ):
+                body = await read_bounded_async(response)
+        except TimeoutError:
+            return KeyBudget(unknown=f"no complete answer within {self.timeouts.key:g} s")
+        except httpx.HTTPError as error:
+            return KeyBudget(unknown=f"no answer: {cause_of(error)}")
+        if body is None:
+            return KeyBudget(unknown=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
+        return read_key_budget(response.status_code, response.headers, self._without_key(body))
 
     @contextmanager
     def content(

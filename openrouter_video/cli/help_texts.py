@@ -93,7 +93,7 @@ SETTLE = """Examples:
                                                  after an outage"""
 
 SANDBOX = """Example:
-  openrouter-video sandbox --port 8787 --state jobs.json
+  openrouter-video sandbox --port 8787 --state jobs.json --budget-usd 5
 and in another terminal
   export OPENROUTER_BASE_URL=http://127.0.0.1:8787/api/v1
   export OPENROUTER_API_KEY=sandbox-key"""

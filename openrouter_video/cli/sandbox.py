@@ -47,11 +47,11 @@ def embedded_sandbox(wanted: bool, terminal: Terminal) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def serve_sandbox(port: int, speed: float, state: str | None) -> int:
+def serve_sandbox(port: int, speed: float, state: str | None, budget_usd: float | None = None) -> int:
     """Serve a sandbox until Ctrl-C, and say how to use it.
 
     Raises:
-        ConfigurationError: if it cannot listen, or if the state file is not one.
+        ConfigurationError: if it cannot listen, if the state file is not one, or for a budget below 0.
     """
     from openrouter_video.sandbox import serve  # noqa: PLC0415
 
@@ -66,5 +66,5 @@ def serve_sandbox(port: int, speed: float, state: str | None) -> int:
         terminal.print(Text("\n".join(lines)), soft_wrap=True)
 
     with ended_like_ctrl_c(in_good_order=True):
-        serve(port=port, speed=speed, state=state, on_ready=ready)
+        serve(port=port, speed=speed, state=state, on_ready=ready, budget_usd=budget_usd)
     return 0

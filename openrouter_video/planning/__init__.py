@@ -5,6 +5,7 @@ from __future__ import annotations
 from openrouter_video.planning.budget import hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
+from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_videos, replan_options
 
@@ -13,6 +14,7 @@ __all__ = [
     "Plan",
     "dry_run",
     "hold_to_ceiling",
+    "hold_to_key",
     "named_options",
     "plan_videos",
     "replan_options",

@@ -60,6 +60,7 @@ class Plan(BaseModel):
     """The whole dry run. With ``problems`` nothing is sent to any model.
 
     ``known``: the videos, by model and take, that the ledger knows already, so that this run does not pay for them.
+    ``sandbox``: whether it is for a sandbox, so that nothing is billed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +71,7 @@ class Plan(BaseModel):
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     known: frozenset[tuple[str, int]] = frozenset()
+    sandbox: bool = False
 
     @property
     def each_take(self) -> range:
@@ -144,6 +146,7 @@ def plan_run(
         models=tuple(plans),
         problems=tuple(dict.fromkeys(found)),
         warnings=tuple(_warnings(run.request, known, run.takes)),
+        sandbox=catalog.sandbox,
     )
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from openrouter_video.sandbox.billing import Charge, Seen
+    from openrouter_video.sandbox.budgets import Budget
     from openrouter_video.sandbox.faults import Fault
     from openrouter_video.sandbox.server import SANDBOX_KEY, Sandbox, serve
 
-__all__ = ["SANDBOX_KEY", "Charge", "Fault", "Sandbox", "Seen", "serve"]
+__all__ = ["SANDBOX_KEY", "Budget", "Charge", "Fault", "Sandbox", "Seen", "serve"]
 
 _HOMES = {
+    "Budget": "budgets",
     "Charge": "billing",
     "Fault": "faults",
     "SANDBOX_KEY": "server",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from openrouter_video.sandbox import answers
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.billing import Kind
+from openrouter_video.sandbox.budgets import Budget, key_answer, spent_refusal
 from openrouter_video.sandbox.catalogue import Catalogue
 from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Job, Status, new_job_id, status_of
@@ -49,7 +50,11 @@ class Asked(NamedTuple):
 
 
 class VideoApi:
-    """The API; ``seconds_for`` says how long a job takes in real seconds, ``clock`` gives unix time."""
+    """The API.
+
+    ``seconds_for`` says how long a job takes in real seconds, ``clock`` gives unix time, ``budgets`` what holds for
+    the key at this moment.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class VideoApi:
         api_key: str,
         clock: Callable[[], float],
         seconds_for: Callable[[Order], float],
+        budgets: Callable[[], Sequence[Budget]],
     ) -> None:
         self._jobs = jobs
         self._videos = videos
@@ -67,6 +73,7 @@ class VideoApi:
         self._api_key = api_key
         self._clock = clock
         self._seconds_for = seconds_for
+        self._budgets = budgets
 
     def model_of(self, asked: Asked) -> str | None:
         """The AI model that a request is about, where it can be told."""
@@ -86,7 +93,8 @@ class VideoApi:
 
     def submit(self, asked: Asked) -> Answer:
         """``POST /videos``: a charged job and a 202, or a refusal that costs nothing."""
-        refused = answers.key_refusal(asked.authorization, self._api_key)
+        # Whether a spent budget or a wrong body is found first is not published.
+        refused = answers.key_refusal(asked.authorization, self._api_key) or self._budget_refusal()
         if refused:
             return refused
         try:
@@ -103,6 +111,14 @@ class VideoApi:
             return envelope(400, f"Job {previous} cannot be continued: no completed job has this id")
         job = self._accepted(order, raw, asked)
         return document(202, answers.submitted_body(job, asked.origin))
+
+    def _budget_refusal(self) -> Answer | None:
+        return spent_refusal(self._budgets(), self._jobs.all(), self._clock())
+
+    def key(self, asked: Asked) -> Answer:
+        """``GET /key``: what the key may still spend."""
+        refused = answers.key_refusal(asked.authorization, self._api_key)
+        return refused or key_answer(self._budgets(), self._jobs.all(), self._clock())
 
     def _accepted(self, order: Order, raw: dict[str, JsonValue], asked: Asked) -> Job:
         now = self._clock()

@@ -32,11 +32,14 @@ _NO_ANSWER = Answer(None, ending="reset")
 class SandboxApp:
     """The HTTP side of a sandbox; ``seen`` grows by one entry per request, before it is answered."""
 
-    def __init__(self, api: VideoApi, faults: FaultTable, charges: Callable[[], tuple[Charge, ...]]) -> None:
+    def __init__(
+        self, api: VideoApi, faults: FaultTable, charges: Callable[[], tuple[Charge, ...]], *, disclosed: bool
+    ) -> None:
         self.seen: list[Seen] = []
         self._api = api
         self._faults = faults
         self._charges = charges
+        self._says = {"x-openrouter-sandbox": "nothing is billed"} if disclosed else {}
 
     def asgi(self) -> Starlette:
         """The application to serve."""
@@ -47,6 +50,7 @@ class SandboxApp:
             ("GET", "/api/v1/videos/{job_id}", "poll", api.poll),
             ("GET", "/api/v1/videos/{job_id}/content", "content", api.content),
             ("GET", "/stored/{job_id}/{index}.mp4", "signed", api.signed),
+            ("GET", "/api/v1/key", "key", api.key),
             ("GET", "/api/v1/generation", "other", api.generation),
             ("GET", "/api/v1/models/{author}/{slug}/endpoints", "other", api.endpoints),
         ]
@@ -97,28 +101,33 @@ class SandboxApp:
             session_id=headers.get("x-session-id"),
         )
         self.seen.append(seen)
-        return Reply(answer)
+        return self._send(answer)
+
+    def _send(self, answer: Answer) -> Reply:
+        return Reply(answer._replace(headers={**answer.headers, **self._says}))
 
     async def _no_route(self, request: Request, error: Exception) -> Reply:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return self._reply("other", request, envelope(status))
 
     async def _billing(self, _: Request) -> Reply:
-        return Reply(document(200, billing_summary(self._charges())))
+        return self._send(document(200, billing_summary(self._charges())))
 
     async def _requests(self, _: Request) -> Reply:
-        return Reply(document(200, {"requests": [seen.model_dump(mode="json") for seen in self.seen]}))
+        return self._send(document(200, {"requests": [seen.model_dump(mode="json") for seen in self.seen]}))
 
     async def _set_faults(self, request: Request) -> Reply:
         if request.method == "DELETE":
             self._faults.clear()
-            return Reply(Answer(204))
+            return self._send(Answer(204))
         try:
             fault = Fault.model_validate_json(await request.body())
         except ValidationError as error:
-            return Reply(document(422, {"error": json.loads(error.json(include_url=False, include_context=False))}))
+            return self._send(
+                document(422, {"error": json.loads(error.json(include_url=False, include_context=False))})
+            )
         self._faults.add(fault)
-        return Reply(document(201, fault.model_dump(mode="json")))
+        return self._send(document(201, fault.model_dump(mode="json")))
 
 
 async def _body(request: Request) -> bytes | None:

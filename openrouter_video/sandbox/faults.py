@@ -86,7 +86,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    on: Literal["models", "submit", "poll", "content"]
+    on: Literal["models", "submit", "poll", "content", "key"]
     times: int | None = Field(default=1, ge=1)
     after: int = Field(default=0, ge=0)
     model: str | None = None

@@ -19,6 +19,7 @@ from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox.api import VideoApi
 from openrouter_video.sandbox.app import SandboxApp
 from openrouter_video.sandbox.billing import Charge, Seen, charge_of
+from openrouter_video.sandbox.budgets import Budget
 from openrouter_video.sandbox.catalogue import load_catalogue
 from openrouter_video.sandbox.faults import Fault, FaultTable
 from openrouter_video.sandbox.job_store import JobStore
@@ -41,8 +42,9 @@ class Sandbox:
 
     ``port`` 0 takes a free one. A job takes about as long as the real one, divided by ``speed``; ``job_seconds`` sets
     the exact number of real seconds instead (0: as soon as its video is rendered). ``state`` names a JSON file that
-    keeps the jobs, so that the next sandbox goes on with them; without one they live as long as this object. ``clock``
-    gives unix time, for tests that move it.
+    keeps the jobs, so that the next sandbox goes on with them; without one they live as long as this object.
+    ``budgets`` limit what the key may spend. ``clock`` gives unix time, for tests that move it. ``disclosed`` False
+    leaves out the header by which a sandbox says that it is one: a client then takes it for an API that bills.
 
     Raises :class:`ConfigurationError` where it cannot listen, or the state file is not one. Works in a process that
     runs an event loop already, and starts in milliseconds.
@@ -58,6 +60,9 @@ class Sandbox:
         state: str | Path | None = None,
         faults: Iterable[Fault] = (),
         clock: Callable[[], float] = time.time,
+        budgets: Iterable[Budget] = (),
+        *,
+        disclosed: bool = True,
     ) -> None:
         if not (speed > 0 and math.isfinite(speed)):
             raise ConfigurationError(f"the sandbox's speed is {speed}; it must be a number above 0, such as 20")
@@ -71,6 +76,7 @@ class Sandbox:
         self._jobs = JobStore(Path(state) if state is not None else None)
         self._faults = FaultTable(tuple(faults))
         self._videos = RenderQueue()
+        self._budgets = tuple(budgets)
         api = VideoApi(
             jobs=self._jobs,
             videos=self._videos,
@@ -78,8 +84,9 @@ class Sandbox:
             api_key=api_key,
             clock=clock,
             seconds_for=self._seconds_for,
+            budgets=lambda: self._budgets,
         )
-        self._app = SandboxApp(api, self._faults, lambda: self.charges)
+        self._app = SandboxApp(api, self._faults, lambda: self.charges, disclosed=disclosed)
         self._running: _Running | None = None
         self._origin: str | None = None
 
@@ -124,6 +131,10 @@ class Sandbox:
         """Switch every fault off."""
         self._faults.clear()
 
+    def set_budgets(self, *budgets: Budget) -> None:
+        """Let these budgets hold for the key from now on, instead of those before; what was charged counts."""
+        self._budgets = budgets
+
     def finish(self, job_id: str, status: Terminal = "completed", error: str | None = None) -> None:
         """Put a job into a terminal state now; raises KeyError for an unknown id."""
         self._jobs.change(job_id, lambda job: ended(job, status, error, self._clock()))
@@ -146,11 +157,18 @@ def serve(
     state: str | Path | None = None,
     job_seconds: float | None = None,
     on_ready: Callable[[Sandbox], None] = lambda _: None,
+    budget_usd: float | None = None,
 ) -> None:
-    """Run a sandbox until Ctrl-C; ``on_ready`` is called once it listens. Prints nothing."""
+    """Run a sandbox until Ctrl-C; ``on_ready`` is called once it listens. Prints nothing.
+
+    ``budget_usd``: how many dollars its key may spend in all; None: no limit.
+    """
+    if budget_usd is not None and not 0 <= budget_usd < math.inf:
+        raise ConfigurationError(f"the sandbox's budget is {budget_usd} dollars; it must be a number of 0 or more")
+    budgets = [Budget(limit_usd=budget_usd)] if budget_usd is not None else []
     with (
         contextlib.suppress(KeyboardInterrupt),
-        Sandbox(host, port, api_key, speed=speed, state=state, job_seconds=job_seconds) as sandbox,
+        Sandbox(host, port, api_key, speed=speed, state=state, job_seconds=job_seconds, budgets=budgets) as sandbox,
     ):
         on_ready(sandbox)
         threading.Event().wait()

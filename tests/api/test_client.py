@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from openrouter_video.api import KeyBudget
 from openrouter_video.api.client import ContentUnavailable, Timeouts, VideoClient, out_of_time
 from openrouter_video.api.transport import MOST_CONNECTIONS
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
-from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.sandbox import Budget, Fault, Sandbox
 
 BODY = b'{"model": "x-ai/grok-imagine-video", "prompt": "A flower", "duration": 1, "resolution": "480p"}'
 
@@ -111,6 +112,55 @@ async def test_a_poll_that_waits_for_its_turn_is_not_out_of_time(sandbox: Sandbo
     async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=2.5)) as many:
         answers = await asyncio.gather(*(many.get_job(job_id) for _ in range(MOST_CONNECTIONS + 1)))
     assert {answer.reason for answer in answers} == {"status completed"}
+
+
+async def test_the_budget_of_the_key(sandbox: Sandbox, client: VideoClient) -> None:
+    """Asked with the key, and answered by a sandbox that says so."""
+    assert await client.get_key_budget() == KeyBudget(sandbox=True)
+    sandbox.set_budgets(Budget(limit_usd=0.4))
+    assert (await client.get_key_budget()).remaining == 400_000
+    assert [(seen.path, seen.authorized) for seen in sandbox.requests] == [("/api/v1/key", True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(on="key", status=404), "HTTP 404: Not Found"),
+        (Fault(on="key", status=500, body="x"), "HTTP 500: it begins 'x'"),
+        (Fault(on="key", mangle="html"), "HTTP 200: it begins '<!doctype html>"),
+        (Fault(on="key", delay_seconds=5), "no complete answer within 0.5 s"),
+        (Fault(on="key", mangle="drip"), "no complete answer within 0.5 s"),
+        (Fault(on="key", drop="before"), "no answer: "),
+        (Fault(on="key", body="x" * 9_000_000), "an answer of more than 8388608 bytes"),
+        (Fault(on="key", redirect_to="https://evil-openrouter.ai/key"), "HTTP 307: an empty body"),
+        (Fault(on="key", status=400, body="Bearer sandbox-key-of-a-test"), "HTTP 400: it begins 'Bearer ***'"),
+    ],
+)
+async def test_a_look_at_the_key_never_raises(sandbox: Sandbox, fault: Fault, words: str) -> None:
+    """What went wrong is said in words, without the key, which goes nowhere else."""
+    with Sandbox(api_key="sandbox-key-of-a-test", faults=[fault]) as running:
+        async with VideoClient(running.api_key, running.base_url, timeouts=Timeouts(key=0.5)) as client:
+            budget = await client.get_key_budget()
+        assert (budget.unknown or "").startswith(words)
+        assert budget.remaining is None
+        assert len(running.requests) <= 1
+
+
+async def test_a_look_without_a_key_asks_nobody(sandbox: Sandbox) -> None:
+    """Nor does one to which nobody listens raise."""
+    async with VideoClient(None, sandbox.base_url) as keyless:
+        assert await keyless.get_key_budget() == KeyBudget(unknown="there is no key")
+    async with VideoClient("a-key", "http://127.0.0.1:9/api/v1") as nobody:
+        assert "no answer: " in ((await nobody.get_key_budget()).unknown or "")
+    assert sandbox.requests == ()
+
+
+async def test_the_list_tells_whether_a_sandbox_sent_it(sandbox: Sandbox, client: VideoClient) -> None:
+    """By the sandbox's own word: an API that listens on this machine may bill."""
+    assert (await client.list_models()).sandbox
+    with Sandbox(disclosed=False) as silent:
+        async with VideoClient(silent.api_key, silent.base_url) as other:
+            assert not (await other.list_models()).sandbox
 
 
 @pytest.mark.parametrize(

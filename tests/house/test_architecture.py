@@ -26,10 +26,11 @@ ORDER = (*GROUND, *WINGS, "report", "blocks", "tasks", "flows", "cli")
 BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results", "sandbox"}
 PURE = (
     *("elision", "errors", "media_types", "money", "outcome", "report", "text"),
-    *("api.answers", "api.catalog", "api.job", "api.web_urls"),
+    *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
     *("request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.records", "ledger.reservations", "ledger.settlement"),
-    *("planning.budget", "planning.capabilities", "planning.passthrough", "planning.plan", "planning.pricing"),
+    *("planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough", "planning.plan"),
+    *("planning.pricing",),
     *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.

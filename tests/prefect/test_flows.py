@@ -39,7 +39,7 @@ from openrouter_video.ledger.records import scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
-from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.sandbox import Budget, Fault, Sandbox
 from tasks import poll_job, unsearched
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -158,6 +158,51 @@ async def test_a_video_that_is_paid_already_passes_any_ceiling(sandbox: Sandbox)
     first = await _generate(idempotency_key="orchid")
     again = await _generate(idempotency_key="orchid", max_usd=0.01)
     assert [outcome.url for outcome in again] == [outcome.url for outcome in first]
+    assert len(sandbox.charges) == 1
+
+
+async def test_what_a_key_may_not_spend_is_not_sent(sandbox: Sandbox) -> None:
+    """Two models do not fit into its budget, so nothing is sent; one of them does."""
+    sandbox.set_budgets(Budget(limit_usd=0.15, reset_interval="monthly"))
+    state = await fan_out_video(PROMPT, [VEO, SEEDANCE], settings=SMALL, return_state=True)
+    assert state.is_failed()
+    assert "the key may spend $0.15 more until 20" in str(state.message)
+    assert "what would fit: without bytedance/seedance" in str(state.message)
+    assert not sandbox.charges
+    assert [outcome.status for outcome in await _generate()] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="key", status=404),
+        Fault(on="key", status=500, body="oops"),
+        Fault(on="key", mangle="html"),
+        Fault(on="key", drop="before"),
+    ],
+    ids=["404", "500", "html", "dropped"],
+)
+async def test_a_look_at_the_key_that_fails_is_a_note(sandbox: Sandbox, fault: Fault) -> None:
+    """The run goes on, and says so: OpenRouter holds its own budget."""
+    sandbox.add_fault(fault)
+    result = await fan_out_video(PROMPT, [VEO], settings=SMALL)
+    assert result.status == "completed"
+    assert [problem.partition(" (")[0] for problem in result.problems] == ["what the key may still spend is not known"]
+
+
+async def test_a_retry_needs_no_budget_for_what_it_has_sent(sandbox: Sandbox) -> None:
+    """The first attempt has spent all there was; the second one fetches its video all the same."""
+    attempts = []
+    sandbox.set_budgets(Budget(limit_usd=0.12))
+
+    @flow(retries=1)
+    async def nightly() -> list[Outcome]:
+        attempts.append(await generate_video(PROMPT, VEO, settings=SMALL))
+        if len(attempts) == 1:
+            raise RuntimeError("something later went wrong")
+        return attempts[-1]
+
+    assert [outcome.status for outcome in await nightly()] == ["completed"]
     assert len(sandbox.charges) == 1
 
 

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 from openrouter import OpenRouter
-from openrouter.errors import BadRequestResponseError, NotFoundResponseError, UnauthorizedResponseError
+from openrouter.errors import (
+    BadRequestResponseError,
+    ForbiddenResponseError,
+    NotFoundResponseError,
+    UnauthorizedResponseError,
+)
 
-from openrouter_video.sandbox import Sandbox
+from openrouter_video.sandbox import Budget, Sandbox
 
 PROMPT = "a lighthouse in fog"
 
@@ -90,3 +95,19 @@ def test_the_sdk_finds_the_provider_slug(sdk: OpenRouter) -> None:
     """The endpoints route tells which slug a model's passthrough options go under."""
     listed = sdk.endpoints.list(author="google", slug="veo-3.1-lite").data
     assert [endpoint.tag for endpoint in listed.endpoints] == ["google-vertex"]
+
+
+@pytest.mark.filterwarnings("ignore:warning.*DEPRECATED")  # of fields that every answer has
+def test_the_sdk_reads_the_budget_of_the_key(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """Every field passes the SDK's own type, with a budget and without; a spent one arrives as the SDK's own error."""
+    assert sdk.api_keys.get_current_key_metadata().data.effective_budget is None
+    budgets = (Budget(limit_usd=0.5, scope="workspace", reset_interval="monthly"), Budget(limit_usd=0))
+    for n in (1, 2):
+        sdk_box.set_budgets(*budgets[:n])
+        effective = sdk.api_keys.get_current_key_metadata().data.effective_budget
+        assert effective is not None
+        assert (effective.scope, effective.remaining_usd) == [("workspace", 0.5), ("key_limit", 0)][n - 1]
+    with pytest.raises(ForbiddenResponseError, match="Key limit exceeded") as refused:
+        sdk.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
+    assert isinstance(refused.value.data.error.metadata, dict)
+    assert refused.value.data.error.metadata["limit_source"] == "openrouter_key_limit"
