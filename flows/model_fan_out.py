@@ -35,6 +35,8 @@ async def fan_out_video(
     provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
     max_usd: float | None = None,
     assumed_usd: Annotated[dict[str, float] | None, JSON_EDITOR] = None,
+    labels: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
+    send_labels: bool = False,
 ) -> FanOut:
     """Turn one prompt into videos from several models, side by side.
 
@@ -64,6 +66,8 @@ async def fan_out_video(
         max_usd: Ceiling in US dollars. A run that may cost more is refused before anything is sent.
         assumed_usd: What a video may cost whose price nobody knows, in US dollars by model id or pattern, so that it
             can pass a ceiling, such as {"acme/*": 1.5}.
+        labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the run.
+        send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
 
     Returns:
         What was asked, and for each video what was sent, left out, got and paid.

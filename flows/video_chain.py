@@ -55,6 +55,8 @@ class VideoRun(NamedTuple):
             folder=self.folder,
             left_out=tuple(option.model_dump() for option in plan.left_out),
             notes=plan.notes,
+            labels=dict(self.asked.labels),
+            estimate=plan.estimate,
         )
 
 

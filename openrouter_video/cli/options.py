@@ -37,6 +37,7 @@ __all__ = [
     "RunOptions",
     "Whole",
     "parse_assumptions",
+    "parse_label_pairs",
     "parse_provider_options",
     "parse_reference",
     "parse_seconds",
@@ -181,7 +182,7 @@ class RunOptions:
 @Parameter(name="*", group=MONEY)
 @dataclass(frozen=True, kw_only=True)
 class MoneyOptions:
-    """What a run may cost."""
+    """What a run may cost, and whose money it is."""
 
     max_usd: Annotated[
         str | None,
@@ -192,6 +193,8 @@ class MoneyOptions:
     assume_usd: Annotated[
         tuple[str, ...], Parameter(help="MODEL=DOLLARS per video, for a model whose price nobody knows.")
     ] = ()
+    label: Annotated[tuple[str, ...], Parameter(help="NAME=TEXT for every record of the run, such as team=film.")] = ()
+    send_labels: Annotated[bool, Parameter(help="Tell OpenRouter the labels too.", negative=())] = False
 
 
 DEFAULT_REQUEST, DEFAULT_LEDGER, DEFAULT_PLACE, DEFAULT_RUN, DEFAULT_MONEY = (
@@ -260,6 +263,8 @@ def read_options(
         credentials=place.credentials,
         max_usd=None if money.max_usd is None else parse_usd("max-usd", money.max_usd),
         assumed_usd=parse_assumptions(money.assume_usd),
+        labels=parse_label_pairs(money.label),
+        send_labels=money.send_labels,
         checked=False,
     )
 
@@ -326,6 +331,22 @@ def parse_assumptions(pairs: Sequence[str]) -> dict[str, float]:
             raise _refused("assumed_usd", message)
         amounts[model] = parse_usd("assume-usd", amount)
     return amounts
+
+
+def parse_label_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """Return labels from ``NAME=TEXT``.
+
+    Raises:
+        RequestRefused: if one is not of that form, or a name has two texts.
+    """
+    labels: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, text = (part.strip() for part in pair.partition("="))
+        if not (separator and name and text):
+            raise _refused("labels", f"--label {shown(pair)} is not NAME=TEXT, such as team=film")
+        if labels.setdefault(name, text) != text:
+            raise _refused("labels", f"--label {shown(name)} is given twice: {shown(labels[name])} and {shown(text)}")
+    return labels
 
 
 def parse_usd(option: str, text: str) -> float:

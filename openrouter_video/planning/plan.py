@@ -138,6 +138,8 @@ def plan_run(
     found = [*problems, *run.problems(), *_catalog_problems(run, catalog)]
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
     plans = [_priced(plan_model(run.request, model, images=images), model, run, bills or {}) for model in known]
+    if run.send_labels and run.labels:
+        plans = [_with_labels(plan, run.labels) for plan in plans]
     if len(known) == len(set(run.models)):
         found += _shared_problems(plans, run.request.on_unsupported) or _too_few(run, plans)
     return Plan(
@@ -181,6 +183,13 @@ def _priced(plan: ModelPlan, model: VideoModel, run: RunRequest, bills: Mapping[
         return plan
     found = estimate(model, plan.body, bills.get(f"{model.id} {mode_of(plan.body)}"))
     return plan.model_copy(update={"estimate": assume(found, model.id, run.assumed_usd)})
+
+
+def _with_labels(plan: ModelPlan, labels: Mapping[str, str]) -> ModelPlan:
+    """Add the labels to the tracing metadata of a body, beside what the caller has put there."""
+    if plan.decision != "send":
+        return plan
+    return plan.model_copy(update={"body": {**plan.body, "trace": {**labels, **plan.body.get("trace", {})}}})
 
 
 def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, rejected: frozenset[str]) -> ModelPlan:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from openrouter_video.elision import elide
 from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.request.labels import parse_labels
 from openrouter_video.request.request import OnUnsupported, VideoRequest, parse_request
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.text import shown
@@ -32,7 +33,8 @@ class RunRequest(NamedTuple):
     """One run as it was asked for.
 
     ``max_usd``: the most that it may cost. ``assumed_usd``: what to assume of a video whose price nobody knows, by the
-    model's id or a pattern.
+    model's id or a pattern. ``labels``: whose money it is, which makes no other request of it; ``send_labels``: whether
+    OpenRouter is told them.
 
     ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of blocks; for what is None the environment
     or a default decides.
@@ -51,6 +53,8 @@ class RunRequest(NamedTuple):
     credentials: str | None = None
     max_usd: float | None = None
     assumed_usd: Mapping[str, float] = MappingProxyType({})
+    labels: Mapping[str, str] = MappingProxyType({})
+    send_labels: bool = False
 
     @property
     def wanted(self) -> int:
@@ -64,7 +68,8 @@ class RunRequest(NamedTuple):
 
     def asked(self) -> dict[str, Any]:
         """Return what was asked as a plan and a result record it: short, and without secrets."""
-        return {"models": elide(list(self.models)), "takes": self.takes, **self.request.asked()}
+        labels = {"labels": dict(self.labels)} if self.labels else {}
+        return {"models": elide(list(self.models)), "takes": self.takes, **labels, **self.request.asked()}
 
     def parameters(self, *, one_model: bool = False) -> dict[str, Any]:
         """Return the parameters of the flow that makes this run: ``fan_out_video``, or ``generate_video``."""
@@ -81,6 +86,7 @@ class RunRequest(NamedTuple):
             "provider_slugs": request.provider_slugs or None,
             **given,
             "assumed_usd": dict(self.assumed_usd) or None,
+            "labels": dict(self.labels) or None,
         }
 
     def problems(self) -> list[Problem]:
@@ -113,6 +119,8 @@ def parse_run_request(
     credentials: str | None = None,
     max_usd: float | None = None,
     assumed_usd: Mapping[str, float] | None = None,
+    labels: Any = None,
+    send_labels: bool = False,
     checked: bool = True,
 ) -> RunRequest:
     """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
@@ -123,8 +131,13 @@ def parse_run_request(
     Raises:
         RequestRefused: with one problem per thing to mend.
     """
+    request, problems = (
+        parse_request(prompt, settings, provider_options, on_unsupported, provider_slugs),
+        list[Problem](),
+    )
+    said = parse_labels(labels, request.settings.trace if send_labels else None, problems)
     run = RunRequest(
-        request=parse_request(prompt, settings, provider_options, on_unsupported, provider_slugs),
+        request=request,
         models=tuple(models) if model is None else (model,),
         takes=takes,
         min_success=min_success,
@@ -137,8 +150,12 @@ def parse_run_request(
         credentials=credentials or None,
         max_usd=max_usd,
         assumed_usd=assumed_usd or {},
+        labels=said,
+        send_labels=send_labels,
     )
-    if checked and (problems := run.problems()):
+    if checked:
+        problems += run.problems()
+    if problems:
         raise RequestRefused(problems)
     return run
 

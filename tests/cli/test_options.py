@@ -9,6 +9,7 @@ import pytest
 from openrouter_video.cli.options import (
     RequestOptions,
     parse_assumptions,
+    parse_label_pairs,
     parse_provider_options,
     parse_reference,
     parse_seconds,
@@ -94,6 +95,27 @@ def test_what_is_not_an_amount_of_money(pairs: list[str], words: str) -> None:
     """The option is named, with what was given and what is meant."""
     with pytest.raises(RequestRefused) as refused:
         parse_assumptions(pairs)
+    assert words in str(refused.value)
+
+
+def test_labels() -> None:
+    """A text may have an equals sign in it; a name is given once."""
+    assert parse_label_pairs(["team=film", " brief = a=b ", "team=film"]) == {"team": "film", "brief": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (["team"], "--label 'team' is not NAME=TEXT, such as team=film"),
+        (["team="], "--label 'team=' is not NAME=TEXT"),
+        (["=film"], "--label '=film' is not NAME=TEXT"),
+        (["team=film", "team=ads"], "--label 'team' is given twice: 'film' and 'ads'"),
+    ],
+)
+def test_what_is_not_a_label(pairs: list[str], words: str) -> None:
+    """An unset variable would be a label of nothing."""
+    with pytest.raises(RequestRefused) as refused:
+        parse_label_pairs(pairs)
     assert words in str(refused.value)
 
 

@@ -27,7 +27,7 @@ BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results"
 PURE = (
     *("elision", "errors", "media_types", "money", "outcome", "report", "text"),
     *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
-    *("request.request", "request.run_request", "request.settings"),
+    *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.records", "ledger.reservations", "ledger.settlement"),
     *("planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough", "planning.plan"),
     *("planning.pricing",),

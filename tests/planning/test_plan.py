@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.errors import Problem
 from openrouter_video.planning.passthrough import PROVIDER_SLUGS, provider_slug
-from openrouter_video.planning.plan import ModelPlan, Plan, plan_model, plan_videos, replan_options
+from openrouter_video.planning.plan import ModelPlan, Plan, plan_model, plan_run, plan_videos, replan_options
 from openrouter_video.report import plan_text
 from openrouter_video.request.request import VideoRequest, parse_request
+from openrouter_video.request.run_request import RunRequest
 from openrouter_video.request.settings import VideoSettings
 
 OFFERED = parse_catalog(json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text()))
@@ -434,6 +435,20 @@ def test_a_plan_knows_what_was_asked() -> None:
         "provider_options": VERTEX,
         "on_unsupported": "fallback",
     }
+
+
+def test_labels_are_sent_only_when_asked() -> None:
+    """As tracing metadata, beside the caller's own; a body without labels is what it would be anyway."""
+    request = parse_request("p", {"trace": {"trace_id": "t"}})
+    run = RunRequest(request, (LITE, EDITOR), min_success=0, labels={"team": "film"})
+    silent, told = (plan_run(run._replace(send_labels=send), OFFERED) for send in (False, True))
+    assert [plan.models[0].body["trace"] for plan in (silent, told)] == [
+        {"trace_id": "t"},
+        {"team": "film", "trace_id": "t"},
+    ]
+    assert told.models[1].body == {}
+    assert told.asked["labels"] == {"team": "film"}
+    assert plan_run(run._replace(labels={}, send_labels=True), OFFERED).models == silent.models
 
 
 # ---- After a 400 -----------------------------------------------------------------------------------------------------

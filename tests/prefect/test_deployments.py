@@ -163,7 +163,7 @@ def test_the_policy_is_a_select_and_objects_have_an_editor() -> None:
     """An enum is chosen from a list; an optional object typed as one or null would have no editor at all."""
     properties = parameter_schema(flows.fan_out_video).properties
     assert properties["on_unsupported"]["enum"] == ["fallback", "drop", "skip", "fail"]
-    for name in ("provider_options", "provider_slugs"):
+    for name in ("provider_options", "provider_slugs", "assumed_usd", "labels"):
         assert not {"type", "anyOf"} & set(properties[name])
 
 

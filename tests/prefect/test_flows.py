@@ -309,6 +309,23 @@ async def test_three_runs_with_one_key_add_up_to_one_payment(sandbox: Sandbox) -
     assert (sidecar["made_at"], sidecar["prompt"], sidecar["labels"]) == (first.made_at, PROMPT, {})
 
 
+async def test_labels_stand_in_every_record_and_make_no_other_request(sandbox: Sandbox) -> None:
+    """The same key finds the same video, with the labels of the run that paid; OpenRouter hears of them when asked."""
+    first, again = [
+        await fan_out_video(PROMPT, [VEO], settings=SMALL, idempotency_key="k", labels={"team": team}, send_labels=told)
+        for team, told in (("film", False), ("ads", True))
+    ]
+    assert (first.asked["labels"], again.asked["labels"]) == ({"team": "film"}, {"team": "ads"})
+    (one,), (two,) = first.outcomes, again.outcomes
+    assert (two.reused, two.job_id, two.labels) == (True, one.job_id, {"team": "film"})
+    assert json.loads(_local(one.sidecar_url).read_text())["labels"] == {"team": "film"}
+    other = await fan_out_video(PROMPT, [VEO], settings=SMALL, labels={"team": "ads"}, send_labels=True)
+    assert [charge.body.get("trace") for charge in sandbox.charges] == [None, {"team": "ads"}]
+    assert (other.outcomes[0].sent or {})["trace"] == {"team": "ads"}
+    with pytest.raises(RequestRefused, match="label 'team' cannot be 7: its value must be text"):
+        await fan_out_video(PROMPT, [VEO], settings=SMALL, labels={"team": 7})
+
+
 async def test_a_key_that_belongs_to_another_request_is_refused(sandbox: Sandbox) -> None:
     """The message names the difference, and the models that the key does not know yet are not run either."""
     await _generate(idempotency_key="one")

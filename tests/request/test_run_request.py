@@ -26,6 +26,8 @@ FULL: dict[str, Any] = {
     "credentials": "mine",
     "max_usd": 2.5,
     "assumed_usd": {"acme/*": 1.5},
+    "labels": {"team": "film"},
+    "send_labels": True,
 }
 
 
@@ -73,6 +75,7 @@ def test_an_emptied_text_box_is_as_good_as_none() -> None:
         ({"takes": 2, "min_success": 5}, [("min_success", "must be 0 to 4, the videos asked; not 5")]),
         ({"min_success": -1, "concurrency": 0}, [("min_success", "0 to 2"), ("concurrency", "must be 1 to 1,000")]),
         ({"prompt": " ", "takes": 0}, [("prompt", "the prompt is empty")]),
+        ({"labels": {"team": 7}, "takes": 0}, [("labels", "its value must be text"), ("takes", "1 or more, not 0")]),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(given: dict[str, Any], expected: list[tuple[str, str]]) -> None:
