@@ -86,6 +86,7 @@ async def _produce(run: RunRequest) -> FanOut:
         asked=plan.asked,
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),
+        estimate=plan.estimate,
         problems=plan.warnings,
         outcomes=tuple(outcomes),
     )

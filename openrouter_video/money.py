@@ -6,13 +6,13 @@ Pure.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["MICRO", "Basis", "Bills", "Estimate", "dollars", "micro"]
+__all__ = ["MICRO", "Basis", "Bills", "Estimate", "dollars", "micro", "total_estimate"]
 
 MICRO = 1_000_000
 """Micro-dollars in a dollar. The low end of an estimate is rounded down to a whole one, the high end up."""
@@ -37,7 +37,7 @@ class Estimate(BaseModel):
     listed_usd: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, low: int | None, high: int | None, basis: Basis, why: Sequence[str] = ()) -> Self:
+    def of(cls, low: int | None, high: int | None, basis: Basis, why: Iterable[str] = ()) -> Self:
         """Return the estimate of these micro-dollars."""
         ends = [None if end is None else end / MICRO for end in (low, high)]
         return cls(low_usd=ends[0], high_usd=ends[1], basis=basis, why=tuple(why))
@@ -90,6 +90,17 @@ class Bills(NamedTuple):
         seen = f"observed in {self.number:,} bill{'s' * (self.number != 1)}"
         moved = Estimate.of(math.floor(low * least), math.ceil(high * most), "observed", (seen, *estimate.why))
         return moved.model_copy(update={"listed_usd": (low / MICRO, high / MICRO)})
+
+
+def total_estimate(estimates: Iterable[Estimate]) -> Estimate:
+    """Return what several jobs may cost together, nothing for none; unpriced as soon as one of them is."""
+    found = list(estimates)
+    low = sum(one.low or 0 for one in found)
+    if missing := [one for one in found if not one.priced]:
+        return Estimate.of(low, None, "unpriced", dict.fromkeys(reason for one in missing for reason in one.why))
+    bases = {one.basis for one in found}
+    basis: Basis = next((one for one in ("assumed", "observed") if one in bases), "listed")
+    return Estimate.of(low, sum(one.high or 0 for one in found), basis)
 
 
 def micro(usd: float) -> int:

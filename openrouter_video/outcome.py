@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from openrouter_video.elision import elide
-from openrouter_video.money import Estimate, dollars
+from openrouter_video.money import Estimate, dollars, total_estimate
 
 __all__ = [
     "FanOut",
@@ -17,6 +17,7 @@ __all__ = [
     "OutcomeStatus",
     "SavedFile",
     "count_completed",
+    "expected_cost",
     "reused_cost",
     "run_status",
     "summary",
@@ -121,6 +122,12 @@ def total_cost(outcomes: Sequence[Outcome]) -> float | None:
 def reused_cost(outcomes: Sequence[Outcome]) -> float | None:
     """Return what other runs had paid for that a run found; None if it found nothing of a known cost."""
     return _sum_of_costs([outcome for outcome in outcomes if outcome.reused])
+
+
+def expected_cost(outcomes: Sequence[Outcome]) -> Estimate | None:
+    """Return what the videos that a run has paid for were to cost; None if it paid for none, or nobody estimated."""
+    known = [outcome.estimate for outcome in outcomes if outcome.estimate is not None and not outcome.reused]
+    return total_estimate(known) if known else None
 
 
 def _sum_of_costs(outcomes: Sequence[Outcome]) -> float | None:

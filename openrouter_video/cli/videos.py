@@ -31,7 +31,15 @@ from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_mes
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.ledger import Ledger
-from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, run_status, total_cost
+from openrouter_video.outcome import (
+    FanOut,
+    Outcome,
+    count_completed,
+    expected_cost,
+    reused_cost,
+    run_status,
+    total_cost,
+)
 from openrouter_video.planning import Plan
 from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest
@@ -151,6 +159,7 @@ def _report(finished: Finished, run: _Run) -> int:
         asked=run.request.asked(),
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),
+        estimate=expected_cost(outcomes),
         problems=tuple(problems),
         outcomes=tuple(outcomes),
     )

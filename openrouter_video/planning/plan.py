@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from openrouter_video.api import Catalog, VideoModel
 from openrouter_video.elision import elide
 from openrouter_video.errors import Problem
-from openrouter_video.money import Bills, Estimate
+from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
 from openrouter_video.planning.passthrough import (
@@ -24,7 +24,7 @@ from openrouter_video.planning.passthrough import (
     unknown_slugs,
     unused_slugs,
 )
-from openrouter_video.planning.pricing import assume, estimate, mode_of, total
+from openrouter_video.planning.pricing import assume, estimate, mode_of
 from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
 from openrouter_video.text import printable, shown
 
@@ -96,13 +96,13 @@ class Plan(BaseModel):
 
     def cost_of(self, model: ModelPlan) -> Estimate:
         """Return what all videos of a model that this run pays for may cost together."""
-        return total([model.estimate] * self.new_takes(model) if model.estimate else [])
+        return total_estimate([model.estimate] * self.new_takes(model) if model.estimate else [])
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def estimate(self) -> Estimate:
         """What the run may cost: the videos that it pays for, of all models together."""
-        return total([self.cost_of(model) for model in self.paying])
+        return total_estimate([self.cost_of(model) for model in self.paying])
 
 
 def plan_videos(
@@ -195,18 +195,31 @@ def _with_labels(plan: ModelPlan, labels: Mapping[str, str]) -> ModelPlan:
 def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, rejected: frozenset[str]) -> ModelPlan:
     """Apply the policy again to a plan of which the API has refused some options; all else stays as it was planned."""
     options = select_options(request, model, rejected)
+    problems = [*options.problems, *_dearer_now(plan, model)]
     body = {key: value for key, value in plan.body.items() if key != "provider"}
     if options.provider:
         body["provider"] = {"options": options.provider}
-    decision: Literal["send", "skip", "refuse"] = "refuse" if options.problems else "skip" if options.skip else "send"
+    decision: Literal["send", "skip", "refuse"] = "refuse" if problems else "skip" if options.skip else "send"
     changed = {
         "decision": decision,
         "body": body if decision == "send" else {},
         "left_out": options.left_out,
         "notes": (*unchecked_notes(request.settings, model), *options.notes),
-        "problems": options.problems,
+        "problems": tuple(problems),
+        "estimate": plan.estimate if decision == "send" else None,
     }
     return plan.model_copy(update=changed)
+
+
+def _dearer_now(plan: ModelPlan, model: VideoModel) -> list[Problem]:
+    """Find that a model's list price has risen since it was planned, which is what was allowed and approved."""
+    planned = plan.estimate.listed if plan.estimate else None
+    now = estimate(model, plan.body)
+    if planned is None or (now.listed is not None and now.listed[1] <= planned[1]):
+        return []
+    today = f"is up to {dollars(now.listed[1] / MICRO)} now" if now.listed else "cannot be read any more"
+    message = f"the list price of a video was up to {dollars(planned[1] / MICRO)} in the plan and {today}"
+    return [Problem("model", f"{message}; start the run again to plan it anew", model.id)]
 
 
 def _body(request: VideoRequest, model: VideoModel, options: Passthrough, images: Mapping[str, str]) -> dict[str, Any]:

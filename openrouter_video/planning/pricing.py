@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from openrouter_video.api import VideoModel
-from openrouter_video.money import MICRO, Basis, Bills, Estimate, micro
+from openrouter_video.money import MICRO, Bills, Estimate, micro
 from openrouter_video.text import shown
 
-__all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "total", "unpriced"]
+__all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "unpriced"]
 
 OBSERVED_FACTORS: Mapping[str, Fraction] = {"alibaba/wan-3.0": Fraction("2.125")}
 """What a recorded bill was, over what the list says, where no reading of the list explains it."""
@@ -143,17 +143,6 @@ def assume(estimate: Estimate, model: str, assumed_usd: Mapping[str, float]) -> 
         return estimate
     amount = micro(assumed_usd[pattern])
     return Estimate.of(amount, amount, "assumed", (f"assumed by {shown(pattern)}", *estimate.why))
-
-
-def total(estimates: Iterable[Estimate]) -> Estimate:
-    """Return what several jobs may cost together, nothing for none; unpriced as soon as one of them is."""
-    found = list(estimates)
-    low = sum(one.low or 0 for one in found)
-    if missing := dict.fromkeys(reason for one in found if not one.priced for reason in one.why):
-        return Estimate.of(low, None, "unpriced", tuple(missing))
-    bases = {one.basis for one in found}
-    basis: Basis = next((one for one in ("assumed", "observed") if one in bases), "listed")
-    return Estimate.of(low, sum(one.high or 0 for one in found), basis)
 
 
 def _parse(model: VideoModel) -> tuple[list[Row], dict[str, Fraction]]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from openrouter_video.api import NOT_FOUND, VideoJob, is_gone
 from openrouter_video.ledger import Claim, Submitted, Unrecorded
+from openrouter_video.money import dollars, micro
 from openrouter_video.outcome import SETTLE_COMMAND, LeftOut, Outcome
 from openrouter_video.planning import ModelPlan
 from openrouter_video.run.facts import Facts, Saved
@@ -40,6 +41,7 @@ NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 def outcome_of(facts: Facts, now: datetime) -> Outcome:
     """Return what became of a video, by all that is known of it at this moment."""
     outcome = _with_origin(_ended(facts, now), facts)
+    outcome = _with_notes(outcome, _above_estimate(outcome))
     if facts.unchecked and facts.claim:
         where = facts.claim.output
         outcome = _with_notes(outcome, [f"it was saved at {where}, which this run does not see and has not checked"])
@@ -78,6 +80,14 @@ def _with_origin(outcome: Outcome, facts: Facts) -> Outcome:
         estimate=outcome.estimate or claim.estimate,
         sandbox=outcome.sandbox or claim.sandbox,
     )
+
+
+def _above_estimate(outcome: Outcome) -> list[str]:
+    """Say of a video that it has cost more than anybody could expect."""
+    expected, cost = outcome.estimate, outcome.cost_usd
+    if expected is None or expected.high is None or cost is None or micro(cost) <= expected.high:
+        return []
+    return [f"it cost {dollars(cost)}, more than the estimate of {expected}"]
 
 
 def _made_at(outcome: Outcome, facts: Facts, claim: Claim) -> str | None:

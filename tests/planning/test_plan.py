@@ -479,6 +479,32 @@ def test_the_policy_decides_again_about_what_the_api_refused(policy: str, decisi
     )
 
 
+@pytest.mark.parametrize(
+    ("prices", "why"),
+    [
+        ({"duration_seconds": "0.03"}, None),
+        ({"duration_seconds": "0.01"}, None),
+        ({"duration_seconds": "0.05"}, "was up to $0.12 in the plan and is up to $0.20 now"),
+        ({"surcharge": "0.05"}, "was up to $0.12 in the plan and cannot be read any more"),
+    ],
+)
+def test_what_has_become_dearer_since_the_plan_is_not_sent_again(prices: dict[str, str], why: str | None) -> None:
+    """The plan is what was allowed and approved; what is not dearer than that may go on."""
+    run = RunRequest(parse_request("p", ORCHID, VERTEX), (LITE,))
+    first = plan_run(run, OFFERED).models[0]
+    model = OFFERED.get(LITE)
+    assert model is not None
+    assert first.estimate is not None
+    assert first.estimate.high_usd == 0.12
+    today = model.model_copy(update={"pricing_skus": prices})
+    again = replan_options(first, run.request, today, frozenset({"enhancePrompt"}))
+    assert again.decision == ("refuse" if why else "send")
+    assert again.estimate == (None if why else first.estimate)
+    assert [problem.message for problem in again.problems] == (
+        [f"the list price of a video {why}; start the run again to plan it anew"] if why else []
+    )
+
+
 # ---- The dry run -----------------------------------------------------------------------------------------------------
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.api import Catalog, VideoModel, parse_catalog
-from openrouter_video.money import Bills, Estimate
-from openrouter_video.planning.pricing import assume, estimate, mode_of, total, unpriced
+from openrouter_video.money import Bills, Estimate, total_estimate
+from openrouter_video.planning.pricing import assume, estimate, mode_of, unpriced
 
 FRAME = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}, "frame_type": "first_frame"}
 LAST = FRAME | {"frame_type": "last_frame"}
@@ -229,10 +229,10 @@ def test_a_wide_interval_says_what_narrows_it(model: str, body: dict[str, Any], 
 def test_a_total_holds_only_if_every_part_has_a_figure() -> None:
     """The low end of the others is known all the same."""
     one, other = of("google/veo-3.1-lite", duration=4), of("alibaba/wan-3.0", duration=2)
-    both = total([one, other])
+    both = total_estimate([one, other])
     assert (both.low, both.high) == ((one.low or 0) + (other.low or 0), (one.high or 0) + (other.high or 0))
     assert both.basis == "observed"
-    missing = total([one, unpriced("nobody knows"), unpriced("nobody knows")])
+    missing = total_estimate([one, unpriced("nobody knows"), unpriced("nobody knows")])
     assert (missing.low, missing.high, missing.why) == (one.low, None, ("nobody knows",))
 
 
@@ -289,8 +289,8 @@ def test_what_is_unpriced_can_be_assumed() -> None:
 def test_a_total_says_what_its_parts_stand_on() -> None:
     """What is assumed says less than what bills have shown, and that less than a price list."""
     listed, assumed = of("google/veo-3.1-lite", duration=4), assume(unpriced("nobody knows"), "a", {"a": 1.0})
-    assert total([listed, assumed]).basis == "assumed"
-    assert total([]).high == 0
+    assert total_estimate([listed, assumed]).basis == "assumed"
+    assert total_estimate([]).high == 0
 
 
 def _bodies(model: VideoModel) -> st.SearchStrategy[dict[str, Any]]:

@@ -36,6 +36,7 @@ from openrouter_video.errors import (
     TooFewVideos,
 )
 from openrouter_video.ledger.records import scope_of_key
+from openrouter_video.money import Estimate, total_estimate
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
@@ -83,6 +84,7 @@ async def test_generate_ends_with_a_video_that_is_what_was_asked(sandbox: Sandbo
     assert sidecar["asked"]["prompt"] == PROMPT
     assert sidecar["sha256"] == outcome.sha256
     assert outcome.cost_usd == sandbox.charges[0].cost_usd == 0.12
+    assert outcome.estimate == Estimate.of(120_000, 120_000, "listed")
     assert len(sandbox.charges) == 1
     assert sandbox.charges[0].session_id == outcome.key
 
@@ -105,6 +107,10 @@ async def test_fan_out_reports_each_model(sandbox: Sandbox) -> None:
     assert "5, 10" in (refused.error or "")
     assert {charge.model: charge.body for charge in sandbox.charges} == {VEO: veo.sent, SEEDANCE: seedance.sent}
     assert result.cost_usd == pytest.approx(sum(charge.cost_usd or 0 for charge in sandbox.charges))
+    expected = [one.estimate for one in (veo, seedance) if one.estimate is not None]
+    assert refused.estimate is None
+    assert result.estimate == total_estimate(expected)
+    assert (result.estimate.low_usd or 9) <= (result.cost_usd or 0) <= (result.estimate.high_usd or 0)
 
 
 async def test_the_final_state_counts_videos_and_dollars(sandbox: Sandbox) -> None:

@@ -84,6 +84,7 @@ TAKEN = (
 CAME_LIKE_THIS = "damaged: it came like this each time, and is kept at s3://videos/a.damaged.mp4. it was cut"
 GONE = ContentUnavailable(ContentAnswer("HTTP 410: gone.", again=False, final=True, status=410))
 MISSING = ContentUnavailable(ContentAnswer("HTTP 404: no such video", again=False, status=404))
+DEARER = "it cost $0.25, more than the estimate of $0.10 to $0.20"
 FULL = StorageError("Could not write s3://videos/p.mp4: no space.")
 UNRECORDED = Unrecorded(SubmitAnswer("accepted", job_id="j1"), "disk full")
 OTHER_JOBS = "accepted under the same key, and billed too: j0"
@@ -221,6 +222,10 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
     # The download.
     "not fetched yet": (ended(), {"job_id": "j1", "cost_usd": 0.12, "error": FINISHES}),
     "completed": (ended(saved=saved(VIDEO)), {**file_fields(VIDEO), **COMPLETED}),
+    "completed, and dearer than expected": (
+        ended(VideoJob(id="j1", status="completed", usage=Usage(cost=0.25)), saved=saved(VIDEO)),
+        {**file_fields(VIDEO), **COMPLETED, "cost_usd": 0.25, "notes": ("fallback", DEARER)},
+    ),
     "completed, with a picture": (
         ended(saved=saved(VIDEO, PICTURE)),
         {**file_fields(VIDEO), **COMPLETED, "extra_urls": (PICTURE.url,), "notes": ("fallback", "odd")},

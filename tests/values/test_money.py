@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openrouter_video.money import Bills, Estimate, dollars, micro
+from openrouter_video.money import Bills, Estimate, dollars, micro, total_estimate
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_an_estimate_in_words(estimate: Estimate, text: str, listed: tuple[int, 
     assert str(estimate) == text
     assert estimate.listed == listed
     assert estimate.priced is (text != "unpriced")
+
+
+@pytest.mark.parametrize("why", [(), ("nobody knows",)])
+def test_a_total_without_a_figure_for_each_has_none(why: tuple[str, ...]) -> None:
+    """Whether or not somebody wrote down why; what the others cost at least is known."""
+    whole = total_estimate([Estimate.of(120_000, 200_000, "listed"), Estimate(why=why)])
+    assert (whole.priced, whole.low, whole.basis, whole.why) == (False, 120_000, "unpriced", why)
