@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
     from openrouter_video.request import RunRequest
 
+
+By = Literal["model", "day", "label", "run", "deployment"]
 
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 
@@ -180,6 +182,22 @@ def collect(
     return run(place, limit, start, as_json=json, verbose=verbose)
 
 
+@app.command(help_epilogue=help_texts.SPEND)
+def spend(
+    *,
+    by: Annotated[By, Parameter(help="What to add up by.", show_default=True)] = "model",
+    since: Annotated[str, Parameter(help="Days, such as 30d, or a date in UTC.", show_default=True)] = "30d",
+    place: LedgerOptions = DEFAULT_LEDGER,
+    json: Json = False,
+    csv: Annotated[bool, Flag(help="Print comma-separated lines on stdout.")] = False,
+) -> int:
+    """Tell what was spent, and what is reserved by runs that have not settled yet. Sandbox money stands apart."""
+    from openrouter_video.cli.spend import parse_since, print_spending
+
+    refuse_blanks(place)
+    return print_spending(place, by, parse_since(since, datetime.now(UTC)), as_json=json, as_csv=csv)
+
+
 @ledger_app.command(name="list", help_epilogue=help_texts.LIST)
 def ledger_list(
     *,
@@ -225,6 +243,18 @@ def ledger_settle(
 
     said = Settlement(key, job, abandon, lost, everything, older_than)
     return settle(place, said, datetime.now(UTC))
+
+
+@ledger_app.command(name="repair", help_epilogue=help_texts.REPAIR)
+def ledger_repair(*, place: LedgerOptions = DEFAULT_LEDGER) -> int:
+    """Mend the money journal after an entry was lost or damaged; what can be read is kept.
+
+    Until then nothing is reserved, so that nothing is sent.
+    """
+    from openrouter_video.cli.repair import repair_journal
+
+    refuse_blanks(place)
+    return repair_journal(place)
 
 
 @app.command(help_epilogue=help_texts.SANDBOX)

@@ -12,8 +12,10 @@ __all__ = [
     "LIST",
     "MODELS",
     "PLAN",
+    "REPAIR",
     "SANDBOX",
     "SETTLE",
+    "SPEND",
     "version",
 ]
 
@@ -91,6 +93,16 @@ SETTLE = """Examples:
   openrouter-video ledger settle 4f1c --lost     its video can never be had
   openrouter-video ledger settle --all --older-than 1h --abandon
                                                  after an outage"""
+
+REPAIR = """Example:
+  openrouter-video ledger repair
+
+Exit codes: 0 the journal is whole, 1 a month of it could not be repaired."""
+
+SPEND = """Examples:
+  openrouter-video spend                         by model, the last 30 days
+  openrouter-video spend --by label --since 2026-11-01
+  openrouter-video spend --by day --csv --ledger s3://bucket/ledger"""
 
 SANDBOX = """Example:
   openrouter-video sandbox --port 8787 --state jobs.json --budget-usd 5

@@ -1,7 +1,8 @@
-"""At most once: the records of submissions, what they prove together, and what is still open."""
+"""At most once: the records of submissions, what they prove together, what is still open, and the money."""
 
 from __future__ import annotations
 
+from openrouter_video.ledger.journal import Journal, Repaired
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
 from openrouter_video.ledger.reading import Reading, Unreadable, entries_in_time, forget_settled, read_all, read_open
 from openrouter_video.ledger.recording import Recorder
@@ -29,20 +30,27 @@ from openrouter_video.ledger.settlement import (
     state_word,
     why_not,
 )
+from openrouter_video.ledger.spending import By, Reserved, Spending, Sum, reserved, spending
 
 __all__ = [
     "BEGUN_NOT_ENDED",
     "OWNER_ONLY",
     "UNCERTAIN_STATES",
+    "By",
     "Claim",
     "Decision",
+    "Journal",
     "Ledger",
     "LedgerEntry",
     "Reading",
     "Recorder",
+    "Repaired",
+    "Reserved",
     "Scope",
     "Settlement",
+    "Spending",
     "Submitted",
+    "Sum",
     "Unreadable",
     "Unrecorded",
     "age_of",
@@ -55,9 +63,11 @@ __all__ = [
     "older_than",
     "read_all",
     "read_open",
+    "reserved",
     "scope_of_key",
     "scope_of_run",
     "settled_message",
+    "spending",
     "state_word",
     "why_not",
 ]

@@ -29,6 +29,7 @@ PURE = (
     *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.records", "ledger.reservations", "ledger.settlement"),
+    *("ledger.spending",),
     *("planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough", "planning.plan"),
     *("planning.pricing",),
     *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),

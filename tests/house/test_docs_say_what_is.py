@@ -32,7 +32,18 @@ from tests.support.markdown import DOCS, ROOT
 from tests.support.wings import drawing
 
 CODE = re.compile(r"`([^`]+)`")
-COMMANDS = ("models", "plan", "generate", "fan-out", "collect", "ledger list", "ledger settle", "sandbox")
+COMMANDS = (
+    "models",
+    "plan",
+    "generate",
+    "fan-out",
+    "collect",
+    "ledger list",
+    "ledger settle",
+    "ledger repair",
+    "spend",
+    "sandbox",
+)
 PLACES = {"openrouter_video", "flows", "tasks", "blocks", "deployments"}
 
 
