@@ -1,0 +1,143 @@
+"""A process that appends to money journals, as its standard input says: for races, and for deaths in the middle.
+
+``python -m tests.support.journal_writer URL`` reads a JSON object a line and answers each with one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from openrouter_video.ledger.journal import Journal
+from openrouter_video.ledger.reservations import Bill, CapReached, Caps, reservation_id, run_token
+from openrouter_video.stores import Store, open_store
+from openrouter_video.stores.local_store import LocalFiles
+from openrouter_video.stores.object_store import ObjectStore
+
+ROOT = Path(__file__).parents[2]
+UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+STEPS = ("make_folders", "open_part", "size", "link_new", "remove", "names")
+
+
+def append(store: Store, name: str, times: int) -> int:
+    """Reserve 3 so many times, and settle two of three with 2; what is still reserved is counted by the caller."""
+    journal, run = Journal(store), run_token(name)
+    for n in range(times):
+        month = journal.reserve(run, {f"{n}": 3}, UNTIL, Caps(), name)
+        if n % 3 and not isinstance(month, CapReached):
+            journal.settle(month, {reservation_id(run, f"{n}"): Bill(model="m", amount=2)})
+    return times
+
+
+def take(store: Store, name: str, amount: int, caps: Sequence[int | None]) -> int:
+    """Reserve an amount as often as the caps allow, and return how often that was."""
+    journal, run, taken = Journal(store), run_token(name), 0
+    while not isinstance(journal.reserve(run, {f"{taken}": amount}, UNTIL, Caps(*caps)), CapReached):
+        taken += 1
+    return taken
+
+
+def die(store: Callable[[], Store], reservation: str, step: int) -> int:
+    """Settle a reservation with 70 in a process of its own, killed before its so-many-th step; 0 if it survives."""
+    child = os.fork()
+    if child == 0:
+        _die_at(step)
+        journal = Journal(store())
+        journal.settle(journal.month, {reservation: Bill(model="m", amount=70)})
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _die_at(step: int) -> None:
+    """Count what is done to a store, before and after each operation."""
+    left = [step]
+
+    def count() -> None:
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def done(*args: Any, **more: Any) -> Any:
+            count()
+            result = real(*args, **more)
+            count()
+            return result
+
+        return done
+
+    from openrouter_video.stores import local_store, sftp_store  # noqa: PLC0415 (names that are theirs alone)
+
+    parts: tuple[Any, ...] = (local_store._LocalPart, sftp_store._SftpPart)
+    files: tuple[Any, ...] = (LocalFiles, sftp_store._SftpFiles)
+    for owner, names in [(one, STEPS) for one in files] + [(one, ("write", "close")) for one in parts]:
+        for name in names:
+            setattr(owner, name, counted(getattr(owner, name)))
+    ObjectStore._create = counted(ObjectStore._create)  # type: ignore[method-assign]
+    ObjectStore.read_bytes = counted(ObjectStore.read_bytes)  # type: ignore[method-assign]
+
+
+def main() -> None:
+    """Do what each line says."""
+    url, name = sys.argv[1:]
+    stores: list[Store] = []
+    for line in sys.stdin:
+        said = json.loads(line)
+        if said["do"] == "die":
+            # Not by a store of this process: a connection is not to be shared with a child.
+            answer = die(partial(open_store, f"{url}/{said['folder']}"), said["reservation"], said["step"])
+        else:
+            stores = stores or [open_store(url)]
+            store = stores[0].child(said["folder"])
+            answer = (
+                append(store, name, said["times"])
+                if said["do"] == "append"
+                else take(store, name, said["amount"], said["caps"])
+            )
+        print(json.dumps(answer), flush=True)  # noqa: T201 (its answer)
+
+
+class Writers:
+    """Some processes that write journals below one URL."""
+
+    def __init__(self, processes: Sequence[subprocess.Popen[str]]) -> None:
+        self._processes = processes
+
+    def do(self, number: int | None = None, **said: Any) -> list[Any]:
+        """Let so many of them, or all, do the same at once, and return what each answers."""
+        chosen = self._processes[:number]
+        for process in chosen:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(said) + "\n")
+            process.stdin.flush()
+        return [json.loads(process.stdout.readline() if process.stdout else "") for process in chosen]
+
+
+@contextmanager
+def writers(url: str, number: int) -> Iterator[Writers]:
+    """Run so many of these processes."""
+    command = [sys.executable, "-m", "tests.support.journal_writer", url]
+    with ExitStack() as stack:
+        yield Writers(
+            [
+                stack.enter_context(
+                    subprocess.Popen(
+                        [*command, f"p{n}"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    )
+                )
+                for n in range(number)
+            ]
+        )
+
+
+if __name__ == "__main__":
+    main()
