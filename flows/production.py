@@ -77,6 +77,7 @@ async def _produce(run: RunRequest) -> FanOut:
             limit=asyncio.Semaphore(run.concurrency),
             run_id=identity.run_id,
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
+            sandbox=plan.sandbox,
         )
         outcomes = await _make_all(plan, videos)
     await publish_report(unsearched(outcomes))
@@ -172,8 +173,9 @@ async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoR
             f"{kept.answer.job_id} (key {key})" for key, kept in held.items() if kept and kept.answer.job_id
         )
         known = f"; not in the ledger: {jobs}" if jobs else ""
-        words = "Interrupted. Jobs may go on and be billed; fetch them with: %s (%s)%s"
-        get_run_logger().warning(words, collect, silent[0], known)
+        billed = "" if run.sandbox else " and be billed"
+        words = "Interrupted. Jobs may go on%s; fetch them with: %s (%s)%s"
+        get_run_logger().warning(words, billed, collect, silent[0], known)
     else:
         entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
         facts = [Facts.of_entry(entry)._replace(unrecorded=held[entry.key]) for entry in entries]

@@ -34,6 +34,7 @@ class VideoRun(NamedTuple):
     limit: asyncio.Semaphore
     run_id: str
     folder: str | None = None
+    sandbox: bool = False
 
     def claim(self, plan: ModelPlan, take: int) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
@@ -57,6 +58,7 @@ class VideoRun(NamedTuple):
             notes=plan.notes,
             labels=dict(self.asked.labels),
             estimate=plan.estimate,
+            sandbox=self.sandbox,
         )
 
 

@@ -66,10 +66,14 @@ class Estimate(BaseModel):
         return (self.low or 0, self.high or 0) if listed else None
 
     def __str__(self) -> str:
+        return self.words()
+
+    def words(self, *, sandbox: bool = False) -> str:
+        """Return the interval as people write it; ``sandbox`` as for ``dollars``."""
         if self.low_usd is None or self.high_usd is None:
             return "unpriced"
-        low, high = dollars(self.low_usd), dollars(self.high_usd)
-        return low if low == high else f"{low} to {high}"
+        low, high = dollars(self.low_usd, sandbox=sandbox), dollars(self.high_usd)
+        return low if dollars(self.low_usd) == high else f"{low} to {high}"
 
 
 class Bills(NamedTuple):
@@ -112,12 +116,14 @@ def micro(usd: float) -> int:
     return round(usd * MICRO)
 
 
-def dollars(amount: float) -> str:
+def dollars(amount: float, *, sandbox: bool = False) -> str:
     """Return an amount as people write it: two digits, more only where cents would hide it.
 
-    >>> dollars(1.2), dollars(0.0525), dollars(0)
-    ('$1.20', '$0.0525', '$0.00')
+    ``sandbox`` marks what a sandbox has counted, which nobody pays.
+
+    >>> dollars(1.2), dollars(0.0525), dollars(0), dollars(1.2, sandbox=True)
+    ('$1.20', '$0.0525', '$0.00', 'sandbox $1.20')
     """
     text = f"{amount:,.4f}".rstrip("0")
     whole, _, cents = text.partition(".")
-    return f"${whole}.{cents.ljust(2, '0')}"
+    return f"{'sandbox ' if sandbox else ''}${whole}.{cents.ljust(2, '0')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, computed_field, field_validator
 
 from openrouter_video.elision import elide
 from openrouter_video.money import Estimate, dollars, total_estimate
@@ -18,6 +18,7 @@ __all__ = [
     "SavedFile",
     "count_completed",
     "expected_cost",
+    "is_simulated",
     "reused_cost",
     "run_status",
     "summary",
@@ -104,6 +105,12 @@ class FanOut(BaseModel):
     problems: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def sandbox(self) -> bool:
+        """Whether all videos are a sandbox's, so that nothing was billed; of a mixture only the others are summed."""
+        return is_simulated(self.outcomes)
+
     def __str__(self) -> str:
         return summary(self.outcomes)
 
@@ -114,19 +121,34 @@ def count_completed(outcomes: Sequence[Outcome]) -> int:
 
 
 def total_cost(outcomes: Sequence[Outcome]) -> float | None:
-    """Return what a run has paid for in US dollars: nothing for what it found; None if the provider told no cost."""
-    own = [outcome for outcome in outcomes if not outcome.reused]
+    """Return what a run has paid for in US dollars: nothing for what it found; None if the provider told no cost.
+
+    Where some videos are a sandbox's, only the others count.
+    """
+    own = [outcome for outcome in _that_count(outcomes) if not outcome.reused]
     return _sum_of_costs(own) if own else 0.0 if outcomes else None
 
 
 def reused_cost(outcomes: Sequence[Outcome]) -> float | None:
     """Return what other runs had paid for that a run found; None if it found nothing of a known cost."""
-    return _sum_of_costs([outcome for outcome in outcomes if outcome.reused])
+    return _sum_of_costs([outcome for outcome in _that_count(outcomes) if outcome.reused])
+
+
+def is_simulated(outcomes: Sequence[Outcome]) -> bool:
+    """Whether all of them are a sandbox's, so that nothing was billed."""
+    return bool(outcomes) and all(outcome.sandbox for outcome in outcomes)
+
+
+def _that_count(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return a sandbox's videos if all are one's, else the others: no sum mixes what was billed with what was not."""
+    simulated = is_simulated(outcomes)
+    return [outcome for outcome in outcomes if outcome.sandbox is simulated]
 
 
 def expected_cost(outcomes: Sequence[Outcome]) -> Estimate | None:
     """Return what the videos that a run has paid for were to cost; None if it paid for none, or nobody estimated."""
-    known = [outcome.estimate for outcome in outcomes if outcome.estimate is not None and not outcome.reused]
+    own = [outcome for outcome in _that_count(outcomes) if not outcome.reused]
+    known = [outcome.estimate for outcome in own if outcome.estimate is not None]
     return total_estimate(known) if known else None
 
 
@@ -146,9 +168,13 @@ def run_status(outcomes: Sequence[Outcome], wanted: int) -> RunStatus:
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return the final state's message, such as ``3 of 4 videos, $0.80, 1 open, 1 reused ($0.40 paid before)``."""
     parts = [f"{count_completed(outcomes)} of {len(outcomes)} video{'s' * (len(outcomes) != 1)}"]
+    simulated = is_simulated(outcomes)
     cost = total_cost(outcomes)
     if cost is not None:
-        parts.append(dollars(cost))
+        parts.append(dollars(cost, sandbox=simulated))
+    beside = None if simulated else _sum_of_costs([outcome for outcome in outcomes if outcome.sandbox])
+    if beside is not None:
+        parts.append(dollars(beside, sandbox=True))
     unpriced = sum(outcome.status == "completed" and outcome.cost_usd is None for outcome in outcomes)
     if unpriced:
         parts.append(f"{unpriced} of unknown price")
@@ -159,7 +185,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     reused = sum(outcome.reused for outcome in outcomes)
     if reused:
         before = reused_cost(outcomes)
-        parts.append(f"{reused} reused" + (f" ({dollars(before)} paid before)" if before is not None else ""))
+        paid = f" ({dollars(before, sandbox=simulated)} paid before)" if before is not None else ""
+        parts.append(f"{reused} reused{paid}")
     return ", ".join(parts)
 
 

@@ -32,6 +32,8 @@ __all__ = [
 
 VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
 FOREIGN = "meant for "
+GO_ON = "These jobs go on at OpenRouter and are billed:"
+GO_ON_UNBILLED = "These jobs go on in the sandbox, and nothing is billed:"
 FOR_OTHERS = "meant for another provider"
 
 
@@ -123,7 +125,7 @@ def interruption_message(
     why: str = "Interrupted",
     shown_url: Callable[[str], str] = printable,
 ) -> str:
-    """Return what an interrupted run leaves behind: what is saved, which jobs go on and are billed, and what to do."""
+    """Return what an interrupted run leaves behind: what is saved, which jobs go on, who is billed, and what to do."""
     completed, running, uncertain = (
         [outcome for outcome in outcomes if outcome.status == status] for status in ("completed", "open", "uncertain")
     )
@@ -131,12 +133,18 @@ def interruption_message(
     if completed:
         lines += ["These videos are safe:", *(f"  {_title(o)}: {shown_url(o.url or '')}" for o in completed)]
     if running:
-        lines.append("These jobs go on at OpenRouter and are billed:")
-        lines += [f"  {_title(o)}: job {clip(o.job_id or 'unknown')}, key {o.key}" for o in running]
+        for words, sandbox in ((GO_ON, False), (GO_ON_UNBILLED, True)):
+            jobs = [
+                f"  {_title(o)}: job {clip(o.job_id or 'unknown')}, key {o.key}"
+                for o in running
+                if o.sandbox is sandbox
+            ]
+            lines += [words, *jobs] if jobs else []
         lines += [f"  {clip(words)}" for words in unsettled_words(running)]
         lines.append(f"Fetch their videos later with the flow collect-videos, or with: {collect}")
     if uncertain:
-        lines.append("It is not known whether these were accepted; they may be billed, and are never sent again:")
+        billed = "a sandbox bills nothing" if all(o.sandbox for o in uncertain) else "they may be billed"
+        lines.append(f"It is not known whether these were accepted; {billed}, and they are never sent again:")
         lines += [f"  {_title(o)}: key {o.key}" + (f": {clip(o.error)}" if o.error else "") for o in uncertain]
     if not running and not uncertain:
         lines.append("No job of this run goes on, and nothing more will be billed.")
@@ -154,7 +162,8 @@ def cost_words(outcome: Outcome) -> str:
     """Return what a video has cost; nothing if that is not known."""
     if outcome.cost_usd is None:
         return ""
-    return f"{dollars(outcome.cost_usd)} paid before" if outcome.reused else dollars(outcome.cost_usd)
+    cost = dollars(outcome.cost_usd, sandbox=outcome.sandbox)
+    return f"{cost} paid before" if outcome.reused else cost
 
 
 def explanation(outcome: Outcome) -> str:

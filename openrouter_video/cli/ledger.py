@@ -64,6 +64,7 @@ class Row(NamedTuple):
     url: str | None = None
     base_url: str | None = None
     reason: str | None = None
+    sandbox: bool = False
 
     @classmethod
     def of_entry(cls, entry: LedgerEntry, now: datetime) -> Row:
@@ -82,6 +83,7 @@ class Row(NamedTuple):
             url=outcome.url if outcome else None,
             base_url=claim.base_url if claim else None,
             reason=entry.reason or (outcome.error if outcome else None),
+            sandbox=any(one.sandbox for one in (claim, outcome) if one),
         )
 
     @classmethod
@@ -97,7 +99,7 @@ class Row(NamedTuple):
             str(self.take or "?"),
             self.state,
             self.job_id or "",
-            dollars(self.cost_usd) if self.cost_usd is not None else "",
+            dollars(self.cost_usd, sandbox=self.sandbox) if self.cost_usd is not None else "",
             self.key,
         )
         return tuple(clip(cell) for cell in cells)

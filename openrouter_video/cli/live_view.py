@@ -35,7 +35,7 @@ STATUS_STYLES: Mapping[str, tuple[str, str]] = {
 }
 """Mark and style of an outcome's status."""
 
-LONGEST_NAME = 44
+LONGEST_NAME = 39
 STAGES = {"planned": "queued", "submitting": "submitting", "waiting": "running", "downloading": "saving"}
 
 

@@ -96,7 +96,7 @@ def folder_of(outcomes: Sequence[Outcome]) -> str | None:
     return folders.pop() if len(folders) == 1 else None
 
 
-def print_report(terminal: Terminal, result: FanOut, *, sandbox: bool = False) -> None:
+def print_report(terminal: Terminal, result: FanOut) -> None:
     """Print what became of every video, then the total: in colour on a terminal, else as plain lines."""
     show = _show_plain if not terminal.is_terminal else _show_pretty
     for problem in result.problems:
@@ -105,7 +105,7 @@ def print_report(terminal: Terminal, result: FanOut, *, sandbox: bool = False) -
         terminal.print()
     show(terminal, result.outcomes)
     total = Text(summary(result.outcomes), "bold" if count_completed(result.outcomes) else "bold red")
-    if sandbox:
+    if result.sandbox:
         total.append(" (sandbox: nothing was billed)", "not bold cyan")
     terminal.print(total, soft_wrap=True)
     folder = folder_of(result.outcomes)

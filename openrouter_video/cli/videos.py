@@ -168,7 +168,7 @@ def _report(finished: Finished, run: _Run) -> int:
             run.tell_left_behind("Interrupted", outcomes)
         return _document(run.options, total, EXIT_INTERRUPTED)
     if not run.options.json:
-        print_report(run.terminal, total, sandbox=run.options.sandbox)
+        print_report(run.terminal, total)
     if isinstance(result, Exception) and not isinstance(result, VideoError):
         raise result
     enough = count_completed(outcomes) >= run.request.wanted

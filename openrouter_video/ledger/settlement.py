@@ -96,7 +96,7 @@ def why_not(entry: LedgerEntry, decision: Decision, now: datetime) -> str | None
         return over if entry.outcome else "nothing was accepted under it, so it is free already"
     if entry.state == "accepted":
         collect = "`openrouter-video collect` finishes it, and --lost gives it up"
-        return None if decision == "lost" else f"job {entry.job_id} was accepted and is billed; {collect}"
+        return None if decision == "lost" else f"job {entry.job_id} was accepted and {_is_billed(entry)}; {collect}"
     if entry.reason == UNREADABLE_JOB:
         look = f"look for the session {entry.key} in OpenRouter's activity"
         refused = f"{UNREADABLE_JOB}; {look} and give --job ID, or give it up by --lost"
@@ -113,10 +113,15 @@ def why_not(entry: LedgerEntry, decision: Decision, now: datetime) -> str | None
 def settled_message(entry: LedgerEntry, decision: Decision, job_id: str | None = None) -> str:
     """Return what it means that an entry was settled so."""
     if decision == "lost":
-        return f"given up: job {entry.job_id or 'of unknown id'} is billed, and it is not asked for any more"
+        job = f"job {entry.job_id or 'of unknown id'}"
+        return f"given up: {job} {_is_billed(entry)}, and it is not asked for any more"
     if decision == "job":
         return f"job {job_id} is recorded; `openrouter-video collect` fetches its video"
     return "abandoned; the key is free, and a new run with it submits again"
+
+
+def _is_billed(entry: LedgerEntry) -> str:
+    return "is a sandbox's, which bills nothing" if entry.claim and entry.claim.sandbox else "is billed"
 
 
 def older_than(entries: Iterable[LedgerEntry], seconds: float, now: datetime) -> list[LedgerEntry]:

@@ -87,7 +87,8 @@ def _above_estimate(outcome: Outcome) -> list[str]:
     expected, cost = outcome.estimate, outcome.cost_usd
     if expected is None or expected.high is None or cost is None or micro(cost) <= expected.high:
         return []
-    return [f"it cost {dollars(cost)}, more than the estimate of {expected}"]
+    spent = dollars(cost, sandbox=outcome.sandbox)
+    return [f"it cost {spent}, more than the estimate of {expected}"]
 
 
 def _made_at(outcome: Outcome, facts: Facts, claim: Claim) -> str | None:
@@ -150,6 +151,7 @@ def _begun(facts: Facts, now: datetime) -> Outcome:
     if claim is not None:
         elapsed = _elapsed(claim, now)
         known = _changed(known, sent=claim.sent, left_out=_left_out(claim), notes=claim.notes, elapsed_seconds=elapsed)
+        known = _changed(known, sandbox=claim.sandbox)
     if submitted is not None:
         known = _with_notes(_changed(known, job_id=submitted.job_id), _other_jobs(submitted))
     return known
@@ -162,8 +164,9 @@ def _without_job(known: Outcome, submitted: Submitted) -> Outcome:
     if submitted.in_flight and submitted.reused:
         return _changed(known, error=submitted.reason)
     reason = f"{submitted.reason}. {STILL_AWAITED}" if submitted.in_flight else submitted.reason
-    advice = "It may be billed, and is never sent again by itself. "
-    advice += f"Look for session {known.key} in OpenRouter's activity: {SETTLE.format(key=known.key)}"
+    advice = "A sandbox bills nothing, and it" if known.sandbox else "It may be billed, and"
+    where = "the sandbox's /sandbox/billing" if known.sandbox else "OpenRouter's activity"
+    advice += f" is never sent again by itself. Look for session {known.key} in {where}: {SETTLE.format(key=known.key)}"
     return _changed(known, status="uncertain", error=f"{reason}. {advice}" if reason else advice)
 
 
@@ -291,7 +294,8 @@ def _with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
         words = f"the ledger could not record that nothing was accepted ({left.why})"
         return _with_notes(outcome, [f"{words}: the key is taken until {settle} --abandon`"])
     job_id = left.answer.job_id
-    words = f"job {job_id} is billed, but the ledger could not record it ({left.why})"
+    billed = "was accepted by a sandbox" if outcome.sandbox else "is billed"
+    words = f"job {job_id} {billed}, but the ledger could not record it ({left.why})"
     words = f"{words}: no collection finds it until {settle} --job {job_id}`"
     if outcome.status not in {"open", "uncertain"}:
         return _with_notes(outcome, [words])
@@ -302,7 +306,8 @@ def _with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:
 def _other_jobs(submitted: Submitted) -> list[str]:
     """Say what else is billed under a key: jobs that a person had given up, and that were accepted all the same."""
     others = ", ".join(submitted.other_job_ids)
-    return [f"accepted under the same key, and billed too: {others}"] if others else []
+    billed = "too" if submitted.claim and submitted.claim.sandbox else "and billed too"
+    return [f"accepted under the same key, {billed}: {others}"] if others else []
 
 
 def _with_notes(outcome: Outcome, notes: Iterable[str]) -> Outcome:

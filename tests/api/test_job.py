@@ -14,6 +14,7 @@ SECOND = Outcome(model="a/2", status="completed", cost_usd=0.2, reused=True)
 REUSED_OPEN = Outcome(model="a/2", status="open", reused=True)
 UNPRICED = Outcome(model="a/3", status="completed")
 FAILED = Outcome(model="a/4", status="failed", cost_usd=0.0)
+SIMULATED = Outcome(model="a/5", status="completed", cost_usd=0.3, sandbox=True)
 
 
 def ends(*statuses: Any) -> list[Outcome]:
@@ -90,6 +91,10 @@ def test_the_cost_is_the_providers_word() -> None:
         ([SECOND, SECOND], 0.0, 0.4),
         ([SECOND, UNPRICED], None, 0.2),
         ([REUSED_OPEN], 0.0, None),
+        ([FIRST, SIMULATED], 0.1, None),
+        ([SECOND, SIMULATED], 0.0, 0.2),
+        ([SIMULATED, SIMULATED.model_copy(update={"reused": True})], 0.3, 0.3),
+        ([UNPRICED, SIMULATED], None, None),
     ],
 )
 def test_costs_are_summed_where_they_are_known(
@@ -121,6 +126,13 @@ def test_the_status_of_a_run(outcomes: list[Outcome], wanted: int, status: str) 
         ([FIRST], "1 of 1 video, $0.10"),
         ([SECOND], "1 of 1 video, $0.00, 1 reused ($0.20 paid before)"),
         ([REUSED_OPEN], "0 of 1 video, $0.00, 1 open, 1 reused"),
+        ([SIMULATED], "1 of 1 video, sandbox $0.30"),
+        ([FIRST, SIMULATED], "2 of 2 videos, $0.10, sandbox $0.30"),
+        ([UNPRICED, SIMULATED], "2 of 2 videos, sandbox $0.30, 1 of unknown price"),
+        (
+            [SIMULATED.model_copy(update={"reused": True})],
+            "1 of 1 video, sandbox $0.00, 1 reused (sandbox $0.30 paid before)",
+        ),
         (
             [FIRST, SECOND, UNPRICED, FAILED],
             "3 of 4 videos, $0.10, 1 of unknown price, 1 failed, 1 reused ($0.20 paid before)",

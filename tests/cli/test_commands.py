@@ -381,7 +381,7 @@ def test_fan_out_reports_each_video_as_plain_lines(command: Command, sandbox: Sa
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[:2] == [PROMPT, "4 s, 720p, 16:9, no audio, 3 models"]
-    assert any(line.startswith(f"{VEO}: completed, 4 s 1280x720, $0.12") for line in lines)
+    assert any(line.startswith(f"{VEO}: completed, 4 s 1280x720, sandbox $0.12") for line in lines)
     video = next(line for line in lines if line.startswith("  video: videos/") and "veo" in line)
     assert Path(video.removeprefix("  video: ")).stat().st_size > 1000
     assert "  sent: with google-vertex options negativePrompt" in lines

@@ -63,7 +63,7 @@ def patient() -> Iterator[Sandbox]:
 def test_an_interrupted_run_says_what_goes_on(
     surroundings: dict[str, str], tmp_path: Path, patient: Sandbox, prefect_server: None, number: signal.Signals
 ) -> None:
-    """In the middle of polling: exit code 130, the jobs that go on and are billed, and how to collect them."""
+    """In the middle of polling: exit code 130, the jobs that go on, that nothing is billed, and how to collect them."""
     mine = {"OPENROUTER_API_KEY": patient.api_key, "OPENROUTER_BASE_URL": patient.base_url}
     if number is not signal.SIGINT:
         # Only Ctrl-C could hurt a temporary server.
@@ -89,15 +89,47 @@ def test_an_interrupted_run_says_what_goes_on(
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "These jobs go on at OpenRouter and are billed:" in err
+    assert "These jobs go on in the sandbox, and nothing is billed:" in err
     assert "openrouter-video collect --output 'my videos'" in err
     document = json.loads(out)
     jobs = {charge.model: charge.job_id for charge in patient.charges}
     assert {outcome["model"]: outcome["job_id"] for outcome in document["outcomes"]} == jobs
     assert {outcome["status"] for outcome in document["outcomes"]} == {"open"}
+    assert document["sandbox"] is True
     assert all(job in err for job in jobs.values())
     ledger = Ledger(open_store(str(tmp_path / "my videos" / "_jobs")))
     assert {ledger.entry(outcome["key"]).state for outcome in document["outcomes"]} == {"accepted"}
+
+
+@pytest.fixture
+def standalone(surroundings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """What leads to a sandbox in a process of its own, whose key may spend $0.15."""
+    words = (*COMMAND, "sandbox", "--port", "0", "--speed", "100", "--budget-usd", "0.15")
+    with subprocess.Popen(words, env=surroundings, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        shown = next(line for line in process.stdout if "export" in line)
+        yield dict(pair.split("=", 1) for pair in shown.split()[1:])
+        process.send_signal(signal.SIGINT)
+
+
+def test_the_money_of_a_sandbox_elsewhere_is_marked(
+    surroundings: dict[str, str], tmp_path: Path, standalone: dict[str, str], prefect_server: None
+) -> None:
+    """Without --sandbox: it says itself what it is; so do the report and the ledger, and its key has a budget."""
+
+    def run(*words: str) -> tuple[int, str]:
+        env = {**surroundings, **standalone, "PREFECT_API_URL": PREFECT_API_URL.value()}
+        done = subprocess.run(
+            (*COMMAND, *words), cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = run("generate", *ASKED, "--model", VEO)
+    assert (code, "1 of 1 video, sandbox $0.12 (sandbox: nothing was billed)" in said) == (0, True), said
+    code, said = run("ledger", "list", "--all")
+    assert (code, "\tsandbox $0.12\t" in said) == (0, True), said
+    code, said = run("generate", *ASKED, "--model", VEO)
+    assert (code, "the key may spend $0.03 more (the key's own limit)" in said) == (2, True), said
 
 
 def test_a_killed_command_takes_its_temporary_server_along(

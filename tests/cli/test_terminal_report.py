@@ -137,11 +137,11 @@ def test_a_report_ends_with_the_total_and_the_folder(
 ) -> None:
     """The last lines say how many videos there are, what they cost and where they are, the sandbox included."""
     screen, written = terminal(tty=tty)
-    print_report(screen, run_of(DONE, REFUSED), sandbox=True)
+    print_report(screen, run_of(*(one.model_copy(update={"sandbox": True}) for one in (DONE, REFUSED))))
     text = written.getvalue()
     assert ("\x1b[" in text) is tty
     *_, total, folder = without_styles(text).splitlines()
-    assert total == "1 of 2 videos, $0.12, 1 refused (sandbox: nothing was billed)"
+    assert total == "1 of 2 videos, sandbox $0.12, 1 refused (sandbox: nothing was billed)"
     assert folder == "in /far/away/orchid/"
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from openrouter_video.errors import RequestRefused
-from openrouter_video.ledger.records import BEGUN_NOT_ENDED, UNREADABLE_JOB, LedgerEntry
+from openrouter_video.ledger.records import BEGUN_NOT_ENDED, UNREADABLE_JOB, Claim, LedgerEntry
 from openrouter_video.ledger.settlement import (
     Decision,
     Settlement,
@@ -137,6 +137,15 @@ def test_the_age_that_many_must_have() -> None:
     old = [name for name, entry in ENTRIES.items() if older_than([entry], 11, NOW)]
     assert old == ["begun now", "not ended, of now", "begun long ago", "answered by nothing", "unreadable job"]
     assert older_than(ENTRIES.values(), 9_001, NOW) == []
+
+
+def test_a_job_of_a_sandbox_is_not_billed() -> None:
+    """Neither where it may not be settled, nor where it is given up."""
+    places = {"base_url": "http://127.0.0.1:8787/api/v1", "output": "s3://videos", "path": "p.mp4"}
+    claim = Claim(at="", key="k", model="a/b", take=1, asked={}, sent={}, sandbox=True, **places)
+    entry = ENTRIES["accepted"]._replace(claim=claim)
+    assert "job j1 was accepted and is a sandbox's, which bills nothing; " in (why_not(entry, "abandon", NOW) or "")
+    assert settled_message(entry, "lost").startswith("given up: job j1 is a sandbox's, which bills nothing, and")
 
 
 def test_what_settling_means_is_said() -> None:

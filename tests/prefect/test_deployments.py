@@ -337,6 +337,7 @@ def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
     fired = runs("COMPLETED")[0]
     assert fired["auto_scheduled"]
     assert fired["created_by"]["display_value"] == "soon"
+    assert " videos, sandbox $" in fired["state"]["message"]
     assert not runs("FAILED", "CRASHED")
     (folder,) = (served.folder / "videos").glob("a-time-lapse-of-*")
     day = datetime.fromisoformat(fired["expected_start_time"]).astimezone(ZoneInfo("Europe/Berlin")).date()

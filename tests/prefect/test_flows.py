@@ -116,7 +116,7 @@ async def test_fan_out_reports_each_model(sandbox: Sandbox) -> None:
 async def test_the_final_state_counts_videos_and_dollars(sandbox: Sandbox) -> None:
     """The flow's state message is what a person wants to read in a list of runs."""
     state = await fan_out_video(PROMPT, [VEO, LONG], settings=SMALL, min_success=1, return_state=True)
-    assert state.message == "1 of 2 videos, $0.12, 1 refused"
+    assert state.message == "1 of 2 videos, sandbox $0.12, 1 refused"
     assert state.is_completed()
 
 
@@ -304,9 +304,9 @@ async def test_three_runs_with_one_key_add_up_to_one_payment(sandbox: Sandbox) -
     assert [charge.cost_usd for charge in sandbox.charges] == [0.12, 0.12]
     assert [(run.cost_usd, run.reused_cost_usd) for run in runs] == [(0.12, None), (0.12, 0.12), (0.0, 0.24)]
     assert messages == [
-        "1 of 1 video, $0.12",
-        "2 of 2 videos, $0.12, 1 reused ($0.12 paid before)",
-        "2 of 2 videos, $0.00, 2 reused ($0.24 paid before)",
+        "1 of 1 video, sandbox $0.12",
+        "2 of 2 videos, sandbox $0.12, 1 reused (sandbox $0.12 paid before)",
+        "2 of 2 videos, sandbox $0.00, 2 reused (sandbox $0.24 paid before)",
     ]
     first, again = runs[0].outcomes[0], runs[2].outcomes[0]
     assert datetime.fromisoformat(first.made_at or "") == pytest.approx(datetime.now(UTC), abs=timedelta(minutes=5))
@@ -552,7 +552,7 @@ async def test_the_run_leaves_a_table_with_flat_columns(sandbox: Sandbox) -> Non
     rows = json.loads(str(artifact.data))
     assert [row["model"] for row in rows] == [VEO, WAN]
     assert all(isinstance(cell, str | int | float) for row in rows for cell in row.values())
-    assert artifact.description == "2 of 2 videos, $0.52."
+    assert artifact.description == "2 of 2 videos, sandbox $0.52."
 
 
 async def test_no_key_is_a_clear_error(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ async def test_a_large_run_has_a_task_run_a_lane(sandbox: Sandbox, caplog: pytes
     lines = [record.getMessage() for record in caplog.records if "prefect.task_runs" in record.name]
     told = [line for line in lines if ": completed, $" in line]
     assert len(told) == 8
-    assert any(line.startswith(f"{WAN} take 4: completed, $0.10, file://") for line in told)
+    assert any(line.startswith(f"{WAN} take 4: completed, sandbox $0.10, file://") for line in told)
     assert not [line for line in lines if ": accepted, job" in line]
 
 

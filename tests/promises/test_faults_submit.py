@@ -71,7 +71,7 @@ async def test_an_answer_that_proves_nothing_is_never_sent_again(runs: FaultyRun
     for outcome in (first, retried, again):
         assert (outcome.status, outcome.job_id, outcome.url) == ("uncertain", None, None)
         assert words in (outcome.error or "")
-        assert "may be billed" in (outcome.error or "")
+        assert "A sandbox bills nothing, and it is never sent again" in (outcome.error or "")
         assert f"`openrouter-video ledger settle {outcome.key} --job ID`" in (outcome.error or "")
         assert "`--abandon`" in (outcome.error or "")
     assert (runs.jobs, runs.count("submit")) == (1, 1)
@@ -155,7 +155,9 @@ async def test_a_job_that_the_ledger_does_not_take_at_once(runs: FaultyRuns, men
     outcome = await running
     assert (outcome.status, outcome.job_id) == ("open", runs.sandbox.charges[0].job_id)
     if mended == "never":
-        assert f"job {outcome.job_id} is billed, but the ledger could not record it" in (outcome.error or "")
+        assert f"job {outcome.job_id} was accepted by a sandbox, but the ledger could not record it" in (
+            outcome.error or ""
+        )
         assert f"`openrouter-video ledger settle {outcome.key} --job {outcome.job_id}`" in (outcome.error or "")
         assert "collect` finishes it" not in (outcome.error or "")
         folder.unlink()

@@ -83,11 +83,11 @@ def _check_words(said: str, charges: Sequence[Charge], entry: LedgerEntry, outpu
     assert charge.session_id == entry.key
     assert entry.key in said
     if entry.state == "claimed":
-        assert "may be billed" in said
+        assert "a sandbox bills nothing" in said
         assert f"settle {entry.key} --job ID" in said
     else:
         assert entry.job_id == charge.job_id
-        assert "These jobs go on at OpenRouter and are billed" in said
+        assert "These jobs go on in the sandbox, and nothing is billed" in said
         assert f"job {charge.job_id}" in said
         assert f"openrouter-video collect --output file://{output}" in said
 

@@ -36,10 +36,9 @@ CLAIM = Claim(
     run_id="r1",
     labels={"team": "film"},
     estimate=Estimate(low_usd=0.1, high_usd=0.2, basis="listed"),
-    sandbox=True,
 )
 # What every outcome tells of the run that made it.
-ORIGIN: dict[str, Any] = {"prompt": "p", "labels": CLAIM.labels, "estimate": CLAIM.estimate, "sandbox": True}
+ORIGIN: dict[str, Any] = {"prompt": "p", "labels": CLAIM.labels, "estimate": CLAIM.estimate}
 NOW_TEXT = "2026-11-22T12:01:00.000+00:00"
 # What each run tells from its claim, until something ends it.
 BEGUN = Outcome(
@@ -442,6 +441,28 @@ def test_every_end(row: str) -> None:
 def test_an_end_without_a_claim(facts: Facts, expected: Outcome) -> None:
     """What was not sent has no body and no time; a job whose claim cannot be read is not lost."""
     assert outcome_of(facts, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (submitted("uncertain"), "A sandbox bills nothing, and it is never sent again by itself. Look for session k1"),
+        (submitted("uncertain"), "Look for session k1 in the sandbox's /sandbox/billing: "),
+        (accepted(unrecorded=UNRECORDED), "job j1 was accepted by a sandbox, but the ledger could not record it"),
+        (submitted("accepted", job_id="j1", other_job_ids=("j0",)), "accepted under the same key, too: j0"),
+        (ended(recorded=DONE), "fallback"),
+        (plan("skip", notes=("not run",)), "not run"),
+    ],
+)  # fmt: skip
+def test_no_end_of_a_sandbox_is_billed(facts: Facts, words: str) -> None:
+    """Each says whose it is, and none that it may cost anything."""
+    claim = CLAIM.model_copy(update={"sandbox": True})
+    known = facts.submitted.model_copy(update={"claim": claim}) if facts.submitted else None
+    outcome = outcome_of(facts._replace(claim=claim, submitted=known), NOW)
+    said = "; ".join([outcome.error or "", *outcome.notes])
+    assert outcome.sandbox
+    assert words in said
+    assert "billed" not in said
 
 
 PLACE = "it was saved at s3://videos, which this run does not see and has not checked"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from openrouter_video.outcome import LeftOut, Outcome, summary
 from openrouter_video.report import collect_command, explanation, final_line, interruption_message, table_rows
 
@@ -81,7 +83,7 @@ def test_what_an_interrupted_run_leaves_behind() -> None:
         "  a/b [2J take 2: job j 1, key k1",
         "  a/d: job unknown, key k3",
         "Fetch their videos later with the flow collect-videos, or with: openrouter-video collect --output v",
-        "It is not known whether these were accepted; they may be billed, and are never sent again:",
+        "It is not known whether these were accepted; they may be billed, and they are never sent again:",
         "  a/c take 2: key k2: HTTP 503 no",
     ]
     unrecorded = Outcome(model="a/e", status="open", key="k4", job_id="j4", error="`openrouter-video ledger settle k4`")
@@ -93,6 +95,35 @@ def test_what_an_interrupted_run_leaves_behind() -> None:
         "  google/veo-3.1-lite: a.mp4",
         nothing,
     ]
+
+
+def test_what_an_interrupted_run_leaves_in_a_sandbox() -> None:
+    """Nothing is billed there; where both are open, as in a collection, each is told apart."""
+    open_there = Outcome(model="a/d", status="open", key="k3", job_id="j3", sandbox=True)
+    unknown = Outcome(model="a/c", status="uncertain", key="k2", sandbox=True)
+    assert interruption_message([open_there, unknown], "collect").splitlines() == [
+        "Interrupted.",
+        "These jobs go on in the sandbox, and nothing is billed:",
+        "  a/d: job j3, key k3",
+        "Fetch their videos later with the flow collect-videos, or with: collect",
+        "It is not known whether these were accepted; a sandbox bills nothing, and they are never sent again:",
+        "  a/c: key k2",
+    ]
+    said = interruption_message([open_there, Outcome(model="a/e", status="open", key="k4", job_id="j4")], "collect")
+    assert said.splitlines()[1:5] == [
+        "These jobs go on at OpenRouter and are billed:",
+        "  a/e: job j4, key k4",
+        "These jobs go on in the sandbox, and nothing is billed:",
+        "  a/d: job j3, key k3",
+    ]
+
+
+@pytest.mark.parametrize(("reused", "words"), [(False, "sandbox $0.0525"), (True, "sandbox $0.0525 paid before")])
+def test_what_a_sandbox_has_counted_is_marked(reused: bool, words: str) -> None:
+    """In the table and in the line of a log."""
+    outcome = DONE.model_copy(update={"sandbox": True, "reused": reused})
+    assert table_rows([outcome])[0]["cost"] == words
+    assert f", {words}, " in final_line(outcome)
 
 
 def test_the_command_that_collects_names_every_place() -> None:
