@@ -40,7 +40,7 @@ IN_FLIGHT_SECONDS = 600.0
 """From its claim on, a POST and the record of its answer take no longer than this; the client keeps within it."""
 
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
-SANDBOX_HEADER = "x-openrouter-sandbox"
+SANDBOX_HEADER = ("x-openrouter-sandbox", "nothing is billed")
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
 NOT_FOUND, GONE = 404, 410
 LARGEST_COST_USD = 1e6
@@ -135,8 +135,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def is_sandbox(headers: Mapping[str, str]) -> bool:
-    """Whether an answer comes from a sandbox, which says so itself; where it listens proves nothing."""
-    return SANDBOX_HEADER in headers
+    """Whether an answer comes from a sandbox, which says so in full; where it listens proves nothing."""
+    name, words = SANDBOX_HEADER
+    return headers.get(name) == words
 
 
 def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> SubmitAnswer:

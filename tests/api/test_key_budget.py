@@ -94,3 +94,4 @@ def test_a_sandbox_says_so(status: int) -> None:
     """Also with an answer of which nothing else can be read."""
     data = {"limit_remaining": None} if status == 200 else None
     assert read({"data": data}, status, {"x-openrouter-sandbox": "nothing is billed"}).sandbox is True
+    assert read({"data": data}, status, {"x-openrouter-sandbox": "false"}).sandbox is False

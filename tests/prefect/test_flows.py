@@ -196,6 +196,16 @@ async def test_a_look_at_the_key_that_fails_is_a_note(sandbox: Sandbox, fault: F
     assert [problem.partition(" (")[0] for problem in result.problems] == ["what the key may still spend is not known"]
 
 
+async def test_a_budget_that_is_spent_on_the_way_refuses_the_rest(sandbox: Sandbox) -> None:
+    """Where nobody could look before: what was accepted is made, and the other one says which budget is spent."""
+    sandbox.set_budgets(Budget(limit_usd=0.01, scope="workspace"))
+    sandbox.add_fault(Fault(on="key", status=404))
+    result = await fan_out_video(PROMPT, [VEO, SEEDANCE], settings=SMALL, min_success=1)
+    made, refused = sorted(result.outcomes, key=lambda outcome: outcome.status)
+    assert (made.status, refused.status, len(sandbox.charges)) == ("completed", "refused", 1)
+    assert "Budget limit exceeded (total limit) (openrouter_workspace_budget is spent)" in (refused.error or "")
+
+
 async def test_a_retry_needs_no_budget_for_what_it_has_sent(sandbox: Sandbox) -> None:
     """The first attempt has spent all there was; the second one fetches its video all the same."""
     attempts = []
