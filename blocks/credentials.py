@@ -40,6 +40,19 @@ class OpenRouterCredentials(Block):
         description="Root of the API. Leave it as it is, except for a sandbox or a proxy.",
     )
 
+    max_usd_per_day: float | None = Field(
+        default=None,
+        gt=0,
+        title="Most US dollars per day",
+        description="Cap for all runs with this key on one ledger, by day in UTC. A run that may pass it is refused.",
+    )
+    max_usd_per_month: float | None = Field(
+        default=None,
+        gt=0,
+        title="Most US dollars per month",
+        description="Cap for all runs with this key on one ledger, by calendar month in UTC.",
+    )
+
     def get_client(self, timeouts: Timeouts | None = None) -> VideoClient:
         """Return a client for this key and base URL; without ``timeouts`` by the limits that hold (``using_limits``).
 

@@ -30,6 +30,7 @@ from openrouter_video.run import (
     not_here,
     open_resources,
     outcome_of,
+    settle_left,
     tell,
     unreadable,
 )
@@ -124,10 +125,22 @@ async def collect_videos(
             return cast(list[Outcome], refused_state(error))
         outcomes = await _collect(reading, collection)
         await collection.threads.run(forget_settled, collection.ledger, reading)
+        await _settle_left(collection)
         if outcomes:
             await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
+
+
+async def _settle_left(collection: Collection) -> None:
+    """Record what videos of earlier runs came to, and give up what runs that died had reserved for others."""
+    try:
+        settled = await collection.threads.run(settle_left, collection.ledger, datetime.now(UTC))
+    except LedgerError as error:
+        get_run_logger().warning("What earlier runs reserved is not settled: %s", error)
+    else:
+        if settled:
+            get_run_logger().info("%s reservations in the money journal settled", f"{settled:,}")
 
 
 def _turns(limit: int | None) -> Turns:

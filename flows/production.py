@@ -16,17 +16,28 @@ from prefect.runtime import flow_run
 from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
-from openrouter_video.ledger import LedgerEntry, entries_in_time
+from openrouter_video.ledger import LedgerEntry, Scope, entries_in_time
 from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.run import Facts, Lane, Resources, current_limits, divide, folder_of, open_resources, outcome_of
+from openrouter_video.run import (
+    Facts,
+    Lane,
+    Resources,
+    current_limits,
+    divide,
+    folder_of,
+    open_resources,
+    outcome_of,
+    settle_money,
+)
 from openrouter_video.tasks import ProgressBar, fetch_catalog, make_lane, make_plan, publish_report, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
 
 from .final_states import final_state, refused_state
+from .gates import pass_gates
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import VideoRun, make_video
@@ -67,8 +78,9 @@ async def _produce(run: RunRequest) -> FanOut:
             scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
             catalog = await _list_models(run.models, resources.client)
             plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources)
-        if plan.refused:
-            raise RequestRefused(plan.problems)
+            if plan.refused:
+                raise RequestRefused(plan.problems)
+            reserved = await pass_gates(plan, _keys(plan, scope), run, identity, credentials, resources)
         videos = VideoRun(
             asked=run,
             scope=scope,
@@ -76,10 +88,13 @@ async def _produce(run: RunRequest) -> FanOut:
             steps=AsTasks(resources),
             limit=asyncio.Semaphore(run.concurrency),
             run_id=identity.run_id,
+            reserved=reserved,
+            deployment=identity.deployment,
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
             sandbox=plan.sandbox,
         )
         outcomes = await _make_all(plan, videos)
+        await _settle(outcomes, videos)
     await publish_report(unsearched(outcomes))
     return FanOut(
         run_id=identity.run_id,
@@ -91,6 +106,31 @@ async def _produce(run: RunRequest) -> FanOut:
         problems=plan.warnings,
         outcomes=tuple(outcomes),
     )
+
+
+def _keys(plan: Plan, scope: Scope) -> dict[tuple[str, int], str]:
+    """Return the ledger key of each video of a plan, by model and take."""
+    return {(model.model, take): scope.key(model.model, take) for model in plan.models for take in plan.each_take}
+
+
+async def _settle(outcomes: Sequence[Outcome], run: VideoRun) -> None:
+    """Record what the videos came to; a journal that does not take it now takes it from a collection."""
+    resources = run.resources
+    try:
+        await resources.threads.run(
+            settle_money,
+            resources.journal(sandbox=run.sandbox),
+            resources.ledger,
+            run.reserved,
+            outcomes,
+            run.run_id,
+            run.deployment,
+        )
+    except LedgerError as error:
+        collect = collect_command_of(run.asked, resources)
+        get_run_logger().warning(
+            "The bills are not in the money journal yet (%s); they come there by: %s", error, collect
+        )
 
 
 def collect_command_of(run: RunRequest, resources: Resources) -> str:

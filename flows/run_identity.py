@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from contextvars import Token
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import httpx
 from prefect import get_client
 from prefect.client.schemas.objects import DeploymentSchedule, FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from openrouter_video.api import is_loopback
 from openrouter_video.errors import ConfigurationError
@@ -24,12 +26,16 @@ DATE = "{date}"
 
 
 class RunIdentity(NamedTuple):
-    """The flow run, the outermost run around it, and the day for which that one was scheduled."""
+    """The flow run, the outermost run around it, and the day for which that one was scheduled.
+
+    ``deployment``: the name of its deployment, or of that of the outermost run.
+    """
 
     run_id: str
     root_id: str
     date: str
     deployed: bool
+    deployment: str | None = None
 
     def scope(self, idempotency_key: str | None, asked: Mapping[str, Any], base_url: str) -> Scope:
         """Return what identifies the videos of this run: the user's key if there is one, else the root run.
@@ -67,7 +73,8 @@ async def identify_run(idempotency_key: str | None = None) -> RunIdentity:
     if root.starts is None:
         raise ConfigurationError(f"Prefect does not tell when the run {root.id} was to start")
     zone = await _zone_of_run(root.flow_run) if DATE in (idempotency_key or "") else "UTC"
-    return RunIdentity(str(run.id), root.id, local_day(root.starts, zone), run.deployment_id is not None)
+    deployment = await _deployment_of(run, root.flow_run)
+    return RunIdentity(str(run.id), root.id, local_day(root.starts, zone), run.deployment_id is not None, deployment)
 
 
 # ---- The outermost run -----------------------------------------------------------------------------------------------
@@ -86,6 +93,17 @@ async def _root_of(run: FlowRun) -> _Root:
                     return _Root(parent.dynamic_key, _start(run), run)
                 run = await client.read_flow_run(parent.flow_run_id)
     return _Root(str(run.id), _start(run), run)
+
+
+async def _deployment_of(*runs: FlowRun | None) -> str | None:
+    """Return the name of the deployment of the first of these runs that has one; it is for reports only."""
+    deployment_id = next((run.deployment_id for run in runs if run and run.deployment_id), None)
+    if deployment_id is None:
+        return None
+    with suppress(ObjectNotFound, PrefectHTTPStatusError, httpx.HTTPError):
+        async with get_client() as client:
+            return (await client.read_deployment(deployment_id)).name
+    return None
 
 
 def _start(run: FlowRun) -> datetime | None:

@@ -14,7 +14,17 @@ from openrouter_video.ledger import Claim, Scope, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Facts, Progress, Resources, Trouble, look_again, outcome_of, settle, tell
+from openrouter_video.run import (
+    Facts,
+    Progress,
+    Resources,
+    RunReservation,
+    Trouble,
+    look_again,
+    outcome_of,
+    settle,
+    tell,
+)
 from openrouter_video.videos import video_path
 
 from .video_steps import VideoSteps
@@ -33,6 +43,8 @@ class VideoRun(NamedTuple):
     steps: VideoSteps
     limit: asyncio.Semaphore
     run_id: str
+    reserved: RunReservation
+    deployment: str | None = None
     folder: str | None = None
     sandbox: bool = False
 
@@ -49,6 +61,7 @@ class VideoRun(NamedTuple):
             output=self.resources.store.url,
             path=video_path(redact(self.asked.request.prompt), self.scope.short, plan.model, take),
             run_id=self.run_id,
+            deployment=self.deployment,
             store_block=self.asked.store,
             credentials_block=self.asked.credentials,
             shared=self.scope.shared,
@@ -59,6 +72,7 @@ class VideoRun(NamedTuple):
             labels=dict(self.asked.labels),
             estimate=plan.estimate,
             sandbox=self.sandbox,
+            reservation=self.reserved.name_of(self.scope.key(plan.model, take)),
         )
 
 

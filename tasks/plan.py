@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog
+from openrouter_video.errors import LedgerError, Problem
 from openrouter_video.ledger import Scope
+from openrouter_video.money import Bills
 from openrouter_video.planning import Plan, dry_run, hold_to_ceiling, hold_to_key
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
@@ -24,7 +28,9 @@ async def make_plan(
     Images are read here, with the options of the destination where they are in its store. An idempotency key that
     belongs to a different request is found here, so that the plan holds every problem before anything is spent.
     """
-    plan = await resources.threads.run(dry_run, run, catalog, destination.options_for)
+    bills, problems = await _bills(resources, sandbox=catalog.sandbox)
+    plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills)
+    plan = plan.model_copy(update={"problems": (*plan.problems, *problems)})
     if scope.shared and not plan.refused:
         plan = await _with_known(plan, run, scope, resources)
     plan = hold_to_ceiling(plan, run.max_usd)
@@ -37,6 +43,15 @@ async def make_plan(
         plan = held
     get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan
+
+
+async def _bills(resources: Resources, *, sandbox: bool) -> tuple[Mapping[str, Bills], list[Problem]]:
+    """Return what earlier bills say of listed prices; money that cannot be counted is not spent."""
+    try:
+        money = await resources.threads.run(resources.journal(sandbox=sandbox).money)
+    except LedgerError as error:
+        return {}, [Problem("ledger", str(error))]
+    return money.bills(), []
 
 
 async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> Plan:

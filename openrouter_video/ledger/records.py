@@ -128,6 +128,7 @@ class Claim(_Record):
     labels: dict[str, str] = {}
     estimate: Estimate | None = None
     reservation: str | None = None
+    deployment: str | None = None
     sandbox: bool = False
 
     @field_validator("asked", "sent")

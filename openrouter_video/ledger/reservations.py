@@ -147,10 +147,9 @@ class Money(_Part):
             for key, amount in hold.videos.items()
         }
 
-    def bills_of(self, model: str, mode: str) -> Bills | None:
-        """Return what bills have said of a model's listed prices in one mode; None if there are none."""
-        ratios = self.learned.get(subject(model, mode))
-        return ratios.as_bills() if ratios else None
+    def bills(self) -> dict[str, Bills]:
+        """Return what bills have said of listed prices, by model and mode as ``subject`` writes them."""
+        return {name: ratios.as_bills() for name, ratios in self.learned.items()}
 
     def reserved(self, day: str | None = None) -> int:
         """Return what is reserved in the month, or on one day of it."""

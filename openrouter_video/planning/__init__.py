@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from openrouter_video.planning.budget import hold_to_ceiling
+from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_videos, replan_options
+from openrouter_video.planning.pricing import mode_of
 
 __all__ = [
     "ModelPlan",
     "Plan",
+    "cap_problem",
     "dry_run",
+    "hold_to_caps",
     "hold_to_ceiling",
     "hold_to_key",
+    "mode_of",
     "named_options",
     "plan_videos",
     "replan_options",

@@ -5,24 +5,52 @@ Pure. A ceiling is held against the high end of the estimate: what has no high e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from openrouter_video.errors import Problem
+from openrouter_video.ledger import CapReached, Caps
 from openrouter_video.money import MICRO, dollars
 from openrouter_video.planning.plan import ModelPlan, Plan
 
-__all__ = ["ceiling_problems", "hold_to_ceiling", "unpriced_problems", "what_fits"]
+__all__ = ["cap_problem", "hold_to_caps", "hold_to_ceiling", "what_fits"]
+
+FIELDS = {"day": "max_usd_per_day", "month": "max_usd_per_month"}
 
 
 def hold_to_ceiling(plan: Plan, max_usd: float | None) -> Plan:
     """Return a plan that is refused if it does not pass the ceiling of its run; None means without one."""
-    problems = ceiling_problems(plan, max_usd)
+    return _with(plan, _ceiling_problems(plan, max_usd))
+
+
+def hold_to_caps(plan: Plan, caps: Caps) -> Plan:
+    """Return a plan that is refused if a cap of a day or a month holds for it, and it has what no cap can hold.
+
+    Whether the rest fits is decided where it is reserved, since other runs reserve too.
+    """
+    for span, cap in (("day", caps.day), ("month", caps.month)):
+        if cap is not None:
+            return _with(plan, _unpriced_problems(plan, FIELDS[span], f"the cap of {dollars(cap / MICRO)} a {span}"))
+    return plan
+
+
+def cap_problem(plan: Plan, reached: CapReached) -> Problem:
+    """Say which cap a plan would pass, what is left of it and until when, and what would fit."""
+    cap, left = dollars(reached.cap / MICRO), reached.left / MICRO
+    costs = f"the run may cost up to {dollars(reached.asked / MICRO)}"
+    until = f"{reached.resets_at:%Y-%m-%d %H:%M} UTC"
+    message = f"{costs}, and {dollars(left)} of the cap of {cap} a {reached.span} are left until {until}; "
+    return Problem(FIELDS[reached.span], message + what_fits(plan, left))
+
+
+def _with(plan: Plan, problems: Sequence[Problem]) -> Plan:
     return plan.model_copy(update={"problems": (*plan.problems, *problems)}) if problems else plan
 
 
-def ceiling_problems(plan: Plan, max_usd: float | None) -> list[Problem]:
+def _ceiling_problems(plan: Plan, max_usd: float | None) -> list[Problem]:
     """Find why a plan does not pass the ceiling of its run."""
     if max_usd is None:
         return []
-    if problems := unpriced_problems(plan, "max_usd", f"the ceiling of {dollars(max_usd)}"):
+    if problems := _unpriced_problems(plan, "max_usd", f"the ceiling of {dollars(max_usd)}"):
         return problems
     most = plan.estimate.high_usd or 0.0
     if most <= max_usd:
@@ -31,7 +59,7 @@ def ceiling_problems(plan: Plan, max_usd: float | None) -> list[Problem]:
     return [Problem("max_usd", message + what_fits(plan, max_usd))]
 
 
-def unpriced_problems(plan: Plan, field: str, limit: str) -> list[Problem]:
+def _unpriced_problems(plan: Plan, field: str, limit: str) -> list[Problem]:
     """Find the models whose videos could cost anything, so that no limit holds them; ``limit`` says which is set."""
     return [
         Problem(

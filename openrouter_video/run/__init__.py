@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from openrouter_video.run.bills import RunReservation, to_reserve
+from openrouter_video.run.caps import caps_of
 from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
 from openrouter_video.run.conflicts import find_known
@@ -14,6 +16,7 @@ from openrouter_video.run.polling import Step
 from openrouter_video.run.progress import Progress, tell, watching
 from openrouter_video.run.resources import Resources, open_resources
 from openrouter_video.run.settling import settle
+from openrouter_video.run.spending import reserve_money, settle_left, settle_money
 from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.video_files import look_again
 
@@ -27,9 +30,11 @@ __all__ = [
     "Log",
     "Progress",
     "Resources",
+    "RunReservation",
     "Step",
     "Trouble",
     "Turns",
+    "caps_of",
     "current_limits",
     "divide",
     "download",
@@ -42,9 +47,13 @@ __all__ = [
     "open_resources",
     "outcome_of",
     "poll",
+    "reserve_money",
     "settle",
+    "settle_left",
+    "settle_money",
     "submit",
     "tell",
+    "to_reserve",
     "unreadable",
     "using_limits",
     "watching",

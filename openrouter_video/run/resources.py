@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, closing
 from typing import TypeVar
 
 from openrouter_video.api import VideoClient
-from openrouter_video.ledger import Ledger
+from openrouter_video.ledger import Journal, Ledger
 from openrouter_video.run.destination import Destination
 from openrouter_video.run.download import Downloader
 from openrouter_video.run.limits import Limits
@@ -32,6 +32,7 @@ class Resources:
         self.ledger = ledger
         self.threads = threads
         self.limits = limits
+        self._journals: dict[bool, Journal] = {}
         self.submitter = Submitter(client, ledger, threads, limits.submit, sleep=limits.sleep, clock=limits.clock)
         self.downloader = Downloader(
             client,
@@ -42,6 +43,10 @@ class Resources:
             limits=limits.download,
             sleep=limits.sleep,
         )
+
+    def journal(self, *, sandbox: bool) -> Journal:
+        """Return the money journal beside the ledger, or that of a sandbox's money; one object for the whole run."""
+        return self._journals.setdefault(sandbox, Journal(self.ledger.store, sandbox=sandbox))
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ PURE = (
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),
     *("planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough", "planning.plan"),
     *("planning.pricing",),
-    *("run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
+    *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.
 IMPURE_MODULES = {

@@ -172,7 +172,7 @@ def test_a_new_month_begins_with_what_bills_have_taught(store: Store) -> None:
     journal_of(store).reserve(RUN, {"a": 100}, UNTIL, FREE)
     journal_of(store).settle(MONTH, {held("a")[0]: bill(20, listed=(10, 10))})
     january = Clock(datetime(2027, 1, 3, tzinfo=UTC))
-    assert journal_of(store, january).money().bills_of("m", "text") == Bills((2.0,), 1)
+    assert journal_of(store, january).money().bills()["m text"] == Bills((2.0,), 1)
     assert journal_of(store, january).money().spent == {}
     journal_of(store, january).reserve(RUN, {"b": 1}, UNTIL, FREE)
     (first,) = journal_of(store, january).entries("2027-01")

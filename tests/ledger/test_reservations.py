@@ -189,8 +189,8 @@ def test_bills_teach_and_estimates_that_stand_in_do_not() -> None:
         c: bill(7),
     }
     learned = after(settle(money, bills, [], TUESDAY))
-    assert learned.bills_of("m", "image") == Bills((2.0,), 1)
-    assert learned.bills_of("m", "text") is None
+    assert learned.bills()["m image"] == Bills((2.0,), 1)
+    assert "m text" not in learned.bills()
     assert after(reserve(learned, RUN, {"d": 1}, TUESDAY, NOON, Caps())).learned == learned.learned
 
 

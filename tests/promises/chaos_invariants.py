@@ -211,7 +211,8 @@ def _entry(folder: Path) -> LedgerEntry:
 def _belongs(path: Path) -> bool:
     """Tell a video, a sidecar or a record from everything else, by place and name."""
     kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
-    depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
+    of_money = path.parts[:2] == (LEDGER_FOLDER, "_money")
+    depth = len(path.parents) - 1 if of_money else 3 if path.parts[0] == LEDGER_FOLDER else 2
     return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth
 
 

@@ -33,7 +33,7 @@ from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.planning import dry_run
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run import open_resources
+from openrouter_video.run import RunReservation, open_resources
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
@@ -212,6 +212,7 @@ class _Chain:
                 steps=AsCalls(resources, logging.getLogger("chaos")),
                 limit=asyncio.Semaphore(8),
                 run_id=f"chain-{os.getpid()}",
+                reserved=RunReservation("2026-11", "chain"),
             )
             videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
             return await asyncio.gather(*(video_chain.make_video(model, take, run) for model, take in videos))

@@ -1,0 +1,145 @@
+"""What videos came to: the bills for the money journal, and the reservations that are given up.
+
+Pure. A run tells it by its own outcomes, and of what others submitted by their records; a collection by records alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from openrouter_video.ledger import Bill, Claim, LedgerEntry, Money, ledger_key, reservation_id
+from openrouter_video.money import micro
+from openrouter_video.outcome import Outcome
+from openrouter_video.planning import Plan, mode_of
+
+__all__ = ["RunReservation", "Settled", "bill_of", "settled_by_records", "settled_by_run", "to_reserve"]
+
+ENDED = frozenset({"completed", "failed"})
+NOTHING_SENT = frozenset({"refused", "skipped"})
+
+
+class RunReservation(NamedTuple):
+    """What a run has reserved in the journal of a month: the top of the estimate of each of these ledger keys."""
+
+    month: str
+    run: str
+    keys: frozenset[str] = frozenset()
+
+    def name_of(self, key: str) -> str | None:
+        """Return what a claim says of its reservation; None if the run has reserved nothing under a key."""
+        return claimed_name(self.month, reservation_id(self.run, key)) if key in self.keys else None
+
+
+class Settled(NamedTuple):
+    """What the journal is to take, by the ids of the reservations."""
+
+    bills: dict[str, Bill]
+    released: tuple[str, ...]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self.bills or self.released)
+
+
+def claimed_name(month: str, reservation: str) -> str:
+    """Return how a claim names its reservation: by the month of its journal, and its id there."""
+    return f"{month}/{reservation}"
+
+
+def to_reserve(plan: Plan, keys: Mapping[tuple[str, int], str]) -> dict[str, int]:
+    """Return the micro-dollars to reserve by ledger key: the top of the estimate of each video that is to be paid for.
+
+    What is unpriced reserves nothing, and counts once its bill is there.
+    """
+    return {
+        keys[model.model, take]: (model.estimate.high if model.estimate else None) or 0
+        for model in plan.paying
+        for take in plan.each_take
+        if (model.model, take) not in plan.known
+    }
+
+
+def bill_of(outcome: Outcome, run_id: str | None = None, deployment: str | None = None) -> Bill | None:
+    """Return what one video came to; None if nothing was charged that anybody knows of.
+
+    Where a video came without a cost, the top of its estimate stands in. What did not end well teaches nothing.
+    """
+    if outcome.cost_usd is None and outcome.bytes is None:
+        return None
+    estimate = outcome.estimate
+    amount = micro(outcome.cost_usd) if outcome.cost_usd is not None else (estimate.high if estimate else None) or 0
+    return Bill(
+        model=outcome.model,
+        mode=mode_of(outcome.sent or {}),
+        amount=amount,
+        billed=outcome.cost_usd is not None,
+        listed=estimate.listed if estimate and outcome.status == "completed" else None,
+        run_id=run_id,
+        deployment=deployment,
+        labels=outcome.labels,
+    )
+
+
+def settled_by_run(
+    reserved: RunReservation,
+    outcomes: Iterable[Outcome],
+    records: Mapping[str, LedgerEntry],
+    run_id: str | None = None,
+    deployment: str | None = None,
+) -> Settled:
+    """Return what the end of a run settles; what is open or uncertain stays reserved.
+
+    ``records`` holds what the ledger says of the videos that this run found submitted already.
+    """
+    bills, released = dict[str, Bill](), list[str]()
+    for outcome in outcomes:
+        if outcome.key is None or outcome.key not in reserved.keys:
+            continue
+        name = reservation_id(reserved.run, outcome.key)
+        if outcome.reused:
+            one = _by_record(claimed_name(reserved.month, name), records.get(outcome.key), over=True)
+            bill, given_up = one
+        else:
+            bill = bill_of(outcome, run_id, deployment) if outcome.status in ENDED else None
+            given_up = bill is None and outcome.status in ENDED | NOTHING_SENT
+        if bill is not None:
+            bills[name] = bill
+        elif given_up:
+            released.append(name)
+    return Settled(bills, tuple(released))
+
+
+def settled_by_records(month: str, money: Money, entries: Mapping[str, LedgerEntry], now: datetime) -> Settled:
+    """Return what a collection settles of the open reservations of a month, by what the ledger says of their keys.
+
+    A reservation that no claim names is given up once its time is over, for its run may still be about to submit.
+    """
+    bills, released = dict[str, Bill](), list[str]()
+    for name, held in money.reservations().items():
+        bill, given_up = _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
+        if bill is not None:
+            bills[name] = bill
+        elif given_up:
+            released.append(name)
+    return Settled(bills, tuple(released))
+
+
+def _by_record(name: str, entry: LedgerEntry | None, *, over: bool) -> tuple[Bill | None, bool]:
+    """Return the bill of a reservation, or whether it is given up; ``over`` if its run cannot use it any more."""
+    if entry is None:
+        return None, False
+    if entry.claim is None or entry.claim.reservation != name:
+        return None, over or entry.state == "settled"
+    if entry.state == "settled" and entry.outcome is not None:
+        bill = _bill_of_record(entry.outcome, entry.claim)
+        return bill, bill is None
+    return None, entry.state == "free" and over
+
+
+def _bill_of_record(outcome: Outcome, claim: Claim) -> Bill | None:
+    """Return what a settled video came to; outcomes of older versions lack what its claim says."""
+    told = {"estimate": outcome.estimate or claim.estimate, "labels": outcome.labels or claim.labels}
+    return bill_of(outcome.model_copy(update=told), claim.run_id, claim.deployment)

@@ -1,0 +1,52 @@
+"""Limits of money that hold for every run of an environment or a key: read from variables, the lowest counts.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.ledger import Caps
+from openrouter_video.money import micro
+from openrouter_video.text import shown
+
+__all__ = ["caps_of", "usd_variable"]
+
+PER_DAY, PER_MONTH = "OPENROUTER_VIDEO_MAX_USD_PER_DAY", "OPENROUTER_VIDEO_MAX_USD_PER_MONTH"
+
+
+def caps_of(per_day: float | None, per_month: float | None, environ: Mapping[str, str]) -> Caps:
+    """Return the caps of a day and a month: of those of the key and of the environment the lower one each.
+
+    Raises:
+        ConfigurationError: if a variable is not an amount.
+    """
+    return Caps(_lowest(per_day, usd_variable(PER_DAY, environ)), _lowest(per_month, usd_variable(PER_MONTH, environ)))
+
+
+def _lowest(*limits: float | None) -> int | None:
+    set_ones = [micro(limit) for limit in limits if limit is not None]
+    return min(set_ones, default=None)
+
+
+def usd_variable(name: str, environ: Mapping[str, str]) -> float | None:
+    """Return the US dollars that an environment variable sets; None if it is not set, or empty.
+
+    Raises:
+        ConfigurationError: if it is not an amount above 0.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not (math.isfinite(amount) and amount > 0):
+        raise ConfigurationError(
+            f"{name} is {shown(text)}; it must be an amount of US dollars above 0, such as 2.50. Unset it for none"
+        )
+    return amount

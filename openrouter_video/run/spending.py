@@ -1,0 +1,92 @@
+"""The money of a run: reserved in the journal before its first POST, settled at its end, or later by a collection.
+
+An edge: ``bills`` decides what is settled. Every function blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+
+from openrouter_video.errors import LedgerError
+from openrouter_video.ledger import CapReached, Caps, Journal, Ledger, LedgerEntry, ledger_key, run_token
+from openrouter_video.outcome import Outcome
+from openrouter_video.run.bills import RunReservation, settled_by_records, settled_by_run
+
+__all__ = ["reserve_money", "settle_left", "settle_money"]
+
+READERS = 16
+MONTHS = 3
+"""So far back a collection looks for what is still reserved; a job's own answer is kept for far less."""
+
+
+def reserve_money(
+    journal: Journal, root_id: str, amounts: Mapping[str, int], until: datetime, caps: Caps, run_id: str
+) -> RunReservation | CapReached:
+    """Reserve micro-dollars by ledger key, in one step with the check of the caps; nothing to reserve writes nothing.
+
+    Raises:
+        LedgerError: if the journal cannot be read or written, so that nobody knows what may be spent.
+    """
+    token = run_token(root_id)
+    if not amounts:
+        return RunReservation(journal.month, token)
+    month = journal.reserve(token, amounts, until, caps, run_id)
+    return month if isinstance(month, CapReached) else RunReservation(month, token, frozenset(amounts))
+
+
+def settle_money(
+    journal: Journal,
+    ledger: Ledger,
+    reserved: RunReservation,
+    outcomes: Sequence[Outcome],
+    run_id: str,
+    deployment: str | None,
+) -> None:
+    """Record what the videos of a run came to, and give up what it reserved and did not need.
+
+    Raises:
+        LedgerError: if the journal does not take it; a collection settles it then.
+    """
+    found = _entries(ledger, {outcome.key for outcome in outcomes if outcome.reused and outcome.key in reserved.keys})
+    settled = settled_by_run(reserved, outcomes, found, run_id, deployment)
+    if settled.anything:
+        journal.settle(reserved.month, settled.bills, settled.released, run_id)
+
+
+def settle_left(ledger: Ledger, now: datetime) -> int:
+    """Settle what earlier runs left reserved, as far as the ledger knows its end; return how many reservations.
+
+    Raises:
+        LedgerError: if a journal cannot be read or written.
+    """
+    return sum(_settle_left(Journal(ledger.store, sandbox=sandbox), ledger, now) for sandbox in (False, True))
+
+
+def _settle_left(journal: Journal, ledger: Ledger, now: datetime) -> int:
+    number = 0
+    for month in journal.months()[-MONTHS:]:
+        money = journal.money(month)
+        if not money.held:
+            continue
+        settled = settled_by_records(month, money, _entries(ledger, map(ledger_key, money.reservations())), now)
+        if settled.anything:
+            journal.settle(month, settled.bills, settled.released)
+            number += len(settled.bills) + len(settled.released)
+    return number
+
+
+def _entries(ledger: Ledger, keys: Iterable[str | None]) -> dict[str, LedgerEntry]:
+    """Read some keys; what cannot be read is left for the next time."""
+    wanted: Collection[str] = {key for key in keys if key}
+
+    def read(key: str) -> LedgerEntry | None:
+        with suppress(LedgerError):
+            return ledger.entry(key)
+        return None
+
+    with ThreadPoolExecutor(READERS) as readers:
+        found = readers.map(read, wanted)
+        return {entry.key: entry for entry in found if entry is not None}

@@ -1,0 +1,181 @@
+"""What videos came to, and what becomes of what was reserved for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from openrouter_video.api import Catalog, VideoModel
+from openrouter_video.ledger import Bill, Claim, LedgerEntry
+from openrouter_video.ledger.reservations import Hold, Money
+from openrouter_video.money import Estimate
+from openrouter_video.outcome import Outcome
+from openrouter_video.planning.plan import plan_run
+from openrouter_video.request import parse_run_request
+from openrouter_video.run.bills import RunReservation, bill_of, settled_by_records, settled_by_run, to_reserve
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+KEY = "a" * 32
+MONTH = "2026-11"
+EXPECTED = Estimate.of(100_000, 200_000, "listed")
+RESERVED = RunReservation(MONTH, "run", frozenset({KEY}))
+
+
+def an_outcome(status: Any = "completed", **fields: Any) -> Outcome:
+    """An outcome of a video that was expected to cost 0.10 to 0.20."""
+    usual: dict[str, Any] = {"model": "a/film", "key": KEY, "estimate": EXPECTED, "sent": {"prompt": "p"}}
+    return Outcome(status=status, **(usual | fields))
+
+
+def an_entry(state: Any, outcome: Outcome | None = None, reservation: str | None = f"{MONTH}/run/{KEY}") -> LedgerEntry:
+    """What the ledger says of the key, whose claim names this reservation."""
+    claim = Claim(
+        at=NOW.isoformat(),
+        key=KEY,
+        model="a/film",
+        take=1,
+        asked={},
+        sent={},
+        base_url="https://openrouter.ai/api/v1",
+        output="/videos",
+        path="x.mp4",
+        run_id="earlier",
+        deployment="nightly",
+        labels={"team": "film"},
+        estimate=EXPECTED,
+        reservation=reservation,
+    )
+    return LedgerEntry(KEY, state, claim=claim, outcome=outcome)
+
+
+BILLS: list[tuple[Outcome, Bill | None]] = [
+    (
+        an_outcome(cost_usd=0.15, bytes=9),
+        Bill(model="a/film", amount=150_000, listed=(100_000, 200_000), run_id="me", deployment="daily"),
+    ),
+    (
+        an_outcome(bytes=9),
+        Bill(model="a/film", amount=200_000, billed=False, listed=(100_000, 200_000), run_id="me", deployment="daily"),
+    ),
+    (
+        an_outcome(bytes=9, estimate=None),
+        Bill(model="a/film", amount=0, billed=False, run_id="me", deployment="daily"),
+    ),
+    (an_outcome("failed", cost_usd=0.1), Bill(model="a/film", amount=100_000, run_id="me", deployment="daily")),
+    (an_outcome("failed"), None),
+    (
+        an_outcome(cost_usd=0.15, labels={"a": "b"}, sent={"frame_images": [{}]}),
+        Bill(
+            model="a/film",
+            mode="image",
+            amount=150_000,
+            listed=(100_000, 200_000),
+            run_id="me",
+            deployment="daily",
+            labels={"a": "b"},
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("outcome", "bill"), BILLS)
+def test_what_one_video_came_to(outcome: Outcome, bill: Bill | None) -> None:
+    """Its cost; without one the top of its estimate, if anything came; what did not end well teaches nothing."""
+    assert bill_of(outcome, "me", "daily") == bill
+
+
+def said(outcome: Outcome, entry: LedgerEntry | None = None) -> str:
+    """What becomes of the reservation at the end of the run: billed, released or kept."""
+    settled = settled_by_run(RESERVED, [outcome], {KEY: entry} if entry else {}, "me")
+    assert not (settled.bills and settled.released)
+    assert settled.anything is bool(settled.bills or settled.released)
+    assert {*settled.bills, *settled.released} <= {f"run/{KEY}"}
+    return "billed" if settled.bills else "released" if settled.released else "kept"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "entry", "expected"),
+    [
+        (an_outcome(cost_usd=0.1), None, "billed"),
+        (an_outcome("failed", cost_usd=0.1), None, "billed"),
+        (an_outcome("failed"), None, "released"),
+        (an_outcome("refused"), None, "released"),
+        (an_outcome("skipped"), None, "released"),
+        (an_outcome("open", cost_usd=0.1, bytes=9), None, "kept"),
+        (an_outcome("uncertain"), None, "kept"),
+        (an_outcome(key="b" * 32), None, "kept"),
+        (an_outcome(key=None), None, "kept"),
+        # Another run had submitted it.
+        (an_outcome(reused=True), an_entry("settled", an_outcome(cost_usd=0.1), "2026-11/other/" + KEY), "released"),
+        (an_outcome("open", reused=True), an_entry("accepted", None, None), "released"),
+        # An earlier pass of this very run had.
+        (an_outcome(reused=True), an_entry("settled", an_outcome(cost_usd=0.1)), "billed"),
+        (an_outcome("failed", reused=True), an_entry("settled", an_outcome("failed")), "released"),
+        (an_outcome("open", reused=True), an_entry("accepted"), "kept"),
+        (an_outcome("open", reused=True), an_entry("claimed"), "kept"),
+        # Its records could not be read.
+        (an_outcome("open", reused=True), None, "kept"),
+    ],
+)
+def test_the_end_of_a_run_settles_what_it_knows(outcome: Outcome, entry: LedgerEntry | None, expected: str) -> None:
+    """What may still be charged stays reserved."""
+    assert said(outcome, entry) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "later", "expected"),
+    [
+        (an_entry("settled", an_outcome(cost_usd=0.1)), False, "billed"),
+        (an_entry("settled", an_outcome("failed")), False, "released"),
+        (an_entry("settled", an_outcome(cost_usd=0.1), None), False, "released"),
+        (an_entry("accepted"), True, "kept"),
+        (an_entry("uncertain"), True, "kept"),
+        (an_entry("accepted", None, "2026-11/other/" + KEY), False, "kept"),
+        (an_entry("accepted", None, "2026-11/other/" + KEY), True, "released"),
+        (an_entry("accepted", None, "2026-10/run/" + KEY), True, "released"),
+        (an_entry("free"), False, "kept"),
+        (an_entry("free"), True, "released"),
+        (LedgerEntry(KEY, "free"), False, "kept"),
+        (LedgerEntry(KEY, "free"), True, "released"),
+        (None, True, "kept"),
+    ],
+)
+def test_a_collection_settles_by_the_ledger(entry: LedgerEntry | None, later: bool, expected: str) -> None:
+    """What no claim names is kept until its run can be taken for dead."""
+    hold = Hold(run="run", day="2026-11-26", until=NOW, videos={KEY: 200_000})
+    at = NOW if later else NOW - timedelta(seconds=1)
+    settled = settled_by_records(MONTH, Money(held=(hold,)), {KEY: entry} if entry else {}, at)
+    found = "billed" if settled.bills else "released" if settled.released else "kept"
+    assert found == expected
+
+
+def test_a_bill_of_a_record_says_what_its_claim_says() -> None:
+    """Whose run it was, and its labels, also where an older version wrote the outcome."""
+    hold = Hold(run="run", day="2026-11-26", until=NOW, videos={KEY: 200_000})
+    outcome = an_outcome(cost_usd=0.1, estimate=None)
+    (bill,) = settled_by_records(MONTH, Money(held=(hold,)), {KEY: an_entry("settled", outcome)}, NOW).bills.values()
+    assert (bill.run_id, bill.deployment, bill.labels, bill.listed) == (
+        "earlier",
+        "nightly",
+        {"team": "film"},
+        (100_000, 200_000),
+    )
+
+
+def test_a_claim_names_what_is_reserved_for_it() -> None:
+    """By its month, its run and its key; what the run has not reserved has no name."""
+    assert RESERVED.name_of(KEY) == f"2026-11/run/{KEY}"
+    assert RESERVED.name_of("b" * 32) is None
+
+
+def test_the_top_of_each_estimate_is_reserved() -> None:
+    """Nothing for what the ledger knows already, and nothing yet for what is unpriced."""
+    priced = VideoModel(id="a/film", pricing_skus={"duration_seconds": "0.1"}, supported_durations=[4, 8])
+    unknown = VideoModel(id="a/unknown", supported_durations=[4])
+    run = parse_run_request(prompt="p", models=["a/film", "a/unknown"], takes=2)
+    plan = plan_run(run, Catalog(models=(priced, unknown)))
+    plan = plan.model_copy(update={"known": frozenset({("a/film", 1)})})
+    keys = {(model.model, take): f"{model.model} {take}" for model in plan.models for take in plan.each_take}
+    assert to_reserve(plan, keys) == {"a/film 2": 800_000, "a/unknown 1": 0, "a/unknown 2": 0}
