@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import av
@@ -204,6 +205,31 @@ async def test_a_budget_that_is_spent_on_the_way_refuses_the_rest(sandbox: Sandb
     made, refused = sorted(result.outcomes, key=lambda outcome: outcome.status)
     assert (made.status, refused.status, len(sandbox.charges)) == ("completed", "refused", 1)
     assert "Budget limit exceeded (total limit) (openrouter_workspace_budget is spent)" in (refused.error or "")
+
+
+async def test_the_list_that_is_kept_remembers_that_it_is_a_sandboxs(sandbox: Sandbox) -> None:
+    """The second run asks for no list, and gets no answer about its key; its video is a sandbox's all the same."""
+    outcomes = await _generate()
+    sandbox.add_fault(Fault(on="key", drop="before"))
+    outcomes += await _generate()
+    assert [outcome.sandbox for outcome in outcomes] == [True, True]
+    assert sum(seen.kind == "models" for seen in sandbox.requests) == 1
+
+
+async def test_an_api_in_the_place_of_a_sandbox_is_taken_for_one_that_bills(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Within the hour for which the list is kept, at the same address: what it says of the key is newer."""
+    with Sandbox(job_seconds=0) as before:
+        monkeypatch.setenv("OPENROUTER_BASE_URL", before.base_url)
+        monkeypatch.setenv("OPENROUTER_API_KEY", before.api_key)
+        monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", str(tmp_path))
+        await _generate()
+    with Sandbox(port=urlsplit(before.base_url).port or 0, job_seconds=0, disclosed=False) as billing:
+        (outcome,) = await _generate()
+        assert [seen.kind for seen in billing.requests][:2] == ["key", "submit"]
+    assert not outcome.sandbox
+    assert json.loads(_local(outcome.sidecar_url).read_text())["sandbox"] is False
 
 
 async def test_a_retry_needs_no_budget_for_what_it_has_sent(sandbox: Sandbox) -> None:
