@@ -49,7 +49,8 @@ FRAMES_MORE = 25  # a bill counts 24 s + 1 frames; a second more is the most tha
 AREA_SLACK = Fraction(6, 100)
 SHORT_SIDES = {"1k": 1024, "2k": 1440, "4k": 2160}
 TOKEN = 1024
-WIDE = 4  # times the low end: from here on an interval says too little to plan by
+DEAREST = 10**6
+LONGEST_AMOUNT = 40
 
 
 class Row(NamedTuple):
@@ -62,12 +63,12 @@ class Row(NamedTuple):
     audio: bool | None
     mode: str | None
 
-    def fits(self, case: Case) -> bool:
-        """Whether it may be what a case is charged by."""
+    def fits(self, case: Case, mode: str) -> bool:
+        """Whether it may be what a case is charged by, if that counts as this mode."""
         return (
             self.resolution in {None, case.resolution}
             and self.audio in {None, case.audio}
-            and self.mode in {None, case.mode}
+            and self.mode in {None, mode}
         )
 
     def is_narrower_than(self, other: Row) -> bool:
@@ -77,13 +78,32 @@ class Row(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One way in which an open request may turn out; ``area`` holds the least and the most pixels of a frame."""
+    """One way in which an open request may turn out.
+
+    ``modes``: what it may count as; ``area``: the least and the most pixels of a frame.
+    """
 
     seconds: int
     resolution: str | None
     audio: bool
-    mode: str
+    modes: Sequence[str]
     area: tuple[Fraction, Fraction]
+
+
+class Prices(NamedTuple):
+    """A price list: a row for each thing that is charged by length, and what comes on top, in dollars by name."""
+
+    rows: tuple[Row, ...]
+    extras: Mapping[str, Fraction]
+
+
+class Reading(NamedTuple):
+    """What a body may be charged, in dollars; by which rows, and what is to be said of them."""
+
+    low: Fraction
+    high: Fraction
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
 
 
 class _Unpriced(Exception):
@@ -96,8 +116,8 @@ def unpriced(why: str) -> Estimate:
 
 
 def mode_of(body: Mapping[str, Any]) -> str:
-    """Return by what a body's bills are told apart: whether it has references, frames, or text only."""
-    return "reference" if body.get("input_references") else "image" if body.get("frame_images") else "text"
+    """Return by what a body's bills are told apart: frames, which win over references, else these, else text only."""
+    return "image" if body.get("frame_images") else "reference" if body.get("input_references") else "text"
 
 
 def estimate(model: VideoModel, body: Mapping[str, Any], bills: Bills | None = None) -> Estimate:
@@ -123,15 +143,24 @@ def estimate(model: VideoModel, body: Mapping[str, Any], bills: Bills | None = N
 
 def _listed(model: VideoModel, body: Mapping[str, Any]) -> Estimate:
     """Return the interval by the price list alone."""
-    rows, extras = _parse(model)
+    prices = _parse(model)
     _refuse_unknown_lengths(model, body)
-    notes: list[str] = []
-    bounds = [bound for case in _cases(model, body) for bound in _bounds(rows, case, notes)]
-    images = [_images(extras, body, generous=generous) for generous in (False, True)]
-    floor = extras.get(MINIMUM, Fraction(0))
-    low, high = max(min(bounds) + images[0], floor), max(max(bounds) + images[1], floor)
-    why = (*dict.fromkeys(notes), *(_narrowing(model, rows, body) if high > low * WIDE else ()))
-    return Estimate.of(math.floor(low * MICRO), math.ceil(high * MICRO), "listed", why)
+    whole = _reading(model, prices, body)
+    if not whole.high:
+        raise _Unpriced("its price list says that it costs nothing; whether that is so is not known")
+    why = (*whole.notes, *(_spread(model, prices, body, whole) if whole.high > whole.low else ()))
+    return Estimate.of(math.floor(whole.low * MICRO), math.ceil(whole.high * MICRO), "listed", why)
+
+
+def _reading(model: VideoModel, prices: Prices, body: Mapping[str, Any]) -> Reading:
+    """Return the least and the most that a body may be charged by a price list, whatever the model chooses."""
+    notes: dict[str, None] = {}
+    charged = [(row, case) for case in _cases(model, body) for row in _rows(prices.rows, case, notes)]
+    bounds = [bound for row, case in charged for bound in _bounds(row, case)]
+    least, most = (_images(prices.extras, body, generous=generous) for generous in (False, True))
+    floor = prices.extras.get(MINIMUM, Fraction(0))
+    low, high = max(min(bounds) + least, floor), max(max(bounds) + most, floor)
+    return Reading(low, high, tuple(dict.fromkeys(row for row, _ in charged)), tuple(notes))
 
 
 def assume(estimate: Estimate, model: str, assumed_usd: Mapping[str, float]) -> Estimate:
@@ -145,7 +174,7 @@ def assume(estimate: Estimate, model: str, assumed_usd: Mapping[str, float]) -> 
     return Estimate.of(amount, amount, "assumed", (f"assumed by {shown(pattern)}", *estimate.why))
 
 
-def _parse(model: VideoModel) -> tuple[list[Row], dict[str, Fraction]]:
+def _parse(model: VideoModel) -> Prices:
     """Read a price list; a name or an amount that is not known makes the whole of it unreadable."""
     if not model.pricing_skus:
         raise _Unpriced("the API lists no price for it")
@@ -163,7 +192,7 @@ def _parse(model: VideoModel) -> tuple[list[Row], dict[str, Fraction]]:
         raise _Unpriced(f"its price list has {', '.join(sorted(unknown))[:200]}, whose meaning is not known")
     if len({row.tokens for row in rows}) > 1:
         raise _Unpriced("its price list counts both seconds and tokens, and which of them is charged is not known")
-    return [row for row in rows if row.dollars >= 0], extras
+    return Prices(tuple(rows), extras)
 
 
 def _row(name: str, parts: Mapping[str, str | None], amount: Fraction) -> Row:
@@ -175,17 +204,19 @@ def _row(name: str, parts: Mapping[str, str | None], amount: Fraction) -> Row:
 
 
 def _amount(name: str, text: str) -> Fraction:
+    """Read a price; only what is short is turned into a fraction, whose digits would be a million for 1e-999999."""
+    said = f"its price {name} is {text[:LONGEST_AMOUNT]!r}, which is not"
     try:
         amount = Decimal(text.strip())
     except InvalidOperation:
-        raise _Unpriced(f"its price {name} is {text[:40]!r}, which is not a number") from None
-    if not amount.is_finite() or amount < 0:
-        raise _Unpriced(f"its price {name} is {text[:40]!r}, which is not an amount of money")
+        raise _Unpriced(f"{said} a number") from None
+    if not amount.is_finite() or not 0 <= amount <= DEAREST or len(format(amount, "f")) > LONGEST_AMOUNT:
+        raise _Unpriced(f"{said} an amount of money")
     return Fraction(amount)
 
 
 def _refuse_unknown_lengths(model: VideoModel, body: Mapping[str, Any]) -> None:
-    if not model.durations:
+    if not model.durations or any(PER_MEGAPIXEL.fullmatch(name.lower()) for name in model.pricing_skus or ()):
         raise _Unpriced("its price depends on the length and size of what it is given, which are not known beforehand")
     if body.get("previous_job_id"):
         raise _Unpriced("how many seconds of a continued job are charged is not published")
@@ -195,15 +226,15 @@ def _refuse_unknown_lengths(model: VideoModel, body: Mapping[str, Any]) -> None:
 
 def _cases(model: VideoModel, body: Mapping[str, Any]) -> Iterator[Case]:
     """Yield every way in which a body may turn out: what it leaves open, the model chooses."""
-    seconds = [body["duration"]] if body.get("duration") else model.durations
+    # By every rule more seconds cost more, so that the shortest and the longest stand for all between them.
+    seconds = [body["duration"]] if body.get("duration") else dict.fromkeys((model.durations[0], model.durations[-1]))
     said = body.get("generate_audio")
     sounds = [said] if said is not None else [False] if model.generate_audio is False else [False, True]
     for resolution in _resolutions(model, body):
         area = _area(model, body, resolution)
         for one in seconds:
             for audio in sounds:
-                for mode in _modes(body):
-                    yield Case(one, resolution, audio, mode, area)
+                yield Case(one, resolution, audio, _modes(body), area)
 
 
 def _modes(body: Mapping[str, Any]) -> Sequence[str]:
@@ -225,13 +256,21 @@ def _resolutions(model: VideoModel, body: Mapping[str, Any]) -> Sequence[str | N
     return supported or [None]
 
 
-def _is_of(size: tuple[int, int], resolution: str) -> bool:
+def _is_of(size: tuple[int, int], resolution: str | None) -> bool:
     """Whether pixels may be what a resolution means: by their short side, or by the area of its 16:9."""
     short = _short_side(resolution)
     if short is None:
         return False
-    wide, area = _nominal(short, 16, 9), Fraction(size[0] * size[1])
-    return min(size) == short or abs(area - wide) <= wide * AREA_SLACK
+    return min(size) == short or _about(size[0] * size[1], _nominal(short, 16, 9))
+
+
+def _has_ratio(size: tuple[int, int], ratio: tuple[int, int]) -> bool:
+    """Whether pixels are in a ratio, as far as whole and even sides allow."""
+    return _about(size[0] * ratio[1], Fraction(size[1] * ratio[0]))
+
+
+def _about(one: int, other: Fraction) -> bool:
+    return abs(one - other) <= other * AREA_SLACK
 
 
 def _area(model: VideoModel, body: Mapping[str, Any], resolution: str | None) -> tuple[Fraction, Fraction]:
@@ -241,51 +280,75 @@ def _area(model: VideoModel, body: Mapping[str, Any], resolution: str | None) ->
     if short is not None:
         areas.append(_nominal(short, 16, 9))
         if size is None:
-            said = body.get("aspect_ratio")
-            ratios = [said] if said else list(model.supported_aspect_ratios or ("16:9",))
-            areas += [_nominal(short, *ratio) for ratio in filter(None, map(_ratio, ratios))]
-            listed = [pixels for pixels in map(_pixels, model.supported_sizes or ()) if pixels is not None]
-            areas += [Fraction(w * h) for w, h in listed if _is_of((w, h), resolution or "")]
+            said = _ratio(body.get("aspect_ratio") or "")
+            ratios = [said] if said else filter(None, map(_ratio, model.supported_aspect_ratios or ("16:9",)))
+            areas += [_nominal(short, *ratio) for ratio in ratios]
+            sizes = [one for one in filter(None, map(_pixels, model.supported_sizes or ())) if _is_of(one, resolution)]
+            areas += [Fraction(w * h) for w, h in sizes if said is None or _has_ratio((w, h), said)]
     if not areas:
         areas = [Fraction(w * h) for w, h in filter(None, map(_pixels, model.supported_sizes or ()))]
     return (min(areas) * (1 - AREA_SLACK), max(areas) * (1 + AREA_SLACK)) if areas else (Fraction(0), Fraction(0))
 
 
-def _bounds(rows: Sequence[Row], case: Case, notes: list[str]) -> list[Fraction]:
-    """Return what a case may be charged by each row that is as specific as any other that fits it."""
-    fitting = [row for row in rows if row.fits(case)]
-    chosen = [row for row in fitting if not any(other.is_narrower_than(row) for other in fitting)]
-    if not chosen:
-        chosen = [row for row in rows if row.mode not in {"continuation", "video"}]
-        if not chosen:
-            raise _Unpriced("its price list has no row for a video that is made from a prompt")
-        notes.append(f"its price list has no row for {case.resolution or 'this'}; taken from the lowest to the highest")
-    if not any(row.tokens for row in chosen):
-        return [row.dollars * case.seconds for row in chosen]
+def _rows(rows: Sequence[Row], case: Case, notes: dict[str, None]) -> Sequence[Row]:
+    """Return each row that is as specific as any other that fits a case; what no row fits may be charged by any."""
+    by_mode = [[row for row in rows if row.fits(case, mode)] for mode in case.modes]
+    chosen = [row for fit in by_mode for row in fit if not any(other.is_narrower_than(row) for other in fit)]
+    if chosen:
+        return tuple(dict.fromkeys(chosen))
+    others = [row for row in rows if row.mode not in {"continuation", "video"}]
+    if not others:
+        raise _Unpriced("its price list has no row for a video that is made from a prompt")
+    notes[f"its price list has no row for {case.resolution or 'this'}; taken from the lowest to the highest"] = None
+    return others
+
+
+def _bounds(row: Row, case: Case) -> tuple[Fraction, Fraction]:
+    """Return the least and the most that a case may be charged by a row."""
+    if not row.tokens:
+        return row.dollars * case.seconds, row.dollars * case.seconds
     if not case.area[1]:
         raise _Unpriced("it is charged by pixels, and how many it renders is not listed")
     frames = FRAMES_PER_SECOND * case.seconds
     least, most = case.area[0] * frames / TOKEN, case.area[1] * (frames + FRAMES_MORE) / TOKEN
-    return [row.dollars * tokens for row in chosen for tokens in (least, most)]
+    return row.dollars * least, row.dollars * most
 
 
 def _images(extras: Mapping[str, Fraction], body: Mapping[str, Any], *, generous: bool) -> Fraction:
-    """Return what the pictures of a request cost; whether a frame is a reference too is not published."""
+    """Return what the pictures of a request cost, the least or, generously, the most.
+
+    Frames win over references, so that references beside them may not be charged. Whether a frame is charged as a
+    reference is not published.
+    """
     frames = len(body.get("frame_images") or ())
     references: int = sum(one.get("type") == "image_url" for one in body.get("input_references") or ())
+    if frames and not generous:
+        references = 0
     each, reference = extras.get(PER_IMAGE, Fraction(0)), extras.get(PER_REFERENCE, Fraction(0))
     return each * (frames + references) + reference * (references + frames * generous)
 
 
-def _narrowing(model: VideoModel, rows: Sequence[Row], body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name what a person can set to make a wide interval narrow: what is open and has a price for each choice."""
-    open_choices = {
-        "duration": not body.get("duration") and len(model.durations) > 1,
-        "resolution": len(_resolutions(model, body)) > 1,
-        "generate_audio": body.get("generate_audio") is None and any(row.audio is not None for row in rows),
+def _spread(model: VideoModel, prices: Prices, body: Mapping[str, Any], whole: Reading) -> tuple[str, ...]:
+    """Say why there is more than one figure: what a person can set to narrow it, else what nobody can."""
+    choices: dict[str, Sequence[object]] = {
+        "duration": (model.durations[0], model.durations[-1]),
+        "resolution": () if body.get("size") else model.supported_resolutions or (),
+        "aspect_ratio": () if body.get("size") else model.supported_aspect_ratios or (),
+        "generate_audio": () if model.generate_audio is False else (True, False),
     }
-    names = [name for name, is_open in open_choices.items() if is_open]
-    return (f"set {', '.join(names)} to narrow it",) if names else ()
+    left_open = [
+        field
+        for field, values in choices.items()
+        if body.get(field) is None
+        and any(_reading(model, prices, {**body, field: value})[:2] != whole[:2] for value in values)
+    ]
+    if left_open:
+        return (f"set {', '.join(left_open)} to narrow it",)
+    if len({row.dollars for row in whole.rows}) > 1:
+        return (f"{' or '.join(row.name for row in whole.rows)}: which of them is charged is not published",)
+    if whole.rows[0].tokens:
+        return ("charged by pixels and frames, whose number only the video tells",)
+    return ("how frames and references are charged together is not published",)
 
 
 def _short_side(resolution: str | None) -> int | None:
