@@ -39,6 +39,13 @@ class OpenRouterCredentials(Block):
         title="Base URL",
         description="Root of the API. Leave it as it is, except for a sandbox or a proxy.",
     )
+    approve_above_usd: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        title="Ask above (US dollars)",
+        description="A run with this key that may cost more waits for somebody's yes first. 0 asks always.",
+    )
 
     max_usd_per_day: float | None = Field(
         default=None,

@@ -37,6 +37,7 @@ async def fan_out_video(
     assumed_usd: Annotated[dict[str, float] | None, JSON_EDITOR] = None,
     labels: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
     send_labels: bool = False,
+    approve_above_usd: float | None = None,
 ) -> FanOut:
     """Turn one prompt into videos from several models, side by side.
 
@@ -68,6 +69,8 @@ async def fan_out_video(
             can pass a ceiling, such as {"acme/*": 1.5}.
         labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the run.
         send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
+        approve_above_usd: A run that may cost more US dollars than this waits for somebody's yes first. The lowest of
+            this, the block's and the environment's holds.
 
     Returns:
         What was asked, and for each video what was sent, left out, got and paid.

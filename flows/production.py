@@ -22,6 +22,7 @@ from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.report import collect_command, interruption_message
 from openrouter_video.request import RunRequest, parse_run_request
 from openrouter_video.run import (
+    Destination,
     Facts,
     Lane,
     Resources,
@@ -36,6 +37,7 @@ from openrouter_video.tasks import ProgressBar, fetch_catalog, make_lane, make_p
 from openrouter_video.text import clip
 from openrouter_video.threads import start
 
+from .approval import open_approval
 from .final_states import final_state, refused_state
 from .gates import pass_gates
 from .run_identity import identify_run
@@ -76,10 +78,11 @@ async def _produce(run: RunRequest) -> FanOut:
             client = credentials.get_client(limits.timeouts)
             resources = await stack.enter_async_context(open_resources(destination, client, limits))
             scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
-            catalog = await _list_models(run.models, resources.client)
-            plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources)
-            if plan.refused:
-                raise RequestRefused(plan.problems)
+            above, base_url = run.approve_above_usd, resources.client.base_url
+            approval = await open_approval(above, credentials.approve_above_usd, base_url)
+            plan = await _plan(run, scope, destination, resources, afresh=approval.answered)
+            while not await approval.covers(plan):
+                plan = await _plan(run, scope, destination, resources, afresh=True)
             reserved = await pass_gates(plan, _keys(plan, scope), run, identity, credentials, resources)
         videos = VideoRun(
             asked=run,
@@ -144,12 +147,24 @@ def collect_command_of(run: RunRequest, resources: Resources) -> str:
     )
 
 
-async def _list_models(wanted: Sequence[str], client: VideoClient) -> Catalog:
-    """List the models; afresh if one that is wanted is missing, since the list at hand may be old, or was cut short."""
-    catalog = await fetch_catalog(client.base_url, client)
-    if catalog.lacks(wanted):
-        catalog = await fetch_catalog.with_options(refresh_cache=True)(client.base_url, client)
-    return catalog
+async def _plan(run: RunRequest, scope: Scope, destination: Destination, resources: Resources, *, afresh: bool) -> Plan:
+    """Plan the run; ``afresh`` by the prices of this moment.
+
+    Raises:
+        RequestRefused: if the plan, or what it may cost, does not allow the run to begin.
+    """
+    catalog = await _list_models(run.models, resources.client, afresh=afresh)
+    plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources)
+    if plan.refused:
+        raise RequestRefused(plan.problems)
+    return plan
+
+
+async def _list_models(wanted: Sequence[str], client: VideoClient, *, afresh: bool = False) -> Catalog:
+    """List the models; afresh also if one that is wanted is missing: the list at hand may be old, or was cut short."""
+    anew = fetch_catalog.with_options(refresh_cache=True)
+    catalog = await (anew if afresh else fetch_catalog)(client.base_url, client)
+    return await anew(client.base_url, client) if catalog.lacks(wanted) else catalog
 
 
 async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:

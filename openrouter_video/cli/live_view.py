@@ -103,6 +103,7 @@ class LiveView:
         self._clock = clock
         self._lines: dict[tuple[str, int], VideoLine] = {}
         self._spinner = Spinner("dots", style="cyan")
+        self._live: Live | None = None
 
     def expect(self, lines: Iterable[VideoLine]) -> None:
         """Show these videos from the beginning, in this order."""
@@ -136,13 +137,23 @@ class LiveView:
         if not self._animated:
             yield
             return
-        live = Live(console=self._terminal, get_renderable=self.table, refresh_per_second=8, transient=True)
-        live.start()
+        self._live = Live(console=self._terminal, get_renderable=self.table, refresh_per_second=8, transient=True)
+        self._live.start()
         try:
             yield
         finally:
             with suppress(OSError, ValueError):  # the terminal may be gone
-                live.stop()
+                self._live.stop()
+
+    @contextmanager
+    def standing_aside(self) -> Iterator[None]:
+        """Draw nothing for as long as the ``with`` statement lasts, in which somebody is asked something."""
+        if self._live is None:
+            yield
+            return
+        self._live.stop()
+        yield
+        self._live.start()
 
     def table(self) -> Table:
         """Return the lines as they are at this moment."""

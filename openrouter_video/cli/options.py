@@ -174,6 +174,9 @@ class RunOptions:
             allow_leading_hyphen=True,
         ),
     ] = "30m"
+    yes: Annotated[
+        bool, Parameter(help="Do not ask whether the run may spend what it may cost: it may.", negative=())
+    ] = False
     sandbox: Annotated[bool, Parameter(help="Use a stand-in for OpenRouter: no key, no bill.", negative=())] = False
     json: Annotated[bool, Parameter(help="Print one JSON document on stdout, all else on stderr.", negative=())] = False
     verbose: Annotated[bool, Parameter(help="Show Prefect's own log.", negative=())] = False
@@ -189,6 +192,9 @@ class MoneyOptions:
         Parameter(
             help="Ceiling: a run that may cost more is refused before anything is sent.", allow_leading_hyphen=True
         ),
+    ] = None
+    approve_above_usd: Annotated[
+        str | None, Parameter(help="A run that may cost more asks you first.", allow_leading_hyphen=True)
     ] = None
     assume_usd: Annotated[
         tuple[str, ...], Parameter(help="MODEL=DOLLARS per video, for a model whose price nobody knows.")
@@ -261,10 +267,11 @@ def read_options(
         ledger=place.ledger,
         store=place.store,
         credentials=place.credentials,
-        max_usd=None if money.max_usd is None else parse_usd("max-usd", money.max_usd),
+        max_usd=_usd("max-usd", money.max_usd),
         assumed_usd=parse_assumptions(money.assume_usd),
         labels=parse_label_pairs(money.label),
         send_labels=money.send_labels,
+        approve_above_usd=_usd("approve-above-usd", money.approve_above_usd),
         checked=False,
     )
 
@@ -347,6 +354,10 @@ def parse_label_pairs(pairs: Sequence[str]) -> dict[str, str]:
         if labels.setdefault(name, text) != text:
             raise _refused("labels", f"--label {shown(name)} is given twice: {shown(labels[name])} and {shown(text)}")
     return labels
+
+
+def _usd(option: str, text: str | None) -> float | None:
+    return None if text is None else parse_usd(option, text)
 
 
 def parse_usd(option: str, text: str) -> float:

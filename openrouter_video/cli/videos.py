@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from openrouter_video.api import parse_api_key
+from openrouter_video.cli.approval import approve
 from openrouter_video.cli.flow_thread import Finished, StartFlow, run_flow
 from openrouter_video.cli.interruption import (
     end_sandbox_jobs,
@@ -43,7 +44,7 @@ from openrouter_video.outcome import (
 from openrouter_video.planning import Plan
 from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest
-from openrouter_video.run import find_destination, watching
+from openrouter_video.run import approving, find_destination, watching
 from openrouter_video.text import clip
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def _report(finished: Finished, run: _Run) -> int:
 def _watch(run: _Run, start: StartFlow) -> Finished:
     """Run the flow; an interruption is a result, and even a crash tells first which jobs go on."""
     try:
-        with run.view.running(), watching(run.view.tell):
+        approver = partial(approve, view=run.view, yes=run.options.yes)
+        with run.view.running(), watching(run.view.tell), approving(approver):
             return run_flow(start)
     except KeyboardInterrupt as interruption:
         return Finished(None, interruption)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openrouter_video.planning.approval import Question, asked_words, form_text, needs_approval, priced_rows
 from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
@@ -13,14 +14,19 @@ from openrouter_video.planning.pricing import mode_of
 __all__ = [
     "ModelPlan",
     "Plan",
+    "Question",
+    "asked_words",
     "cap_problem",
     "dry_run",
+    "form_text",
     "hold_to_caps",
     "hold_to_ceiling",
     "hold_to_key",
     "mode_of",
     "named_options",
+    "needs_approval",
     "plan_videos",
+    "priced_rows",
     "replan_options",
     "spans",
 ]

@@ -32,9 +32,9 @@ MEANT_AS_DATE = frozenset({"date", "day", "today", "now", "ds"})
 class RunRequest(NamedTuple):
     """One run as it was asked for.
 
-    ``max_usd``: the most that it may cost. ``assumed_usd``: what to assume of a video whose price nobody knows, by the
-    model's id or a pattern. ``labels``: whose money it is, which makes no other request of it; ``send_labels``: whether
-    OpenRouter is told them.
+    ``max_usd``: the most that it may cost. ``approve_above_usd``: above this somebody is asked first. ``assumed_usd``:
+    what to assume of a video whose price nobody knows, by the model's id or a pattern. ``labels``: whose money it is,
+    which makes no other request of it; ``send_labels``: whether OpenRouter is told them.
 
     ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of blocks; for what is None the environment
     or a default decides.
@@ -55,6 +55,7 @@ class RunRequest(NamedTuple):
     assumed_usd: Mapping[str, float] = MappingProxyType({})
     labels: Mapping[str, str] = MappingProxyType({})
     send_labels: bool = False
+    approve_above_usd: float | None = None
 
     @property
     def wanted(self) -> int:
@@ -121,6 +122,7 @@ def parse_run_request(
     assumed_usd: Mapping[str, float] | None = None,
     labels: Any = None,
     send_labels: bool = False,
+    approve_above_usd: float | None = None,
     checked: bool = True,
 ) -> RunRequest:
     """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
@@ -152,6 +154,7 @@ def parse_run_request(
         assumed_usd=assumed_usd or {},
         labels=said,
         send_labels=send_labels,
+        approve_above_usd=approve_above_usd,
     )
     if checked:
         problems += run.problems()
@@ -202,6 +205,10 @@ def _money_problems(run: RunRequest) -> list[Problem]:
     if run.max_usd is not None and not _is_amount(run.max_usd):
         message = f"the ceiling must be above 0 and at most {MOST_USD:,} US dollars, not {shown(run.max_usd)}; "
         problems.append(Problem("max_usd", message + "leave it out for none"))
+    above = run.approve_above_usd
+    if above is not None and not (above == 0 or _is_amount(above)):
+        message = f"the amount above which to ask must be 0 to {MOST_USD:,} US dollars, not {shown(above)}; "
+        problems.append(Problem("approve_above_usd", message + "0 asks always"))
     for model, amount in run.assumed_usd.items():
         if not _is_amount(amount):
             message = f"what to assume of {shown(model)} must be above 0 and at most {MOST_USD:,} US dollars per video"

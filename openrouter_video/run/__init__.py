@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from openrouter_video.run.approver import Answer, approving, current_approver
 from openrouter_video.run.bills import RunReservation, to_reserve
-from openrouter_video.run.caps import caps_of
+from openrouter_video.run.caps import approval_threshold, caps_of
 from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
 from openrouter_video.run.conflicts import find_known
@@ -22,6 +23,7 @@ from openrouter_video.run.video_files import look_again
 
 __all__ = [
     "STILL_AWAITED",
+    "Answer",
     "Destination",
     "Facts",
     "Folder",
@@ -34,7 +36,10 @@ __all__ = [
     "Step",
     "Trouble",
     "Turns",
+    "approval_threshold",
+    "approving",
     "caps_of",
+    "current_approver",
     "current_limits",
     "divide",
     "download",

@@ -13,9 +13,10 @@ from openrouter_video.ledger import Caps
 from openrouter_video.money import micro
 from openrouter_video.text import shown
 
-__all__ = ["caps_of", "usd_variable"]
+__all__ = ["approval_threshold", "caps_of", "usd_variable"]
 
 PER_DAY, PER_MONTH = "OPENROUTER_VIDEO_MAX_USD_PER_DAY", "OPENROUTER_VIDEO_MAX_USD_PER_MONTH"
+APPROVE_ABOVE = "OPENROUTER_VIDEO_APPROVE_ABOVE_USD"
 
 
 def caps_of(per_day: float | None, per_month: float | None, environ: Mapping[str, str]) -> Caps:
@@ -27,13 +28,25 @@ def caps_of(per_day: float | None, per_month: float | None, environ: Mapping[str
     return Caps(_lowest(per_day, usd_variable(PER_DAY, environ)), _lowest(per_month, usd_variable(PER_MONTH, environ)))
 
 
+def approval_threshold(of_run: float | None, of_key: float | None, environ: Mapping[str, str]) -> float | None:
+    """Return the US dollars above which a run asks first: the lowest that is set; None if none is.
+
+    Raises:
+        ConfigurationError: if the variable is not an amount.
+    """
+    limits = (of_run, of_key, usd_variable(APPROVE_ABOVE, environ, zero="0 asks always"))
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def _lowest(*limits: float | None) -> int | None:
     set_ones = [micro(limit) for limit in limits if limit is not None]
     return min(set_ones, default=None)
 
 
-def usd_variable(name: str, environ: Mapping[str, str]) -> float | None:
+def usd_variable(name: str, environ: Mapping[str, str], zero: str = "") -> float | None:
     """Return the US dollars that an environment variable sets; None if it is not set, or empty.
+
+    ``zero`` says what 0 means, where it means anything.
 
     Raises:
         ConfigurationError: if it is not an amount above 0.
@@ -45,8 +58,9 @@ def usd_variable(name: str, environ: Mapping[str, str]) -> float | None:
         amount = float(text)
     except ValueError:
         amount = math.nan
-    if not (math.isfinite(amount) and amount > 0):
+    if not (math.isfinite(amount) and (amount > 0 or (zero and amount == 0))):
+        least = f"({zero})" if zero else "above 0"
         raise ConfigurationError(
-            f"{name} is {shown(text)}; it must be an amount of US dollars above 0, such as 2.50. Unset it for none"
+            f"{name} is {shown(text)}; it must be an amount of US dollars {least}, such as 2.50. Unset it for none"
         )
     return amount

@@ -32,7 +32,7 @@ class Limits(NamedTuple):
     process. ``download_attempts``: per video. ``download``: how long, slow and large one download may be. ``sleep`` and
     ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. ``lanes``: up to so many
     videos have task runs of their own, and more of them share at most so many. How long to wait for a job is the flow's
-    own ``deadline_minutes``.
+    own ``deadline_minutes``. ``approval_seconds``: how long to wait for somebody's yes to what a run may cost.
     """
 
     timeouts: Timeouts = Timeouts()
@@ -42,6 +42,7 @@ class Limits(NamedTuple):
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     lanes: int = MOST_LANES
+    approval_seconds: float = 7 * 24 * 3600.0
 
 
 _limits: ContextVar[Limits | None] = ContextVar("openrouter_video_limits", default=None)

@@ -114,6 +114,30 @@ def test_a_ceiling_is_part_of_the_plan(command: Command, sandbox: Sandbox) -> No
     assert not sandbox.charges
 
 
+def test_without_a_terminal_nobody_is_asked(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal names the option that answers; the lowest of the amounts that are set holds."""
+    words = ("generate", PROMPT, "--model", VEO, *SMALL)
+    monkeypatch.setenv("OPENROUTER_VIDEO_APPROVE_ABOVE_USD", "0.1")
+    said = command(*words, "--approve-above-usd", "5", "--json")
+    assert (said.code, said.document["status"]) == (2, "refused")
+    assert (
+        "above $0.10 (approve_above_usd) it needs somebody's yes. There is no terminal to ask at; give --yes"
+        in (said.document["problems"][0])
+    )
+    assert not sandbox.charges
+    assert command(*words, "--yes").code == 0
+    assert len(sandbox.charges) == 1
+    monkeypatch.setenv("OPENROUTER_VIDEO_APPROVE_ABOVE_USD", "5$")
+    said = command(*words)
+    assert said.code == 2
+    assert "OPENROUTER_VIDEO_APPROVE_ABOVE_USD is '5$'; it must be an amount of US dollars" in " ".join(
+        said.err.split()
+    )
+    assert len(sandbox.charges) == 1
+
+
 def test_plan_sends_nothing_and_needs_no_key(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

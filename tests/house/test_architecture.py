@@ -30,8 +30,8 @@ PURE = (
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),
-    *("planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough", "planning.plan"),
-    *("planning.pricing",),
+    *("planning.approval", "planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough"),
+    *("planning.plan", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.

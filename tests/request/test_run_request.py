@@ -28,6 +28,7 @@ FULL: dict[str, Any] = {
     "assumed_usd": {"acme/*": 1.5},
     "labels": {"team": "film"},
     "send_labels": True,
+    "approve_above_usd": 0.5,
 }
 
 
@@ -112,6 +113,16 @@ def test_an_amount_that_is_none_is_refused(usd: float) -> None:
         ("max_usd", True),
         ("assumed_usd", True),
     ]
+
+
+@pytest.mark.parametrize("usd", [-1, float("nan"), float("inf"), 1_000_001])
+def test_an_amount_above_which_nobody_could_be_asked_is_refused(usd: float) -> None:
+    """0 is one: it asks always."""
+    run = parse_run_request(prompt="p", model="a/b")
+    assert not run._replace(approve_above_usd=0).problems()
+    ((field, message),) = [(one.field, one.message) for one in run._replace(approve_above_usd=usd).problems()]
+    assert field == "approve_above_usd"
+    assert message.endswith(f"not {usd!r}; 0 asks always")
 
 
 @pytest.mark.parametrize(

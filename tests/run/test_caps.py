@@ -1,4 +1,4 @@
-"""The caps that an environment and a key set."""
+"""The limits of money that a run, a key and an environment set."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Caps
-from openrouter_video.run.caps import caps_of
+from openrouter_video.run.caps import approval_threshold, caps_of
 
 DAY, MONTH = "OPENROUTER_VIDEO_MAX_USD_PER_DAY", "OPENROUTER_VIDEO_MAX_USD_PER_MONTH"
+ABOVE = "OPENROUTER_VIDEO_APPROVE_ABOVE_USD"
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,30 @@ def test_a_variable_that_is_not_an_amount_is_refused(text: str) -> None:
     """An unreadable cap is none at all."""
     with pytest.raises(ConfigurationError, match=f"{DAY} is .*must be an amount of US dollars above 0"):
         caps_of(None, None, {DAY: text})
+
+
+@pytest.mark.parametrize(
+    ("of_run", "of_key", "environ", "threshold"),
+    [
+        (None, None, {}, None),
+        (None, None, {ABOVE: ""}, None),
+        (5.0, None, {}, 5.0),
+        (5.0, 2.0, {ABOVE: ""}, 2.0),
+        (5.0, 2.0, {ABOVE: "1.5"}, 1.5),
+        (0.0, 2.0, {ABOVE: "1.5"}, 0.0),
+        (None, None, {ABOVE: " 3 "}, 3.0),
+        (None, None, {ABOVE: "0"}, 0.0),
+    ],
+)
+def test_the_lowest_amount_above_which_to_ask_holds(
+    of_run: float | None, of_key: float | None, environ: dict[str, str], threshold: float | None
+) -> None:
+    """Who asks for a run cannot lift what the one who pays has set."""
+    assert approval_threshold(of_run, of_key, environ) == threshold
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "5$"])
+def test_an_amount_above_which_nobody_could_be_asked_is_refused(text: str) -> None:
+    """It would be a rule that somebody thinks is there; 0 is one."""
+    with pytest.raises(ConfigurationError, match=rf"{ABOVE} is .*must be an amount of US dollars \(0 asks always\)"):
+        approval_threshold(None, None, {ABOVE: text})

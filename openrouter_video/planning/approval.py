@@ -1,0 +1,145 @@
+"""Whether a run needs somebody's yes before it spends, what is asked, and what an earlier yes still covers.
+
+Pure. A yes is given to a question: to these bodies, so many times, for at most so much. It covers whatever is the same
+and not dearer; all else is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from datetime import datetime
+from typing import NamedTuple, Self
+
+from openrouter_video.money import dollars, micro
+from openrouter_video.planning.plan import Plan
+from openrouter_video.text import clip
+
+__all__ = ["Question", "asked_words", "form_text", "needs_approval", "priced_rows"]
+
+KEY = re.compile(r"approve-(?P<plan>[0-9a-f]{32})-(?P<most>[0-9]{1,18})-(?P<unpriced>[0-9]{1,6})")
+MOST_ROWS = 40
+ANSWERS = (
+    "**yes** goes on as long as the same requests cost no more than this; if they cost more by then, it is asked "
+    "again. **no** ends the run, and nothing is spent. Without an answer until {until} the run ends as failed, and "
+    "nothing is spent."
+)
+# What Markdown or HTML would take for more than text.
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#~|&!$])")
+
+
+class Question(NamedTuple):
+    """What somebody is asked to say yes to.
+
+    ``plan``: the digest of what would be sent, where and how often. ``most``: what all of it that has a price may cost
+    at most, in micro-dollars. ``unpriced``: how many videos nobody can put a figure on.
+    """
+
+    plan: str
+    most: int
+    unpriced: int = 0
+
+    @classmethod
+    def of(cls, plan: Plan, base_url: str) -> Self:
+        """Return the question about a plan; what its ledger knows already counts as sent and costs nothing."""
+        bodies = sorted(
+            (model.model, json.dumps(model.sent, sort_keys=True)) for model in plan.models if model.decision == "send"
+        )
+        text = json.dumps([base_url, plan.takes, bodies])
+        costs = {model.model: plan.cost_of(model) for model in plan.paying}
+        return cls(
+            plan=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+            most=sum(cost.high or 0 for cost in costs.values()),
+            unpriced=sum(plan.new_takes(model) for model in plan.paying if not costs[model.model].priced),
+        )
+
+    @classmethod
+    def in_key(cls, text: str) -> Self | None:
+        """Return the question whose key is in a text; None if there is none."""
+        found = KEY.search(text)
+        return cls(found["plan"], int(found["most"]), int(found["unpriced"])) if found else None
+
+    @property
+    def key(self) -> str:
+        """The name under which it is asked, from which it can be read again."""
+        return f"approve-{self.plan}-{self.most}-{self.unpriced}"
+
+    def covers(self, later: Question) -> bool:
+        """Whether a yes to this question is one to a later question: the same, for as much or for less."""
+        return self.plan == later.plan and later.most <= self.most and later.unpriced <= self.unpriced
+
+
+class PricedRow(NamedTuple):
+    """What the videos of one model may cost."""
+
+    model: str
+    videos: int
+    each: str
+    together: str
+    why: str
+
+
+def needs_approval(plan: Plan, above_usd: float | None) -> bool:
+    """Whether a plan may cost more than that, or an amount that nobody knows; what costs nothing needs no yes."""
+    if above_usd is None or not plan.paying:
+        return False
+    most = plan.estimate.high
+    return most is None or most > micro(above_usd)
+
+
+def asked_words(plan: Plan, above_usd: float) -> str:
+    """Return in a sentence why a plan needs a yes."""
+    limit = f"above {dollars(above_usd)} (approve_above_usd) it needs somebody's yes"
+    sandbox = " (a sandbox, which bills nothing)" if plan.sandbox else ""
+    if plan.estimate.priced:
+        return f"The run may cost {plan.estimate}{sandbox}, and {limit}."
+    unpriced = [model.model for model in plan.paying if not plan.cost_of(model).priced]
+    return f"Nobody can say what the run may cost{sandbox} ({clip(', '.join(unpriced))}: unpriced), and {limit}."
+
+
+def priced_rows(plan: Plan) -> list[PricedRow]:
+    """Return what each model may cost that the run pays for, the dearest first."""
+    paying = sorted(plan.paying, key=lambda model: -(plan.cost_of(model).high or math.inf))
+    return [
+        PricedRow(
+            clip(model.model),
+            plan.new_takes(model),
+            str(model.estimate),
+            str(plan.cost_of(model)),
+            clip("; ".join(model.estimate.why)) if model.estimate else "",
+        )
+        for model in paying
+    ]
+
+
+def form_text(plan: Plan, above_usd: float, until: datetime) -> str:
+    """Return what stands above the form, in Markdown: why, the plan with its prices, and what an answer does."""
+    rows = priced_rows(plan)
+    more = rows[MOST_ROWS:]
+    table = [_cells(row.model, str(row.videos), row.each, row.together, row.why) for row in rows[:MOST_ROWS]]
+    if more:
+        table.append(_cells(f"and {len(more)} more", str(sum(row.videos for row in more)), "", "", ""))
+    in_all = f"| **in all** | **{sum(row.videos for row in rows)}** | | **{_plain(str(plan.estimate))}** | |"
+    return "\n".join(
+        [
+            f"**{_plain(asked_words(plan, above_usd))}**\n",
+            f"Prompt: {_plain(clip(str(plan.asked.get('prompt', ''))))}\n",
+            "| model | videos | each | together | |",
+            "|---|---:|---|---|---|",
+            *table,
+            in_all,
+            "",
+            ANSWERS.format(until=f"{until:%d %B %Y, %H:%M} UTC"),
+        ]
+    )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown shows as it is: prompts and ids are other people's words."""
+    return MARKUP.sub(r"\\\1", text)

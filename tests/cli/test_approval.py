@@ -1,0 +1,141 @@
+"""The question at the terminal whether a run may spend what it may cost, by a process with a terminal of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from openrouter_video.sandbox import Fault, Sandbox
+from tests.support.flow_processes import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+VEO = "google/veo-3.1-lite"
+COMMAND = (
+    *(sys.executable, "-m", "openrouter_video", "generate", "A white orchid", "--model", VEO),
+    *("--duration", "4", "--resolution", "720p", "--aspect-ratio", "16:9", "--no-audio"),
+)
+ASKS = (*COMMAND, "--approve-above-usd", "0.1")
+"""Twelve cents by the sandbox's list."""
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class AtTerminal:
+    """A command whose three streams are one terminal, at which somebody reads and types."""
+
+    def __init__(self, words: tuple[str, ...], folder: Path, environment: dict[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            words, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self._read = b""
+        self._reader = threading.Thread(target=self._keep_reading, daemon=True)
+        self._reader.start()
+
+    def _keep_reading(self) -> None:
+        while True:
+            try:
+                self._read += os.read(self._master, 65536)
+            except OSError:
+                return  # nobody holds the other end any more
+
+    @property
+    def shown(self) -> str:
+        """All that was shown so far, without colours and movements."""
+        return ESCAPES.sub("", self._read.decode(errors="replace"))
+
+    def asked(self, times: int = 1) -> None:
+        """Wait until it has asked so often."""
+        wait_until(lambda: self.shown.count("Spend it? [y/N]") == times, 90, what=lambda: self.shown)
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        os.write(self._master, text.encode())
+
+    def end(self) -> int:
+        """Wait for the end; the exit code."""
+        code = self.process.wait(90)
+        self._reader.join(10)
+        return code
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(10)
+        os.close(self._master)
+
+
+@contextmanager
+def at_terminal(folder: Path, *more: str) -> Iterator[AtTerminal]:
+    """Run the command that asks, in the environment of this test."""
+    environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value()), "PYTHONPATH": str(ROOT)}
+    terminal = AtTerminal((*ASKS, *more), folder, {**environment, "TERM": "xterm", "COLUMNS": "100"})
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_yes_at_the_terminal_makes_the_video(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The priced plan is shown before the question, and nothing is drawn over it; a price that rose is asked again."""
+    with at_terminal(tmp_path) as terminal:
+        terminal.asked()
+        question = terminal.shown
+        words = "The run may cost $0.12 (a sandbox, which bills nothing), and above $0.10 (approve_above_usd) it needs"
+        assert words in " ".join(question.split())
+        assert re.search(rf"{re.escape(VEO)} +1 +\$0\.12 +\$0\.12", question)
+        listed = json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text())
+        for model in listed["data"]:
+            model["pricing_skus"] = {sku: f"{float(price) * 2:f}" for sku, price in model["pricing_skus"].items()}
+        sandbox.add_fault(Fault(on="models", status=200, body=listed, times=None))
+        assert terminal.shown == question
+        terminal.type("y\n")
+        terminal.asked(2)
+        assert re.search(rf"{re.escape(VEO)} +1 +\$0\.24 +\$0\.24", terminal.shown)
+        assert not sandbox.charges
+        terminal.type("yes\n")
+        assert terminal.end() == 0, terminal.shown
+        assert "1 of 1 video" in terminal.shown
+    assert len(sandbox.charges) == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"], ids=["no", "enter", "end of file"])
+def test_whatever_is_no_yes_at_the_terminal_is_a_no(sandbox: Sandbox, tmp_path: Path, typed: str) -> None:
+    """The exit code is that of a refusal."""
+    with at_terminal(tmp_path) as terminal:
+        terminal.asked()
+        terminal.type(typed)
+        assert terminal.end() == 2, terminal.shown
+        assert "Refused; nothing was sent and nothing was spent:" in terminal.shown
+        assert "was answered no" in " ".join(terminal.shown.split())
+    assert not sandbox.charges
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_ctrl_c_at_the_question_spends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The question does not keep the process alive."""
+    with at_terminal(tmp_path) as terminal:
+        terminal.asked()
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.end() == 130, terminal.shown
+        assert "nothing was sent and nothing was spent" in terminal.shown
+        assert "Traceback" not in terminal.shown
+        assert "Fatal" not in terminal.shown
+    assert not sandbox.charges
