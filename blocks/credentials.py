@@ -46,7 +46,6 @@ class OpenRouterCredentials(Block):
         title="Ask above (US dollars)",
         description="A run with this key that may cost more waits for somebody's yes first. 0 asks always.",
     )
-
     max_usd_per_day: float | None = Field(
         default=None,
         gt=0,
