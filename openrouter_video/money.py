@@ -17,6 +17,9 @@ __all__ = ["MICRO", "Basis", "Bills", "Estimate", "dollars", "micro", "total_est
 MICRO = 1_000_000
 """Micro-dollars in a dollar. The low end of an estimate is rounded down to a whole one, the high end up."""
 
+SMALL = 0.01
+"""Below this an amount is written with all its digits: it is never shown as nothing."""
+
 Basis = Literal["listed", "observed", "assumed", "unpriced"]
 
 
@@ -42,6 +45,16 @@ class Estimate(BaseModel):
         ends = [None if end is None else end / MICRO for end in (low, high)]
         return cls(low_usd=ends[0], high_usd=ends[1], basis=basis, why=tuple(why))
 
+    @classmethod
+    def between(cls, low: Fraction, high: Fraction, basis: Basis, why: Iterable[str] = ()) -> Self:
+        """Return the estimate of an interval of micro-dollars, rounded outwards to what ``dollars`` can show of it.
+
+        So nothing is dearer than the figure that people read, and set as a ceiling.
+        """
+        steps = (1, 1) if low == high else (_step(low), _step(high))
+        ends = math.floor(low / steps[0]) * steps[0], math.ceil(high / steps[1]) * steps[1]
+        return cls.of(*ends, basis, why)
+
     @property
     def low(self) -> int | None:
         """The low end in micro-dollars; of several jobs without a figure for each, what is known of them."""
@@ -64,6 +77,14 @@ class Estimate(BaseModel):
             return micro(self.listed_usd[0]), micro(self.listed_usd[1])
         listed = self.basis in {"listed", "observed"} and self.low is not None and self.high is not None
         return (self.low or 0, self.high or 0) if listed else None
+
+    @property
+    def ground(self) -> str:
+        """What it stands on, with all that is to be said of it: ``observed in 14 bills; set duration to narrow it``."""
+        reasons = "; ".join(self.why)
+        if reasons.startswith(self.basis):
+            return reasons
+        return f"{self.basis}: {reasons}" if reasons else self.basis
 
     def __str__(self) -> str:
         return self.words()
@@ -92,7 +113,7 @@ class Bills(NamedTuple):
         low, high = estimate.listed
         least, most = (Fraction(ratio).limit_denominator(MICRO) for ratio in (min(self.ratios), max(self.ratios)))
         seen = f"observed in {self.number:,} bill{'s' * (self.number != 1)}"
-        moved = Estimate.of(math.floor(low * least), math.ceil(high * most), "observed", (seen, *estimate.why))
+        moved = Estimate.between(low * least, high * most, "observed", (seen, *estimate.why))
         return moved.model_copy(update={"listed_usd": (low / MICRO, high / MICRO)})
 
 
@@ -105,6 +126,11 @@ def total_estimate(estimates: Iterable[Estimate]) -> Estimate:
     bases = {one.basis for one in found}
     basis: Basis = next((one for one in ("assumed", "observed") if one in bases), "listed")
     return Estimate.of(low, sum(one.high or 0 for one in found), basis)
+
+
+def _step(amount: Fraction) -> int:
+    """Return to how many micro-dollars an end is rounded: a cent from a dollar on, then a hundredth of one."""
+    return MICRO // 100 if amount >= MICRO else 100 if amount >= MICRO // 100 else 1
 
 
 def micro(usd: float) -> int:
@@ -124,6 +150,6 @@ def dollars(amount: float, *, sandbox: bool = False) -> str:
     >>> dollars(1.2), dollars(0.0525), dollars(0), dollars(1.2, sandbox=True)
     ('$1.20', '$0.0525', '$0.00', 'sandbox $1.20')
     """
-    text = f"{amount:,.4f}".rstrip("0")
+    text = (f"{amount:,.6f}" if 0 < amount < SMALL else f"{amount:,.4f}").rstrip("0")
     whole, _, cents = text.partition(".")
     return f"{'sandbox ' if sandbox else ''}${whole}.{cents.ljust(2, '0')}"

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from openrouter_video.money import dollars
+from openrouter_video.money import MICRO, Estimate, dollars
 from openrouter_video.outcome import LeftOut, Outcome, unsettled_words
 from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.text import clip, printable, printable_json
@@ -24,6 +24,7 @@ __all__ = [
     "explanation",
     "final_line",
     "group_left_out",
+    "in_all",
     "interruption_message",
     "plan_lines",
     "plan_text",
@@ -41,27 +42,49 @@ class PlanLine(NamedTuple):
     """One line of a plan, and what it is, by which a terminal chooses its colour."""
 
     text: str
-    kind: Literal["refused", "warning", "model", "problem", "body", "note", "left out"]
+    kind: Literal["refused", "warning", "model", "problem", "body", "price", "note", "left out"]
 
 
 def plan_lines(plan: Plan) -> list[PlanLine]:
-    """Return a plan line by line: what is wrong, then for each model what is sent, and what is left out and why."""
+    """Return a plan line by line: what is wrong, for each model what is sent, what it may cost and what is left out."""
     lines = [PlanLine(printable(f"refused: {problem}"), "refused") for problem in plan.problems]
     lines += [PlanLine(printable(f"warning: {warning}"), "warning") for warning in plan.warnings]
     if plan.refused and plan.models:
         lines.append(PlanLine("nothing is sent to any model; without these problems it would be:", "refused"))
-    return [*lines, *(line for model in plan.models for line in _model_lines(model))]
+    lines += [line for model in plan.models for line in _model_lines(model, plan)]
+    return [*lines, PlanLine(f"in all: {in_all(plan)}", "price")] if plan.paying or plan.known else lines
 
 
-def _model_lines(model: ModelPlan) -> list[PlanLine]:
+def _model_lines(model: ModelPlan, plan: Plan) -> list[PlanLine]:
     lines = [PlanLine(printable(f"{model.model}: {VERDICTS[model.decision]}"), "model")]
     if model.decision == "refuse":
         return [*lines, *(PlanLine(printable(f"  {problem.message}"), "problem") for problem in model.problems)]
     if model.sent is not None:
         body = printable_json(json.dumps(model.sent, indent=2, ensure_ascii=False))
         lines += [PlanLine(f"  {line}", "body") for line in body.split("\n")]
+    if model.estimate is not None:
+        lines.append(PlanLine(f"  {clip(_price_words(model, model.estimate, plan))}", "price"))
     lines += [PlanLine(printable(f"  note: {note}"), "note") for note in model.notes]
     return [*lines, *(PlanLine(f"  left out: {text}", "left out") for text in group_left_out(model.left_out))]
+
+
+def _price_words(model: ModelPlan, each: Estimate, plan: Plan) -> str:
+    """Return what one video of a model may cost and by what, and what those together that are still to be paid."""
+    words = f"may cost {each.words(sandbox=plan.sandbox)} a video ({each.ground})" if each.priced else each.ground
+    new = plan.new_takes(model)
+    if new < plan.takes:
+        return f"{words}; {plan.takes - new} of {plan.takes} in the ledger already, and not paid for again"
+    together = plan.cost_of(model).words(sandbox=plan.sandbox)
+    return f"{words}; {new} takes: {together}" if new > 1 and each.priced else words
+
+
+def in_all(plan: Plan) -> str:
+    """Return what a run may cost, such as ``3 videos, $0.36 to $0.60``."""
+    videos = sum(plan.new_takes(model) for model in plan.paying)
+    count, cost = f"{videos}{' new' * bool(plan.known)} video{'s' * (videos != 1)}", plan.estimate
+    if not cost.priced and cost.low:
+        return f"{count}, {dollars(cost.low / MICRO, sandbox=plan.sandbox)} or more, since some are unpriced"
+    return f"{count}, {cost.words(sandbox=plan.sandbox)}" if videos else count
 
 
 def plan_text(plan: Plan) -> str:
@@ -96,6 +119,7 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]
             "take": outcome.take,
             "status": f"{outcome.status} (reused)" if outcome.reused else outcome.status,
             "cost": cost_words(outcome),
+            "estimate": outcome.estimate.words(sandbox=outcome.sandbox) if outcome.estimate else "",
             "why": explanation(outcome),
             "left out": clip(", ".join(option.key for option in outcome.left_out)),
             "video": printable(outcome.url or ""),

@@ -19,7 +19,14 @@ from openrouter_video.request import RunRequest
 
 __all__ = ["dry_plan", "plan_document", "run_plan"]
 
-STYLES = {"refused": "red", "warning": "yellow", "model": "bold", "problem": "yellow", "left out": "yellow"}
+STYLES = {
+    "refused": "red",
+    "warning": "yellow",
+    "model": "bold",
+    "problem": "yellow",
+    "price": "cyan",
+    "left out": "yellow",
+}
 
 
 def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) -> int:
@@ -58,7 +65,8 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
 def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
     """Return the plan for machines; ``refused`` is what there is to say if it could not be made."""
     if plan is None:
-        return {**{key: refused[key] for key in ("status", "asked", "problems")}, "warnings": [], "models": []}
+        said = {key: refused[key] for key in ("status", "asked", "problems", "estimate", "sandbox")}
+        return {**said, "warnings": [], "models": []}
     models = [
         {
             "model": model.model,
@@ -67,6 +75,7 @@ def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
             "left_out": [option.model_dump(mode="json") for option in model.left_out],
             "notes": list(model.notes),
             "problems": [problem.message for problem in model.problems],
+            "estimate": model.estimate.model_dump(mode="json") if model.estimate else None,
         }
         for model in plan.models
     ]
@@ -74,6 +83,8 @@ def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
         "status": "refused" if plan.refused else "planned",
         "asked": plan.asked,
         "problems": [str(problem) for problem in plan.problems],
+        "estimate": plan.estimate.model_dump(mode="json"),
+        "sandbox": plan.sandbox,
         "warnings": list(plan.warnings),
         "models": models,
     }

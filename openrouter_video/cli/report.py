@@ -72,6 +72,9 @@ def details(outcome: Outcome) -> list[Detail]:
             Detail("left out", text, "dim" if text.endswith(FOR_OTHERS) else "yellow")
             for text in group_left_out(outcome.left_out)
         ]
+    if outcome.estimate is not None and outcome.sent is not None:
+        words = outcome.estimate.words(sandbox=outcome.sandbox)
+        lines.append(Detail("estimate", f"{words} ({outcome.estimate.basis})" if outcome.estimate.priced else words))
     if outcome.error:
         _, style = STATUS_STYLES[outcome.status]
         lines.append(Detail("why", clip(outcome.error), style))
@@ -105,6 +108,8 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
         terminal.print()
     show(terminal, result.outcomes)
     total = Text(summary(result.outcomes), "bold" if count_completed(result.outcomes) else "bold red")
+    if result.estimate is not None:
+        total.append(f"; the estimate was {result.estimate}", "not bold")
     if result.sandbox:
         total.append(" (sandbox: nothing was billed)", "not bold cyan")
     terminal.print(total, soft_wrap=True)

@@ -11,7 +11,6 @@ is carried as an observed factor.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 
 from openrouter_video.api import VideoModel
 from openrouter_video.money import MICRO, Bills, Estimate, micro
-from openrouter_video.text import shown
+from openrouter_video.text import printable, shown
 
 __all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "unpriced"]
 
@@ -128,16 +127,16 @@ def estimate(model: VideoModel, body: Mapping[str, Any], bills: Bills | None = N
     try:
         listed = _listed(model, body)
     except _Unpriced as reason:
-        return unpriced(str(reason))
+        return unpriced(printable(str(reason)))
     if bills is not None and bills.ratios:
         return bills.move(listed)
     factor = OBSERVED_FACTORS.get(model.id)
     if factor is None:
         return listed
     low, high = listed.listed or (0, 0)
-    ends = math.floor(low * min(factor, Fraction(1))), math.ceil(high * max(factor, Fraction(1)))
     note = f"a bill was {float(factor):g} times the listed price"
-    observed = Estimate.of(*ends, "observed", (note, *listed.why))
+    ends = low * min(factor, Fraction(1)), high * max(factor, Fraction(1))
+    observed = Estimate.between(*ends, "observed", (note, *listed.why))
     return observed.model_copy(update={"listed_usd": (low / MICRO, high / MICRO)})
 
 
@@ -149,7 +148,7 @@ def _listed(model: VideoModel, body: Mapping[str, Any]) -> Estimate:
     if not whole.high:
         raise _Unpriced("its price list says that it costs nothing; whether that is so is not known")
     why = (*whole.notes, *(_spread(model, prices, body, whole) if whole.high > whole.low else ()))
-    return Estimate.of(math.floor(whole.low * MICRO), math.ceil(whole.high * MICRO), "listed", why)
+    return Estimate.between(whole.low * MICRO, whole.high * MICRO, "listed", map(printable, why))
 
 
 def _reading(model: VideoModel, prices: Prices, body: Mapping[str, Any]) -> Reading:

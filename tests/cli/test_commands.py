@@ -156,6 +156,11 @@ def test_plan_sends_nothing_and_needs_no_key(
     veo, kling, _ = document["models"]
     assert veo["sent"]["provider"]["options"] == {"google-vertex": {"parameters": {"negativePrompt": "text"}}}
     assert kling["left_out"][0]["suggestion"] == "negative_prompt"
+    price = {"low_usd": 0.12, "high_usd": 0.12, "basis": "listed", "why": [], "listed_usd": None}
+    assert (veo["estimate"], document["models"][2]["estimate"]) == (price, None)
+    assert document["estimate"] == price | {"low_usd": 0.456, "high_usd": 0.456}
+    assert "  may cost sandbox $0.12 a video (listed)\n" in said.out
+    assert "in all: 2 videos, sandbox $0.456\n" in said.out
     assert [request.kind for request in sandbox.requests] == ["models", "models"]
 
 

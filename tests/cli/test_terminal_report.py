@@ -22,6 +22,7 @@ from openrouter_video.cli.report import (
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
+from openrouter_video.money import Estimate
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
 from openrouter_video.report import collect_command, group_left_out
 from openrouter_video.stores import open_store
@@ -116,6 +117,10 @@ def test_facts_and_details_say_what_was_got() -> None:
         ("video", "/far/away/orchid/a--one.mp4"),
         ("sent", "with google-vertex options negativePrompt"),
     ]
+    expected = DONE.model_copy(update={"estimate": Estimate.of(120_000, 200_000, "listed")})
+    assert details(expected)[-1][:2] == ("estimate", "$0.12 to $0.20 (listed)")
+    simulated = expected.model_copy(update={"sandbox": True, "estimate": Estimate(why=("nobody knows",))})
+    assert details(simulated)[-1][:2] == ("estimate", "unpriced")
 
 
 def test_where_nothing_was_sent_only_the_reason_counts() -> None:
@@ -137,11 +142,15 @@ def test_a_report_ends_with_the_total_and_the_folder(
 ) -> None:
     """The last lines say how many videos there are, what they cost and where they are, the sandbox included."""
     screen, written = terminal(tty=tty)
-    print_report(screen, run_of(*(one.model_copy(update={"sandbox": True}) for one in (DONE, REFUSED))))
+    outcomes = [one.model_copy(update={"sandbox": True}) for one in (DONE, REFUSED)]
+    expected = Estimate.of(120_000, 200_000, "listed")
+    print_report(screen, run_of(*outcomes).model_copy(update={"estimate": expected}))
     text = written.getvalue()
     assert ("\x1b[" in text) is tty
     *_, total, folder = without_styles(text).splitlines()
-    assert total == "1 of 2 videos, sandbox $0.12, 1 refused (sandbox: nothing was billed)"
+    assert total == (
+        "1 of 2 videos, sandbox $0.12, 1 refused; the estimate was $0.12 to $0.20 (sandbox: nothing was billed)"
+    )
     assert folder == "in /far/away/orchid/"
 
 

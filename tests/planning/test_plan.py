@@ -519,12 +519,64 @@ def test_the_dry_run_as_a_person_reads_it() -> None:
         '    "prompt": "an orchid",\n'
         '    "duration": 4\n'
         "  }\n"
+        "  may cost $0.12 to $0.32 a video (listed: set resolution, generate_audio to narrow it)\n"
         "  note: fallback: the normalized request without options, for negative_prompt\n"
         "  left out: negative_prompt: not allowed: google/veo-3.1-lite allows personGeneration, aspectRatio, "
         "negativePrompt, conditioningScale, enhancePrompt; did you mean negativePrompt?\n"
         "  left out: xai.a: meant for another provider\n"
         "black-forest-labs/flux-video-edit: refused\n"
-        "  it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
+        "  it edits, upscales or animates given material (it lists no durations) and takes no plain prompt\n"
+        "in all: 1 video, $0.12 to $0.32"
+    )
+
+
+AUDIO, KNOWN = "set generate_audio to narrow it", "in the ledger already, and not paid for again"
+PRICES: list[tuple[dict[str, Any], str, str]] = [
+    ({}, f"may cost $0.12 to $0.20 a video (listed: {AUDIO})", "1 video, $0.12 to $0.20"),
+    (
+        {"takes": 3},
+        f"may cost $0.12 to $0.20 a video (listed: {AUDIO}); 3 takes: $0.36 to $0.60",
+        "3 videos, $0.36 to $0.60",
+    ),
+    (
+        {"takes": 3, "known": {(LITE, 2)}, "sandbox": True},
+        f"may cost sandbox $0.12 to $0.20 a video (listed: {AUDIO}); 1 of 3 {KNOWN}",
+        "2 new videos, sandbox $0.24 to $0.40",
+    ),
+    (
+        {"known": {(LITE, 1)}},
+        f"may cost $0.12 to $0.20 a video (listed: {AUDIO}); 1 of 1 {KNOWN}",
+        "0 new videos",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "each", "together"), PRICES)
+def test_what_a_plan_says_of_prices(more: dict[str, Any], each: str, together: str) -> None:
+    """Of one video and of those that are still to be paid, together and in all."""
+    settings = {"duration": 4, "resolution": "720p"}
+    plan = plan_for([LITE], settings, takes=more.pop("takes", 1)).model_copy(update=more)
+    lines = plan_text(plan).splitlines()
+    assert [line for line in lines if "cost" in line or line.startswith("in all")] == [
+        f"  {each}",
+        f"in all: {together}",
+    ]
+
+
+def test_what_a_plan_says_of_what_has_no_price() -> None:
+    """Why, and that the sum is not all."""
+    request = parse_request("an orchid", {"duration": 4})
+    unpriced = VideoModel(id="acme/film", supported_durations=(4,))
+    catalog = Catalog(models=(*OFFERED.models, unpriced))
+    assert plan_text(plan_videos(request, [unpriced.id], catalog)).splitlines()[-2:] == [
+        "  unpriced: the API lists no price for it",
+        "in all: 1 video, unpriced",
+    ]
+    both = plan_text(plan_videos(request, [LITE, unpriced.id], catalog, takes=2)).splitlines()
+    assert both[-1] == "in all: 4 videos, $0.24 or more, since some are unpriced"
+    run = RunRequest(request, (unpriced.id,), assumed_usd={"acme/*": 0.5})
+    assert "  may cost $0.50 a video (assumed by 'acme/*'; the API lists no price for it)" in plan_text(
+        plan_run(run, catalog)
     )
 
 
@@ -554,7 +606,7 @@ def test_the_dry_run_cannot_steer_a_terminal() -> None:
     prompt = "a\x9b2J\u202eb\U000e0001"
     text = plan_text(plan_videos(parse_request(prompt), [MINI], OFFERED))
     assert all(character.isprintable() or character == "\n" for character in text)
-    assert json.loads(text.partition("\n")[2])["prompt"] == prompt
+    assert json.loads(text.partition("\n")[2].rpartition("  may cost")[0])["prompt"] == prompt
 
 
 def test_the_takes_of_a_plan() -> None:

@@ -283,7 +283,8 @@ def _hostile_catalog(hostile: str) -> Catalog:
     lists = ["supported_resolutions", "supported_aspect_ratios", "supported_sizes", "supported_frame_images"]
     words = {name: [hostile, "720p"] for name in (*lists, "allowed_passthrough_parameters")}
     entry = {"id": "a/b", "name": hostile, "canonical_slug": hostile, "supported_durations": [4], **words}
-    return parse_catalog({"data": [entry, {"id": hostile, "supported_durations": [4]}, {"id": hostile * 2}]})
+    priced = entry | {"pricing_skus": {hostile: "1"}}
+    return parse_catalog({"data": [priced, {"id": hostile, "supported_durations": [4]}, {"id": hostile * 2}]})
 
 
 @EVERY_TEXT
@@ -295,7 +296,7 @@ def test_a_plan_is_shown_line_by_line(hostile: str, policy: str) -> None:
     request = parse_request(f"p {hostile}", {"resolution": "720p"}, options, policy, slugs)
     plan = plan_videos(request, ["a/b"], _hostile_catalog(hostile))
     assert is_safe(plan_text(plan))
-    ours = re.compile(r"(refused: |warning: |nothing is sent|a/b: |  )")
+    ours = re.compile(r"(refused: |warning: |nothing is sent|a/b: |in all: |  )")
     assert all(ours.match(line) for line in plan_text(plan).split("\n"))
     body = re.search(r"^  \{\n.*?^  \}$", plan_text(plan), re.MULTILINE | re.DOTALL)
     if body is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from openrouter_video.money import Estimate
 from openrouter_video.outcome import LeftOut, Outcome, summary
 from openrouter_video.report import collect_command, explanation, final_line, interruption_message, table_rows
 
@@ -18,6 +19,7 @@ DONE = Outcome(
     width=1280,
     height=720,
     cost_usd=0.0525,
+    estimate=Estimate.of(50_000, 60_000, "listed"),
     elapsed_seconds=61.26,
 )
 HOSTILE = Outcome(
@@ -34,12 +36,13 @@ def test_one_row_per_video_with_the_same_columns() -> None:
     """Empty where there is nothing to say; what a person must know comes first."""
     done, open_row = table_rows([DONE, HOSTILE])
     assert list(done) == list(open_row)
-    assert list(done)[:5] == ["model", "take", "status", "cost", "why"]
+    assert list(done)[:5] == ["model", "take", "status", "cost", "estimate"]
     assert done == {
         "model": "google/veo-3.1-lite",
         "take": 1,
         "status": "completed (reused)",
         "cost": "$0.0525 paid before",
+        "estimate": "$0.05 to $0.06",
         "seconds": 4.0,
         "size": "1280x720",
         "waited": 61.3,
