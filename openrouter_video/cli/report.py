@@ -15,12 +15,14 @@ from rich.text import Text
 
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
+from openrouter_video.money import dollars
 from openrouter_video.outcome import FanOut, Outcome, count_completed, summary
-from openrouter_video.report import FOR_OTHERS, cost_words, group_left_out
+from openrouter_video.planning import Plan, priced_rows
+from openrouter_video.report import FOR_OTHERS, cost_words, group_left_out, in_all
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable
 
-__all__ = ["Detail", "asked_line", "details", "facts", "folder_of", "print_report", "shown_path"]
+__all__ = ["Detail", "asked_line", "beforehand", "details", "facts", "folder_of", "print_report", "shown_path"]
 
 
 class Detail(NamedTuple):
@@ -46,6 +48,21 @@ def asked_line(asked: Mapping[str, Any]) -> str:
     models, takes = len(asked.get("models", ())), asked.get("takes", 1)
     words.append(f"{models} model{'s' * (models != 1)}" + (f", {takes} takes each" if takes > 1 else ""))
     return clip(", ".join(words))
+
+
+def beforehand(asked: Mapping[str, Any], plan: Plan | None) -> list[str]:
+    """Return what was asked and what it may cost at most, then each model's part; without a plan no price is known.
+
+    The ledger has not been asked by then, and what it knows already is not paid for again.
+    """
+    rows = priced_rows(plan) if plan else []
+    if plan is None or not rows:
+        return [asked_line(asked)]
+    most = plan.estimate.high_usd
+    cost = f"may cost up to {dollars(most, sandbox=plan.sandbox)}" if most is not None else in_all(plan)
+    width = max(len(row.model) for row in rows)
+    each = [f"  {row.model.ljust(width)}  {row.together}" for row in rows] if len(rows) > 1 else []
+    return [f"{asked_line(asked)}; {cost}", *each]
 
 
 def facts(outcome: Outcome) -> tuple[str, str, str, str]:

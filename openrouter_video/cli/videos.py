@@ -26,7 +26,7 @@ from openrouter_video.cli.options import PlaceOptions, RunOptions
 from openrouter_video.cli.plan import dry_plan
 from openrouter_video.cli.prefect_server import start_prefect
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
-from openrouter_video.cli.report import asked_line, print_report
+from openrouter_video.cli.report import beforehand, print_report
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message, queued_requests
 from openrouter_video.cli.terminal import Terminal, print_json
@@ -96,7 +96,7 @@ def make_videos(
             raise ConfigurationError("--sandbox and --credentials contradict each other: a sandbox has its own key")
         with exit_message(message), embedded_sandbox(options.sandbox, terminal):
             plan = check_run(request, os.environ)
-            terminal.announce(f"{clip(request.request.prompt)}\n{asked_line(asked)}")
+            terminal.announce("\n".join([clip(request.request.prompt), *beforehand(asked, plan)]))
             start_prefect(terminal.announce, verbose=options.verbose)
             view = LiveView(terminal, animated=terminal.animated and not options.verbose)
             view.expect(planned_lines(plan) if plan else ())

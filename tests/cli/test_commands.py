@@ -409,14 +409,21 @@ def test_fan_out_reports_each_video_as_plain_lines(command: Command, sandbox: Sa
     said = command("fan-out", PROMPT, *models, *SMALL, "--provider-options", options, "--min-success", "2")
     assert said.code == 0
     lines = said.out.splitlines()
-    assert lines[:2] == [PROMPT, "4 s, 720p, 16:9, no audio, 3 models"]
+    assert lines[:4] == [
+        PROMPT,
+        "4 s, 720p, 16:9, no audio, 3 models; may cost up to sandbox $0.5241",
+        f"  {SEEDANCE}  $0.2842 to $0.4041",
+        f"  {VEO}          $0.12",
+    ]
     assert any(line.startswith(f"{VEO}: completed, 4 s 1280x720, sandbox $0.12") for line in lines)
     video = next(line for line in lines if line.startswith("  video: videos/") and "veo" in line)
     assert Path(video.removeprefix("  video: ")).stat().st_size > 1000
     assert "  sent: with google-vertex options negativePrompt" in lines
     assert "  left out: google-vertex.negativePrompt: meant for another provider" in lines
     assert any("it supports 5, 10 s" in line for line in lines)
-    assert lines[-2].startswith("2 of 3 videos, $")
+    assert "  estimate: sandbox $0.12 (listed)" in lines
+    assert lines[-2].startswith("2 of 3 videos, sandbox $0.")
+    assert "; the estimate was $0.4042 to $0.5241" in lines[-2]
     assert lines[-1].startswith("in videos/a-white-orchid-blooming-")
     assert "\x1b" not in said.out
 
