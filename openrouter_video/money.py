@@ -17,7 +17,7 @@ __all__ = ["MICRO", "Basis", "Bills", "Estimate", "dollars", "micro", "total_est
 MICRO = 1_000_000
 """Micro-dollars in a dollar. The low end of an estimate is rounded down to a whole one, the high end up."""
 
-SMALL = 0.01
+SMALL = 0.001
 """Below this an amount is written with all its digits: it is never shown as nothing."""
 
 Basis = Literal["listed", "observed", "assumed", "unpriced"]
@@ -129,8 +129,8 @@ def total_estimate(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def _step(amount: Fraction) -> int:
-    """Return to how many micro-dollars an end is rounded: a cent from a dollar on, then a hundredth of one."""
-    return MICRO // 100 if amount >= MICRO else 100 if amount >= MICRO // 100 else 1
+    """Return to how many micro-dollars an end is rounded, so that ``dollars`` shows all of it."""
+    return 100 if amount >= SMALL * MICRO else 1
 
 
 def micro(usd: float) -> int:

@@ -43,7 +43,7 @@ Exit codes: 0 as many videos as asked, 1 fewer, 2 refused before anything was
   spent, 130 interrupted."""
 
 MODELS = """Examples:
-  openrouter-video models                        every video model
+  openrouter-video models                        every model, its price per second
   openrouter-video models veo                    those with veo in their id
   openrouter-video models 'alibaba/wan-*' --json"""
 

@@ -9,7 +9,7 @@ from openrouter_video.planning.dry_run import dry_run
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_videos, replan_options
-from openrouter_video.planning.pricing import mode_of
+from openrouter_video.planning.pricing import mode_of, price_per_second
 
 __all__ = [
     "ModelPlan",
@@ -26,6 +26,7 @@ __all__ = [
     "named_options",
     "needs_approval",
     "plan_videos",
+    "price_per_second",
     "priced_rows",
     "replan_options",
     "spans",

@@ -22,7 +22,7 @@ from openrouter_video.api import VideoModel
 from openrouter_video.money import MICRO, Bills, Estimate, micro
 from openrouter_video.text import printable, shown
 
-__all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "unpriced"]
+__all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "price_per_second", "unpriced"]
 
 OBSERVED_FACTORS: Mapping[str, Fraction] = {"alibaba/wan-3.0": Fraction("2.125")}
 """What a recorded bill was, over what the list says, where no reading of the list explains it."""
@@ -138,6 +138,20 @@ def estimate(model: VideoModel, body: Mapping[str, Any], bills: Bills | None = N
     ends = low * min(factor, Fraction(1)), high * max(factor, Fraction(1))
     observed = Estimate.between(*ends, "observed", (note, *listed.why))
     return observed.model_copy(update={"listed_usd": (low / MICRO, high / MICRO)})
+
+
+def price_per_second(model: VideoModel) -> Estimate:
+    """Return what a second of a video may cost that is made from a prompt alone, by the cheapest and dearest choice.
+
+    A fixed part counts most in the shortest video, so that this one and the longest stand for all between them.
+    """
+    lengths = dict.fromkeys((model.durations[0], model.durations[-1])) if model.durations else [1]
+    found = [(estimate(model, {"duration": seconds}), seconds) for seconds in lengths]
+    ends = [(Fraction(one.low, seconds), Fraction(one.high, seconds)) for one, seconds in found if one.low and one.high]
+    first = found[0][0]
+    if not first.priced:
+        return first
+    return Estimate.between(min(low for low, _ in ends), max(high for _, high in ends), first.basis, first.why)
 
 
 def _listed(model: VideoModel, body: Mapping[str, Any]) -> Estimate:

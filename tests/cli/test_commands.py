@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from openrouter_video.api.client import Timeouts
 from openrouter_video.cli import main
+from openrouter_video.cli.terminal import Terminal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import Outcome
@@ -85,11 +87,30 @@ def test_models_needs_no_key(command: Command, sandbox: Sandbox, monkeypatch: py
     monkeypatch.delenv("OPENROUTER_API_KEY")
     said = command("models", "VEO-3.1-lite")
     header, row = said.out.splitlines()
-    assert header.split("\t") == ["model", "seconds", "resolutions", "ratios", "audio", "options"]
+    assert header.split("\t") == ["model", "seconds", "resolutions", "ratios", "audio", "options", "price"]
     assert row.split("\t")[:5] == [VEO, "4, 6, 8", "720p 1080p", "16:9 9:16", "yes"]
+    assert row.split("\t")[-1] == "$0.03-0.08/s"
     assert "negativePrompt" in row
     assert len(command("models").out.splitlines()) == 31
-    assert [model["id"] for model in command("models", "google/*lite", "--json").document["models"]] == [VEO]
+    (model,) = command("models", "google/*lite", "--json").document["models"]
+    price = model["price_per_second"]
+    assert (model["id"], price["low_usd"], price["high_usd"], price["basis"]) == (VEO, 0.03, 0.08, "listed")
+    assert price["why"] == ["set resolution, generate_audio to narrow it"]
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_the_list_of_models_fits_a_terminal(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """The line with the price is never broken; what is unpriced says so."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(Terminal, "is_terminal", True)
+    lines = command("models").out.splitlines()
+    heads = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines if not line.startswith("    ")]
+    assert len(heads) == 30
+    assert sum("/s" in line for line in heads) == 26
+    assert sum("unpriced" in line for line in heads) == 4
+    assert max(map(len, heads)) <= 80
 
 
 def test_models_without_a_match_names_the_nearest(command: Command, sandbox: Sandbox) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from openrouter_video.api import Catalog, VideoModel, parse_catalog
 from openrouter_video.money import Bills, Estimate, total_estimate
-from openrouter_video.planning.pricing import assume, estimate, mode_of, unpriced
+from openrouter_video.planning.pricing import assume, estimate, mode_of, price_per_second, unpriced
 
 FRAME = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}, "frame_type": "first_frame"}
 LAST = FRAME | {"frame_type": "last_frame"}
@@ -97,7 +97,7 @@ def test_every_model_of_the_catalogue_has_an_interval_or_a_reason(model: VideoMo
 
 
 TABLE: list[tuple[str, str, dict[str, Any], float, float]] = [
-    ("the open choice of everything", "bytedance/seedance-2.0", {}, 0.1421, 30.38),
+    ("the open choice of everything", "bytedance/seedance-2.0", {}, 0.1421, 30.3703),
     ("two rows, neither more specific", "kwaivgi/kling-v3.0-std", {"duration": 5, "generate_audio": True}, 0.42, 0.63),
     (
         "a price for sound only: else the bare row",
@@ -387,3 +387,40 @@ def test_more_never_costs_less(case: tuple[VideoModel, dict[str, Any]], data: st
         found = estimate(model, larger)
         assert (found.low or 0) >= (less.low or 0), larger
         assert (found.high or 0) >= (less.high or 0), larger
+
+
+@pytest.mark.parametrize(
+    ("model", "low", "high", "basis"),
+    [
+        ("alibaba/happyhorse-1.1", 0.0988, 0.1278, "listed"),
+        ("alibaba/wan-2.7", 0.1, 0.1, "listed"),
+        ("alibaba/wan-3.0", 0.05, 0.425, "observed"),
+        ("bytedance/seedance-1-5-pro", 0.006, 0.2046, "listed"),
+        ("runway/aleph-2", None, None, "unpriced"),
+    ],
+)
+def test_the_price_of_a_second(model: str, low: float | None, high: float | None, basis: str) -> None:
+    """From the cheapest to the dearest choice, of a video that is made from a prompt."""
+    offered = CATALOG.get(model)
+    assert offered is not None
+    found = price_per_second(offered)
+    assert (found.low_usd, found.high_usd, found.basis) == (low, high, basis)
+
+
+def test_the_price_of_a_second_has_a_share_of_what_is_fixed() -> None:
+    """Of a least amount, the shortest video bears the most."""
+    model = model_with({"duration_seconds": "0.1", "minimum_cents_per_generation": "60"})
+    found = price_per_second(model)
+    assert (found.low_usd, found.high_usd) == (0.1, 0.15)
+
+
+def test_token_prices_need_pixels() -> None:
+    """By the listed sizes where no resolution is listed; without either nobody can count them."""
+    tokens = {"video_tokens": "0.00001"}
+    sized = model_with(tokens, supported_resolutions=None, supported_sizes=["640x640"])
+    assert estimate(sized, {"duration": 4}).why == ("charged by pixels and frames, whose number only the video tells",)
+    odd = model_with(tokens, supported_resolutions=["best"], supported_sizes=["640x640"])
+    assert estimate(odd, {"duration": 4}).high == estimate(sized, {"duration": 4}).high
+    assert estimate(odd, {"duration": 4, "size": "640x640"}).priced
+    unknown = estimate(model_with(tokens, supported_resolutions=None), {"duration": 4})
+    assert unknown.why == ("it is charged by pixels, and how many it renders is not listed",)
