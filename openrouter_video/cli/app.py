@@ -257,6 +257,23 @@ def ledger_repair(*, place: LedgerOptions = DEFAULT_LEDGER) -> int:
     return repair_journal(place)
 
 
+@ledger_app.command(name="export", help_epilogue=help_texts.EXPORT)
+def ledger_export(
+    *,
+    to: Annotated[str | None, Parameter(help="File to write: a path or any fsspec URL. Default: stdout.")] = None,
+    form: Annotated[
+        Literal["jsonl", "csv", "parquet"],
+        Parameter(name="--format", help="Parquet needs the extra [parquet].", show_default=True),
+    ] = "jsonl",
+    place: LedgerOptions = DEFAULT_LEDGER,
+) -> int:
+    """Write one flat row per video that was ever submitted, whatever became of it, for DuckDB or a spreadsheet."""
+    from openrouter_video.cli.ledger_export import export
+
+    refuse_blanks(place)
+    return export(place, to, form, datetime.now(UTC))
+
+
 @app.command(help_epilogue=help_texts.SANDBOX)
 def sandbox(
     *,

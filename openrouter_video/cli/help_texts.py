@@ -87,6 +87,12 @@ LIST = """Examples:
   openrouter-video ledger list --all --json
   openrouter-video ledger settle 4f1c --job gen-vid-1790983457-abc"""
 
+EXPORT = """Examples:
+  openrouter-video ledger export --to videos.jsonl
+  openrouter-video ledger export --format parquet --to s3://bucket/videos.parquet
+
+Exit codes: 0 everything was read, 1 a record could not be, 2 refused."""
+
 SETTLE = """Examples:
   openrouter-video ledger settle 4f1c --job gen-vid-1790983457-abc
                                                  it was found at OpenRouter

@@ -16,9 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from openrouter_video.text import printable_json
+from openrouter_video.text import printable, printable_json
 
-__all__ = ["Terminal", "prepare_streams", "print_json"]
+__all__ = ["Terminal", "prepare_streams", "print_bytes", "print_json"]
 
 UTF_8 = {"utf-8", "utf8", "utf_8"}
 
@@ -58,6 +58,17 @@ def print_json(value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=(sys.stdout.encoding or "").lower() not in UTF_8)
     try:
         sys.stdout.write(printable_json(text) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_for_good(sys.stdout)
+
+
+def print_bytes(data: bytes) -> None:
+    """Write data on stdout as it is, in whatever encoding; on a terminal, text in which nothing can steer it."""
+    try:
+        if sys.stdout.isatty():
+            data = "\n".join(map(printable, data.decode(errors="replace").split("\n"))).encode()
+        sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except BrokenPipeError:
         _close_for_good(sys.stdout)

@@ -20,6 +20,7 @@ from openrouter_video.api.catalog import VideoModel
 from openrouter_video.api.job import JobStatus
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.cli import main
+from openrouter_video.cli.export_rows import COLUMNS
 from openrouter_video.flows import collect_videos, fan_out_video, generate_video
 from openrouter_video.ledger.records import Claim, EntryState
 from openrouter_video.limits import Limits
@@ -41,6 +42,7 @@ COMMANDS = (
     "ledger list",
     "ledger settle",
     "ledger repair",
+    "ledger export",
     "spend",
     "sandbox",
 )
@@ -175,6 +177,7 @@ def test_the_states_and_fields_of_the_ledger() -> None:
     assert set(get_args(OutcomeStatus)) | {"in flight", "begun", "unreadable"} <= told
     assert set(Table("ledger", "Records", 2).names()) == set(Claim.model_fields)
     assert Table("ledger", "An outcome, field by field").names() == list(Outcome.model_fields)
+    assert set(Table("ledger", "The ledger as a table").names()) == set(COLUMNS)
 
 
 def test_what_the_api_says() -> None:

@@ -46,7 +46,7 @@ def tables_with(text: str) -> set[str]:
     path = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value()).partition("///")[2]
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as database:
         names = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
-        rows = {name: list(database.execute(f'select * from "{name}"')) for name in names}  # noqa: S608
+        rows = {name: list(database.execute(f'select * from "{name}"')) for name in names}
     return {name for name, found in rows.items() if text in repr(found)}
 
 

@@ -1,0 +1,102 @@
+"""``ledger export``: one flat row per video, as JSON Lines, CSV or Parquet, on stdout or to a file in any store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Literal
+
+from openrouter_video.cli.export_rows import COLUMNS, Row, as_csv, as_json_lines, row_of, row_of_outcome
+from openrouter_video.cli.ledger import open_ledger
+from openrouter_video.cli.options import LedgerOptions
+from openrouter_video.cli.terminal import Terminal, print_bytes
+from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
+from openrouter_video.ledger import read_all
+from openrouter_video.run import unreadable, why_unreadable
+from openrouter_video.stores import open_store, parse_store_url, safe_url
+from openrouter_video.text import printable
+
+__all__ = ["Format", "export"]
+
+Format = Literal["jsonl", "csv", "parquet"]
+
+
+def export(place: LedgerOptions, to: str | None, form: Format, now: datetime) -> int:
+    """Export a ledger; 1 if some of its records could not be read, which the rows say too, else 0.
+
+    Raises:
+        RequestRefused, ConfigurationError: if nothing can be written like this.
+        LedgerError, StorageError: if the ledger cannot be read, or the file not be written.
+    """
+    encode, stderr = _encoder(form), Terminal(stderr=True)
+    target = _target(to) if to is not None else None
+    if target is None and form == "parquet" and sys.stdout.isatty():
+        raise RequestRefused([Problem("to", "parquet is not text for a terminal; give --to FILE")])
+    with open_ledger(place, stderr.announce) as ledger:
+        reading = read_all(ledger)
+    rows = [row_of(entry, now) for entry in reading.entries if entry.attempt > 0]
+    rows += [row_of_outcome(unreadable(one.key, one.reason)) for one in reading.unreadable]
+    if target is None:
+        print_bytes(encode(rows))
+    else:
+        folder, name = target
+        with closing(open_store(folder)) as store:
+            store.write_bytes(name, encode(rows))
+            where = store.url_of(name)
+        stderr.announce(f"{len(rows):,} row{'s' * (len(rows) != 1)} of {printable(ledger.url)} in {printable(where)}")
+    for one in reading.unreadable:
+        stderr.announce(printable(f"{one.key}: {why_unreadable(one.reason)}"))
+    return 1 if reading.unreadable else 0
+
+
+def _target(to: str) -> tuple[str, str]:
+    """Return the folder and the name of the file to write.
+
+    Raises:
+        RequestRefused: if it names no file, or one that nobody would ever see.
+        ConfigurationError: if it is no URL of a store.
+    """
+    folder, slash, name = to.rpartition("/")
+    if not name or name in {".", ".."} or folder.endswith(":/"):
+        raise RequestRefused([Problem("to", f"--to {safe_url(to)} names a folder; give the file too")])
+    if parse_store_url(to).ends_with_the_process:
+        raise RequestRefused([Problem("to", f"--to {safe_url(to)} ends with this command; give a lasting place")])
+    return folder or slash or ".", name
+
+
+def _encoder(form: Format) -> Callable[[Sequence[Row]], bytes]:
+    return {"jsonl": as_json_lines, "csv": as_csv}.get(form) or _parquet_encoder()
+
+
+def _parquet_encoder() -> Callable[[Sequence[Row]], bytes]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 (an extra)
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        cure = 'pip install "prefect-openrouter-video[parquet]"'
+        raise ConfigurationError(
+            f"What writes Parquet is not installed: {cure}. Or give --format csv or jsonl"
+        ) from None
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    kinds[datetime] = pa.timestamp("ms", tz="UTC")
+    times = [name for name, kind in COLUMNS.items() if kind is datetime]
+
+    def encode(rows: Sequence[Row]) -> bytes:
+        typed = [{**row, **{name: _moment(row[name]) for name in times}} for row in rows]
+        table = pa.Table.from_pylist(typed, schema=pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()]))
+        parquet.write_table(table, written := BytesIO())
+        return written.getvalue()
+
+    return encode
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a recorded time; None for one that somebody has edited into something that is none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
