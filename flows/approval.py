@@ -81,7 +81,7 @@ class Approval:
         answer = await _ask(plan, self._above_usd, question)
         if not answer.yes:
             _refuse_by(answer.note)
-        get_run_logger().info("Answered yes%s", _in_words(answer.note))
+        get_run_logger().info("Answered yes%s", _said(answer.note))
         self._given.append(question)
         return not answer.waited
 
@@ -154,11 +154,11 @@ def _can_be_suspended() -> bool:
 
 
 def _refuse_by(note: str) -> NoReturn:
-    _refuse(f"the question whether it may spend this was answered no{_in_words(note)}")
+    _refuse(f"the question whether it may spend this was answered no{_said(note)}")
 
 
-def _in_words(note: str) -> str:
-    return f", in the words {shown(note.strip())}" if note.strip() else ""
+def _said(note: str) -> str:
+    return f": {shown(note.strip())}" if note.strip() else ""
 
 
 def _refuse(message: str) -> NoReturn:

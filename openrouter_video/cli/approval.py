@@ -42,18 +42,18 @@ def approve(plan: Plan, above_usd: float, *, view: LiveView, yes: bool) -> Answe
         terminal.print(_table(plan))
         terminal.print(Text(QUESTION), end="")
         said = _line().strip().lower()
-    return Answer(yes=said in {"y", "yes"}, note="at the terminal")
+    return Answer(yes=said in {"y", "yes"})
 
 
 def _table(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("model", "videos", "each", "together", ""):
+    for name in ("model", "videos", "each", "together"):
         table.add_column(name, justify="right" if name == "videos" else "left")
     rows = priced_rows(plan)
     for row in rows:
-        table.add_row(*map(Text, (row.model, str(row.videos), row.each, row.together, row.why)))
+        table.add_row(*map(Text, (row.model, str(row.videos), row.each, row.together)))
     if len(rows) > 1:
-        table.add_row("in all", str(sum(row.videos for row in rows)), "", str(plan.estimate), "", style="bold")
+        table.add_row("in all", str(sum(row.videos for row in rows)), "", str(plan.estimate), style="bold")
     return table
 
 

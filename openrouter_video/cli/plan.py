@@ -13,9 +13,10 @@ from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import VideoError
-from openrouter_video.planning import Plan, dry_run, hold_to_ceiling
+from openrouter_video.planning import Plan, asked_words, dry_run, hold_to_ceiling, needs_approval
 from openrouter_video.report import VERDICTS, plan_lines
 from openrouter_video.request import RunRequest
+from openrouter_video.run import approval_threshold
 
 __all__ = ["dry_plan", "plan_document", "run_plan"]
 
@@ -37,15 +38,20 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
         asked = run.asked()
         with embedded_sandbox(sandbox, terminal):
             plan = dry_plan(run, os.environ)
+            above = approval_threshold(run.approve_above_usd, None, os.environ)
     except VideoError as error:
         tell_refusal(error)
         if as_json:
-            print_json(plan_document(None, refused_run(asked, error).model_dump(mode="json")))
+            refused = refused_run(asked, error).model_dump(mode="json")
+            print_json({**plan_document(None, refused), "needs_approval": False})
         return EXIT_REFUSED
+    asks = asked_words(plan, above) if above is not None and needs_approval(plan, above) else None
     if as_json:
-        print_json(plan_document(plan, {}))
+        print_json({**plan_document(plan, {}), "needs_approval": asks is not None})
     else:
         _print_plan(terminal, plan)
+        if asks and not plan.refused:
+            terminal.print(Text(asks, "bold"), soft_wrap=True)
     return EXIT_REFUSED if plan.refused else 0
 
 

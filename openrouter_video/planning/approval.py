@@ -22,9 +22,8 @@ __all__ = ["Question", "asked_words", "form_text", "needs_approval", "priced_row
 KEY = re.compile(r"approve-(?P<plan>[0-9a-f]{32})-(?P<most>[0-9]{1,18})-(?P<unpriced>[0-9]{1,6})")
 MOST_ROWS = 40
 ANSWERS = (
-    "**yes** goes on as long as the same requests cost no more than this; if they cost more by then, it is asked "
-    "again. **no** ends the run, and nothing is spent. Without an answer until {until} the run ends as failed, and "
-    "nothing is spent."
+    "**yes**: it goes on; if the same requests cost more by then, it asks again. **no**, or no answer until {until}: "
+    "the run ends as failed, and nothing is spent."
 )
 # What Markdown or HTML would take for more than text.
 MARKUP = re.compile(r"([\\`*_{}\[\]()<>#~|&!$])")
@@ -78,7 +77,6 @@ class PricedRow(NamedTuple):
     videos: int
     each: str
     together: str
-    why: str
 
 
 def needs_approval(plan: Plan, above_usd: float | None) -> bool:
@@ -100,38 +98,39 @@ def asked_words(plan: Plan, above_usd: float) -> str:
 
 
 def priced_rows(plan: Plan) -> list[PricedRow]:
-    """Return what each model may cost that the run pays for, the dearest first."""
-    paying = sorted(plan.paying, key=lambda model: -(plan.cost_of(model).high or math.inf))
+    """Return what each model may cost that the run pays for, the dearest first; of an unpriced one with the reason."""
+    costs = [(model, plan.cost_of(model)) for model in plan.paying]
     return [
         PricedRow(
             clip(model.model),
             plan.new_takes(model),
             str(model.estimate),
-            str(plan.cost_of(model)),
-            clip("; ".join(model.estimate.why)) if model.estimate else "",
+            str(cost) if cost.priced else clip(f"unpriced: {'; '.join(cost.why)}"),
         )
-        for model in paying
+        for model, cost in sorted(costs, key=lambda row: -(row[1].high or math.inf))
     ]
 
 
 def form_text(plan: Plan, above_usd: float, until: datetime) -> str:
-    """Return what stands above the form, in Markdown: why, the plan with its prices, and what an answer does."""
+    """Return what stands above the form, in Markdown: why, the plan with its prices, and what an answer does.
+
+    Two columns only: Prefect's page shows it in a narrow window, above the fields.
+    """
     rows = priced_rows(plan)
-    more = rows[MOST_ROWS:]
-    table = [_cells(row.model, str(row.videos), row.each, row.together, row.why) for row in rows[:MOST_ROWS]]
+    more, videos = rows[MOST_ROWS:], sum(row.videos for row in rows)
+    table = [_cells(f"{row.model} × {row.videos}", row.together) for row in rows[:MOST_ROWS]]  # noqa: RUF001
     if more:
-        table.append(_cells(f"and {len(more)} more", str(sum(row.videos for row in more)), "", "", ""))
-    in_all = f"| **in all** | **{sum(row.videos for row in rows)}** | | **{_plain(str(plan.estimate))}** | |"
+        table.append(_cells(f"and {len(more)} models more", "see the run's log"))
     return "\n".join(
         [
             f"**{_plain(asked_words(plan, above_usd))}**\n",
             f"Prompt: {_plain(clip(str(plan.asked.get('prompt', ''))))}\n",
-            "| model | videos | each | together | |",
-            "|---|---:|---|---|---|",
+            "| model | may cost |",
+            "|---|---|",
             *table,
-            in_all,
+            f"| **{videos} video{'s' * (videos != 1)}** | **{_plain(str(plan.estimate))}** |",
             "",
-            ANSWERS.format(until=f"{until:%d %B %Y, %H:%M} UTC"),
+            ANSWERS.format(until=f"{until:%Y-%m-%d %H:%M} UTC"),
         ]
     )
 

@@ -141,6 +141,9 @@ def test_without_a_terminal_nobody_is_asked(
     """The refusal names the option that answers; the lowest of the amounts that are set holds."""
     words = ("generate", PROMPT, "--model", VEO, *SMALL)
     monkeypatch.setenv("OPENROUTER_VIDEO_APPROVE_ABOVE_USD", "0.1")
+    planned = ("plan", *words[1:], "--approve-above-usd", "5")
+    assert "above $0.10 (approve_above_usd) it needs somebody's yes." in command(*planned).out
+    assert command(*planned, "--json").document["needs_approval"] is True
     said = command(*words, "--approve-above-usd", "5", "--json")
     assert (said.code, said.document["status"]) == (2, "refused")
     assert (

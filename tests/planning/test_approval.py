@@ -135,9 +135,9 @@ def test_the_rows_begin_with_what_costs_most() -> None:
     plan = planned("a/cheap", "a/unknown", "a/dear", takes=2)
     plan = plan.model_copy(update={"known": frozenset({("a/cheap", 1)})})
     assert priced_rows(plan) == [
-        ("a/unknown", 2, "unpriced", "unpriced", "the API lists no price for it"),
-        ("a/dear", 2, "$2.00", "$4.00", ""),
-        ("a/cheap", 1, "$0.40", "$0.40", ""),
+        ("a/unknown", 2, "unpriced", "unpriced: the API lists no price for it"),
+        ("a/dear", 2, "$2.00", "$4.00"),
+        ("a/cheap", 1, "$0.40", "$0.40"),
     ]
 
 
@@ -148,16 +148,15 @@ def test_the_form_shows_the_plan_as_a_table() -> None:
         "",
         "Prompt: p",
         "",
-        "| model | videos | each | together | |",
-        "|---|---:|---|---|---|",
-        r"| a/dear | 2 | \$2.00 | \$4.00 |  |",
-        r"| a/cheap | 2 | \$0.40 | \$0.80 |  |",
-        r"| **in all** | **4** | | **\$4.80** | |",
+        "| model | may cost |",
+        "|---|---|",
+        r"| a/dear × 2 | \$4.00 |",  # noqa: RUF001
+        r"| a/cheap × 2 | \$0.80 |",  # noqa: RUF001
+        r"| **4 videos** | **\$4.80** |",
         "",
         (
-            "**yes** goes on as long as the same requests cost no more than this; if they cost more by then, it is "
-            "asked again. **no** ends the run, and nothing is spent. Without an answer until 03 December 2026, 14:05 "
-            "UTC the run ends as failed, and nothing is spent."
+            "**yes**: it goes on; if the same requests cost more by then, it asks again. **no**, or no answer until "
+            "2026-12-03 14:05 UTC: the run ends as failed, and nothing is spent."
         ),
     ]
 
@@ -167,8 +166,8 @@ def test_a_form_of_many_models_stays_short() -> None:
     models = {f"a/{number}": "0.1" for number in range(100)}
     text = form_text(planned(*models, prices=dict(models)), 1, UNTIL)
     assert text.count("\n| a/") == 40
-    assert "| and 60 more | 60 |" in text
-    assert "**100**" in text
+    assert "| and 60 models more | see the run's log |" in text
+    assert "**100 videos**" in text
 
 
 def test_words_of_others_are_no_markup_in_the_form() -> None:

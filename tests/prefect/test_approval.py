@@ -17,7 +17,7 @@ from prefect import flow, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions, FlowRun
-from prefect.exceptions import Pause
+from prefect.exceptions import FlowPauseTimeout, NotPausedError, Pause
 from prefect.flow_runs import aresume_flow_run, resume_flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
@@ -25,7 +25,7 @@ from flows import generate_video
 from openrouter_video.errors import RequestRefused
 from openrouter_video.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
-from tests.support.flow_processes import Errand, FlowProcess, environment_of
+from tests.support.flow_processes import Errand, FlowProcess, Work, environment_of
 from tests.support.prefect_servers import PrefectServer, prefect_home
 
 VEO = "google/veo-3.1-lite"
@@ -70,6 +70,12 @@ async def asked(run_id: UUID | str) -> str:
 # ---- A deployment ----------------------------------------------------------------------------------------------------
 
 
+async def begin_impatiently(errand: Errand) -> list[dict[str, Any]]:
+    """Do as ``begin_as_a_worker``, and wait a second for an answer."""
+    with using_limits(Limits(approval_seconds=1)):
+        return await begin_as_a_worker(errand)
+
+
 async def begin_as_a_worker(errand: Errand) -> list[dict[str, Any]]:
     """Run a flow run that the server knows, to its end or to its suspension."""
     from prefect.flow_engine import run_flow  # noqa: PLC0415 (in the process)
@@ -89,7 +95,7 @@ class Deployed:
         self.sandbox, self.folder, self.id = sandbox, folder, run_id
         self._processes = 0
 
-    def run(self) -> bool:
+    def run(self, begin: Work = begin_as_a_worker) -> bool:
         """Run it in a new process, to the end of that; whether it was suspended there."""
         self._processes += 1
         errand = Errand(
@@ -99,7 +105,7 @@ class Deployed:
             environment_of(self.sandbox, self.folder / "videos"),
             flow_run_id=self.id,
         )
-        with FlowProcess(errand, begin_as_a_worker) as process:
+        with FlowProcess(errand, begin) as process:
             assert process.wait(120) == 0, process.output
             return bool(process.outcomes[0]["suspended"])
 
@@ -119,7 +125,7 @@ async def test_a_suspended_run_goes_on_after_a_yes(deployed: Deployed) -> None:
     assert deployed.run()
     assert await state_of(deployed.id) == "Suspended"
     said = await asked(deployed.id)
-    assert r"| google/veo-3.1-lite | 1 | \$0.12 | \$0.12 |" in said
+    assert r"| google/veo-3.1-lite × 1 | \$0.12 |" in said  # noqa: RUF001
     assert "Prompt: A white orchid" in said
     for nothing in (None, {}, {"note": "maybe"}, {"decision": "maybe"}):
         with pytest.raises(RuntimeError, match="Cannot resume"):
@@ -141,8 +147,7 @@ async def test_a_suspended_run_ends_refused_after_a_no(deployed: Deployed) -> No
     assert run.state is not None
     assert run.state.is_failed()
     assert run.state.message == (
-        "Refused, nothing was sent: the question whether it may spend this was answered no, in the words "
-        "'Ada: next month'"
+        "Refused, nothing was sent: the question whether it may spend this was answered no: 'Ada: next month'"
     )
     assert not deployed.sandbox.charges
     await retry(deployed.id)
@@ -207,6 +212,30 @@ async def test_a_run_that_somebody_sets_going_without_an_answer_sends_nothing(de
     assert not deployed.sandbox.charges
 
 
+async def test_a_retry_of_an_approved_run_is_not_asked_again(deployed: Deployed) -> None:
+    """Not for the same: and what was sent before is not sent again."""
+    deployed.sandbox.add_fault(Fault(on="content", status=404, body="gone", times=None))
+    assert deployed.run()
+    await aresume_flow_run(UUID(deployed.id), run_input=YES)
+    assert not deployed.run()
+    assert await state_of(deployed.id) == "Failed"
+    deployed.sandbox.clear_faults()
+    await retry(deployed.id)
+    assert not deployed.run()
+    assert await state_of(deployed.id) == "Completed"
+    assert len(deployed.sandbox.charges) == 1
+
+
+async def test_a_suspended_run_that_nobody_answers_ends_failed(deployed: Deployed) -> None:
+    """An answer that comes later is refused, and changes nothing."""
+    assert deployed.run(begin_impatiently)
+    await asyncio.sleep(1)
+    with pytest.raises((FlowPauseTimeout, NotPausedError)):
+        await aresume_flow_run(UUID(deployed.id), run_input=YES)
+    assert await state_of(deployed.id) == "Failed"
+    assert not deployed.sandbox.charges
+
+
 # ---- A process of one's own ------------------------------------------------------------------------------------------
 
 
@@ -243,7 +272,7 @@ async def test_a_paused_run_ends_refused_after_a_no(sandbox: Sandbox) -> None:
     """The caller gets the refusal."""
     running = asyncio.ensure_future(generate_video(**ORDER))
     await aresume_flow_run(await paused_run(), run_input=NO)
-    with pytest.raises(RequestRefused, match="answered no, in the words 'Ada: next month'"):
+    with pytest.raises(RequestRefused, match="answered no: 'Ada: next month'"):
         await running
     assert not sandbox.charges
 
@@ -316,17 +345,14 @@ def test_a_worker_and_its_server_are_restarted_while_a_run_waits(sandbox: Sandbo
             run = client.create_flow_run_from_deployment(deployment, parameters=ORDER)
             work(tmp_path, server.api)
             assert state(run.id) == "Suspended"
-            server.kill()
-            server.start()
-            assert state(run.id) == "Suspended"
             # The slot of the limit is free for another run, which waits for its own answer.
             other = client.create_flow_run_from_deployment(deployment, parameters={**ORDER, "prompt": "Another"})
             work(tmp_path, server.api)
+            server.kill()
+            server.start()
             assert [state(run.id), state(other.id)] == ["Suspended", "Suspended"]
             assert not sandbox.charges
             resume_flow_run(run.id, run_input=YES)
-            server.kill()
-            server.start()
             work(tmp_path, server.api)
             assert [state(run.id), state(other.id)] == ["Completed", "Suspended"]
             assert [charge.body["prompt"] for charge in sandbox.charges] == [PROMPT]

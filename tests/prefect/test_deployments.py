@@ -108,6 +108,10 @@ def test_runs_that_spend_money_are_limited_and_collections_are_not() -> None:
         name for name in DEFINITIONS if name != "collect-videos"
     }
     assert "concurrency_limit" not in DEFINITIONS["collect-videos"]
+    # With CANCEL_NEW a run that somebody has approved may be cancelled.
+    assert {d["concurrency_limit"]["collision_strategy"] for d in DEFINITIONS.values() if "concurrency_limit" in d} == {
+        "ENQUEUE"
+    }
 
 
 def test_no_key_stands_in_a_parameter() -> None:

@@ -114,3 +114,33 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     page.get_by_text("At 07:00 AM").first.wait_for()
     assert page.get_by_role("switch").first.get_attribute("aria-checked") == "false"
     keep(page, "schedule", 450)
+
+
+def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
+    page: Page, form: str, tmp_path: Path
+) -> None:
+    """Prompt and prices stand in Prefect's dialog as text and as a table; unanswered it changes nothing."""
+    origin = form.split("/v2/", maxsplit=1)[0]
+    parameters = {"prompt": "A white orchid | *macro* <b>lens</b>", "takes": 2, "approve_above_usd": 1}
+    made = page.request.post(
+        f"{origin}/api/deployments/{form.split('/')[-2]}/create_flow_run", data={"parameters": parameters}
+    )
+    page.goto(f"{origin}/v2/runs/flow-run/{made.json()['id']}")
+    page.get_by_text("Suspended").first.wait_for()
+    page.get_by_role("button", name="Open menu").first.click()
+    page.get_by_role("menuitem", name="Resume").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("it needs somebody's yes.").wait_for()
+    dialog.get_by_text("Prompt: A white orchid | *macro* <b>lens</b>").wait_for()
+    assert [header.inner_text() for header in dialog.get_by_role("columnheader").all()] == ["model", "may cost"]
+    cells = [cell.inner_text() for cell in dialog.get_by_role("cell").all()]
+    assert cells[4:7] == ["google/veo-3.1-lite × 2", "$0.24", "6 videos"]  # noqa: RUF001
+    keep(page, "approval")
+    dialog.get_by_role("button", name="Resume").click()
+    dialog.get_by_label("May it spend this?").first.click()
+    assert page.get_by_role("option").all_inner_texts() == ["yes", "no"]
+    page.get_by_role("option", name="yes").click()
+    dialog.get_by_label("Who says so, and why").first.fill("Ada")
+    dialog.get_by_role("button", name="Resume").click()
+    page.get_by_text("Completed").first.wait_for()
+    assert len(list((tmp_path / "videos").glob("*/*.mp4"))) == 6
