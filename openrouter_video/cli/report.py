@@ -75,8 +75,12 @@ def facts(outcome: Outcome) -> tuple[str, str, str, str]:
 
 
 def details(outcome: Outcome) -> list[Detail]:
-    """Return the lines below a video: where it is, which options it got or missed and why, and what went wrong."""
-    lines = [Detail("video", shown_path(url), whole=True) for url in (outcome.url, *outcome.extra_urls) if url]
+    """Return the lines below a video: what it was to cost, where it is, which options it got or missed, and why."""
+    lines = []
+    if outcome.estimate is not None:
+        words = outcome.estimate.words(sandbox=outcome.sandbox)
+        lines.append(Detail("estimate", f"{words} ({outcome.estimate.basis})" if outcome.estimate.priced else words))
+    lines += [Detail("video", shown_path(url), whole=True) for url in (outcome.url, *outcome.extra_urls) if url]
     options = (outcome.sent or {}).get("provider", {}).get("options", {})
     for slug, keys in options.items():
         inner = keys.get("parameters")
@@ -89,9 +93,6 @@ def details(outcome: Outcome) -> list[Detail]:
             Detail("left out", text, "dim" if text.endswith(FOR_OTHERS) else "yellow")
             for text in group_left_out(outcome.left_out)
         ]
-    if outcome.estimate is not None and outcome.sent is not None:
-        words = outcome.estimate.words(sandbox=outcome.sandbox)
-        lines.append(Detail("estimate", f"{words} ({outcome.estimate.basis})" if outcome.estimate.priced else words))
     if outcome.error:
         _, style = STATUS_STYLES[outcome.status]
         lines.append(Detail("why", clip(outcome.error), style))

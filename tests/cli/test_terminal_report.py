@@ -118,9 +118,9 @@ def test_facts_and_details_say_what_was_got() -> None:
         ("sent", "with google-vertex options negativePrompt"),
     ]
     expected = DONE.model_copy(update={"estimate": Estimate.of(120_000, 200_000, "listed")})
-    assert details(expected)[-1][:2] == ("estimate", "$0.12 to $0.20 (listed)")
+    assert details(expected)[0][:2] == ("estimate", "$0.12 to $0.20 (listed)")
     simulated = expected.model_copy(update={"sandbox": True, "estimate": Estimate(why=("nobody knows",))})
-    assert details(simulated)[-1][:2] == ("estimate", "unpriced")
+    assert details(simulated)[0][:2] == ("estimate", "unpriced")
 
 
 def test_where_nothing_was_sent_only_the_reason_counts() -> None:

@@ -96,14 +96,14 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     # The page falls back to its first tab when the run's state changes.
     page.get_by_text("Completed").first.wait_for()
     page.get_by_role("tab", name="Details").click()
-    page.get_by_text(re.compile(r"^3 of 3 videos, \$\d+\.\d\d")).first.wait_for()
+    page.get_by_text(re.compile(r"^3 of 3 videos, sandbox \$\d+\.\d\d")).first.wait_for()
     keep(page, "run", 560)
 
     page.goto(f"{origin}/v2/artifacts/key/openrouter-videos")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
     page.get_by_role("cell", name="kwaivgi/kling-v3.0-std").wait_for()
     columns = [header.inner_text() for header in page.get_by_role("columnheader").all()]
-    assert columns[:5] == ["model", "take", "status", "cost", "why"]
+    assert columns[:6] == ["model", "take", "status", "cost", "estimate", "why"]
     assert page.get_by_role("cell", name="completed", exact=True).count() == 3
     keep(page, "table", 520)
     videos = sorted(path.name for path in (tmp_path / "videos").glob("a-white-orchid-*/*.mp4"))
