@@ -65,7 +65,8 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
     if catalog.lacks(run.models):
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
-    return hold_to_ceiling(dry_run(run, catalog), run.max_usd)
+    # Under a key a video may be paid for already. The run itself asks its ledger, and holds the rest to the ceiling.
+    return hold_to_ceiling(dry_run(run, catalog), None if run.idempotency_key else run.max_usd)
 
 
 def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:

@@ -162,6 +162,19 @@ def test_without_a_terminal_nobody_is_asked(
     assert len(sandbox.charges) == 1
 
 
+@pytest.mark.usefixtures("prefect_server")
+def test_a_video_that_is_paid_for_passes_every_ceiling(command: Command, sandbox: Sandbox) -> None:
+    """It costs nothing more; a further take of the same key is held to the ceiling."""
+    words = ("generate", PROMPT, "--model", VEO, *SMALL, "--idempotency-key", "orchid")
+    assert command(*words).code == 0
+    again = command(*words, "--max-usd", "0.01")
+    assert again.code == 0
+    assert "sandbox $0.12 paid before" in again.out
+    more = command(*words, "--max-usd", "0.01", "--takes", "2")
+    assert (more.code, "may cost up to $0.12, above its ceiling of $0.01" in more.err) == (2, True), more.err
+    assert len(sandbox.charges) == 1
+
+
 def test_plan_sends_nothing_and_needs_no_key(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
