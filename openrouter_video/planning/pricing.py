@@ -147,7 +147,7 @@ def price_per_second(model: VideoModel) -> Estimate:
     """
     lengths = dict.fromkeys((model.durations[0], model.durations[-1])) if model.durations else [1]
     found = [(estimate(model, {"duration": seconds}), seconds) for seconds in lengths]
-    ends = [(Fraction(one.low, seconds), Fraction(one.high, seconds)) for one, seconds in found if one.low and one.high]
+    ends = [(Fraction(one.low or 0, seconds), Fraction(one.high or 0, seconds)) for one, seconds in found]
     first = found[0][0]
     if not first.priced:
         return first
@@ -217,13 +217,15 @@ def _row(name: str, parts: Mapping[str, str | None], amount: Fraction) -> Row:
 
 
 def _amount(name: str, text: str) -> Fraction:
-    """Read a price; only what is short is turned into a fraction, whose digits would be a million for 1e-999999."""
+    """Read a price; as a fraction, 1e-999999999 would have a thousand million digits, so what is not short is none."""
     said = f"its price {name} is {text[:LONGEST_AMOUNT]!r}, which is not"
     try:
         amount = Decimal(text.strip())
     except InvalidOperation:
         raise _Unpriced(f"{said} a number") from None
-    if not amount.is_finite() or not 0 <= amount <= DEAREST or len(format(amount, "f")) > LONGEST_AMOUNT:
+    if not amount.is_finite() or not 0 <= amount <= DEAREST:
+        raise _Unpriced(f"{said} an amount of money")
+    if len(text) > LONGEST_AMOUNT or abs(int(amount.as_tuple().exponent)) > LONGEST_AMOUNT:
         raise _Unpriced(f"{said} an amount of money")
     return Fraction(amount)
 

@@ -192,7 +192,9 @@ REFUSED: list[tuple[dict[str, str] | None, dict[str, Any], str]] = [
     ({"duration_seconds": "NaN"}, {}, "'NaN', which is not an amount of money"),
     ({"duration_seconds": "Infinity"}, {}, "'Infinity', which is not an amount of money"),
     ({"duration_seconds": "1e400"}, {}, "'1e400', which is not an amount of money"),
-    ({"duration_seconds": "1e-999999"}, {}, "'1e-999999', which is not an amount of money"),
+    ({"duration_seconds": "1e-999999999"}, {}, "'1e-999999999', which is not an amount of money"),
+    ({"duration_seconds": "0e999999999"}, {}, "'0e999999999', which is not an amount of money"),
+    ({"duration_seconds": "0." + "1" * 50}, {}, "which is not an amount of money"),
     ({"duration_seconds": "0", "reference_images": "0.1"}, {}, "says that it costs nothing; whether that is so"),
     ({"duration_seconds": "1", "cents_per_megapixel_second_precise": "1"}, {}, "the length and size of what it is"),
     ({"duration_seconds": "0.1", "video_tokens": "0.1"}, {}, "both seconds and tokens"),
@@ -412,6 +414,8 @@ def test_the_price_of_a_second_has_a_share_of_what_is_fixed() -> None:
     model = model_with({"duration_seconds": "0.1", "minimum_cents_per_generation": "60"})
     found = price_per_second(model)
     assert (found.low_usd, found.high_usd) == (0.1, 0.15)
+    free = price_per_second(model_with({"duration_seconds_480p": "0", "duration_seconds_720p": "0.1"}))
+    assert (free.low_usd, free.high_usd) == (0, 0.1)
 
 
 def test_token_prices_need_pixels() -> None:
