@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from openrouter_video.cli import help_texts
@@ -77,6 +78,33 @@ def test_the_lines_for_a_real_key_run(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         assert len(sandbox.charges) == 2
     assert len(list(tmp_path.rglob("*.mp4"))) == 2
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_lines_about_money_run(tmp_path: Path) -> None:
+    """As written, in a folder of their own; the query by DuckDB's library, since its command is another package."""
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
+
+    (lines,) = (example.code for example in examples(ROOT / "README.md") if "--max-usd" in example.code)
+    lines, _, query = lines.partition("duckdb -c ")
+    command = str(Path(sys.executable).parent / "openrouter-video")
+    with Sandbox(job_seconds=0) as sandbox:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
+            "OPENROUTER_BASE_URL": sandbox.base_url,
+            "OPENROUTER_API_KEY": sandbox.api_key,
+            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+        }
+        lines = lines.replace(".venv/bin/openrouter-video", shlex.quote(command))
+        done = subprocess.run(
+            ["sh", "-euc", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        (charge,) = sandbox.charges
+    assert "team=film" in done.stdout
+    (sql,) = shlex.split(query)
+    rows = duckdb.execute(sql.replace("videos.jsonl", str(tmp_path / "videos.jsonl"))).fetchall()
+    assert rows == [("google/veo-3.1-lite", 1, pytest.approx(charge.cost_usd))]
 
 
 def test_it_is_short() -> None:

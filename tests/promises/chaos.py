@@ -1,4 +1,4 @@
-"""Chaos: random faults over many jobs in several processes with random kills, and then the four promises.
+"""Chaos: random faults over many jobs in several processes with random kills, and then the promises.
 
     python tests/promises/chaos.py --seed 7 --jobs 1000
 
