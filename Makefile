@@ -1,6 +1,9 @@
 # Python 3.11 or later and make are all that a fresh machine needs; the rest is fetched into .venv.
 # Only relative paths are used in targets, so that a checkout may live in a folder with spaces in its name.
 
+# Where it is set, as in many images, each process that the tests start would compile this package anew: half a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 # Most tests wait for sockets and servers rather than compute; those of one file share what they start.
 WORKERS ?= 3
