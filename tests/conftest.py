@@ -20,7 +20,7 @@ from openrouter_video.stores.other_store import OtherStore
 from tests.support import object_stores
 from tests.support.object_stores import Environment
 from tests.support.openssh import openssh
-from tests.support.prefect_servers import DATABASE, prefect_home
+from tests.support.prefect_servers import DATABASE, one_certificate, prefect_home
 from tests.support.small_videos import small_mp4
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ for _signal in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_signal) == signal.SIG_IGN:
         signal.signal(_signal, signal.default_int_handler)
 
+
+# Prefect's clients read every certificate that they are given, three times a flow run. No server of the tests has one.
+os.environ["PREFECT_API_SSL_CERT_FILE"] = str(one_certificate())
 
 T = TypeVar("T")
 FIRST = ("prefect", "promises", "house", "cli")

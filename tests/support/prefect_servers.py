@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import certifi
 import httpx
 
 from tests.support.flow_processes import wait_until
@@ -38,6 +39,19 @@ def prefect_home(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(empty, folder / DATABASE)
     return folder
+
+
+def one_certificate() -> Path:
+    """Return a file with a single certificate, which is read in no time."""
+    path = KEPT / "one-certificate.pem"
+    if not path.exists():
+        KEPT.mkdir(exist_ok=True)
+        first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+        # At once whole: several processes of the tests may begin at once.
+        mine = path.with_suffix(f".{os.getpid()}")
+        mine.write_text(first + end, encoding="utf-8")
+        mine.replace(path)
+    return path
 
 
 def _make_database(path: Path) -> None:
