@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def sources(*folders: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for f in folders for path in (ROOT / f).rglob("*.py"))
 
 
+@cache
 def tree(file: str) -> ast.Module:
     """One file, parsed."""
     return ast.parse((ROOT / file).read_text(encoding="utf-8"), file)

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def sources(*folders: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for f in folders for path in (ROOT / f).rglob("*.py"))
 
 
+@cache
 def tree(file: str) -> ast.Module:
     """One file, parsed."""
     return ast.parse((ROOT / file).read_text(encoding="utf-8"), file)
@@ -44,14 +46,19 @@ def functions(file: str) -> list[Function]:
     return [node for node in ast.walk(tree(file)) if isinstance(node, Function)]
 
 
-def body_lines(file: str, function: Function) -> int:
-    """Lines of the body that hold code: no docstring, blank line or comment."""
-    body = function.body[1:] if ast.get_docstring(function) else function.body
+@cache
+def lines_of_code(file: str) -> set[int]:
+    """The lines of a file that hold code: neither blank nor a comment alone."""
     text = (ROOT / file).read_text(encoding="utf-8")
     silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     tokens = [t for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type not in silent]
-    lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
-    return len(lines & set(range(body[0].lineno, (function.end_lineno or 0) + 1))) if body else 0
+    return {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
+
+
+def body_lines(file: str, function: Function) -> int:
+    """Lines of the body that hold code, without the docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return len(lines_of_code(file) & set(range(body[0].lineno, (function.end_lineno or 0) + 1))) if body else 0
 
 
 def is_decorated(function: Function, *names: str) -> bool:
