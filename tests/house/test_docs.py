@@ -11,6 +11,8 @@ import ast
 import asyncio
 import inspect
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +21,13 @@ from unittest.mock import patch
 import pytest
 from markdown.extensions.toc import slugify
 
+from openrouter_video.cli import main
 from openrouter_video.sandbox import Sandbox
 from tests.support.markdown import DOCS, HEADING, PAGES, ROOT, anchors, examples, links, names_of_files, prose
 
 LANGUAGES = {"python", "sh", "yaml", "json", "toml", "sql", "dockerfile", "text"}
 RUN = {"python", "sh"}
+NEEDS_A_SHELL = re.compile(r"[|&;<>$*`]")
 BY_NAME = {str(page.relative_to(ROOT)): page for page in PAGES}
 WITH_EXAMPLES = [
     name for name, page in BY_NAME.items() if any(e.language in RUN and e.mark != "not run" for e in examples(page))
@@ -67,7 +71,9 @@ def test_every_block_says_its_language(page: str) -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("page", WITH_EXAMPLES)
-def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_run(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """As written, in order, in one folder."""
     from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
 
@@ -89,10 +95,7 @@ def test_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 with patch.dict(os.environ, environment, clear=True):
                     run_python(example.code, name)
             elif example.mark is None and example.language == "sh":
-                done = subprocess.run(
-                    ["sh", "-euc", example.code], env=environment, capture_output=True, text=True, check=False
-                )
-                assert done.returncode == 0, f"{name}:\n{example.code}{done.stdout}{done.stderr}"
+                run_shell(example.code, name, environment, capfd)
 
 
 def run_python(code: str, name: str) -> None:
@@ -102,6 +105,18 @@ def run_python(code: str, name: str) -> None:
     result = eval(program, module)  # noqa: S307 (our own documentation)
     if inspect.iscoroutine(result):
         asyncio.run(result)
+
+
+def run_shell(code: str, name: str, environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Run our own commands here too, one after the other; a shell runs a block in which anything else stands."""
+    commands = [shlex.split(line, comments=True) for line in code.replace("\\\n", " ").splitlines()]
+    if NEEDS_A_SHELL.search(code) or any(words[:1] != ["openrouter-video"] for words in commands):
+        done = subprocess.run(["sh", "-euc", code], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{name}:\n{code}{done.stdout}{done.stderr}"
+        return
+    with patch.dict(os.environ, environment, clear=True):
+        for _, *words in commands:
+            assert main(words) == 0, f"{name}: {words}\n{capfd.readouterr()}"
 
 
 def test_the_documentation_builds(tmp_path: Path) -> None:

@@ -16,23 +16,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.prefect_servers import KEPT, prefect_home
+from tests.support.prefect_servers import KEPT
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("blocks", "tasks", "flows")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-FLOWS = {"collection": "collect_videos", "model_fan_out": "fan_out_video", "video_generation": "generate_video"}
-BY_PATH = [f"flows/{file}.py:{name}" for file, name in FLOWS.items()]
-BY_MODULE = [f"openrouter_video.flows:{name}" for name in FLOWS.values()]
+FLOWS = ["collect_videos", "fan_out_video", "generate_video"]
 
 
-def run(argv: Sequence[str | Path], cwd: Path, home: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    """Run a program as a user would: none of our variables, no PYTHONPATH, and a Prefect home of its own."""
+def run(argv: Sequence[str | Path], cwd: Path, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program as a user would: none of our variables but these, no PYTHONPATH, a Prefect home of its own."""
     ours = ("OPENROUTER", "PREFECT", "PYTHONPATH", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    env |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"}
+    env |= {"PREFECT_HOME": str(home), **more}
     command = [str(part) for part in argv]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
 def checked(done: subprocess.CompletedProcess[str]) -> str:
@@ -167,32 +165,41 @@ def test_the_entry_points_are_announced(wheel: Path) -> None:
 
 @pytest.mark.parametrize("install", ["installed", "editable"])
 def test_a_users_own_folders_stay_theirs(install: str, neighbour: Path, request: pytest.FixtureRequest) -> None:
-    """`import flows` finds the user's folder while openrouter_video.flows is ours, through every published name."""
+    """`import flows` finds the user's folder while openrouter_video.flows is ours, through every published name.
+
+    Prefect loads our flows by their module's name beside it.
+    """
     python: Path = request.getfixturevalue(install)
     home = python.parents[1] if install == "installed" else ROOT
     code = """if True:
-        import importlib, json
+        import importlib, json, sys
+        from prefect.flows import load_flow_from_entrypoint
         seen = {}
         for folder in ("blocks", "tasks", "flows"):
             mine, ours = importlib.import_module(folder), importlib.import_module(f"openrouter_video.{folder}")
             [getattr(ours, name) for name in ours.__all__]
             seen[folder] = [mine.OWNER, ours.__file__]
+        for name in sys.argv[1:]:
+            loaded = load_flow_from_entrypoint(f"openrouter_video.flows:{name}", use_placeholder_flow=False)
+            assert loaded.fn.__name__ == name
         print(json.dumps(seen))
     """
-    seen = json.loads(checked(run([python, "-c", code], neighbour, neighbour / "home")))
+    seen = json.loads(checked(run([python, "-c", code, *FLOWS], neighbour, neighbour / "home")))
     for folder, (owner, file) in seen.items():
         assert owner == f"the user, {folder}"
         assert file.startswith(str(home))
         assert file.endswith(f"/{folder}/__init__.py")
 
 
+@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("install", ["installed", "editable"])
 def test_the_installed_command_makes_videos_there(
     install: str, neighbour: Path, request: pytest.FixtureRequest
 ) -> None:
     """A fan-out over the sandbox, started in the user's project, ends with whole files and clean JSON."""
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
+
     python: Path = request.getfixturevalue(install)
-    prefect_home(neighbour / "home")
     # By its module the command has the user's folder on its path.
     program = (
         [str(python.parent / "openrouter-video")] if install == "installed" else [str(python), "-m", "openrouter_video"]
@@ -201,7 +208,8 @@ def test_the_installed_command_makes_videos_there(
     models = ["--model", "google/veo-3.1-lite", "--model", "bytedance/seedance-2.0-mini"]
     fields = ["--duration", "4", "--resolution", "720p", "--no-audio", "--output", str(neighbour / "videos")]
     argv = [*command, *models, *fields, "--sandbox", "--json"]
-    report = json.loads(checked(run(argv, neighbour, neighbour / "home")))
+    server = {"PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+    report = json.loads(checked(run(argv, neighbour, neighbour / "home", **server)))
     assert report["status"] == "completed"
     assert [outcome["status"] for outcome in report["outcomes"]] == ["completed", "completed"]
     for outcome in report["outcomes"]:
@@ -252,29 +260,6 @@ def test_a_users_folder_without_init_is_found_beside_ours(editable: Path, tmp_pa
     (tmp_path / "flows" / "mine.py").write_text("OWNER = 'the user'\n", encoding="utf-8")
     code = "import flows.mine, openrouter_video.flows; print(flows.mine.OWNER)"
     assert checked(run([editable, "-c", code], tmp_path, tmp_path / "home")).strip() == "the user"
-
-
-LOAD = """if True:
-    import sys
-    from prefect.flows import load_flow_from_entrypoint
-    for entrypoint in sys.argv[1:]:
-        print(load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False).fn.__name__)
-"""
-
-
-@pytest.mark.parametrize("entrypoints", [BY_PATH, BY_MODULE], ids=["path", "module"])
-def test_entrypoints_load_in_a_checkout(editable: Path, tmp_path: Path, entrypoints: list[str]) -> None:
-    """Prefect loads the real flows by a file's path and by the module's name, from the root of the checkout."""
-    found = checked(run([editable, "-c", LOAD, *entrypoints], ROOT, tmp_path / "home"))
-    assert found.split() == list(FLOWS.values())
-
-
-@pytest.mark.parametrize("install", ["installed", "editable"])
-def test_entrypoints_load_beside_a_users_own(install: str, neighbour: Path, request: pytest.FixtureRequest) -> None:
-    """The module's entrypoint is the same where only the wheel is installed, beside a user's own flows/."""
-    python: Path = request.getfixturevalue(install)
-    found = checked(run([python, "-c", LOAD, *BY_MODULE], neighbour, neighbour / "home"))
-    assert found.split() == list(FLOWS.values())
 
 
 def test_a_type_checker_sees_the_signatures(installed: Path, tmp_path: Path) -> None:

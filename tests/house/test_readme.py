@@ -51,7 +51,11 @@ def test_make_demo_ends_with_four_videos(tmp_path: Path) -> None:
 def test_make_test_runs_pytest() -> None:
     """The second command, on one small file so that this suite does not run itself."""
     done = subprocess.run(
-        ["make", "test", "ARGS=tests/request/test_settings.py"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["make", "test", "WORKERS=1", "ARGS=tests/request/test_settings.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\d+ passed", done.stdout)
