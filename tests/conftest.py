@@ -18,6 +18,7 @@ from hypothesis import settings
 from openrouter_video.stores import Store, open_store
 from openrouter_video.stores.other_store import OtherStore
 from tests.support import object_stores
+from tests.support.grains import further_rows_in_a_lane
 from tests.support.object_stores import Environment
 from tests.support.openssh import openssh
 from tests.support.prefect_servers import DATABASE, one_certificate, prefect_home
@@ -44,8 +45,11 @@ T = TypeVar("T")
 FIRST = ("prefect", "promises", "house", "cli")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the files whose tests start servers and processes, so that no worker ends with a long one."""
+    superfluous = further_rows_in_a_lane(items)
+    config.hook.pytest_deselected(items=list(superfluous))
+    items[:] = [item for item in items if item not in superfluous]
     wings = {item: item.path.parent.name for item in items}
     items.sort(key=lambda item: FIRST.index(wings[item]) if wings[item] in FIRST else len(FIRST))
 

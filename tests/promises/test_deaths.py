@@ -29,6 +29,8 @@ FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
 # Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.
 UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record", "in the record"}
 UNPAID = {"before the claim", "in the claim", "between claim and POST"}
+# A lane takes the same steps: of each kind of end one.
+IN_A_LANE = ("in the claim", "between POST and answer", "in the record", "in the download", "in the outcome")
 
 
 @pytest.fixture
@@ -57,8 +59,11 @@ def killed(runs: FaultyRuns, tmp_path: Path) -> Callable[..., None]:
     return run_until
 
 
-@pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
-@pytest.mark.parametrize("point", DEATHS)
+@pytest.mark.parametrize(
+    ("runs", "point"),
+    [*(("chain", point) for point in DEATHS), *(("lane", point) for point in IN_A_LANE)],
+    indirect=["runs"],
+)
 async def test_a_killed_run_is_collected_and_run_again(
     runs: FaultyRuns, killed: Callable[..., None], point: str
 ) -> None:

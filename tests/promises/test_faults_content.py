@@ -20,13 +20,13 @@ from openrouter_video.api.content import DownloadLimits
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox import Fault, rendering
 from openrouter_video.videos.probing import probe
+from tests.support.grains import in_both_grains
 
 if TYPE_CHECKING:
     from openrouter_video.outcome import Outcome
     from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 
 KEY = "one-video"
 FILES = ["x-ai--grok-imagine-video.json", "x-ai--grok-imagine-video.mp4"]

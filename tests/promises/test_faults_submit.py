@@ -26,12 +26,12 @@ from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.grains import in_both_grains
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 
 KEY = "one-video"
 

@@ -1,0 +1,27 @@
+"""Which tests of whole runs make their video in a chain of task runs, and which in a lane, as large runs do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
+"""Try it in a chain and in a lane; of a table, each row in a chain, and the first one in a lane as well.
+
+A lane takes the very steps of a chain as plain calls (tests/prefect/test_lanes.py), so that what the API answers is
+judged by the same code in both; what differs is how a step's end reaches the run, which one row shows.
+"""
+
+
+def further_rows_in_a_lane(items: Iterable[pytest.Item]) -> dict[pytest.Item, None]:
+    """Return what ``in_both_grains`` leaves out."""
+    seen, left_out = set[str](), dict[pytest.Item, None]()
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec and in_both_grains.mark in item.own_markers and callspec.params["runs"] == "lane":
+            test = item.nodeid.partition("[")[0]
+            if test in seen:
+                left_out[item] = None
+            seen.add(test)
+    return left_out
