@@ -31,16 +31,13 @@ async def make_plan(
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
     plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills)
     plan = plan.model_copy(update={"problems": (*plan.problems, *problems)})
-    if scope.shared and not plan.refused:
-        plan = await _with_known(plan, run, scope, resources)
-    plan = hold_to_ceiling(plan, run.max_usd)
+    paid_usd = 0.0
+    if not plan.refused:
+        # Without a key too: this may be a retry, which has sent some of them before.
+        plan, paid_usd = await _with_known(plan, run, scope, resources)
+    plan = hold_to_ceiling(plan, run.max_usd, 0.0 if scope.shared else paid_usd)
     if plan.paying and not plan.refused:
-        budget = await resources.client.get_key_budget()
-        held = hold_to_key(plan, budget)
-        if held.refused and not scope.shared:
-            # This may be a retry, which has sent some of them before.
-            held = hold_to_key(await _with_known(plan, run, scope, resources), budget)
-        plan = held
+        plan = hold_to_key(plan, await resources.client.get_key_budget())
     get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan
 
@@ -54,10 +51,11 @@ async def _bills(resources: Resources, *, sandbox: bool) -> tuple[Mapping[str, B
     return money.bills(), []
 
 
-async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> Plan:
-    """Add which of the videos the ledger knows already."""
+async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> tuple[Plan, float]:
+    """Add which of the videos the ledger knows already; return what these have cost, too."""
     videos = {scope.key(model.model, take): (model, take) for model in plan.models for take in plan.each_take}
     bodies = {key: model.sent or {} for key, (model, _) in videos.items()}
     found = await find_known(bodies, run.request.asked(), resources.ledger, resources.threads)
     known = frozenset((model.model, take) for key, (model, take) in videos.items() if key in found.keys)
-    return plan.model_copy(update={"problems": (*plan.problems, *found.problems), "known": known})
+    plan = plan.model_copy(update={"problems": (*plan.problems, *found.problems), "known": known})
+    return plan, found.paid_usd

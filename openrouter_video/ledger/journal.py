@@ -109,6 +109,12 @@ class Journal:
         done = self._append(month, run_id, lambda money, day: reserve(money, run, amounts, day, until, caps))
         return done if isinstance(done, CapReached) else month
 
+    def held_by(self, run: str, month: str) -> frozenset[str]:
+        """Return the ledger keys under which a run has something reserved, by what this process saw last."""
+        last = self._memory.get(month)
+        held = last.money.held if last else ()
+        return frozenset(key for hold in held if hold.run == run for key in hold.videos)
+
     def settle(
         self, month: str, bills: Mapping[str, Bill], released: Collection[str] = (), run_id: str | None = None
     ) -> None:

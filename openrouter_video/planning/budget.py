@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import CapReached, Caps
-from openrouter_video.money import MICRO, dollars
+from openrouter_video.money import MICRO, dollars, micro
 from openrouter_video.planning.plan import ModelPlan, Plan
 
 __all__ = ["cap_problem", "hold_to_caps", "hold_to_ceiling", "what_fits"]
@@ -17,9 +17,12 @@ __all__ = ["cap_problem", "hold_to_caps", "hold_to_ceiling", "what_fits"]
 FIELDS = {"day": "max_usd_per_day", "month": "max_usd_per_month"}
 
 
-def hold_to_ceiling(plan: Plan, max_usd: float | None) -> Plan:
-    """Return a plan that is refused if it does not pass the ceiling of its run; None means without one."""
-    return _with(plan, _ceiling_problems(plan, max_usd))
+def hold_to_ceiling(plan: Plan, max_usd: float | None, paid_usd: float = 0.0) -> Plan:
+    """Return a plan that is refused if it does not pass the ceiling of its run; None means without one.
+
+    ``paid_usd``: what an earlier attempt of the run has paid for, which counts.
+    """
+    return _with(plan, _ceiling_problems(plan, max_usd, paid_usd))
 
 
 def hold_to_caps(plan: Plan, caps: Caps) -> Plan:
@@ -46,17 +49,18 @@ def _with(plan: Plan, problems: Sequence[Problem]) -> Plan:
     return plan.model_copy(update={"problems": (*plan.problems, *problems)}) if problems else plan
 
 
-def _ceiling_problems(plan: Plan, max_usd: float | None) -> list[Problem]:
+def _ceiling_problems(plan: Plan, max_usd: float | None, paid_usd: float) -> list[Problem]:
     """Find why a plan does not pass the ceiling of its run."""
     if max_usd is None:
         return []
     if problems := _unpriced_problems(plan, "max_usd", f"the ceiling of {dollars(max_usd)}"):
         return problems
-    most = plan.estimate.high_usd or 0.0
-    if most <= max_usd:
+    most, left = plan.estimate.high or 0, micro(max_usd) - micro(paid_usd)
+    if not most or most <= left:
         return []
-    message = f"the run may cost up to {dollars(most)}, above its ceiling of {dollars(max_usd)}; "
-    return [Problem("max_usd", message + what_fits(plan, max_usd))]
+    spent = f", of which {dollars(paid_usd)} is spent" if paid_usd else ""
+    message = f"the run may cost up to {dollars(most / MICRO)}, above its ceiling of {dollars(max_usd)}{spent}; "
+    return [Problem("max_usd", message + what_fits(plan, max(0, left) / MICRO))]
 
 
 def _unpriced_problems(plan: Plan, field: str, limit: str) -> list[Problem]:

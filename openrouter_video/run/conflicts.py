@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from openrouter_video.errors import KeyConflict, LedgerError, Problem
-from openrouter_video.ledger import Ledger
+from openrouter_video.ledger import Ledger, LedgerEntry
 from openrouter_video.run.submission import check_conflict
 from openrouter_video.threads import Threads
 
@@ -15,10 +15,14 @@ __all__ = ["Known", "find_known"]
 
 
 class Known(NamedTuple):
-    """The keys that have been submitted already, and why the run may not begin."""
+    """The keys that have been submitted already, and why the run may not begin.
+
+    ``paid_usd``: what they have cost, or may cost as long as nobody knows.
+    """
 
     keys: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
+    paid_usd: float = 0.0
 
 
 async def find_known(
@@ -38,4 +42,12 @@ async def find_known(
             check_conflict(entry, asked, bodies[entry.key])
         except KeyConflict as conflict:
             return Known(problems=(Problem("idempotency_key", str(conflict)),))
-    return Known(frozenset(entry.key for entry in entries if entry.state != "free"))
+    known = [entry for entry in entries if entry.state != "free"]
+    return Known(frozenset(entry.key for entry in known), paid_usd=sum(map(_cost_of, known)))
+
+
+def _cost_of(entry: LedgerEntry) -> float:
+    if entry.outcome is not None:
+        return entry.outcome.cost_usd or 0.0
+    expected = entry.claim.estimate if entry.claim else None
+    return (expected.high_usd if expected else None) or 0.0

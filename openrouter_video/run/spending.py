@@ -27,14 +27,14 @@ def reserve_money(
 ) -> RunReservation | CapReached:
     """Reserve micro-dollars by ledger key, in one step with the check of the caps; nothing to reserve writes nothing.
 
+    What an earlier attempt of the run has left reserved is the run's too.
+
     Raises:
         LedgerError: if the journal cannot be read or written, so that nobody knows what may be spent.
     """
     token = run_token(root_id)
-    if not amounts:
-        return RunReservation(journal.month, token)
-    month = journal.reserve(token, amounts, until, caps, run_id)
-    return month if isinstance(month, CapReached) else RunReservation(month, token, frozenset(amounts))
+    month = journal.reserve(token, amounts, until, caps, run_id) if amounts else journal.month
+    return month if isinstance(month, CapReached) else RunReservation(month, token, journal.held_by(token, month))
 
 
 def settle_money(

@@ -82,6 +82,16 @@ def test_a_run_reserves_and_settles(store: Store, folder: Path) -> None:
     assert repr(journal) == f"Journal('{store.url}/_money')"
 
 
+def test_what_a_run_has_reserved(store: Store) -> None:
+    """Also by an earlier attempt of it, and not what others have."""
+    journal_of(store).reserve(RUN, {"a": 100}, UNTIL, FREE)
+    journal_of(store).reserve(run_token("other"), {"c": 100}, UNTIL, FREE)
+    again = journal_of(store)
+    assert again.held_by(RUN, MONTH) == frozenset()
+    again.reserve(RUN, {"b": 50}, UNTIL, FREE)
+    assert again.held_by(RUN, MONTH) == {"a", "b"}
+
+
 def test_what_changes_nothing_writes_nothing(store: Store) -> None:
     """A settlement that is repeated, as by two collections, leaves one entry."""
     journal_of(store).reserve(RUN, {"a": 100}, UNTIL, FREE)

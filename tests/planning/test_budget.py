@@ -109,3 +109,18 @@ def test_what_is_unpriced_does_not_pass_a_ceiling() -> None:
     assert not planned("a/cheap", "a/unknown", max_usd=1.4, assumed_usd={"a/unknown": 1}).refused
     (problem,) = planned("a/cheap", "a/unknown", max_usd=1.3, assumed_usd={"a/*": 1}).problems
     assert "may cost up to $1.40" in problem.message
+
+
+def test_what_an_earlier_attempt_has_paid_for_counts() -> None:
+    """A run that begins again may spend what is left of its ceiling, and needs nothing for what is paid already."""
+    run = parse_run_request(prompt="p", models=["a/film"], takes=2, max_usd=1.0)
+    plan = plan_run(
+        run,
+        Catalog(models=(VideoModel(id="a/film", pricing_skus={"duration_seconds": "0.1"}, supported_durations=[4]),)),
+    )
+    rest = plan.model_copy(update={"known": frozenset({("a/film", 1)})})
+    assert not hold_to_ceiling(rest, 1.0, 0.6).refused
+    (problem,) = hold_to_ceiling(rest, 1.0, 0.61).problems
+    assert "the run may cost up to $0.40, above its ceiling of $1.00, of which $0.61 is spent; " in problem.message
+    nothing = plan.model_copy(update={"known": frozenset({("a/film", 1), ("a/film", 2)})})
+    assert not hold_to_ceiling(nothing, 1.0, 5.0).refused

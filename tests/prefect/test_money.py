@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 
 from blocks import OpenRouterCredentials
 from flows import collect_videos, fan_out_video, generate_video
 from openrouter_video.errors import RequestRefused
-from openrouter_video.ledger import Caps, Journal, Ledger
+from openrouter_video.ledger import Bill, Caps, Journal, Ledger
 from openrouter_video.outcome import FanOut
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
@@ -63,7 +64,9 @@ def charged(sandbox: Sandbox) -> float:
 
 
 async def _fan_out(*models: str, **asked: Any) -> FanOut:
-    result: FanOut = await fan_out_video(PROMPT, list(models or [VEO, SEEDANCE]), settings=SMALL, **asked)
+    # Without a kept result, so that a flow which calls it twice runs it twice.
+    unpersisted = fan_out_video.with_options(persist_result=False)
+    result: FanOut = await unpersisted(PROMPT, list(models or [VEO, SEEDANCE]), settings=SMALL, **asked)
     return result
 
 
@@ -196,3 +199,100 @@ async def test_three_runs_of_one_key_are_one_payment(sandbox: Sandbox, ledger: L
     runs = [await _fan_out(VEO, idempotency_key="orchid") for _ in range(3)]
     assert [(run.cost_usd, run.reused_cost_usd) for run in runs] == [(0.12, None), (0, 0.12), (0, 0.12)]
     assert spent(ledger) == charged(sandbox) == 0.12
+
+
+async def _twice(*models: str, **asked: Any) -> list[FanOut]:
+    """Let a flow that calls the flow fail once, so that Prefect runs both again; what both attempts got."""
+    got: list[FanOut] = []
+
+    @flow(retries=1)
+    async def nightly() -> None:
+        got.append(await _fan_out(*models, **asked))
+        if len(got) == 1:
+            raise RuntimeError("something later went wrong")
+
+    await nightly()
+    return got
+
+
+async def test_a_run_that_is_tried_again_is_billed_once(sandbox: Sandbox, ledger: Ledger) -> None:
+    """Its first attempt has settled what it paid for; the second one finds that, and reserves and bills nothing."""
+    first, again = await _twice(VEO, takes=2)
+    assert {one.job_id for one in first.outcomes} == {one.job_id for one in again.outcomes}
+    assert spent(ledger) == charged(sandbox) == 0.24
+    journal = journal_of(ledger)
+    assert journal.money().held == ()
+    assert [entry.kind for entry in journal.entries(journal.month)] == ["reserve", "settle"]
+
+
+async def test_a_flow_run_that_is_tried_again_is_billed_once(sandbox: Sandbox, ledger: Ledger) -> None:
+    """Under the same id: what was refused at first is paid for now, and what was paid for is not counted again."""
+    sandbox.add_fault(Fault(on="submit", model=SEEDANCE, status=403, body={"error": {"message": "no", "code": 403}}))
+    retried = fan_out_video.with_options(retries=1)
+    result = await retried(PROMPT, [VEO, SEEDANCE], settings=SMALL)
+    assert [outcome.status for outcome in result.outcomes] == ["completed", "completed"]
+    assert spent(ledger) == charged(sandbox) > 0.12
+    assert journal_of(ledger).money().held == ()
+
+
+async def test_equal_calls_of_one_run_are_billed_once(sandbox: Sandbox, ledger: Ledger) -> None:
+    """One after the other, and side by side; with a key and without."""
+
+    @flow
+    async def parent() -> None:
+        await _fan_out(VEO)
+        await asyncio.gather(_fan_out(VEO), _fan_out(VEO, takes=2), _fan_out(VEO, idempotency_key="k"))
+        await _fan_out(VEO, idempotency_key="k")
+
+    await parent()
+    assert spent(ledger) == charged(sandbox) == 0.36
+    assert journal_of(ledger).money().held == ()
+
+
+async def test_a_retry_passes_caps_and_ceilings_that_its_first_attempt_has_spent(
+    sandbox: Sandbox, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is paid for already is no new spending."""
+    monkeypatch.setenv(PER_DAY, "0.12")
+    for asked in ({"max_usd": 0.12}, {"idempotency_key": "k", "max_usd": 0.12}):
+        monkeypatch.setenv(PER_DAY, f"{spent(ledger) + 0.12:.2f}")
+        first, again = await _twice(VEO, **asked)
+        assert [one.outcomes[0].status for one in (first, again)] == ["completed", "completed"]
+    assert spent(ledger) == charged(sandbox) == 0.24
+
+
+async def test_a_retry_pays_no_more_than_the_ceiling_of_its_run(sandbox: Sandbox, ledger: Ledger) -> None:
+    """What the first attempt has paid counts: the rest is dearer by now, and would pass the ceiling."""
+    sandbox.add_fault(Fault(on="submit", model=SEEDANCE, status=403, body={"error": {"message": "no", "code": 403}}))
+    attempts: list[FanOut] = []
+
+    @flow(retries=1)
+    async def nightly() -> None:
+        attempts.append(await _fan_out(VEO, SEEDANCE, max_usd=0.6, min_success=1))
+        journal = journal_of(ledger)
+        listed = (1_000_000, 1_000_000)
+        bill = Bill(model=SEEDANCE, amount=2_000_000, listed=listed)
+        journal.settle(journal.month, {"other/run": bill})
+        raise RuntimeError("something later went wrong")
+
+    with pytest.raises(RequestRefused, match=r"above its ceiling of \$0\.60, of which \$0\.12 is spent"):
+        await nightly()
+    assert len(attempts) == len(sandbox.charges) == 1
+
+
+async def test_a_retry_settles_what_its_first_attempt_left_reserved(sandbox: Sandbox, ledger: Ledger) -> None:
+    """A job that outlived the first attempt is found by the second one, which holds what was reserved for it."""
+    sandbox.add_fault(Fault(on="poll", model=VEO, body={"id": "x", "status": "in_progress"}, times=2))
+    attempts = []
+
+    @flow(retries=1)
+    async def nightly() -> None:
+        attempts.append(await _fan_out(VEO, deadline_minutes=0.0001 if not attempts else 1, min_success=0))
+        if len(attempts) == 1:
+            assert journal_of(ledger).money().reserved() == 120_000
+            raise RuntimeError("something later went wrong")
+
+    await nightly()
+    assert [attempt.outcomes[0].status for attempt in attempts] == ["open", "completed"]
+    assert spent(ledger) == charged(sandbox) == 0.12
+    assert journal_of(ledger).money().held == ()
