@@ -42,19 +42,21 @@ class OpenRouterCredentials(Block):
     approve_above_usd: float | None = Field(
         default=None,
         ge=0,
-        allow_inf_nan=False,
+        le=10**9,
         title="Ask above (US dollars)",
         description="A run with this key that may cost more waits for somebody's yes first. 0 asks always.",
     )
     max_usd_per_day: float | None = Field(
         default=None,
         gt=0,
+        le=10**9,
         title="Most US dollars per day",
         description="Cap for all runs with this key on one ledger, by day in UTC. A run that may pass it is refused.",
     )
     max_usd_per_month: float | None = Field(
         default=None,
         gt=0,
+        le=10**9,
         title="Most US dollars per month",
         description="Cap for all runs with this key on one ledger, by calendar month in UTC.",
     )

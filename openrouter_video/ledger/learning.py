@@ -54,6 +54,9 @@ def learn(known: Mapping[str, Ratios], bills: Iterable[tuple[str, int, tuple[int
 
 
 def _ratio(amount: int, low: int, high: int) -> float | None:
+    """Return None for what teaches nothing: no list price, or a bill of 0, after which anything would pass any cap."""
+    if amount == 0:
+        return None
     if low <= amount <= high:
         return 1.0
     if amount < low:

@@ -50,6 +50,8 @@ SHORT_SIDES = {"1k": 1024, "2k": 1440, "4k": 2160}
 TOKEN = 1024
 DEAREST = 10**6
 LONGEST_AMOUNT = 40
+MOST_ROWS = 200
+PIXELS = re.compile(r"[1-9][0-9]{0,4}")
 
 
 class Row(NamedTuple):
@@ -191,6 +193,8 @@ def _parse(model: VideoModel) -> Prices:
     """Read a price list; a name or an amount that is not known makes the whole of it unreadable."""
     if not model.pricing_skus:
         raise _Unpriced("the API lists no price for it")
+    if len(model.pricing_skus) > MOST_ROWS:
+        raise _Unpriced(f"its price list has {len(model.pricing_skus):,} rows, and at most {MOST_ROWS} are read")
     rows, extras, unknown = [], dict[str, Fraction](), []
     for written, text in model.pricing_skus.items():
         name = written.lower()
@@ -370,7 +374,7 @@ def _short_side(resolution: str | None) -> int | None:
     if resolution is None:
         return None
     text = resolution.removesuffix("p")
-    return SHORT_SIDES.get(resolution) or (int(text) if text.isdecimal() and text != resolution else None)
+    return SHORT_SIDES.get(resolution) or (int(text) if PIXELS.fullmatch(text) and text != resolution else None)
 
 
 def _nominal(short: int, across: int, down: int) -> Fraction:

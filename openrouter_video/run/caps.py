@@ -17,6 +17,7 @@ __all__ = ["approval_threshold", "caps_of", "usd_variable"]
 
 PER_DAY, PER_MONTH = "OPENROUTER_VIDEO_MAX_USD_PER_DAY", "OPENROUTER_VIDEO_MAX_USD_PER_MONTH"
 APPROVE_ABOVE = "OPENROUTER_VIDEO_APPROVE_ABOVE_USD"
+MOST_USD = 10**9
 
 
 def caps_of(per_day: float | None, per_month: float | None, environ: Mapping[str, str]) -> Caps:
@@ -49,7 +50,7 @@ def usd_variable(name: str, environ: Mapping[str, str], zero: str = "") -> float
     ``zero`` says what 0 means, where it means anything.
 
     Raises:
-        ConfigurationError: if it is not an amount above 0.
+        ConfigurationError: if it is not an amount above 0, or more than anybody has.
     """
     text = environ.get(name, "").strip()
     if not text:
@@ -58,9 +59,10 @@ def usd_variable(name: str, environ: Mapping[str, str], zero: str = "") -> float
         amount = float(text)
     except ValueError:
         amount = math.nan
-    if not (math.isfinite(amount) and (amount > 0 or (zero and amount == 0))):
+    if not (amount <= MOST_USD and (amount > 0 or (zero and amount == 0))):
         least = f"({zero})" if zero else "above 0"
+        limits = f"{least}, and at most {MOST_USD:,}"
         raise ConfigurationError(
-            f"{name} is {shown(text)}; it must be an amount of US dollars {least}, such as 2.50. Unset it for none"
+            f"{name} is {shown(text)}; it must be an amount of US dollars {limits}, such as 2.50. Unset it for none"
         )
     return amount

@@ -195,6 +195,9 @@ REFUSED: list[tuple[dict[str, str] | None, dict[str, Any], str]] = [
     ({"duration_seconds": "1e-999999999"}, {}, "'1e-999999999', which is not an amount of money"),
     ({"duration_seconds": "0e999999999"}, {}, "'0e999999999', which is not an amount of money"),
     ({"duration_seconds": "0." + "1" * 50}, {}, "which is not an amount of money"),
+    ({"duration_seconds": "sNaN"}, {}, "'sNaN', which is not an amount of money"),
+    ({"duration_seconds": "-0"}, {}, "says that it costs nothing; whether that is so"),
+    ({f"x{n}": "1" for n in range(10**6)}, {}, "its price list has 1,000,000 rows, and at most 200 are read"),
     ({"duration_seconds": "0", "reference_images": "0.1"}, {}, "says that it costs nothing; whether that is so"),
     ({"duration_seconds": "1", "cents_per_megapixel_second_precise": "1"}, {}, "the length and size of what it is"),
     ({"duration_seconds": "0.1", "video_tokens": "0.1"}, {}, "both seconds and tokens"),
@@ -210,6 +213,12 @@ def test_what_nobody_knows_has_no_figure(skus: dict[str, str] | None, body: dict
     found = estimate(model_with(skus), body)
     assert (found.priced, found.low, found.high, found.basis) == (False, None, None, "unpriced")
     assert why in found.why[0]
+
+
+def test_a_resolution_of_a_million_digits_is_none() -> None:
+    """What a list of models says of itself may be anything."""
+    model = model_with({"video_tokens": "0.01"}, supported_resolutions=[f"{'9' * 10**6}p"])
+    assert "how many it renders is not listed" in estimate(model, {"duration": 4}).why[0]
 
 
 def test_a_model_that_is_no_longer_offered() -> None:

@@ -19,7 +19,7 @@ from prefect import get_client
 from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from prefect.types import SecretDict
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from flows.production import collect_command_of
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore, load_credentials, load_store
@@ -34,6 +34,7 @@ from openrouter_video.sandbox import Fault
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
+LIMITS = ("max_usd_per_day", "max_usd_per_month", "approve_above_usd")
 CANARY = "canary-secret-8431"
 OPENROUTER = "https://openrouter.ai/api/v1"
 
@@ -468,3 +469,11 @@ async def test_thecollect_command_of_of_a_block_finds_its_ledger(runs: FaultyRun
         words = shlex.split(command.partition(" collect ")[2])
         outcomes = await runs.collect(**{words[n][2:]: words[n + 1] for n in range(0, len(words), 2)})
         assert [outcome.status for outcome in outcomes] == ["completed"] * jobs
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("amount", [float("inf"), float("nan"), 1e308, -1.0])
+def test_a_limit_of_money_is_an_amount(limit: str, amount: float) -> None:
+    """An unreadable limit would be none, or break every run."""
+    with pytest.raises(ValidationError, match=limit):
+        OpenRouterCredentials(api_key="x", **{limit: amount})

@@ -28,7 +28,7 @@ def test_the_lower_cap_counts(
     assert caps_of(per_day, per_month, environ) == caps
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "5$"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e308", "1e10", "5$"])
 def test_a_variable_that_is_not_an_amount_is_refused(text: str) -> None:
     """An unreadable cap is none at all."""
     with pytest.raises(ConfigurationError, match=f"{DAY} is .*must be an amount of US dollars above 0"):
@@ -55,7 +55,7 @@ def test_the_lowest_amount_above_which_to_ask_holds(
     assert approval_threshold(of_run, of_key, environ) == threshold
 
 
-@pytest.mark.parametrize("text", ["-1", "nan", "inf", "5$"])
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "1e308", "5$"])
 def test_an_amount_above_which_nobody_could_be_asked_is_refused(text: str) -> None:
     """It would be a rule that somebody thinks is there; 0 is one."""
     with pytest.raises(ConfigurationError, match=rf"{ABOVE} is .*must be an amount of US dollars \(0 asks always\)"):
