@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from openrouter_video.money import MICRO, dollars
 from openrouter_video.sandbox import serve
 from tests.promises.chaos_field import write_to
 from tests.promises.chaos_invariants import Findings
@@ -65,7 +66,9 @@ def _options() -> Options:
     parser.add_argument(
         "--folder", help="where to make the run's folder, kept after a violation (default: the system's)"
     )
-    parser.add_argument("--sabotage", help="plant a bug (ignore-claims, publish-anything), which must be found")
+    parser.add_argument(
+        "--sabotage", help="plant a bug (ignore-claims, publish-anything, lose-bills), which must be found"
+    )
     parser.add_argument("--minutes", type=float, help="when to give up (default: two, and one more per 100 jobs)")
     given = parser.parse_args()
     if given.jobs < 1 or given.processes < 1:
@@ -136,6 +139,7 @@ def _summary(options: Options, run: ChaosRun, findings: Findings, seconds: float
         "kills": run.kills,
         "charged": findings.charged,
         "charged twice": len(findings.charged_twice),
+        "spent": f"{dollars(findings.spent / MICRO)} by the journal, {findings.reserved} videos still reserved",
         "uncertain": f"{findings.states['uncertain']}, each reported by the collection with what to do",
         "lost": len(findings.lost),
         "temporaries left": len(findings.temporaries),

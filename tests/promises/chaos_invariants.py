@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,20 +15,30 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from openrouter_video.errors import LedgerError
+from openrouter_video.ledger import Journal, ledger_key
+from openrouter_video.ledger.journal_entry import JournalEntry
 from openrouter_video.ledger.records import LedgerEntry, parse_entry
+from openrouter_video.money import micro
 from openrouter_video.run.destination import LEDGER_FOLDER
+from openrouter_video.stores import open_store
 from openrouter_video.videos.paths import FILE_SUFFIXES
 from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD
 
-__all__ = ["Charged", "Evidence", "Findings", "Report", "check", "gather", "read_reports"]
+__all__ = ["Books", "Charged", "Evidence", "Findings", "Report", "check", "gather", "read_reports"]
 
 
 class Charged(NamedTuple):
-    """One job that the sandbox has accepted, with the SHA-256 of the video that it serves for it."""
+    """One job that the sandbox has accepted, with the SHA-256 of the video that it serves for it.
+
+    ``amount``: what the sandbox charges, in micro-dollars. It charges when it accepts, as nobody can tell how a job
+    will end; OpenRouter names a cost only for what is completed. So what the provider gives up has no bill.
+    """
 
     job_id: str
     key: str | None
     sha256: str
+    amount: int = 0
 
 
 class Report(NamedTuple):
@@ -40,6 +51,18 @@ class Report(NamedTuple):
     reused: bool = False
     error: str | None = None
     trouble: str | None = None
+
+
+class Books(NamedTuple):
+    """What the money journals say in all: spent, billed by ledger key, still reserved by ledger key; and what is wrong.
+
+    Amounts are micro-dollars.
+    """
+
+    spent: int = 0
+    bills: Mapping[str, int] = {}
+    reserved: frozenset[str] = frozenset()
+    damage: tuple[str, ...] = ()
 
 
 class Evidence(NamedTuple):
@@ -57,6 +80,7 @@ class Evidence(NamedTuple):
     strays: tuple[str, ...]
     reports: tuple[Report, ...]
     collected: tuple[Report, ...]
+    books: Books = Books()
 
 
 class Findings(NamedTuple):
@@ -68,6 +92,8 @@ class Findings(NamedTuple):
     others: tuple[str, ...]
     charged: int
     states: Counter[str]
+    spent: int = 0
+    reserved: int = 0
 
     @property
     def violations(self) -> list[str]:
@@ -81,7 +107,7 @@ class Findings(NamedTuple):
 
 
 def check(evidence: Evidence) -> Findings:
-    """Hold the evidence against the four promises."""
+    """Hold the evidence against the promises."""
     of_key = defaultdict[str | None, list[Charged]](list)
     for charge in evidence.charges:
         of_key[charge.key].append(charge)
@@ -91,9 +117,16 @@ def check(evidence: Evidence) -> Findings:
         tuple(twice),
         tuple(lost),
         evidence.strays,
-        (*_incomplete_files(evidence), *_silence(evidence), *_wrong_words(evidence, of_key)),
+        (
+            *_incomplete_files(evidence),
+            *_silence(evidence),
+            *_wrong_words(evidence, of_key),
+            *_wrong_sums(evidence),
+        ),
         len(evidence.charges),
         Counter(_state(key, evidence) for key in evidence.asked),
+        evidence.books.spent,
+        len(evidence.books.reserved),
     )
 
 
@@ -179,6 +212,25 @@ def _wrong_words(evidence: Evidence, of_key: Mapping[str | None, list[Charged]])
             yield f"untrue: {report.key} was reported with job {report.job_id}, which was not charged for it"
 
 
+def _wrong_sums(evidence: Evidence) -> Iterator[str]:
+    """Find money that the journal counts wrongly, or holds for nothing."""
+    books, billed = evidence.books, Counter[str]()
+    for charge in evidence.charges:
+        entry = evidence.entries.get(charge.key or "")
+        if charge.key and entry is not None and entry.outcome is not None and entry.outcome.status == "completed":
+            billed[charge.key] += charge.amount
+    yield from (f"money: {damage}" for damage in books.damage)
+    for key in {*billed, *books.bills}:
+        if billed[key] != (counted := books.bills.get(key, 0)):
+            yield f"money: {key} came to {billed[key]}, and the journal has {counted}"
+    if books.spent != billed.total():
+        yield f"money: all bills come to {billed.total()}, and the journal says {books.spent}"
+    for key in books.reserved:
+        entry = evidence.entries.get(key)
+        if entry is None or entry.state not in {"claimed", "uncertain", "accepted"}:
+            yield f"money: {key} is still reserved, and is {entry.state if entry else 'unknown'}"
+
+
 # ---- Reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +253,32 @@ def gather(api: str, api_key: str, output: Path, asked: frozenset[str], reports:
         strays=tuple(strays),
         reports=tuple(read_reports(reports)),
         collected=tuple(read_reports(last)),
+        books=_books(ledger),
     )
+
+
+def _books(ledger: Path) -> Books:
+    """Read both journals, that of the sandbox's money and the other, in which nothing should be."""
+    store, spent, bills, reserved, damage = open_store(str(ledger)), 0, Counter[str](), set[str](), list[str]()
+    for journal in (Journal(store), Journal(store, sandbox=True)):
+        for month in journal.months():
+            try:
+                entries, money = journal.entries(month), journal.money(month)
+            except LedgerError as error:
+                damage.append(str(error))
+                continue
+            spent += sum(money.spent.values())
+            reserved |= {ledger_key(name) for name in money.reservations()}
+            bills.update(Counter(_bills(entries)))
+    return Books(spent, bills, frozenset(reserved), tuple(damage))
+
+
+def _bills(entries: Iterable[JournalEntry]) -> dict[str, int]:
+    bills = Counter[str]()
+    for entry in entries:
+        for _, name, bill in entry.each_bill():
+            bills[ledger_key(name)] += bill.amount
+    return bills
 
 
 def _entry(folder: Path) -> LedgerEntry:
@@ -210,9 +287,10 @@ def _entry(folder: Path) -> LedgerEntry:
 
 def _belongs(path: Path) -> bool:
     """Tell a video, a sidecar or a record from everything else, by place and name."""
+    if path.parts[:2] == (LEDGER_FOLDER, "_money"):
+        return re.fullmatch(r"(sandbox/)?20\d\d-\d\d/\d{8}\.json", "/".join(path.parts[2:])) is not None
     kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
-    of_money = path.parts[:2] == (LEDGER_FOLDER, "_money")
-    depth = len(path.parents) - 1 if of_money else 3 if path.parts[0] == LEDGER_FOLDER else 2
+    depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
     return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth
 
 
@@ -222,7 +300,8 @@ def _charges(api: str, api_key: str) -> Iterator[Charged]:
         for charge in billing["charges"]:
             headers = {"Authorization": f"Bearer {api_key}"}
             video = client.get(f"{api}/videos/{charge['job_id']}/content", headers=headers).raise_for_status()
-            yield Charged(charge["job_id"], charge["session_id"], hashlib.sha256(video.content).hexdigest())
+            sha256 = hashlib.sha256(video.content).hexdigest()
+            yield Charged(charge["job_id"], charge["session_id"], sha256, micro(charge["cost_usd"] or 0))
 
 
 def read_reports(folder: Path) -> Iterator[Report]:

@@ -11,8 +11,10 @@ import asyncio
 import json
 import logging
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +24,24 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows import collect_videos, fan_out_video, video_chain
+from flows.gates import pass_gates
+from flows.run_identity import RunIdentity
 from flows.video_steps import AsCalls
 from openrouter_video.api.catalog import Catalog
 from openrouter_video.api.client import Timeouts
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.errors import ApiUnavailable, TooFewVideos, VideoError
+from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
-from openrouter_video.planning import dry_run
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run import RunReservation, open_resources
+from openrouter_video.run import open_resources, settle_left, settle_money
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
+from openrouter_video.tasks import make_plan
 from openrouter_video.videos.mp4 import Mp4Walk, Whole
 from tests.promises.chaos_field import Field, write_to
 from tests.promises.chaos_schedule import POLL_SECONDS, SPEED, SUBMIT_SECONDS, Turn
@@ -47,6 +52,7 @@ CONNECT_SECONDS = 1.0
 DEADLINE_MINUTES = 2.0
 AT_ONCE = {"chain": 6, "flow": 4}
 TRIES = 5
+LATER = timedelta(days=3)
 SMALL = VideoSettings(duration=2, resolution="480p")
 
 
@@ -69,7 +75,11 @@ def collect_once(field: Field, reports: Path, known: Turn) -> None:
         with using_limits(_limits()):
             # Collecting opens the store only where something is open; what is left there is the next run's to clear.
             await _by_flow(known, field)
-            return await _collect()
+            outcomes = await _collect()
+        # Some days later runs count as dead that were killed between their reservation and their claim.
+        ledger = VideoStore(base_url=str(field.output)).destination.open_ledger()
+        settle_left(ledger, datetime.now(UTC) + LATER)
+        return outcomes
 
     with _environment(field):
         _report(reports, "collector", asyncio.run(run()))
@@ -203,19 +213,28 @@ class _Chain:
         client = self._credentials.get_client(limits.timeouts)
         async with open_resources(self._destination, client, limits) as resources:
             self._catalog = self._catalog or await _patient_catalog(resources.client.list_models)
-            plan = await resources.threads.run(dry_run, asked, self._catalog)
+            scope = scope_of_key(submission.key, "loopback")
+            plan = await make_plan.fn(asked, self._catalog, scope, self._destination, resources)
             assert not plan.refused, plan.problems
+            videos = [(model, take) for model in plan.models for take in plan.each_take]
+            keys = {(model.model, take): scope.key(model.model, take) for model, take in videos}
+            run_id = f"chain-{secrets.token_hex(8)}"
+            identity = RunIdentity(run_id, run_id, "", deployed=False)
             run = video_chain.VideoRun(
                 asked=asked,
-                scope=scope_of_key(submission.key, "loopback"),
+                scope=scope,
                 resources=resources,
                 steps=AsCalls(resources, logging.getLogger("chaos")),
                 limit=asyncio.Semaphore(8),
-                run_id=f"chain-{os.getpid()}",
-                reserved=RunReservation("2026-11", "chain"),
+                run_id=run_id,
+                reserved=await pass_gates(plan, keys, asked, identity, self._credentials, resources),
+                sandbox=plan.sandbox,
             )
-            videos = [(model, take) for model in plan.models for take in range(1, plan.takes + 1)]
-            return await asyncio.gather(*(video_chain.make_video(model, take, run) for model, take in videos))
+            outcomes = await asyncio.gather(*(video_chain.make_video(*video, run) for video in videos))
+            journal = resources.journal(sandbox=plan.sandbox)
+            settled = (journal, resources.ledger, run.reserved, outcomes, run_id, None)
+            await resources.threads.run(settle_money, *settled)
+            return outcomes
 
 
 async def _patient_catalog(list_models: Callable[[], Awaitable[Catalog]]) -> Catalog:
@@ -246,4 +265,18 @@ def _publish_anything() -> None:
         setattr(Mp4Walk, check, lambda *_, verdict=verdict: verdict)
 
 
-SABOTAGES: dict[str, Callable[[], None]] = {"ignore-claims": _ignore_claims, "publish-anything": _publish_anything}
+def _lose_bills() -> None:
+    """Give up what was reserved, whatever was billed."""
+    real = Journal.settle
+
+    def forgetful(self: Journal, month: str, bills: Any, released: Any = (), run_id: str | None = None) -> None:
+        real(self, month, {}, [*bills, *released], run_id)
+
+    Journal.settle = forgetful  # type: ignore[method-assign]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    "ignore-claims": _ignore_claims,
+    "publish-anything": _publish_anything,
+    "lose-bills": _lose_bills,
+}

@@ -20,7 +20,7 @@ from openrouter_video.ledger.records import Claim, LedgerEntry
 from openrouter_video.outcome import Outcome
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
-from tests.promises.chaos_invariants import Charged, Evidence, Report, check
+from tests.promises.chaos_invariants import Books, Charged, Evidence, Report, check
 from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD, draw_schedule, fired
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ def test_promises_hold_in_chaos(tmp_path: Path, seed: int) -> None:
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(
     ("bug", "found"),
-    [("ignore-claims", "charged twice: "), ("publish-anything", "not what the API serves: its video")],
+    [
+        ("ignore-claims", "charged twice: "),
+        ("publish-anything", "not what the API serves: its video"),
+        ("lose-bills", "money: all bills come to "),
+    ],
 )
 def test_chaos_finds_a_planted_bug(tmp_path: Path, bug: str, found: str) -> None:
     """Workers that ignore a claim, or keep whatever arrives, are found out, and the run can be repeated.
@@ -112,20 +116,26 @@ def _good() -> Evidence:
     """One job that was asked for, paid, kept and told."""
     return Evidence(
         asked=frozenset({KEY}),
-        charges=(Charged("job-1", KEY, "abc"),),
+        charges=(Charged("job-1", KEY, "abc", 70),),
         entries={KEY: _settled()},
         files={VIDEO: "abc", SIDECAR: "def"},
         sidecars={SIDECAR: {"job_id": "job-1", "sha256": "abc"}},
         strays=(),
         reports=(Report(KEY, "completed", "job-1", "abc"),),
         collected=(),
+        books=Books(70, {KEY: 70}),
     )
 
 
 def _in_doubt(*told: Report, state: str = "uncertain") -> Evidence:
     entry = LedgerEntry(KEY, state, 1, _claim())  # type: ignore[arg-type]
     return _good()._replace(
-        entries={KEY: entry}, files={}, sidecars={}, collected=told, reports=(Report(KEY, "uncertain"),)
+        entries={KEY: entry},
+        files={},
+        sidecars={},
+        collected=told,
+        reports=(Report(KEY, "uncertain"),),
+        books=Books(reserved=frozenset({KEY})),
     )
 
 
@@ -135,7 +145,9 @@ def _in_doubt(*told: Report, state: str = "uncertain") -> Evidence:
         _good(),
         _in_doubt(Report(KEY, "uncertain")),
         _in_doubt(Report(KEY, "uncertain"), state="claimed"),
-        _good()._replace(entries={KEY: _settled("failed", None, error=PROVIDERS_LAST_WORD)}, files={}, sidecars={}),
+        _good()._replace(
+            entries={KEY: _settled("failed", None, error=PROVIDERS_LAST_WORD)}, files={}, sidecars={}, books=Books()
+        ),
     ],
     ids=["kept", "in doubt, and told", "claimed, and told", "given up by the provider"],
 )
@@ -168,6 +180,12 @@ def test_what_is_allowed_is_no_violation(evidence: Evidence) -> None:
         (lambda good: good._replace(reports=(Report(KEY, "completed", "job-9", "abc"),)), "untrue: 1111"),
         (lambda good: good._replace(reports=(Report(KEY, "completed", "job-1", "cut"),)), "untrue: 1111"),
         (lambda good: good._replace(reports=(Report(KEY, trouble="KeyError: x"),)), "unexpected: KeyError: x"),
+        (lambda good: good._replace(books=Books()), "money: 1111"),
+        (lambda good: good._replace(books=Books(140, {KEY: 140})), "came to 70, and the journal has 140"),
+        (lambda good: good._replace(books=Books(71, {KEY: 70})), "all bills come to 70, and the journal says 71"),
+        (lambda good: good._replace(books=Books(70, {KEY: 70}, frozenset({KEY}))), "still reserved, and is settled"),
+        (lambda good: good._replace(books=Books(70, {KEY: 70}, frozenset({OTHER}))), "reserved, and is unknown"),
+        (lambda good: good._replace(books=Books(70, {KEY: 70}, damage=("gone",))), "money: gone"),
     ],
 )
 def test_each_violation_is_found(spoil: Callable[[Evidence], Evidence], words: str) -> None:
