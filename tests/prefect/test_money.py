@@ -283,7 +283,7 @@ async def test_a_retry_pays_no_more_than_the_ceiling_of_its_run(sandbox: Sandbox
 async def test_a_retry_settles_what_its_first_attempt_left_reserved(sandbox: Sandbox, ledger: Ledger) -> None:
     """A job that outlived the first attempt is found by the second one, which holds what was reserved for it."""
     sandbox.add_fault(Fault(on="poll", model=VEO, body={"id": "x", "status": "in_progress"}, times=2))
-    attempts = []
+    attempts: list[FanOut] = []
 
     @flow(retries=1)
     async def nightly() -> None:
