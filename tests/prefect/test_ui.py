@@ -119,7 +119,7 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
 def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
     page: Page, form: str, tmp_path: Path
 ) -> None:
-    """Prompt and prices stand in Prefect's dialog as text and as a table; unanswered it changes nothing."""
+    """Prompt and prices stand in Prefect's dialog, as text and as a table, above the question."""
     origin = form.split("/v2/", maxsplit=1)[0]
     parameters = {"prompt": "A white orchid | *macro* <b>lens</b>", "takes": 2, "approve_above_usd": 1}
     made = page.request.post(
@@ -136,7 +136,6 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
     cells = [cell.inner_text() for cell in dialog.get_by_role("cell").all()]
     assert cells[4:7] == ["google/veo-3.1-lite × 2", "$0.24", "6 videos"]  # noqa: RUF001
     keep(page, "approval")
-    dialog.get_by_role("button", name="Resume").click()
     dialog.get_by_label("May it spend this?").first.click()
     assert page.get_by_role("option").all_inner_texts() == ["yes", "no"]
     page.get_by_role("option", name="yes").click()
