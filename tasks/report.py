@@ -18,7 +18,7 @@ from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact,
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
 
-from openrouter_video.outcome import Outcome, expected_cost, summary
+from openrouter_video.outcome import Outcome, expected_cost, is_simulated, summary
 from openrouter_video.report import table_rows
 
 __all__ = ["ProgressBar", "publish_report"]
@@ -33,8 +33,9 @@ STEPS = 20
 async def publish_report(outcomes: Sequence[Outcome]) -> None:
     """Publish what became of every video as a table artifact with flat columns."""
     table = table_rows(outcomes)
-    expected = expected_cost(outcomes)
-    above = f"{summary(outcomes)}." + (f" The estimate was {expected}." if expected else "")
+    expected, above = expected_cost(outcomes), f"{summary(outcomes)}."
+    if expected:
+        above += f" The estimate was {expected.words(sandbox=is_simulated(outcomes))}."
     await _tolerate(acreate_table_artifact(table=table, key="openrouter-videos", description=above))
 
 

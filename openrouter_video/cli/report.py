@@ -127,7 +127,7 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
     show(terminal, result.outcomes)
     total = Text(summary(result.outcomes), "bold" if count_completed(result.outcomes) else "bold red")
     if result.estimate is not None:
-        total.append(f"; the estimate was {result.estimate}", "not bold")
+        total.append(f"; the estimate was {result.estimate.words(sandbox=result.sandbox)}", "not bold")
     if result.sandbox:
         total.append(" (sandbox: nothing was billed)", "not bold cyan")
     terminal.print(total, soft_wrap=True)

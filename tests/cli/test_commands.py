@@ -460,7 +460,7 @@ def test_fan_out_reports_each_video_as_plain_lines(command: Command, sandbox: Sa
     assert any("it supports 5, 10 s" in line for line in lines)
     assert "  estimate: sandbox $0.12 (listed)" in lines
     assert lines[-2].startswith("2 of 3 videos, sandbox $0.")
-    assert "; the estimate was $0.4042 to $0.5241" in lines[-2]
+    assert "; the estimate was sandbox $0.4042 to $0.5241" in lines[-2]
     assert lines[-1].startswith("in videos/a-white-orchid-blooming-")
     assert "\x1b" not in said.out
 

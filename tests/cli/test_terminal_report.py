@@ -149,7 +149,7 @@ def test_a_report_ends_with_the_total_and_the_folder(
     assert ("\x1b[" in text) is tty
     *_, total, folder = without_styles(text).splitlines()
     assert total == (
-        "1 of 2 videos, sandbox $0.12, 1 refused; the estimate was $0.12 to $0.20 (sandbox: nothing was billed)"
+        "1 of 2 videos, sandbox $0.12, 1 refused; the estimate was sandbox $0.12 to $0.20 (sandbox: nothing was billed)"
     )
     assert folder == "in /far/away/orchid/"
 

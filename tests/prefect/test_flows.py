@@ -588,7 +588,7 @@ async def test_the_run_leaves_a_table_with_flat_columns(sandbox: Sandbox) -> Non
     rows = json.loads(str(artifact.data))
     assert [row["model"] for row in rows] == [VEO, WAN]
     assert all(isinstance(cell, str | int | float) for row in rows for cell in row.values())
-    assert artifact.description == "2 of 2 videos, sandbox $0.52. The estimate was $0.52 to $0.97."
+    assert artifact.description == "2 of 2 videos, sandbox $0.52. The estimate was sandbox $0.52 to $0.97."
 
 
 async def test_no_key_is_a_clear_error(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

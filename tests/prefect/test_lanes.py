@@ -67,7 +67,7 @@ async def test_a_large_run_has_a_task_run_a_lane(sandbox: Sandbox, caplog: pytes
     assert {charge.session_id for charge in sandbox.charges} == {one.key for one in result.outcomes}
     assert Counter(one.stage for one in heard)["ended"] == 8
     lines = [record.getMessage() for record in caplog.records if "prefect.task_runs" in record.name]
-    told = [line for line in lines if ": completed, $" in line]
+    told = [line for line in lines if ": completed, sandbox $" in line]
     assert len(told) == 8
     assert any(line.startswith(f"{WAN} take 4: completed, sandbox $0.10, file://") for line in told)
     assert not [line for line in lines if ": accepted, job" in line]
