@@ -6,7 +6,7 @@ import errno
 import html
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from openrouter_video.errors import StorageError
@@ -104,7 +104,7 @@ def _words(text: str) -> str:
 
 
 @contextmanager
-def storage_errors(doing: str, url: str, secrets: Sequence[str] = (), then: str = "") -> Iterator[None]:
+def storage_errors(doing: str, url: Callable[[], str], secrets: Sequence[str] = (), then: str = "") -> Iterator[None]:
     """Raise StorageError, without the driver's exception attached, for what a driver raises inside.
 
     ``doing`` completes "Could not …", such as "write"; ``then`` is a last sentence, for what becomes of the work.
@@ -112,5 +112,5 @@ def storage_errors(doing: str, url: str, secrets: Sequence[str] = (), then: str 
     try:
         yield
     except driver_errors() as error:
-        message = f"Could not {doing} {url}: {explain(error, secrets)}"
+        message = f"Could not {doing} {url()}: {explain(error, secrets)}"
         raise StorageError(f"{message} {then}".rstrip()) from None

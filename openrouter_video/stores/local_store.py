@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from openrouter_video.stores.folder_store import Access, FolderStore, PartFile, PathFiles
 from openrouter_video.stores.urls import file_url
@@ -49,20 +48,20 @@ class LocalFiles:
 
     def make_folders(self, folder: str, access: Access | None = None) -> None:
         """Create a folder and what is missing above it, each on the disk before the next."""
-        path = Path(folder)
-        if path.is_dir():
+        if os.path.isdir(folder):
             return
-        self.make_folders(str(path.parent), access)
+        parent = os.path.dirname(folder)
+        self.make_folders(parent, access)
         mode = access.of_folder(folder) if access else None
         try:
-            path.mkdir(0o777 if mode is None else mode)
+            os.mkdir(folder, 0o777 if mode is None else mode)
         except FileExistsError:
-            if not path.is_dir():
+            if not os.path.isdir(folder):
                 raise NotADirectoryError(errno.ENOTDIR, f"{folder} is a file, not a folder") from None
         else:
             if mode is not None:
                 _set_mode(folder, mode)
-        _sync_folder(str(path.parent))
+        _sync_folder(parent)
 
     def open_part(self, path: str, access: Access | None = None) -> PartFile:
         """Create a new file for writing."""
@@ -70,7 +69,7 @@ class LocalFiles:
 
     def size(self, path: str) -> int:
         """Return a file's size in bytes."""
-        return Path(path).stat().st_size
+        return os.stat(path).st_size
 
     def link_new(self, part: str, target: str) -> bool:
         """Link ``part`` to ``target``; the one operation that refuses an existing name on every file system."""
@@ -78,23 +77,23 @@ class LocalFiles:
             os.link(part, target)
         except FileExistsError:
             # NFS may repeat a link whose answer was lost: then the name is there, and it is ours.
-            if Path(part).stat().st_nlink == 1:
+            if os.stat(part).st_nlink == 1:
                 return False
-        _sync_folder(str(Path(target).parent))
+        _sync_folder(os.path.dirname(target))
         return True
 
     def replace(self, part: str, target: str) -> None:
         """Rename ``part`` to ``target`` in place of an older file."""
-        Path(part).replace(target)
-        _sync_folder(str(Path(target).parent))
+        os.replace(part, target)
+        _sync_folder(os.path.dirname(target))
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        Path(path).unlink()
+        os.unlink(path)
 
     def names(self, folder: str) -> list[str]:
         """Return what is in a folder."""
-        return os.listdir(folder)  # noqa: PTH208 (a thousand videos in a folder, each a Path to no purpose)
+        return os.listdir(folder)
 
 
 class _LocalPart:
@@ -128,10 +127,10 @@ class _LocalPart:
 def _set_mode(path: str, mode: int) -> None:
     """Give what was just created its permissions where the umask took some; a disk may know none."""
     with suppress(OSError):
-        has = stat.S_IMODE(Path(path).stat().st_mode)
+        has = stat.S_IMODE(os.stat(path).st_mode)
         if has & 0o777 != mode:
             # By its other bits a folder hands its group on to what is created in it.
-            Path(path).chmod(mode | has & 0o7000)
+            os.chmod(path, mode | has & 0o7000)
 
 
 def _sync_folder(folder: str) -> None:

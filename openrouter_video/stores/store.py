@@ -85,11 +85,9 @@ class Store(ABC):
     def close(self) -> None:  # noqa: B027 - most kinds have nothing to close
         """Close the connections that belong to this store and its children; what is in use is closed after it."""
 
-    @contextmanager
-    def errors(self, doing: str, *parts: str, then: str = "") -> Iterator[None]:
+    def errors(self, doing: str, *parts: str, then: str = "") -> AbstractContextManager[None]:
         """Raise StorageError for what the driver raises inside; ``doing`` completes "Could not …"."""
-        with storage_errors(doing, self.url_of(*parts), self.secrets, then):
-            yield
+        return storage_errors(doing, lambda: self.url_of(*parts), self.secrets, then)
 
     def ledger_refusal(self, reason: str) -> LedgerUnsafe:
         """Return the error that says why this store cannot hold the ledger, and where it could be instead."""
