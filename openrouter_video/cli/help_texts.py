@@ -33,6 +33,7 @@ For real:
   openrouter-video plan "A white orchid" --model google/veo-3.1-lite
   openrouter-video generate "A white orchid" --model google/veo-3.1-lite
   openrouter-video collect             finish what is still open
+  openrouter-video spend               what was spent
 
 Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
   OPENROUTER_VIDEO_LEDGER, OPENROUTER_VIDEO_LEDGER_MODE,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from openrouter_video.errors import LedgerError
@@ -192,6 +194,41 @@ def test_bills_teach_and_estimates_that_stand_in_do_not() -> None:
     assert learned.bills()["m image"] == Bills((2.0,), 1)
     assert "m text" not in learned.bills()
     assert after(reserve(learned, RUN, {"d": 1}, TUESDAY, NOON, Caps())).learned == learned.learned
+
+
+OPERATIONS = st.tuples(
+    st.sampled_from(["reserve", "bill", "release"]),
+    st.sampled_from([RUN, OTHER]),
+    st.sampled_from("abc"),
+    st.integers(0, 9),
+)
+
+
+@given(st.lists(OPERATIONS, max_size=30))
+def test_whatever_happens_each_video_counts_once(operations: list[tuple[str, str, str, int]]) -> None:
+    """Reserved until its bill or its release, and then with the bill alone; no cap is passed by a reservation."""
+    money, held, billed = Money(), dict[str, int](), dict[str, list[int]]()
+    for what, run, key, amount in operations:
+        (name,) = ids(key, run=run)
+        change: Change | CapReached | None
+        if what == "reserve":
+            change = reserve(money, run, {key: amount}, TUESDAY, NOON, Caps(month=20))
+            if isinstance(change, CapReached):
+                assert amount > 0
+                assert change.taken + amount > 20
+            elif name not in held:
+                held[name] = amount
+                assert amount == 0 or money.taken() + amount <= 20
+        elif what == "bill":
+            change = settle(money, {name: bill(amount)}, [], TUESDAY, billed)
+            if held.pop(name, None) is not None or name not in billed:
+                billed.setdefault(name, []).append(amount)
+        else:
+            change = settle(money, {}, [name], TUESDAY)
+            held.pop(name, None)
+        money = change.money if isinstance(change, Change) else money
+        assert {one: found.amount for one, found in money.reservations().items()} == held
+        assert sum(money.spent.values()) == sum(map(sum, billed.values()))
 
 
 # ---- Releasing what nobody will claim --------------------------------------------------------------------------------
