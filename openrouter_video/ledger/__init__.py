@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.ledger.journal import Journal, Repaired
+from openrouter_video.ledger.learning import subject
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
 from openrouter_video.ledger.reading import Reading, Unreadable, entries_in_time, forget_settled, read_all, read_open
 from openrouter_video.ledger.recording import Recorder
@@ -77,5 +78,6 @@ __all__ = [
     "settled_message",
     "spending",
     "state_word",
+    "subject",
     "why_not",
 ]

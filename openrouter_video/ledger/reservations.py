@@ -30,7 +30,6 @@ __all__ = [
     "Money",
     "Reservation",
     "RunBills",
-    "expired",
     "ledger_key",
     "reservation_id",
     "reserve",
@@ -270,12 +269,3 @@ def _by_run(bills: Mapping[str, Bill], days: Mapping[str, str]) -> tuple[RunBill
         RunBills(day=day, run_id=run_id, deployment=deployment, labels=dict(labels), bills=together)
         for (day, run_id, deployment, labels), together in groups.items()
     )
-
-
-def expired(money: Money, now: datetime, claimed: Collection[str]) -> tuple[str, ...]:
-    """Return the reservations that may be released: their time is over, and no claim names them.
-
-    A collection asks first with none ``claimed``, looks the keys of these up in the ledger, and asks again with those
-    that their claims name.
-    """
-    return tuple(name for name, held in money.reservations().items() if held.until <= now and name not in claimed)

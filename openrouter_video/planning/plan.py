@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from openrouter_video.api import Catalog, VideoModel
 from openrouter_video.elision import elide
 from openrouter_video.errors import Problem
+from openrouter_video.ledger import subject
 from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
@@ -181,7 +182,7 @@ def _priced(plan: ModelPlan, model: VideoModel, run: RunRequest, bills: Mapping[
     """Add what one video may cost to a plan that sends something."""
     if plan.decision != "send":
         return plan
-    found = estimate(model, plan.body, bills.get(f"{model.id} {mode_of(plan.body)}"))
+    found = estimate(model, plan.body, bills.get(subject(model.id, mode_of(plan.body))))
     return plan.model_copy(update={"estimate": assume(found, model.id, run.assumed_usd)})
 
 

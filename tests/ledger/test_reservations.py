@@ -18,7 +18,6 @@ from openrouter_video.ledger.reservations import (
     Change,
     Hold,
     Money,
-    expired,
     ledger_key,
     reservation_id,
     reserve,
@@ -229,20 +228,3 @@ def test_whatever_happens_each_video_counts_once(operations: list[tuple[str, str
         money = change.money if isinstance(change, Change) else money
         assert {one: found.amount for one, found in money.reservations().items()} == held
         assert sum(money.spent.values()) == sum(map(sum, billed.values()))
-
-
-# ---- Releasing what nobody will claim --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("now", "claimed", "names"),
-    [
-        (NOON - HOUR, (), []),
-        (NOON, (), ids("a")),
-        (NOON + HOUR, ids("a"), []),
-        (NOON + HOUR, ids("a", run=OTHER), ids("a")),
-    ],
-)
-def test_what_may_be_released(now: datetime, claimed: list[str], names: list[str]) -> None:
-    """From its time on, unless a claim names it; the claim of another run of the same key names another."""
-    assert list(expired(SPENT, now, claimed)) == names
