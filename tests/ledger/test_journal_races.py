@@ -14,7 +14,7 @@ from openrouter_video.stores import Store, open_store
 from tests.support.journal_writer import UNTIL, writers
 from tests.support.object_stores import of_kinds
 
-PROCESSES, TIMES = 8, 9
+PROCESSES, TIMES = 8, 6
 RACES = 200
 REAL = of_kinds("local", "sftp", "s3", "seaweed", "gcs", "azure")
 
@@ -44,7 +44,7 @@ def test_nothing_is_lost_among_processes(store: Store, request: pytest.FixtureRe
             folder = f"with-{processes}"
             race.do(processes, do="append", folder=folder, times=TIMES)
             assert_counted(store.child(folder), processes)
-        for n in range(5):
+        for n in range(3):
             assert sum(race.do(do="take", folder=f"dollar-{n}", amount=1, caps=[None, 1])) == 1
 
 
