@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests.support.flow_processes import wait_until
 from tests.support.prefect_servers import make_serve
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
     made = page.request.post(
         f"{origin}/api/deployments/{form.split('/')[-2]}/create_flow_run", data={"parameters": parameters}
     )
-    page.goto(f"{origin}/v2/runs/flow-run/{made.json()['id']}")
-    page.get_by_text("Suspended").first.wait_for()
+    run_id = made.json()["id"]
+    page.goto(f"{origin}/v2/runs/flow-run/{run_id}")
+    page.get_by_text("Suspended", exact=True).first.wait_for()
     page.get_by_role("button", name="Open menu").first.click()
     page.get_by_role("menuitem", name="Resume").click()
     dialog = page.get_by_role("dialog")
@@ -141,5 +143,7 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
     page.get_by_role("option", name="yes").click()
     dialog.get_by_label("Who says so, and why").first.fill("Ada")
     dialog.get_by_role("button", name="Resume").click()
-    page.get_by_text("Completed").first.wait_for()
+    # The log has the word before the run has ended.
+    run = f"{origin}/api/flow_runs/{run_id}"
+    wait_until(lambda: page.request.get(run).json()["state"]["name"] == "Completed", PATIENCE_SECONDS * 2)
     assert len(list((tmp_path / "videos").glob("*/*.mp4"))) == 6
