@@ -61,6 +61,7 @@ class Outcome(BaseModel):
     status: OutcomeStatus
     reused: bool = False
     job_id: str | None = None
+    job_status: str | None = None
     url: str | None = None
     extra_urls: tuple[str, ...] = ()
     sidecar_url: str | None = None

@@ -17,6 +17,8 @@ from openrouter_video.planning import Plan, mode_of
 __all__ = ["RunReservation", "Settled", "bill_of", "settled_by_records", "settled_by_run", "to_reserve"]
 
 ENDED = frozenset({"completed", "failed"})
+GIVEN_UP = frozenset({"failed", "cancelled", "expired", "dead"})
+"""What OpenRouter says of a job that it gives up, for which it names no cost."""
 NOTHING_SENT = frozenset({"refused", "skipped"})
 
 
@@ -65,9 +67,11 @@ def to_reserve(plan: Plan, keys: Mapping[tuple[str, int], str]) -> dict[str, int
 def bill_of(outcome: Outcome, run_id: str | None = None, deployment: str | None = None) -> Bill | None:
     """Return what one video came to; None if nothing was charged that anybody knows of.
 
-    Where a video came without a cost, the top of its estimate stands in. What did not end well teaches nothing.
+    OpenRouter names a cost for what is completed, and none for a job that it gives up itself: that one is free. Where
+    a job was completed, or given up by a person, and no cost is known, the top of its estimate stands in. What did not
+    end well teaches nothing.
     """
-    if outcome.cost_usd is None and outcome.bytes is None:
+    if outcome.cost_usd is None and (outcome.status not in ENDED or outcome.job_status in GIVEN_UP):
         return None
     estimate = outcome.estimate
     amount = micro(outcome.cost_usd) if outcome.cost_usd is not None else (estimate.high if estimate else None) or 0

@@ -178,6 +178,7 @@ def _of_job(known: Outcome, facts: Facts, now: datetime) -> Outcome:
     job = facts.step.job
     if job is None:
         return _left_open(known, facts.step.reason, missing=facts.step.missing)
+    known = _changed(known, job_status=clip(job.status))
     if not job.completed:
         said = clip(job.error) if job.error else "the provider gave no reason"
         return _failed(known, f"{job.status}: {said}", job, facts.claim)

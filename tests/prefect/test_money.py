@@ -13,10 +13,12 @@ from prefect import flow
 
 from blocks import OpenRouterCredentials
 from flows import collect_videos, fan_out_video, generate_video
+from openrouter_video.cli.ledger import settle_entry
 from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger import Bill, Caps, Journal, Ledger
 from openrouter_video.outcome import FanOut
 from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run import settle_left
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
@@ -296,3 +298,69 @@ async def test_a_retry_settles_what_its_first_attempt_left_reserved(sandbox: San
     assert [attempt.outcomes[0].status for attempt in attempts] == ["open", "completed"]
     assert spent(ledger) == charged(sandbox) == 0.12
     assert journal_of(ledger).money().held == ()
+
+
+def charged_later(ledger: Ledger, days: int = 2) -> float:
+    """What the journal says was spent once a collection of some days later has taken dead runs for dead."""
+    settle_left(ledger, datetime.now(UTC) + timedelta(days=days))
+    return spent(ledger)
+
+
+@pytest.mark.parametrize("decision", ["lost", "job", "abandon"])
+async def test_what_a_person_settles_is_counted(sandbox: Sandbox, ledger: Ledger, decision: Any) -> None:
+    """A job that is given up is billed all the same, as is one that a person has found; what was none is not."""
+    if decision == "lost":
+        sandbox.add_fault(Fault(on="poll", body={"id": "x", "status": "in_progress"}, times=None))
+    else:
+        sandbox.add_fault(Fault(on="submit", status=503, accepted=decision == "job"))
+    state = await generate_video(PROMPT, VEO, settings=SMALL, deadline_minutes=0.0001, return_state=True)
+    assert state.is_failed()
+    (key,) = ledger.keys()
+    assert (spent(ledger), journal_of(ledger).money().reserved()) == (0, 120_000)
+    job_id = sandbox.charges[0].job_id if sandbox.charges else None
+    settle_entry(ledger, ledger.entry(key), decision, datetime.now(UTC) + timedelta(hours=1), job_id)
+    await collect_videos(wait_minutes=1)
+    assert charged_later(ledger) == charged(sandbox) == (0 if decision == "abandon" else 0.12)
+    assert journal_of(ledger).money().held == ()
+
+
+async def test_a_journal_that_goes_away_gets_its_bills_from_a_collection(
+    sandbox: Sandbox, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the log promises, whose command it names."""
+    money, away = (Path(ledger.url.removeprefix("file://")) / name for name in ("_money", "_away"))
+    gone: list[bool] = []
+
+    async def take_away(seconds: float) -> None:
+        if not gone and money.exists() and ledger.keys():
+            gone.append(True)
+            money.rename(away)
+            money.write_text("in its place")
+        await _doze(seconds)
+
+    with using_limits(Limits(sleep=take_away)):
+        result = await _fan_out(VEO)
+    assert (gone, result.outcomes[0].status) == ([True], "completed")
+    told = [record.getMessage() for record in caplog.records if "not in the money journal yet" in record.getMessage()]
+    assert len(told) == 1
+    assert "they come there by: openrouter-video collect" in told[0]
+    money.unlink()
+    away.rename(money)
+    assert spent(ledger) == 0
+    await collect_videos()
+    assert spent(ledger) == charged(sandbox) == 0.12
+    assert journal_of(ledger).money().held == ()
+
+
+async def test_a_bill_above_its_estimate_counts_in_full(
+    sandbox: Sandbox, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run sees what was billed, and not what was reserved."""
+    monkeypatch.setenv(PER_DAY, "0.50")
+    paid = {"id": "x", "status": "completed", "usage": {"cost": 0.45}}
+    sandbox.add_fault(Fault(on="poll", model=VEO, body=paid, times=1))
+    (outcome,) = await generate_video(PROMPT, VEO, settings=SMALL)
+    assert (outcome.cost_usd, spent(ledger)) == (0.45, 0.45)
+    with pytest.raises(RequestRefused, match=r"\$0\.05 of the cap of \$0\.50 a day are left"):
+        await generate_video(PROMPT, VEO, settings=SMALL)
+    assert len(sandbox.charges) == 1

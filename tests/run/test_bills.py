@@ -64,7 +64,16 @@ BILLS: list[tuple[Outcome, Bill | None]] = [
         Bill(model="a/film", amount=0, billed=False, run_id="me", deployment="daily"),
     ),
     (an_outcome("failed", cost_usd=0.1), Bill(model="a/film", amount=100_000, run_id="me", deployment="daily")),
-    (an_outcome("failed"), None),
+    *((an_outcome("failed", job_status=status), None) for status in ("failed", "cancelled", "expired", "dead")),
+    # Given up by a person, or completed and no longer kept: billed all the same.
+    *(
+        (
+            an_outcome("failed", job_status=status),
+            Bill(model="a/film", amount=200_000, billed=False, run_id="me", deployment="daily"),
+        )
+        for status in (None, "completed")
+    ),
+    (an_outcome("open"), None),
     (
         an_outcome(cost_usd=0.15, labels={"a": "b"}, sent={"frame_images": [{}]}),
         Bill(
@@ -100,7 +109,8 @@ def said(outcome: Outcome, entry: LedgerEntry | None = None) -> str:
     [
         (an_outcome(cost_usd=0.1), None, "billed"),
         (an_outcome("failed", cost_usd=0.1), None, "billed"),
-        (an_outcome("failed"), None, "released"),
+        (an_outcome("failed", job_status="failed"), None, "released"),
+        (an_outcome("failed"), None, "billed"),
         (an_outcome("refused"), None, "released"),
         (an_outcome("skipped"), None, "released"),
         (an_outcome("open", cost_usd=0.1, bytes=9), None, "kept"),
@@ -112,7 +122,7 @@ def said(outcome: Outcome, entry: LedgerEntry | None = None) -> str:
         (an_outcome("open", reused=True), an_entry("accepted", None, None), "released"),
         # An earlier pass of this very run had.
         (an_outcome(reused=True), an_entry("settled", an_outcome(cost_usd=0.1)), "billed"),
-        (an_outcome("failed", reused=True), an_entry("settled", an_outcome("failed")), "released"),
+        (an_outcome("failed", reused=True), an_entry("settled", an_outcome("failed", job_status="dead")), "released"),
         (an_outcome("open", reused=True), an_entry("accepted"), "kept"),
         (an_outcome("open", reused=True), an_entry("claimed"), "kept"),
         # Its records could not be read.
@@ -128,7 +138,8 @@ def test_the_end_of_a_run_settles_what_it_knows(outcome: Outcome, entry: LedgerE
     ("entry", "later", "expected"),
     [
         (an_entry("settled", an_outcome(cost_usd=0.1)), False, "billed"),
-        (an_entry("settled", an_outcome("failed")), False, "released"),
+        (an_entry("settled", an_outcome("failed", job_status="expired")), False, "released"),
+        (an_entry("settled", an_outcome("failed")), False, "billed"),
         (an_entry("settled", an_outcome(cost_usd=0.1), None), False, "released"),
         (an_entry("accepted"), True, "kept"),
         (an_entry("uncertain"), True, "kept"),
