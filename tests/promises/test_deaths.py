@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,8 +16,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import AwaitingRetry, Crashed
 
 from flows import generate_video
+from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
+from openrouter_video.money import micro
 from openrouter_video.outcome import Outcome
+from openrouter_video.run import settle_left
 from openrouter_video.run.limits import using_limits
 from openrouter_video.sandbox import Fault
 from openrouter_video.stores import open_store
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
 # Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.
 UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record", "in the record"}
+SETTLED = {"before the bill", "in the bill"}
 UNPAID = {"before the claim", "in the claim", "between claim and POST"}
 # A lane takes the same steps: of each kind of end one.
 IN_A_LANE = ("in the claim", "between POST and answer", "in the record", "in the download", "in the outcome")
@@ -70,12 +75,15 @@ async def test_a_killed_run_is_collected_and_run_again(
     """By the same key: one job at most is charged, and the video is there, or nobody can tell and is told so."""
     killed(point, parameters={**ORDER, "idempotency_key": "k"})
     collected = await runs.collect()
+    if point not in UNPAID | UNCERTAIN:
+        _check_money(runs, point)
     again = await runs.generate(idempotency_key="k")
     _check_end(runs, point, again)
+    _check_money(runs, point)
     if point in UNCERTAIN:
         assert [(outcome.status, outcome.key) for outcome in collected] == [("open", again.key)]
         assert "in flight: begun" in (collected[0].error or "")
-    elif point not in UNPAID:
+    elif point not in UNPAID | SETTLED:
         assert [(outcome.status, outcome.job_id) for outcome in collected] == [("completed", again.job_id)]
         assert again.reused
 
@@ -92,6 +100,7 @@ async def test_a_killed_flow_run_is_retried(runs: FaultyRuns, killed: Callable[.
     collected = await runs.collect()
     # A minute after the claim its answer may still come, for all that anybody but the dead process knows.
     assert [outcome.status for outcome in collected] == (["open"] if point in UNCERTAIN else [])
+    _check_money(runs, point)
 
 
 async def _retry(runs: FaultyRuns, run: FlowRun) -> Outcome:
@@ -121,6 +130,16 @@ def _check_end(runs: FaultyRuns, point: str, outcome: Outcome) -> None:
         assert (runs.jobs, posts) == (1, 1)
 
 
+def _check_money(runs: FaultyRuns, point: str) -> None:
+    """The journal's sum is that of the bills to the cent; only what nobody can tell of stays reserved for good."""
+    ledger = Ledger(open_store(str(runs.output)).child("_jobs"))
+    settle_left(ledger, datetime.now(UTC) + timedelta(days=2))
+    money = Journal(ledger.store, sandbox=True).money()
+    billed = 0 if point in UNCERTAIN else sum(micro(charge.cost_usd or 0) for charge in runs.sandbox.charges)
+    assert sum(money.spent.values()) == billed
+    assert len(money.reservations()) == (point in UNCERTAIN)
+
+
 async def test_a_person_finds_the_job_of_a_killed_run(runs: FaultyRuns, killed: Callable[..., None]) -> None:
     """The key went along with the POST; once its job is settled by hand, the video is collected like any other."""
     killed("between POST and answer")
@@ -131,3 +150,4 @@ async def test_a_person_finds_the_job_of_a_killed_run(runs: FaultyRuns, killed: 
     ledger.record_job(charge.session_id, 1, charge.job_id, by_person=True)
     outcome = await runs.collect_one()
     assert (outcome.status, outcome.job_id, runs.files) == ("completed", charge.job_id, FILES)
+    _check_money(runs, "found by a person")

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from openrouter_video.api.client import Timeouts, VideoClient
+from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.outcome import SavedFile
 from openrouter_video.run.lanes import MOST_LANES
@@ -294,5 +295,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     "in the sidecar": _before(LocalFiles, "replace", _about(".json")),
     "before the outcome": _before(Ledger, "settle"),
     "in the outcome": _before(LocalFiles, "link_new", _about("/outcome.json")),
+    "before the bill": _before(Journal, "settle"),
+    "in the bill": _before(LocalFiles, "link_new", _about("/00000002.json")),
 }
 """What a process does to itself, by the point at which it is to die."""
