@@ -155,7 +155,14 @@ class Journal:
             last, fresh = self._recall(month)
             for attempt in range(TRIES):
                 day = self._day(last.entry, month)
-                decided = decide(last.money, day)
+                try:
+                    decided = decide(last.money, day)
+                except LedgerError:
+                    if fresh:
+                        raise
+                    # So many may be reserved no longer.
+                    last, fresh = self._read(month), True
+                    continue
                 if isinstance(decided, Change):
                     entry = self._new_entry(last.n + 1, day, run_id, decided, last.entry.lost if last.entry else ())
                     if self._files.create(month, entry):
