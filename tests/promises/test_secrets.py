@@ -546,6 +546,12 @@ def test_no_secret_is_in(written: Written, surface: str) -> None:
     assert {name: hits(texts, secret)[:3] for name, secret in written.secrets.items() if hits(texts, secret)} == {}
 
 
+@pytest.mark.parametrize("kind", ["reserve", "settle"])
+def test_the_money_journal_was_searched(written: Written, kind: str) -> None:
+    """It lies in the store beside the records; ``spend`` and the exports say no more than stands there."""
+    assert hits(written.surfaces["store"], f'"kind":"{kind}"')
+
+
 # ---- The search can fail ---------------------------------------------------------------------------------------------
 
 
