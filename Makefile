@@ -61,7 +61,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test coverage real-parts soak bench docs pictures check constraints clean
+.PHONY: help demo serve test test-the-rest coverage real-parts soak bench docs pictures check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -75,10 +75,14 @@ serve: $(READY)
 	@$(PY) deployments/serve.py $(SANDBOX)
 
 test: $(READY)
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(EXCEPT:%=--ignore=%) $(ARGS)
+
+# All but those that "make coverage" runs, for .ci/run, which does both.
+test-the-rest: EXCEPT := $(PURE_TESTS)
+test-the-rest: test
 
 coverage: $(READY)
-	@$(PY) -m pytest -q $(PURE_TESTS) --cov=openrouter_video --cov-report=
+	@$(PY) -m pytest -q -n 2 --dist worksteal $(PURE_TESTS) --cov=openrouter_video --cov-report=
 	@$(PY) -m coverage report --show-missing --skip-covered --fail-under=100 --include="$$($(PY) -c '$(PURE_FILES)')"
 
 real-parts: $(READY) $(NODE_READY)
