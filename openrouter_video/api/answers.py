@@ -51,7 +51,7 @@ ADVICE = {
     400: "Correct the request; nothing was charged.",
     401: "Check the API key: it was not accepted for this base URL.",
     402: "Add credits to the OpenRouter account, or raise the key's limit.",
-    403: "Refused for a spent budget, permission, region or moderation; sending it again at once will not help.",
+    403: "Refused (permission, region, moderation, or a budget that is spent); sending it again will not help.",
     404: "No provider can serve this model for this account (accounts with zero data retention have none).",
     413: "The request is too large; use smaller images, or https URLs for them.",
     422: "Correct the request; nothing was charged.",
