@@ -42,11 +42,11 @@ for _signal in (signal.SIGINT, signal.SIGHUP):
 os.environ["PREFECT_API_SSL_CERT_FILE"] = str(one_certificate())
 
 T = TypeVar("T")
-FIRST = ("prefect", "promises", "house", "cli")
+FIRST = ("prefect", "promises", "house", "cli", "stores", "ledger", "videos")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the files whose tests start servers and processes, so that no worker ends with a long one."""
+    """Begin with the wings whose tests start servers and processes, so that no worker ends with a long file."""
     superfluous = further_rows_in_a_lane(items)
     config.hook.pytest_deselected(items=list(superfluous))
     items[:] = [item for item in items if item not in superfluous]
