@@ -288,7 +288,9 @@ def _entry(folder: Path) -> LedgerEntry:
 def _belongs(path: Path) -> bool:
     """Tell a video, a sidecar or a record from everything else, by place and name."""
     if path.parts[:2] == (LEDGER_FOLDER, "_money"):
-        return re.fullmatch(r"(sandbox/)?20\d\d-\d\d/\d{8}\.json", "/".join(path.parts[2:])) is not None
+        # What a killed writer left of the newest entry goes with the next one.
+        entry = r"(sandbox/)?20\d\d-\d\d/(\d{8}\.json|\.\d{8}\.json\.[0-9a-f]{12}\.part)"
+        return re.fullmatch(entry, "/".join(path.parts[2:])) is not None
     kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
     depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
     return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth

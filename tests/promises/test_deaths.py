@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
 # Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.
 UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record", "in the record"}
-SETTLED = {"before the bill", "in the bill"}
+SETTLED = {"before the bill"}
 UNPAID = {"before the claim", "in the claim", "between claim and POST"}
 # A lane takes the same steps: of each kind of end one.
 IN_A_LANE = ("in the claim", "between POST and answer", "in the record", "in the download", "in the outcome")

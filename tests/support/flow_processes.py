@@ -296,6 +296,5 @@ DEATHS: dict[str, Callable[[], None]] = {
     "before the outcome": _before(Ledger, "settle"),
     "in the outcome": _before(LocalFiles, "link_new", _about("/outcome.json")),
     "before the bill": _before(Journal, "settle"),
-    "in the bill": _before(LocalFiles, "link_new", _about("/00000002.json")),
 }
 """What a process does to itself, by the point at which it is to die."""
