@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from openrouter_video.api import Catalog, VideoModel
-from openrouter_video.planning.budget import hold_to_ceiling, what_fits
+from openrouter_video.ledger import CapReached, Caps
+from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_ceiling, what_fits
 from openrouter_video.planning.plan import Plan, plan_run
 from openrouter_video.request import parse_run_request
 
@@ -124,3 +125,34 @@ def test_what_an_earlier_attempt_has_paid_for_counts() -> None:
     assert "the run may cost up to $0.40, above its ceiling of $1.00, of which $0.61 is spent; " in problem.message
     nothing = plan.model_copy(update={"known": frozenset({("a/film", 1), ("a/film", 2)})})
     assert not hold_to_ceiling(nothing, 1.0, 5.0).refused
+
+
+@pytest.mark.parametrize(
+    ("caps", "words"),
+    [
+        (Caps(), None),
+        (Caps(day=100_000_000), "does not pass the cap of $100.00 a day"),
+        (Caps(month=100_000_000), "does not pass the cap of $100.00 a month"),
+    ],
+)
+def test_what_is_unpriced_passes_no_cap(caps: Caps, words: str | None) -> None:
+    """Whatever is left of it; what has a price is held where it is reserved."""
+    assert not hold_to_caps(planned("a/cheap"), caps).refused
+    problems = hold_to_caps(planned("a/unknown"), caps).problems
+    assert [words in problem.message for problem in problems if words] == ([True] if words else [])
+    assert bool(problems) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("span", "field", "until"),
+    [("day", "max_usd_per_day", "2026-11-27 00:00 UTC"), ("month", "max_usd_per_month", "2026-12-01 00:00 UTC")],
+)
+def test_a_cap_says_what_is_left_and_until_when(span: Any, field: str, until: str) -> None:
+    """And what of the plan would fit."""
+    reached = CapReached(span, cap=2_000_000, taken=1_500_000, asked=800_000, on="2026-11-26")
+    problem = cap_problem(planned("a/cheap", takes=2), reached)
+    assert problem.field == field
+    assert problem.message == (
+        f"the run may cost up to $0.80, and $0.50 of the cap of $2.00 a {span} are left until {until}; "
+        "what would fit: takes 1"
+    )
