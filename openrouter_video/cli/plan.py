@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 from rich.text import Text
@@ -12,11 +13,13 @@ from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
-from openrouter_video.errors import VideoError
+from openrouter_video.errors import ConfigurationError, LedgerError, VideoError
+from openrouter_video.ledger import Journal
+from openrouter_video.money import Bills
 from openrouter_video.planning import Plan, asked_words, dry_run, hold_to_ceiling, needs_approval
 from openrouter_video.report import VERDICTS, plan_lines
 from openrouter_video.request import RunRequest
-from openrouter_video.run import approval_threshold
+from openrouter_video.run import approval_threshold, find_destination
 
 __all__ = ["dry_plan", "plan_document", "run_plan"]
 
@@ -65,8 +68,19 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
     if catalog.lacks(run.models):
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
-    # Under a key a video may be paid for already. The run itself asks its ledger, and holds the rest to the ceiling.
-    return hold_to_ceiling(dry_run(run, catalog), None if run.idempotency_key else run.max_usd)
+    plan = dry_run(run, catalog, bills=_bills(run, environ, sandbox=catalog.sandbox))
+    # Under a key a video may be paid for already, and a block says where the bills are: the run itself looks there.
+    return hold_to_ceiling(plan, None if run.idempotency_key or run.store else run.max_usd)
+
+
+def _bills(run: RunRequest, environ: Mapping[str, str], *, sandbox: bool) -> Mapping[str, Bills]:
+    """Return what earlier bills in a run's ledger say; one that cannot be read refuses the run, and not its plan."""
+    if run.store:
+        return {}
+    with suppress(ConfigurationError, LedgerError), ExitStack() as opened:
+        ledger = opened.enter_context(closing(find_destination(run.output, run.ledger, environ).open_ledger()))
+        return Journal(ledger.store, sandbox=sandbox).money().bills()
+    return {}
 
 
 def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:

@@ -175,6 +175,18 @@ def test_a_video_that_is_paid_for_passes_every_ceiling(command: Command, sandbox
     assert len(sandbox.charges) == 1
 
 
+def test_a_plan_knows_what_earlier_bills_said(command: Command, sandbox: Sandbox) -> None:
+    """As the run does, from the ledger of this folder; so both hold the same estimate to the ceiling."""
+    words = (PROMPT, "--model", WAN, *SMALL)
+    before = command("plan", *words, "--max-usd", "0.5")
+    assert (before.code, "above its ceiling of $0.50" in before.out) == (2, True), before.out
+    assert command("generate", *words, "--max-usd", "0.85").code == 0
+    after = command("plan", *words, "--max-usd", "0.5", "--json")
+    assert after.code == 0, after.err
+    assert after.document["models"][0]["estimate"]["why"] == ["observed in 1 bill"]
+    assert command("generate", *words, "--max-usd", "0.5").code == 0
+
+
 def test_plan_sends_nothing_and_needs_no_key(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
