@@ -70,19 +70,19 @@ async def make_videos(form: Mapping[str, Any], data: Callable[[FanOut], T]) -> T
 async def _produce(run: RunRequest) -> FanOut:
     """Open what the run needs, plan it, make every video, report."""
     identity = await identify_run(run.idempotency_key)
-    limits = current_limits()
     credentials = await load_credentials(run.credentials)
     destination = await load_store(run.store, run.output, run.ledger, deployed=identity.deployed)
     async with AsyncExitStack() as stack:
         with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
-            client = credentials.get_client(limits.timeouts)
-            resources = await stack.enter_async_context(open_resources(destination, client, limits))
+            client = credentials.get_client()
+            resources = await stack.enter_async_context(open_resources(destination, client, current_limits()))
             scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
             above, base_url = run.approve_above_usd, resources.client.base_url
             approval = await open_approval(above, credentials.approve_above_usd, base_url)
-            plan = await _plan(run, scope, destination, resources, afresh=approval.answered)
+            prepare = partial(_plan, run, scope, destination, resources, again=identity.again)
+            plan = await prepare(afresh=approval.answered)
             while not await approval.covers(plan):
-                plan = await _plan(run, scope, destination, resources, afresh=True)
+                plan = await prepare(afresh=True)
             reserved = await pass_gates(plan, _keys(plan, scope), run, identity, credentials, resources)
         videos = VideoRun(
             asked=run,
@@ -147,14 +147,16 @@ def collect_command_of(run: RunRequest, resources: Resources) -> str:
     )
 
 
-async def _plan(run: RunRequest, scope: Scope, destination: Destination, resources: Resources, *, afresh: bool) -> Plan:
-    """Plan the run; ``afresh`` by the prices of this moment.
+async def _plan(
+    run: RunRequest, scope: Scope, destination: Destination, resources: Resources, *, again: bool, afresh: bool
+) -> Plan:
+    """Plan the run, which may have sent something before if it runs ``again``; ``afresh`` by the prices of this moment.
 
     Raises:
         RequestRefused: if the plan, or what it may cost, does not allow the run to begin.
     """
     catalog = await _list_models(run.models, resources.client, afresh=afresh)
-    plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources)
+    plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources, again=again)
     if plan.refused:
         raise RequestRefused(plan.problems)
     return plan

@@ -28,7 +28,8 @@ DATE = "{date}"
 class RunIdentity(NamedTuple):
     """The flow run, the outermost run around it, and the day for which that one was scheduled.
 
-    ``deployment``: the name of its deployment, or of that of the outermost run.
+    ``deployment``: the name of its deployment, or of that of the outermost run. ``again``: it may have sent something
+    before, as one that is begun once more, or as one of several in the same outermost run.
     """
 
     run_id: str
@@ -36,6 +37,7 @@ class RunIdentity(NamedTuple):
     date: str
     deployed: bool
     deployment: str | None = None
+    again: bool = True
 
     def scope(self, idempotency_key: str | None, asked: Mapping[str, Any], base_url: str) -> Scope:
         """Return what identifies the videos of this run: the user's key if there is one, else the root run.
@@ -74,7 +76,22 @@ async def identify_run(idempotency_key: str | None = None) -> RunIdentity:
         raise ConfigurationError(f"Prefect does not tell when the run {root.id} was to start")
     zone = await _zone_of_run(root.flow_run) if DATE in (idempotency_key or "") else "UTC"
     deployment = await _deployment_of(run, root.flow_run)
-    return RunIdentity(str(run.id), root.id, local_day(root.starts, zone), run.deployment_id is not None, deployment)
+    return RunIdentity(
+        run_id=str(run.id),
+        root_id=root.id,
+        date=local_day(root.starts, zone),
+        deployed=run.deployment_id is not None,
+        deployment=deployment,
+        again=root.id != str(run.id) or await _was_begun_before(run),
+    )
+
+
+async def _was_begun_before(run: FlowRun) -> bool:
+    """Whether this may be another attempt of the same flow run; what the run at hand says is from before this one."""
+    with suppress(PrefectHTTPStatusError, httpx.HTTPError):
+        async with get_client() as client:
+            return (await client.read_flow_run(run.id)).run_count > 1
+    return True
 
 
 # ---- The outermost run -----------------------------------------------------------------------------------------------

@@ -21,19 +21,26 @@ __all__ = ["make_plan"]
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
 async def make_plan(
-    run: RunRequest, catalog: Catalog, scope: Scope, destination: Destination, resources: Resources
+    run: RunRequest,
+    catalog: Catalog,
+    scope: Scope,
+    destination: Destination,
+    resources: Resources,
+    *,
+    again: bool = True,
 ) -> Plan:
     """Plan a run: what each model would get, and why the run may not begin.
 
     Images are read here, with the options of the destination where they are in its store. An idempotency key that
-    belongs to a different request is found here, so that the plan holds every problem before anything is spent.
+    belongs to a different request is found here, so that the plan holds every problem before anything is spent. So is
+    what this run may have sent before, if it runs ``again``, for it is not paid for twice.
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
     plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills)
     plan = plan.model_copy(update={"problems": (*plan.problems, *problems)})
     paid_usd = 0.0
-    if not plan.refused:
-        # Without a key too: this may be a retry, which has sent some of them before.
+    # A store is not asked about every video of a run that cannot have sent any.
+    if (scope.shared or again) and not plan.refused:
         plan, paid_usd = await _with_known(plan, run, scope, resources)
     plan = hold_to_ceiling(plan, run.max_usd, 0.0 if scope.shared else paid_usd)
     if plan.paying and not plan.refused:

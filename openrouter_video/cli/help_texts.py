@@ -39,12 +39,13 @@ Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
   OPENROUTER_VIDEO_LEDGER, OPENROUTER_VIDEO_LEDGER_MODE,
   OPENROUTER_VIDEO_DOWNLOAD_SECONDS, OPENROUTER_VIDEO_DOWNLOAD_LARGEST,
   OPENROUTER_VIDEO_DOWNLOAD_LEAST_RATE,
-  OPENROUTER_VIDEO_APPROVE_ABOVE_USD, PREFECT_API_URL.
+  OPENROUTER_VIDEO_APPROVE_ABOVE_USD, OPENROUTER_VIDEO_MAX_USD_PER_DAY,
+  OPENROUTER_VIDEO_MAX_USD_PER_MONTH, PREFECT_API_URL.
 Exit codes: 0 as many videos as asked, 1 fewer, 2 refused before anything was
   spent, 130 interrupted."""
 
 MODELS = """Examples:
-  openrouter-video models                        every model, its price per second
+  openrouter-video models                        every model, and its prices
   openrouter-video models veo                    those with veo in their id
   openrouter-video models 'alibaba/wan-*' --json"""
 
