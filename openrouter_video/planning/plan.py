@@ -60,7 +60,7 @@ class ModelPlan(BaseModel):
 class Plan(BaseModel):
     """The whole dry run. With ``problems`` nothing is sent to any model.
 
-    ``known``: the videos, by model and take, that the ledger knows already, so that this run does not pay for them.
+    ``known``: the videos, by model and take, of which the ledger knows the job, so that this run does not pay for them.
     ``sandbox``: whether it is for a sandbox, so that nothing is billed.
     """
 

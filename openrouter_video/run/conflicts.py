@@ -13,9 +13,12 @@ from openrouter_video.threads import Threads
 
 __all__ = ["Known", "find_known"]
 
+FOR_GOOD = frozenset({"accepted", "settled"})
+"""States in which a key is never sent again. A claim, and a doubt, may still turn out to be free, and then cost."""
+
 
 class Known(NamedTuple):
-    """The keys that have been submitted already, and why the run may not begin.
+    """The keys that no run submits any more, and why this run may not begin.
 
     ``paid_usd``: what they have cost, or may cost as long as nobody knows.
     """
@@ -42,7 +45,7 @@ async def find_known(
             check_conflict(entry, asked, bodies[entry.key])
         except KeyConflict as conflict:
             return Known(problems=(Problem("idempotency_key", str(conflict)),))
-    known = [entry for entry in entries if entry.state != "free"]
+    known = [entry for entry in entries if entry.state in FOR_GOOD]
     return Known(frozenset(entry.key for entry in known), paid_usd=sum(map(_cost_of, known)))
 
 
