@@ -51,14 +51,14 @@ class OpenRouterCredentials(Block):
         gt=0,
         le=10**9,
         title="Most US dollars per day",
-        description="Cap for all runs with this key on one ledger, by day in UTC. A run that may pass it is refused.",
+        description="Cap for all runs of a ledger, whichever key they use, by day in UTC. Passing it is refused.",
     )
     max_usd_per_month: float | None = Field(
         default=None,
         gt=0,
         le=10**9,
         title="Most US dollars per month",
-        description="Cap for all runs with this key on one ledger, by calendar month in UTC.",
+        description="Cap for all runs of a ledger, whichever key they use, by calendar month in UTC.",
     )
 
     def get_client(self, timeouts: Timeouts | None = None) -> VideoClient:

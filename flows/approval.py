@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal, NoReturn, cast
 
+import httpx
 from prefect import get_run_logger
 from prefect.client.schemas.objects import FlowRunInput
 from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run
 from prefect.input import RunInput, adelete_flow_run_input, afilter_flow_run_input
 from prefect.settings import PREFECT_API_URL
@@ -80,6 +83,7 @@ class Approval:
         get_run_logger().warning("%s", asked_words(plan, self._above_usd))
         answer = await _ask(plan, self._above_usd, question)
         if not answer.yes:
+            await _forget_no()
             _refuse_by(answer.note)
         get_run_logger().info("Answered yes%s", _said(answer.note))
         self._given.append(question)
@@ -96,12 +100,33 @@ async def open_approval(of_run: float | None, of_key: float | None, base_url: st
     above_usd = approval_threshold(of_run, of_key, os.environ)
     if above_usd is None or current_approver():
         return Approval(above_usd, base_url)
-    answers = await _earlier_answers()
-    for key, (_, form) in answers.items():
+    with _refused_without_prefect():
+        answers = await _earlier_answers()
+        no = await _forget_no()
+    if no is not None:
+        _refuse_by(no.note)
+    return Approval(above_usd, base_url, tuple(question for question, _ in answers.values()))
+
+
+async def _forget_no() -> ApprovalForm | None:
+    """Return the no that Prefect has kept, if there is one, and forget it, so that a retry asks anew."""
+    if current_approver():
+        return None
+    for key, (_, form) in (await _earlier_answers()).items():
         if form.decision == "no":
             await adelete_flow_run_input(key)
-            _refuse_by(form.note)
-    return Approval(above_usd, base_url, tuple(question for question, _ in answers.values()))
+            return form
+    return None
+
+
+@contextmanager
+def _refused_without_prefect() -> Iterator[None]:
+    """Refuse the run where Prefect's server cannot be asked: without an answer nothing is spent."""
+    try:
+        yield
+    except (PrefectHTTPStatusError, httpx.HTTPError) as error:
+        why = f"{type(error).__name__}; nothing was sent. Once its server answers again, run it anew"
+        _refuse(f"whether the run may spend this could not be asked by Prefect: {why}")
 
 
 async def _earlier_answers() -> Mapping[str, tuple[Question, ApprovalForm]]:
@@ -126,7 +151,8 @@ async def _ask(plan: Plan, above_usd: float, question: Question) -> Answer:
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     form = ApprovalForm.with_initial_data(description=form_text(plan, above_usd, until))
     try:
-        given = await _ask_by_page(form, question, seconds)
+        with _refused_without_prefect():
+            given = await _ask_by_page(form, question, seconds)
     except TimeoutError:
         _refuse(f"{asked_words(plan, above_usd)} Nobody answered until {until:%Y-%m-%d %H:%M} UTC")
     except ValidationError:

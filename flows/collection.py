@@ -125,17 +125,19 @@ async def collect_videos(
             return cast(list[Outcome], refused_state(error))
         outcomes = await _collect(reading, collection)
         await collection.threads.run(forget_settled, collection.ledger, reading)
-        await _settle_left(collection)
+        await _settle_left(reading, outcomes, collection)
         if outcomes:
             await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 
 
-async def _settle_left(collection: Collection) -> None:
+async def _settle_left(reading: Reading, outcomes: Sequence[Outcome], collection: Collection) -> None:
     """Record what videos of earlier runs came to, and give up what runs that died had reserved for others."""
+    claims = {entry.key: entry.claim for entry in reading.entries}
+    ended = [(claim, outcome) for outcome in outcomes if (claim := claims.get(outcome.key or ""))]
     try:
-        settled = await collection.threads.run(settle_left, collection.ledger, datetime.now(UTC))
+        settled = await collection.threads.run(settle_left, collection.ledger, datetime.now(UTC), ended)
     except LedgerError as error:
         get_run_logger().warning("What earlier runs reserved is not settled: %s", error)
     else:

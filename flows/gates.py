@@ -50,7 +50,7 @@ async def pass_gates(
     if any(caps) and parse_store_url(resources.ledger.url).ends_with_the_process:
         raise RequestRefused([Problem("ledger", NOT_LASTING.format(resources.ledger.url))])
     if plan.refused:
-        raise RequestRefused(plan.problems)
+        raise RequestRefused(plan.refusal)
     waves = ceil(len(keys) / run.concurrency)
     until = datetime.now(UTC) + waves * (timedelta(minutes=run.deadline_minutes) + SLACK)
     try:
@@ -66,5 +66,6 @@ async def pass_gates(
     except LedgerError as error:
         raise RequestRefused([Problem("ledger", f"{error}. Nothing was sent")]) from None
     if isinstance(reserved, CapReached):
-        raise RequestRefused([cap_problem(plan, reserved)])
+        reached = plan.model_copy(update={"problems": (cap_problem(plan, reserved),)})
+        raise RequestRefused(reached.refusal)
     return reserved

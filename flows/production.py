@@ -158,7 +158,7 @@ async def _plan(
     catalog = await _list_models(run.models, resources.client, afresh=afresh)
     plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources, again=again)
     if plan.refused:
-        raise RequestRefused(plan.problems)
+        raise RequestRefused(plan.refusal)
     return plan
 
 

@@ -20,6 +20,9 @@ MICRO = 1_000_000
 SMALL = 0.001
 """Below this an amount is written with all its digits: it is never shown as nothing."""
 
+SEVERAL = 5
+"""So many bills are no exception, such as prices for a day, or a key of one's own at the provider."""
+
 Basis = Literal["listed", "observed", "assumed", "unpriced"]
 
 
@@ -107,13 +110,18 @@ class Bills(NamedTuple):
     number: int
 
     def move(self, estimate: Estimate) -> Estimate:
-        """Return a listed estimate as these bills correct it; one without a listed interval stays."""
+        """Return a listed estimate as these bills correct it; one without a listed interval stays.
+
+        Ceilings are held against the high end, so a few cheap bills do not lower it.
+        """
         if estimate.listed is None or not self.ratios:
             return estimate
         low, high = estimate.listed
         least, most = (Fraction(ratio).limit_denominator(MICRO) for ratio in (min(self.ratios), max(self.ratios)))
+        if self.number < SEVERAL:
+            most = max(most, Fraction(1))
         seen = f"observed in {self.number:,} bill{'s' * (self.number != 1)}"
-        moved = Estimate.between(low * least, high * most, "observed", (seen, *estimate.why))
+        moved = Estimate.between(low * least, max(high * most, Fraction(1)), "observed", (seen, *estimate.why))
         return moved.model_copy(update={"listed_usd": (low / MICRO, high / MICRO)})
 
 

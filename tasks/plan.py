@@ -37,11 +37,12 @@ async def make_plan(
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
     plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills)
-    plan = plan.model_copy(update={"problems": (*plan.problems, *problems)})
     paid_usd = 0.0
     # A store is not asked about every video of a run that cannot have sent any.
     if (scope.shared or again) and not plan.refused:
         plan, paid_usd = await _with_known(plan, run, scope, resources)
+    if plan.paying:
+        plan = plan.model_copy(update={"problems": (*plan.problems, *problems)})
     plan = hold_to_ceiling(plan, run.max_usd, 0.0 if scope.shared else paid_usd)
     if plan.paying and not plan.refused:
         plan = hold_to_key(plan, await resources.client.get_key_budget())

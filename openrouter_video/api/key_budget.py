@@ -50,13 +50,19 @@ def read_key_budget(status: int, headers: Mapping[str, str], body: bytes) -> Key
         return KeyBudget(unknown=f"HTTP {status}: {error_message(payload) or excerpt(body)}", sandbox=sandbox)
     if not any(field in data for field in FIELDS):
         return KeyBudget(unknown=f"the answer has neither {' nor '.join(FIELDS)}", sandbox=sandbox)
-    try:
-        budgets = [budget for budget in (_effective(data), _of_key(data)) if budget is not None]
-    except _Unreadable as reason:
-        return KeyBudget(unknown=str(reason), sandbox=sandbox)
+    budgets, unreadable = list[KeyBudget](), list[str]()
+    for read in (_effective, _of_key):
+        try:
+            budget = read(data)
+        except _Unreadable as reason:
+            unreadable.append(str(reason))
+        else:
+            budgets += [budget] if budget is not None else []
+    if unreadable and not budgets:
+        return KeyBudget(unknown="; ".join(unreadable), sandbox=sandbox)
     # The effective one is the least of all; older versions of the API tell of the key's own limit only.
     least = min(budgets, key=lambda budget: budget.remaining or 0, default=KeyBudget())
-    return least._replace(sandbox=sandbox)
+    return least._replace(unknown="; ".join(unreadable) or None, sandbox=sandbox)
 
 
 def _effective(data: Mapping[str, Any]) -> KeyBudget | None:

@@ -23,7 +23,7 @@ from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused, VideoError
 from openrouter_video.ledger import read_open
 from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, total_cost
-from openrouter_video.run import watching
+from openrouter_video.run import settle_left, watching
 from openrouter_video.stores import safe_url
 from openrouter_video.text import printable
 
@@ -81,6 +81,10 @@ def _collect(
         # Where nothing is open, Prefect is not needed, whose start takes seconds.
         reading = read_open(ledger, datetime.now(UTC))
         if not reading.entries and not reading.unreadable:
+            settled = settle_left(ledger, datetime.now(UTC))
+            if settled:
+                words = "reservation is" if settled == 1 else "reservations are"
+                terminal.announce(f"{settled:,} {words} settled in the money journal.")
             return collected(None, (), asked), ledger.url
         start_prefect(terminal.announce, verbose=verbose)
         with view.running(), watching(view.tell):

@@ -192,14 +192,16 @@ def reserve(
 ) -> Change | CapReached | None:
     """Return what reserves these amounts by ledger key, or the cap that they would pass; None if nothing is new.
 
-    What the run has open already stays as it is, for as long as ``until`` at least: the run has begun again.
+    What the run has open already stays, for as long as ``until`` at least: the run has begun again. Where a video may
+    cost more by now, the rest is reserved too.
 
     Raises:
         LedgerError: if more would be open at once than an entry can hold.
     """
-    held = {key for hold in money.held if hold.run == run for key in hold.videos}
+    held = {key: amount for hold in money.held if hold.run == run for key, amount in hold.videos.items()}
     new = {key: amount for key, amount in amounts.items() if key not in held}
-    asked = sum(new.values())
+    dearer = {key: amount for key, amount in amounts.items() if key in held and amount > held[key]}
+    asked = sum(new.values()) + sum(amount - held[key] for key, amount in dearer.items())
     spans: Sequence[tuple[Span, int | None, int]] = (
         ("day", caps.day, money.taken(day)),
         ("month", caps.month, money.taken()),
@@ -217,12 +219,14 @@ def reserve(
             f"{number} videos are reserved and {len(new)} more would pass {LARGEST_OPEN}, the most at once; wait for "
             "runs to end, or let `openrouter-video collect` settle those that have"
         )
-    kept = tuple(
-        hold.model_copy(update={"until": max(hold.until, until) if hold.run == run else hold.until})
-        for hold in money.held
-    )
+    kept = tuple(_renewed(hold, dearer, until) if hold.run == run else hold for hold in money.held)
     after = (*kept, Hold(run=run, day=day, until=until, videos=new)) if new else kept
     return Change("reserve", money.model_copy(update={"held": after})) if after != money.held else None
+
+
+def _renewed(hold: Hold, dearer: Mapping[str, int], until: datetime) -> Hold:
+    videos = {key: dearer.get(key, amount) for key, amount in hold.videos.items()}
+    return hold.model_copy(update={"until": max(hold.until, until), "videos": videos})
 
 
 def settle(

@@ -80,9 +80,9 @@ def _unpriced_problems(plan: Plan, field: str, limit: str) -> list[Problem]:
 def what_fits(plan: Plan, left_usd: float) -> str:
     """Say what of a plan would fit into what is left: fewer takes, without the dearest models, or narrower settings."""
     ways = [*_fewer_takes(plan, left_usd), *_fewer_models(plan, left_usd)]
-    ways += dict.fromkeys(
-        why for model in plan.paying if model.estimate for why in model.estimate.why if "narrow" in why
-    )
+    if (plan.estimate.low or 0) <= left_usd * MICRO:
+        whys = [why for model in plan.paying if model.estimate for why in model.estimate.why if "narrow" in why]
+        ways += dict.fromkeys(whys)
     if not ways:
         cheapest = min(_one(model) for model in plan.paying)
         return f"not even one video of these models fits: the cheapest may cost up to {dollars(cheapest / MICRO)}"

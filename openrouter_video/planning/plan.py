@@ -85,6 +85,15 @@ class Plan(BaseModel):
         return bool(self.problems)
 
     @property
+    def refusal(self) -> tuple[Problem, ...]:
+        """Why nothing is sent; with what becomes of videos that were submitted before."""
+        if not (self.problems and self.known):
+            return self.problems
+        videos = f"{len(self.known):,} video{'s' * (len(self.known) != 1)}"
+        message = f"{videos} of it had been submitted before; `openrouter-video collect` finishes those that are open"
+        return (*self.problems, Problem("known", message))
+
+    @property
     def paying(self) -> tuple[ModelPlan, ...]:
         """The models that this run pays for."""
         return tuple(model for model in self.models if self.new_takes(model))

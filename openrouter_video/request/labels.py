@@ -35,6 +35,8 @@ def parse_labels(given: object, trace: Mapping[str, Any] | None, problems: list[
         why = _why_not("its name", name, LONGEST_NAME) or _why_not("its value", value, LONGEST_VALUE)
         if why is None and "=" in name:
             why = "its name must not contain ="
+        if why is None and redact(name) != name:
+            why = "its name is a URL with a secret in it"
         if why is None and trace and trace.get(name.strip(), value) != value:
             why = f"it would be sent beside {shown(trace[name.strip()])}, which trace says under this name; rename one"
         if why is not None:

@@ -14,7 +14,15 @@ from openrouter_video.money import micro
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Plan, mode_of
 
-__all__ = ["RunReservation", "Settled", "bill_of", "settled_by_records", "settled_by_run", "to_reserve"]
+__all__ = [
+    "RunReservation",
+    "Settled",
+    "bill_of",
+    "bills_by_claim",
+    "settled_by_records",
+    "settled_by_run",
+    "to_reserve",
+]
 
 ENDED = frozenset({"completed", "failed"})
 GIVEN_UP = frozenset({"failed", "cancelled", "expired", "dead"})
@@ -75,12 +83,14 @@ def bill_of(outcome: Outcome, run_id: str | None = None, deployment: str | None 
         return None
     estimate = outcome.estimate
     amount = micro(outcome.cost_usd) if outcome.cost_usd is not None else (estimate.high if estimate else None) or 0
+    listed = estimate.listed if estimate and outcome.status == "completed" else None
     return Bill(
         model=outcome.model,
         mode=mode_of(outcome.sent or {}),
-        amount=amount,
+        # A record may have been edited by hand, and must not stop the bills of others.
+        amount=max(0, amount),
         billed=outcome.cost_usd is not None,
-        listed=estimate.listed if estimate and outcome.status == "completed" else None,
+        listed=listed if listed and min(listed) >= 0 else None,
         run_id=run_id,
         deployment=deployment,
         labels=outcome.labels,
@@ -129,6 +139,20 @@ def settled_by_records(month: str, money: Money, entries: Mapping[str, LedgerEnt
         elif given_up:
             released.append(name)
     return Settled(bills, tuple(released))
+
+
+def bills_by_claim(month: str, ended: Iterable[tuple[Claim, Outcome]]) -> dict[str, Bill]:
+    """Return the bills of videos that have just ended, by the reservations in a month that their claims name.
+
+    A reservation may have been given up too early, while its run was taken for dead.
+    """
+    bills = dict[str, Bill]()
+    for claim, outcome in ended:
+        named, _, name = (claim.reservation or "").partition("/")
+        bill = _bill_of_record(outcome, claim) if named == month and outcome.status in ENDED else None
+        if bill is not None:
+            bills[name] = bill
+    return bills
 
 
 def _by_record(name: str, entry: LedgerEntry | None, *, over: bool) -> tuple[Bill | None, bool]:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from openrouter_video.errors import LedgerError
-from openrouter_video.ledger import CapReached, Caps, Journal, Ledger, LedgerEntry, ledger_key, run_token
+from openrouter_video.ledger import CapReached, Caps, Claim, Journal, Ledger, LedgerEntry, ledger_key, run_token
 from openrouter_video.outcome import Outcome
-from openrouter_video.run.bills import RunReservation, settled_by_records, settled_by_run
+from openrouter_video.run.bills import RunReservation, bills_by_claim, settled_by_records, settled_by_run
 
 __all__ = ["reserve_money", "settle_left", "settle_money"]
 
@@ -56,25 +56,31 @@ def settle_money(
         journal.settle(reserved.month, settled.bills, settled.released, run_id)
 
 
-def settle_left(ledger: Ledger, now: datetime) -> int:
+def settle_left(ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]] = ()) -> int:
     """Settle what earlier runs left reserved, as far as the ledger knows its end; return how many reservations.
+
+    ``ended``: the videos that a collection has just finished; their bills count also if nothing is reserved any more.
 
     Raises:
         LedgerError: if a journal cannot be read or written.
     """
-    return sum(_settle_left(Journal(ledger.store, sandbox=sandbox), ledger, now) for sandbox in (False, True))
+    number = 0
+    for sandbox in (False, True):
+        of_kind = [(claim, outcome) for claim, outcome in ended if claim.sandbox is sandbox]
+        number += _settle_left(Journal(ledger.store, sandbox=sandbox), ledger, now, of_kind)
+    return number
 
 
-def _settle_left(journal: Journal, ledger: Ledger, now: datetime) -> int:
+def _settle_left(journal: Journal, ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]]) -> int:
     number = 0
     for month in journal.months()[-MONTHS:]:
         money = journal.money(month)
-        if not money.held:
-            continue
-        settled = settled_by_records(month, money, _entries(ledger, map(ledger_key, money.reservations())), now)
-        if settled.anything:
-            journal.settle(month, settled.bills, settled.released)
-            number += len(settled.bills) + len(settled.released)
+        held = money.reservations()
+        late = {name: bill for name, bill in bills_by_claim(month, ended).items() if name not in held}
+        bills, released = settled_by_records(month, money, _entries(ledger, map(ledger_key, held)), now)
+        if bills or released or late:
+            journal.settle(month, bills | late, released)
+            number += len(bills) + len(released)
     return number
 
 

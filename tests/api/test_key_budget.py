@@ -55,6 +55,20 @@ def read(body: Any, status: int = 200, headers: dict[str, str] | None = None) ->
             {"effective_budget": {**EFFECTIVE, "resets_at": "0001-01-01T00:00:00+14:00"}},
             KeyBudget(400_000, 5_000_000, None, WORKSPACE),
         ),
+        (
+            {"limit": 5, "limit_remaining": 0, "effective_budget": {"remaining_usd": None}},
+            KeyBudget(0, 5_000_000, None, OWN, unknown="remaining_usd is null, which is not an amount"),
+        ),
+        (
+            {"limit_remaining": "much", "effective_budget": EFFECTIVE},
+            KeyBudget(
+                400_000,
+                5_000_000,
+                DECEMBER,
+                WORKSPACE,
+                unknown='limit_remaining is "much", which is not an amount',
+            ),
+        ),
     ],
 )
 def test_what_is_left(data: dict[str, Any], expected: KeyBudget) -> None:

@@ -21,8 +21,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from openrouter_video.api.client import Timeouts
 from openrouter_video.cli import main
 from openrouter_video.cli.terminal import Terminal
+from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
+from openrouter_video.ledger.reservations import Caps
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
@@ -537,6 +539,15 @@ def test_what_a_deadline_leaves_open_is_collected(command: Command, sandbox: San
         assert Path(said.document["outcomes"][0]["url"].removeprefix("file://")).exists()
         assert len(slow.charges) == 1
     assert command("collect").out.startswith("Nothing is open in file://")
+
+
+def test_collect_settles_money_where_no_job_is_open(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    """As the log of a run says whose journal was away at its end; Prefect is not needed for it."""
+    journal = Journal(open_store(str(tmp_path / "videos" / "_jobs")), sandbox=True)
+    journal.reserve("dead", {A: 500_000}, datetime.now(UTC) - timedelta(seconds=1), Caps())
+    said = command("collect")
+    assert (said.code, "1 reservation is settled in the money journal" in said.out + said.err) == (0, True)
+    assert Journal(open_store(str(tmp_path / "videos" / "_jobs")), sandbox=True).money().reserved() == 0
 
 
 @pytest.mark.usefixtures("prefect_server")

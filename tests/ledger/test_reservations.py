@@ -90,6 +90,17 @@ def test_a_cap_says_what_is_left_and_until_when(span: str, on: str, resets_at: d
     assert reached._replace(taken=40).left == 60
 
 
+def test_a_run_that_begins_again_reserves_what_has_become_dearer() -> None:
+    """The rest of it, under the caps; a video that may cost less by now keeps what it has."""
+    dearer = after(reserve(SPENT, RUN, {"a": 150}, TUESDAY, NOON, Caps(day=350)))
+    assert dearer.reservations()[ids("a")[0]].amount == 150
+    assert dearer.reserved() == SPENT.reserved() + 50
+    reached = reserve(SPENT, RUN, {"a": 151}, TUESDAY, NOON, Caps(day=350))
+    assert isinstance(reached, CapReached)
+    assert (reached.asked, reached.left) == (51, 50)
+    assert reserve(SPENT, RUN, {"a": 99}, TUESDAY, NOON - HOUR, Caps()) is None
+
+
 def test_a_run_that_begins_again_reserves_only_what_is_new() -> None:
     """What it had reserved stays on its day, for as long as the run needs it now; caps do not ask for it again."""
     again = after(reserve(SPENT, RUN, {"a": 100, "b": 5}, TUESDAY, NOON + HOUR, Caps(month=1005)))
@@ -212,12 +223,13 @@ def test_whatever_happens_each_video_counts_once(operations: list[tuple[str, str
         change: Change | CapReached | None
         if what == "reserve":
             change = reserve(money, run, {key: amount}, TUESDAY, NOON, Caps(month=20))
+            more = max(0, amount - held.get(name, 0))
             if isinstance(change, CapReached):
-                assert amount > 0
-                assert change.taken + amount > 20
-            elif name not in held:
-                held[name] = amount
-                assert amount == 0 or money.taken() + amount <= 20
+                assert more > 0
+                assert change.taken + more > 20
+            else:
+                held[name] = max(amount, held.get(name, 0))
+                assert more == 0 or money.taken() + more <= 20
         elif what == "bill":
             change = settle(money, {name: bill(amount)}, [], TUESDAY, billed)
             if held.pop(name, None) is not None or name not in billed:

@@ -54,6 +54,17 @@ def test_what_is_paid_already_costs_nothing() -> None:
     assert not hold_to_ceiling(plan, 0.4).refused
 
 
+def test_a_refusal_tells_of_what_was_submitted_before() -> None:
+    """Nothing of it is lost, and whoever is refused must know how to get it."""
+    plan = planned("a/cheap", "a/dear", max_usd=0.1)
+    assert plan.refusal == plan.problems
+    again = plan.model_copy(update={"known": frozenset({("a/cheap", 1)})})
+    assert again.refusal[-1].message == (
+        "1 video of it had been submitted before; `openrouter-video collect` finishes those that are open"
+    )
+    assert planned("a/cheap").refusal == ()
+
+
 def test_a_model_that_gets_nothing_costs_nothing() -> None:
     """It is refused by the plan."""
     plan = planned("a/cheap", "a/dear", settings={"duration": 5}, min_success=0)

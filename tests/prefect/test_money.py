@@ -352,6 +352,28 @@ async def test_a_journal_that_goes_away_gets_its_bills_from_a_collection(
     assert journal_of(ledger).money().held == ()
 
 
+async def test_a_damaged_journal_refuses_no_run_that_pays_nothing(sandbox: Sandbox, ledger: Ledger) -> None:
+    """Its videos are there, whoever counts the money."""
+    first = await _fan_out(VEO, idempotency_key="orchid")
+    ledger.store.write_bytes(f"_money/sandbox/{journal_of(ledger).month}/00000003.json", b"{}")
+    again = await _fan_out(VEO, idempotency_key="orchid")
+    assert [outcome.url for outcome in again.outcomes] == [outcome.url for outcome in first.outcomes]
+
+
+async def test_a_job_whose_reservation_was_given_up_is_billed_when_it_is_collected(
+    sandbox: Sandbox, ledger: Ledger
+) -> None:
+    """As by a collection whose clock was a day ahead; once, however often it is collected."""
+    sandbox.add_fault(Fault(on="poll", model=VEO, body={"id": "x", "status": "in_progress"}, times=2))
+    await generate_video(PROMPT, VEO, settings=SMALL, deadline_minutes=0.0001, return_state=True)
+    journal = journal_of(ledger)
+    journal.settle(journal.month, {}, list(journal.money().reservations()))
+    assert journal_of(ledger).money().reserved() == 0
+    await collect_videos(wait_minutes=1)
+    await collect_videos()
+    assert spent(ledger) == charged(sandbox) == 0.12
+
+
 async def test_a_bill_above_its_estimate_counts_in_full(
     sandbox: Sandbox, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

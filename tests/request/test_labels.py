@@ -45,6 +45,7 @@ def test_labels_are_texts_by_name(given: Any, labels: dict[str, str]) -> None:
         ({"team\x1b": "a"}, "its name must be one line"),
         ({"team": "\ud800"}, "its value must be one line"),
         ({"a=b": "c"}, "its name must not contain ="),
+        ({"https://me:pw@a.example": "c"}, "its name is a URL with a secret in it"),
         ({"team": "film"}, "it would be sent beside 'ads', which trace says under this name; rename one"),
     ],
 )

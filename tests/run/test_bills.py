@@ -14,7 +14,14 @@ from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning.plan import plan_run
 from openrouter_video.request import parse_run_request
-from openrouter_video.run.bills import RunReservation, bill_of, settled_by_records, settled_by_run, to_reserve
+from openrouter_video.run.bills import (
+    RunReservation,
+    bill_of,
+    bills_by_claim,
+    settled_by_records,
+    settled_by_run,
+    to_reserve,
+)
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 KEY = "a" * 32
@@ -173,6 +180,22 @@ def test_a_bill_of_a_record_says_what_its_claim_says() -> None:
         {"team": "film"},
         (100_000, 200_000),
     )
+
+
+def test_a_video_that_ends_late_is_billed_by_its_claim() -> None:
+    """Whatever has become of the reservation; one that never had any counts nowhere."""
+    done, claims = an_outcome(cost_usd=0.1), [an_entry("settled").claim, an_entry("settled", None, None).claim]
+    ended = [(claim, outcome) for claim in claims if claim for outcome in (done, an_outcome("open"))]
+    assert {name: bill.amount for name, bill in bills_by_claim(MONTH, ended).items()} == {f"run/{KEY}": 100_000}
+    assert bills_by_claim("2026-12", ended) == {}
+
+
+def test_a_record_that_somebody_edited_stops_no_bill() -> None:
+    """An amount below nothing counts nothing."""
+    odd = an_outcome(cost_usd=-3, estimate=Estimate(low_usd=-2, high_usd=-1, basis="listed"))
+    bill = bill_of(odd)
+    assert bill is not None
+    assert (bill.amount, bill.listed) == (0, None)
 
 
 def test_a_claim_names_what_is_reserved_for_it() -> None:

@@ -38,7 +38,8 @@ def test_micro_dollars_survive_as_dollars(amount: int) -> None:
         (Estimate.of(120_000, 200_000, "listed"), "$0.12 to $0.20", (120_000, 200_000)),
         (Estimate.of(120_000, 120_000, "assumed"), "$0.12", None),
         (Estimate.of(5, None, "unpriced"), "unpriced", None),
-        (Bills((0.5,), 1).move(Estimate.of(100_000, 100_000, "listed")), "$0.05", (100_000, 100_000)),
+        (Bills((0.5,), 4).move(Estimate.of(100_000, 100_000, "listed")), "$0.05 to $0.10", (100_000, 100_000)),
+        (Bills((0.5,) * 5, 5).move(Estimate.of(100_000, 100_000, "listed")), "$0.05", (100_000, 100_000)),
     ],
 )
 def test_an_estimate_in_words(estimate: Estimate, text: str, listed: tuple[int, int] | None) -> None:
@@ -53,3 +54,9 @@ def test_a_total_without_a_figure_for_each_has_none(why: tuple[str, ...]) -> Non
     """Whether or not somebody wrote down why; what the others cost at least is known."""
     whole = total_estimate([Estimate.of(120_000, 200_000, "listed"), Estimate(why=why)])
     assert (whole.priced, whole.low, whole.basis, whole.why) == (False, 120_000, "unpriced", why)
+
+
+def test_no_bill_makes_the_next_video_free() -> None:
+    """What is above nothing passes no gate that asks about nothing."""
+    moved = Bills((1e-9,) * 16, 40).move(Estimate.of(100_000, 10_000_000, "listed"))
+    assert (moved.high or 0) > 0
