@@ -45,7 +45,8 @@ def frame_at(video: Path, seconds: float) -> Image.Image:
             last = frame
             if frame.time is not None and frame.time >= seconds:
                 break
-        return Image.fromarray(last.to_ndarray(format="rgb24"))
+        image: Image.Image = last.to_image()  # type: ignore[no-untyped-call]
+        return image
 
 
 def strip(posters: list[Poster]) -> Image.Image:
