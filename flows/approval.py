@@ -83,7 +83,9 @@ class Approval:
         get_run_logger().warning("%s", asked_words(plan, self._above_usd))
         answer = await _ask(plan, self._above_usd, question)
         if not answer.yes:
-            await _forget_no()
+            if not current_approver():
+                with _refused_without_prefect():
+                    await _forget_no(await _earlier_answers())
             _refuse_by(answer.note)
         get_run_logger().info("Answered yes%s", _said(answer.note))
         self._given.append(question)
@@ -102,17 +104,15 @@ async def open_approval(of_run: float | None, of_key: float | None, base_url: st
         return Approval(above_usd, base_url)
     with _refused_without_prefect():
         answers = await _earlier_answers()
-        no = await _forget_no()
+        no = await _forget_no(answers)
     if no is not None:
         _refuse_by(no.note)
     return Approval(above_usd, base_url, tuple(question for question, _ in answers.values()))
 
 
-async def _forget_no() -> ApprovalForm | None:
-    """Return the no that Prefect has kept, if there is one, and forget it, so that a retry asks anew."""
-    if current_approver():
-        return None
-    for key, (_, form) in (await _earlier_answers()).items():
+async def _forget_no(answers: Mapping[str, tuple[Question, ApprovalForm]]) -> ApprovalForm | None:
+    """Return the no among the answers that Prefect keeps, if there is one, and forget it, so that a retry asks anew."""
+    for key, (_, form) in answers.items():
         if form.decision == "no":
             await adelete_flow_run_input(key)
             return form

@@ -66,6 +66,5 @@ async def pass_gates(
     except LedgerError as error:
         raise RequestRefused([Problem("ledger", f"{error}. Nothing was sent")]) from None
     if isinstance(reserved, CapReached):
-        reached = plan.model_copy(update={"problems": (cap_problem(plan, reserved),)})
-        raise RequestRefused(reached.refusal)
+        raise RequestRefused(plan.with_problems([cap_problem(plan, reserved)]).refusal)
     return reserved

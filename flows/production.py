@@ -113,7 +113,7 @@ async def _produce(run: RunRequest) -> FanOut:
 
 def _keys(plan: Plan, scope: Scope) -> dict[tuple[str, int], str]:
     """Return the ledger key of each video of a plan, by model and take."""
-    return {(model.model, take): scope.key(model.model, take) for model in plan.models for take in plan.each_take}
+    return {(model.model, take): scope.key(model.model, take) for model, take in plan.videos}
 
 
 async def _settle(outcomes: Sequence[Outcome], run: VideoRun) -> None:
@@ -171,7 +171,7 @@ async def _list_models(wanted: Sequence[str], client: VideoClient, *, afresh: bo
 
 async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
     """Make all videos side by side, each a chain of tasks, or many of them in lanes; none touches another."""
-    videos = [(model, take) for model in plan.models for take in plan.each_take]
+    videos = plan.videos
     threads, ledger = run.resources.threads, run.resources.ledger
     ledger.expect([run.scope.key(model.model, take) for model, take in videos if model.decision == "send"])
     bar = ProgressBar(len(videos))

@@ -6,13 +6,14 @@ shown steers a terminal, forges a line of a log, or turns the reading around.
 
 from __future__ import annotations
 
+import csv
 import difflib
 import json
 from collections.abc import Iterable
 
 from openrouter_video.elision import redact, redact_source
 
-__all__ = ["nearest", "printable", "printable_json", "shown"]
+__all__ = ["csv_line", "nearest", "printable", "printable_json", "shown"]
 
 LONGEST_VALUE_IN_MESSAGE = 80
 
@@ -35,6 +36,20 @@ def printable_json(document: str) -> str:
 
 def _escape(character: str) -> str:
     return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]  # noqa: PLR2004
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """Return one record of a CSV file, without its end of line."""
+    # With no line terminator the writer would not quote a cell that holds one.
+    line: str = csv.writer(_Line(), lineterminator="\n").writerow(cells)
+    return line.removesuffix("\n")
+
+
+class _Line:
+    """Hands a line back to the writer, which returns it."""
+
+    def write(self, line: str) -> str:
+        return line
 
 
 def clip(text: str) -> str:

@@ -42,7 +42,7 @@ async def make_plan(
     if (scope.shared or again) and not plan.refused:
         plan, paid_usd = await _with_known(plan, run, scope, resources)
     if plan.paying:
-        plan = plan.model_copy(update={"problems": (*plan.problems, *problems)})
+        plan = plan.with_problems(problems)
     plan = hold_to_ceiling(plan, run.max_usd, 0.0 if scope.shared else paid_usd)
     if plan.paying and not plan.refused:
         plan = hold_to_key(plan, await resources.client.get_key_budget())
@@ -61,9 +61,8 @@ async def _bills(resources: Resources, *, sandbox: bool) -> tuple[Mapping[str, B
 
 async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> tuple[Plan, float]:
     """Add which of the videos the ledger knows already; return what these have cost, too."""
-    videos = {scope.key(model.model, take): (model, take) for model in plan.models for take in plan.each_take}
+    videos = {scope.key(model.model, take): (model, take) for model, take in plan.videos}
     bodies = {key: model.sent or {} for key, (model, _) in videos.items()}
     found = await find_known(bodies, run.request.asked(), resources.ledger, resources.threads)
     known = frozenset((model.model, take) for key, (model, take) in videos.items() if key in found.keys)
-    plan = plan.model_copy(update={"problems": (*plan.problems, *found.problems), "known": known})
-    return plan, found.paid_usd
+    return plan.with_problems(found.problems).model_copy(update={"known": known}), found.paid_usd

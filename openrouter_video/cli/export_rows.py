@@ -6,7 +6,6 @@ labels a team invents; DuckDB reads it as ``labels->>'team'`` in all formats.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import Any
 from openrouter_video.ledger import Claim, LedgerEntry
 from openrouter_video.outcome import Outcome
 from openrouter_video.run import Facts, outcome_of
-from openrouter_video.text import printable_json
+from openrouter_video.text import csv_line, printable_json
 
 __all__ = ["COLUMNS", "Row", "as_csv", "as_json_lines", "row_of", "row_of_outcome"]
 
@@ -70,17 +69,9 @@ def as_json_lines(rows: Iterable[Row]) -> bytes:
 
 def as_csv(rows: Iterable[Row]) -> bytes:
     """Return a header and one record per row, with each text as it was recorded, whatever a spreadsheet makes of it."""
-    writer = csv.writer(_Lines(), lineterminator="\n")
     records = [tuple(COLUMNS), *(tuple(_cell(value) for value in row.values()) for row in rows)]
-    return "".join(writer.writerow(record) for record in records).encode()
+    return "".join(f"{csv_line(record)}\n" for record in records).encode()
 
 
 def _cell(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-class _Lines:
-    """Hands each line back to the writer, which returns it."""
-
-    def write(self, line: str) -> str:
-        return line

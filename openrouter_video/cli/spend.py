@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +15,7 @@ from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.ledger import By, Journal, Reserved, Spending, Sum, reserved, spending
 from openrouter_video.money import MICRO, dollars
-from openrouter_video.text import clip, printable, shown
+from openrouter_video.text import clip, csv_line, printable, shown
 
 __all__ = ["parse_since", "print_spending"]
 
@@ -127,9 +125,7 @@ def _rows(by: By, real: Account, sandbox: Account) -> Iterator[tuple[str, ...]]:
 def _print_csv(by: By, real: Account, sandbox: Account) -> None:
     terminal = Terminal()
     for cells in _rows(by, real, sandbox):
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(cells)
-        terminal.print_row([line.getvalue()])
+        terminal.print_row([csv_line(cells)])
 
 
 def _print_accounts(url: str, by: By, since: str, real: Account, sandbox: Account) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from openrouter_video.ledger.journal import Journal, Repaired
 from openrouter_video.ledger.learning import subject
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
-from openrouter_video.ledger.reading import Reading, Unreadable, entries_in_time, forget_settled, read_all, read_open
+from openrouter_video.ledger.reading import (
+    Reading,
+    Unreadable,
+    entries_in_time,
+    forget_settled,
+    read_all,
+    read_keys,
+    read_open,
+)
 from openrouter_video.ledger.recording import Recorder
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,
@@ -69,6 +77,7 @@ __all__ = [
     "ledger_key",
     "older_than",
     "read_all",
+    "read_keys",
     "read_open",
     "reservation_id",
     "reserved",

@@ -18,7 +18,7 @@ from openrouter_video.ledger.open_index import Mark, listing_due
 from openrouter_video.ledger.records import LedgerEntry
 from openrouter_video.threads import start
 
-__all__ = ["Reading", "Unreadable", "entries_in_time", "forget_settled", "read_all", "read_open"]
+__all__ = ["Reading", "Unreadable", "entries_in_time", "forget_settled", "read_all", "read_keys", "read_open"]
 
 READERS = 16
 ANSWERS_WITHIN_SECONDS = 2.0
@@ -88,7 +88,12 @@ def read_all(ledger: Ledger) -> Reading:
     Raises:
         LedgerError: if the ledger cannot be listed.
     """
-    found, unreadable = _read(ledger.entry, ledger.keys())
+    return read_keys(ledger, ledger.keys())
+
+
+def read_keys(ledger: Ledger, keys: Iterable[str]) -> Reading:
+    """Read the entries of some keys, whatever their state."""
+    found, unreadable = _read(ledger.entry, dict.fromkeys(keys))
     return Reading(_by_age(entry for entry in found.values() if entry is not None), unreadable)
 
 

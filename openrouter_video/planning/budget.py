@@ -5,8 +5,6 @@ Pure. A ceiling is held against the high end of the estimate: what has no high e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import CapReached, Caps
 from openrouter_video.money import MICRO, dollars, micro
@@ -22,7 +20,7 @@ def hold_to_ceiling(plan: Plan, max_usd: float | None, paid_usd: float = 0.0) ->
 
     ``paid_usd``: what an earlier attempt of the run has paid for, which counts.
     """
-    return _with(plan, _ceiling_problems(plan, max_usd, paid_usd))
+    return plan.with_problems(_ceiling_problems(plan, max_usd, paid_usd))
 
 
 def hold_to_caps(plan: Plan, caps: Caps) -> Plan:
@@ -32,7 +30,8 @@ def hold_to_caps(plan: Plan, caps: Caps) -> Plan:
     """
     for span, cap in (("day", caps.day), ("month", caps.month)):
         if cap is not None:
-            return _with(plan, _unpriced_problems(plan, FIELDS[span], f"the cap of {dollars(cap / MICRO)} a {span}"))
+            limit = f"the cap of {dollars(cap / MICRO)} a {span}"
+            return plan.with_problems(_unpriced_problems(plan, FIELDS[span], limit))
     return plan
 
 
@@ -43,10 +42,6 @@ def cap_problem(plan: Plan, reached: CapReached) -> Problem:
     until = f"{reached.resets_at:%Y-%m-%d %H:%M} UTC"
     message = f"{costs}, and {dollars(left)} of the cap of {cap} a {reached.span} are left until {until}; "
     return Problem(FIELDS[reached.span], message + what_fits(plan, left))
-
-
-def _with(plan: Plan, problems: Sequence[Problem]) -> Plan:
-    return plan.model_copy(update={"problems": (*plan.problems, *problems)}) if problems else plan
 
 
 def _ceiling_problems(plan: Plan, max_usd: float | None, paid_usd: float) -> list[Problem]:

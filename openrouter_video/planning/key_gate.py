@@ -26,9 +26,8 @@ def hold_to_key(plan: Plan, budget: KeyBudget) -> Plan:
     """
     problem = _problem(plan, budget)
     note = None if problem else _note(plan, budget)
-    return plan.model_copy(
+    return plan.with_problems([problem] if problem else []).model_copy(
         update={
-            "problems": (*plan.problems, *([problem] if problem else [])),
             "warnings": (*plan.warnings, *([note] if note else [])),
             "sandbox": plan.sandbox if budget.sandbox is None else budget.sandbox,
         }

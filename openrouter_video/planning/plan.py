@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -80,9 +80,18 @@ class Plan(BaseModel):
         return range(1, self.takes + 1)
 
     @property
+    def videos(self) -> tuple[tuple[ModelPlan, int], ...]:
+        """Every video of the run, sent or not: what its model gets, and its take."""
+        return tuple((model, take) for model in self.models for take in self.each_take)
+
+    @property
     def refused(self) -> bool:
         """Whether nothing may be sent at all."""
         return bool(self.problems)
+
+    def with_problems(self, problems: Iterable[Problem]) -> Self:
+        """Return the plan with more problems; without any it is the same."""
+        return self.model_copy(update={"problems": (*self.problems, *problems)})
 
     @property
     def refusal(self) -> tuple[Problem, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from openrouter_video.ledger import Bill, Claim, LedgerEntry, Money, ledger_key, reservation_id
 from openrouter_video.money import micro
@@ -42,11 +42,24 @@ class RunReservation(NamedTuple):
         return claimed_name(self.month, reservation_id(self.run, key)) if key in self.keys else None
 
 
+class End(NamedTuple):
+    """What becomes of one reservation: a bill takes its place, or it is given up; with neither it stays."""
+
+    bill: Bill | None = None
+    given_up: bool = False
+
+
 class Settled(NamedTuple):
     """What the journal is to take, by the ids of the reservations."""
 
     bills: dict[str, Bill]
     released: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ends: Mapping[str, End]) -> Self:
+        """Return what these ends settle."""
+        bills = {name: end.bill for name, end in ends.items() if end.bill is not None}
+        return cls(bills, tuple(name for name, end in ends.items() if end.given_up))
 
     @property
     def anything(self) -> bool:
@@ -66,9 +79,8 @@ def to_reserve(plan: Plan, keys: Mapping[tuple[str, int], str]) -> dict[str, int
     """
     return {
         keys[model.model, take]: (model.estimate.high if model.estimate else None) or 0
-        for model in plan.paying
-        for take in plan.each_take
-        if (model.model, take) not in plan.known
+        for model, take in plan.videos
+        if model.decision == "send" and (model.model, take) not in plan.known
     }
 
 
@@ -108,22 +120,18 @@ def settled_by_run(
 
     ``records`` holds what the ledger says of the videos that this run found submitted already.
     """
-    bills, released = dict[str, Bill](), list[str]()
+    ends = dict[str, End]()
     for outcome in outcomes:
         if outcome.key is None or outcome.key not in reserved.keys:
             continue
         name = reservation_id(reserved.run, outcome.key)
         if outcome.reused:
-            one = _by_record(claimed_name(reserved.month, name), records.get(outcome.key), over=True)
-            bill, given_up = one
+            ends[name] = _by_record(claimed_name(reserved.month, name), records.get(outcome.key), over=True)
+        elif outcome.status in ENDED:
+            ends[name] = _billed(bill_of(outcome, run_id, deployment))
         else:
-            bill = bill_of(outcome, run_id, deployment) if outcome.status in ENDED else None
-            given_up = bill is None and outcome.status in ENDED | NOTHING_SENT
-        if bill is not None:
-            bills[name] = bill
-        elif given_up:
-            released.append(name)
-    return Settled(bills, tuple(released))
+            ends[name] = End(given_up=outcome.status in NOTHING_SENT)
+    return Settled.of(ends)
 
 
 def settled_by_records(month: str, money: Money, entries: Mapping[str, LedgerEntry], now: datetime) -> Settled:
@@ -131,14 +139,12 @@ def settled_by_records(month: str, money: Money, entries: Mapping[str, LedgerEnt
 
     A reservation that no claim names is given up once its time is over, for its run may still be about to submit.
     """
-    bills, released = dict[str, Bill](), list[str]()
-    for name, held in money.reservations().items():
-        bill, given_up = _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
-        if bill is not None:
-            bills[name] = bill
-        elif given_up:
-            released.append(name)
-    return Settled(bills, tuple(released))
+    return Settled.of(
+        {
+            name: _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
+            for name, held in money.reservations().items()
+        }
+    )
 
 
 def bills_by_claim(month: str, ended: Iterable[tuple[Claim, Outcome]]) -> dict[str, Bill]:
@@ -155,16 +161,20 @@ def bills_by_claim(month: str, ended: Iterable[tuple[Claim, Outcome]]) -> dict[s
     return bills
 
 
-def _by_record(name: str, entry: LedgerEntry | None, *, over: bool) -> tuple[Bill | None, bool]:
-    """Return the bill of a reservation, or whether it is given up; ``over`` if its run cannot use it any more."""
+def _by_record(name: str, entry: LedgerEntry | None, *, over: bool) -> End:
+    """Return what becomes of a reservation by the records of its key; ``over`` if its run cannot use it any more."""
     if entry is None:
-        return None, False
+        return End()
     if entry.claim is None or entry.claim.reservation != name:
-        return None, over or entry.state == "settled"
+        return End(given_up=over or entry.state == "settled")
     if entry.state == "settled" and entry.outcome is not None:
-        bill = _bill_of_record(entry.outcome, entry.claim)
-        return bill, bill is None
-    return None, entry.state == "free" and over
+        return _billed(_bill_of_record(entry.outcome, entry.claim))
+    return End(given_up=entry.state == "free" and over)
+
+
+def _billed(bill: Bill | None) -> End:
+    """Return the end of a video that is over: what is free gives back what it had reserved."""
+    return End(bill, given_up=bill is None)
 
 
 def _bill_of_record(outcome: Outcome, claim: Claim) -> Bill | None:

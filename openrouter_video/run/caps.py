@@ -13,7 +13,7 @@ from openrouter_video.ledger import Caps
 from openrouter_video.money import micro
 from openrouter_video.text import shown
 
-__all__ = ["approval_threshold", "caps_of", "usd_variable"]
+__all__ = ["approval_threshold", "caps_of"]
 
 PER_DAY, PER_MONTH = "OPENROUTER_VIDEO_MAX_USD_PER_DAY", "OPENROUTER_VIDEO_MAX_USD_PER_MONTH"
 APPROVE_ABOVE = "OPENROUTER_VIDEO_APPROVE_ABOVE_USD"
@@ -26,7 +26,9 @@ def caps_of(per_day: float | None, per_month: float | None, environ: Mapping[str
     Raises:
         ConfigurationError: if a variable is not an amount.
     """
-    return Caps(_lowest(per_day, usd_variable(PER_DAY, environ)), _lowest(per_month, usd_variable(PER_MONTH, environ)))
+    return Caps(
+        _lowest(per_day, _usd_variable(PER_DAY, environ)), _lowest(per_month, _usd_variable(PER_MONTH, environ))
+    )
 
 
 def approval_threshold(of_run: float | None, of_key: float | None, environ: Mapping[str, str]) -> float | None:
@@ -35,7 +37,7 @@ def approval_threshold(of_run: float | None, of_key: float | None, environ: Mapp
     Raises:
         ConfigurationError: if the variable is not an amount.
     """
-    limits = (of_run, of_key, usd_variable(APPROVE_ABOVE, environ, zero="0 asks always"))
+    limits = (of_run, of_key, _usd_variable(APPROVE_ABOVE, environ, zero="0 asks always"))
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -44,7 +46,7 @@ def _lowest(*limits: float | None) -> int | None:
     return min(set_ones, default=None)
 
 
-def usd_variable(name: str, environ: Mapping[str, str], zero: str = "") -> float | None:
+def _usd_variable(name: str, environ: Mapping[str, str], zero: str = "") -> float | None:
     """Return the US dollars that an environment variable sets; None if it is not set, or empty.
 
     ``zero`` says what 0 means, where it means anything.

@@ -5,19 +5,25 @@ An edge: ``bills`` decides what is settled. Every function blocks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from openrouter_video.errors import LedgerError
-from openrouter_video.ledger import CapReached, Caps, Claim, Journal, Ledger, LedgerEntry, ledger_key, run_token
+from openrouter_video.ledger import (
+    CapReached,
+    Caps,
+    Claim,
+    Journal,
+    Ledger,
+    LedgerEntry,
+    ledger_key,
+    read_keys,
+    run_token,
+)
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.bills import RunReservation, bills_by_claim, settled_by_records, settled_by_run
 
 __all__ = ["reserve_money", "settle_left", "settle_money"]
 
-READERS = 16
 MONTHS = 3
 """So far back a collection looks for what is still reserved; a job's own answer is kept for far less."""
 
@@ -50,7 +56,8 @@ def settle_money(
     Raises:
         LedgerError: if the journal does not take it; a collection settles it then.
     """
-    found = _entries(ledger, {outcome.key for outcome in outcomes if outcome.reused and outcome.key in reserved.keys})
+    reused = (outcome.key for outcome in outcomes if outcome.reused and outcome.key in reserved.keys)
+    found = _entries(ledger, filter(None, reused))
     settled = settled_by_run(reserved, outcomes, found, run_id, deployment)
     if settled.anything:
         journal.settle(reserved.month, settled.bills, settled.released, run_id)
@@ -84,15 +91,6 @@ def _settle_left(journal: Journal, ledger: Ledger, now: datetime, ended: Sequenc
     return number
 
 
-def _entries(ledger: Ledger, keys: Iterable[str | None]) -> dict[str, LedgerEntry]:
+def _entries(ledger: Ledger, keys: Iterable[str]) -> dict[str, LedgerEntry]:
     """Read some keys; what cannot be read is left for the next time."""
-    wanted: Collection[str] = {key for key in keys if key}
-
-    def read(key: str) -> LedgerEntry | None:
-        with suppress(LedgerError):
-            return ledger.entry(key)
-        return None
-
-    with ThreadPoolExecutor(READERS) as readers:
-        found = readers.map(read, wanted)
-        return {entry.key: entry for entry in found if entry is not None}
+    return {entry.key: entry for entry in read_keys(ledger, keys).entries}

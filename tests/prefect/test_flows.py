@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,27 +39,15 @@ from openrouter_video.ledger.records import scope_of_key
 from openrouter_video.money import Estimate, total_estimate
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Budget, Fault, Sandbox
 from tasks import poll_job, unsearched
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = pytest.mark.usefixtures("prefect_server", "short_waits")
 
 PROMPT = "A white orchid blooming"
 VEO, SEEDANCE, WAN = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0"
 LONG = "alibaba/wan-2.6"  # makes no 4 seconds
 SMALL = VideoSettings(duration=4, resolution="720p", aspect_ratio="16:9", generate_audio=False)
-
-
-async def _doze(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.05))
-
-
-@pytest.fixture(autouse=True)
-async def short_waits() -> AsyncIterator[None]:
-    """Polls follow each other at once."""
-    with using_limits(Limits(sleep=_doze)):
-        yield
 
 
 async def _generate(model: str = VEO, **kwargs: Any) -> list[Outcome]:

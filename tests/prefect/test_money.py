@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,24 +21,14 @@ from openrouter_video.run import settle_left
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.waits import doze
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = pytest.mark.usefixtures("prefect_server", "short_waits")
 
 PROMPT = "A white orchid blooming"
 VEO, SEEDANCE, WAN = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0"
 SMALL = VideoSettings(duration=4, resolution="720p", aspect_ratio="16:9", generate_audio=False)
 PER_DAY = "OPENROUTER_VIDEO_MAX_USD_PER_DAY"
-
-
-async def _doze(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.05))
-
-
-@pytest.fixture(autouse=True)
-async def short_waits() -> AsyncIterator[None]:
-    """Polls follow each other at once."""
-    with using_limits(Limits(sleep=_doze)):
-        yield
 
 
 @pytest.fixture
@@ -336,7 +325,7 @@ async def test_a_journal_that_goes_away_gets_its_bills_from_a_collection(
             gone.append(True)
             money.rename(away)
             money.write_text("in its place")
-        await _doze(seconds)
+        await doze(seconds)
 
     with using_limits(Limits(sleep=take_away)):
         result = await _fan_out(VEO)

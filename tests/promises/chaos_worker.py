@@ -216,7 +216,7 @@ class _Chain:
             scope = scope_of_key(submission.key, "loopback")
             plan = await make_plan.fn(asked, self._catalog, scope, self._destination, resources)
             assert not plan.refused, plan.problems
-            videos = [(model, take) for model in plan.models for take in plan.each_take]
+            videos = plan.videos
             keys = {(model.model, take): scope.key(model.model, take) for model, take in videos}
             run_id = f"chain-{secrets.token_hex(8)}"
             identity = RunIdentity(run_id, run_id, "", deployed=False)

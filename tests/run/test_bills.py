@@ -211,5 +211,5 @@ def test_the_top_of_each_estimate_is_reserved() -> None:
     run = parse_run_request(prompt="p", models=["a/film", "a/unknown"], takes=2)
     plan = plan_run(run, Catalog(models=(priced, unknown)))
     plan = plan.model_copy(update={"known": frozenset({("a/film", 1)})})
-    keys = {(model.model, take): f"{model.model} {take}" for model in plan.models for take in plan.each_take}
+    keys = {(model.model, take): f"{model.model} {take}" for model, take in plan.videos}
     assert to_reserve(plan, keys) == {"a/film 2": 800_000, "a/unknown 1": 0, "a/unknown 2": 0}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 
-from openrouter_video.text import LONGEST_MESSAGE, LONGEST_WORD, clip, nearest
+from openrouter_video.text import LONGEST_MESSAGE, LONGEST_WORD, clip, csv_line, nearest
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,18 @@ def test_a_long_message_is_cut() -> None:
     assert len(clip("long " * LONGEST_MESSAGE)) == LONGEST_MESSAGE
     assert clip("long " * LONGEST_MESSAGE).endswith("…")
     assert clip("two\nlines\x1b[0m") == "two lines [0m"
+
+
+@pytest.mark.parametrize(
+    ("cells", "line"),
+    [
+        (("a", 1, None, 0.5), "a,1,,0.5"),
+        (('say "x", please', "two\nlines"), '"say ""x"", please","two\nlines"'),
+        ((), ""),
+    ],
+)
+def test_a_record_of_a_csv_file(cells: tuple[object, ...], line: str) -> None:
+    """What a cell holds is what comes out of it again."""
+    assert csv_line(cells) == line
+    if cells:
+        assert next(csv.reader([*line.splitlines(keepends=True)])) == ["" if one is None else str(one) for one in cells]
