@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import io
-import os
 import re
 import tokenize
 from functools import cache
 from pathlib import Path
 
 import pytest
+from pathspec import GitIgnoreSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("openrouter_video", "blocks", "tasks", "flows")
@@ -152,12 +152,11 @@ def test_no_file_names_a_place_or_a_key() -> None:
     # Taken apart, or this file would find itself.
     telltales = ("/wor" + "k/", r"\.\./sha" + "red", "/tm" + "p/env", "sk-or" + "-v1-[0-9a-f]{64}")
     pattern = re.compile("|".join(telltales))
-    skipped = {"build", "dist", "htmlcov", "videos", "__pycache__"}
+    # What git ignores was made here: coverage's data file, for one, names the folder of this checkout. Git itself may
+    # be absent, and in a worktree .git is a file that says where the repository is.
+    ignored = GitIgnoreSpec.from_lines([".git", *(ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()])
     found = []
-    for folder, subfolders, files in os.walk(ROOT):
-        subfolders[:] = [name for name in subfolders if name == ".ci" or (name[0] != "." and name not in skipped)]
-        # In a worktree of git, .git is a file that says where the repository is.
-        for path in (Path(folder, name) for name in files if name != ".git"):
-            text = path.read_bytes().decode("utf-8", errors="ignore")
-            found += [f"{path.relative_to(ROOT)}: {match}" for match in pattern.findall(text)]
+    for path in (ROOT / file for file in ignored.match_tree_files(ROOT, negate=True)):
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        found += [f"{path.relative_to(ROOT)}: {match}" for match in pattern.findall(text)]
     assert not found
