@@ -3,52 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from prefect import get_run_logger
-from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 
 from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
-from openrouter_video.ledger import LedgerEntry, Scope, entries_in_time
+from openrouter_video.ledger import Scope
 from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
-from openrouter_video.planning import ModelPlan, Plan
-from openrouter_video.report import collect_command, interruption_message
+from openrouter_video.planning import Plan
+from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest, parse_run_request
 from openrouter_video.run import (
     Destination,
-    Facts,
-    Lane,
     Resources,
     current_limits,
-    divide,
     folder_of,
     open_resources,
-    outcome_of,
     settle_money,
+    videos_of_request,
 )
-from openrouter_video.tasks import ProgressBar, fetch_catalog, make_lane, make_plan, publish_report, unsearched
+from openrouter_video.tasks import fetch_catalog, make_plan, publish_report, unsearched
 from openrouter_video.text import clip
-from openrouter_video.threads import start
 
+from .all_videos import make_all
 from .approval import open_approval
 from .final_states import final_state, refused_state
 from .gates import pass_gates
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
-from .video_chain import VideoRun, make_video
-from .video_steps import AsCalls, AsTasks
+from .video_chain import VideoRun
+from .video_steps import AsTasks
 
 __all__ = ["collect_command_of", "make_videos", "run_name"]
 
 LONGEST_NAME = 60
-LOG_WITHIN_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -84,20 +78,19 @@ async def _produce(run: RunRequest) -> FanOut:
             while not await approval.covers(plan):
                 plan = await prepare(afresh=True)
             reserved = await pass_gates(plan, _keys(plan, scope), run, identity, credentials, resources)
-        videos = VideoRun(
-            asked=run,
-            scope=scope,
+        made_by = VideoRun(
             resources=resources,
             steps=AsTasks(resources),
             limit=asyncio.Semaphore(run.concurrency),
             run_id=identity.run_id,
             reserved=reserved,
+            collect=collect_command_of(run, resources),
             deployment=identity.deployment,
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
             sandbox=plan.sandbox,
         )
-        outcomes = await _make_all(plan, videos)
-        await _settle(outcomes, videos)
+        outcomes = await make_all(videos_of_request(run, scope, plan.models), made_by)
+        await settle_run(outcomes, made_by)
     await publish_report(unsearched(outcomes))
     return FanOut(
         run_id=identity.run_id,
@@ -116,7 +109,7 @@ def _keys(plan: Plan, scope: Scope) -> dict[tuple[str, int], str]:
     return {(model.model, take): scope.key(model.model, take) for model, take in plan.videos}
 
 
-async def _settle(outcomes: Sequence[Outcome], run: VideoRun) -> None:
+async def settle_run(outcomes: Sequence[Outcome], run: VideoRun) -> None:
     """Record what the videos came to; a journal that does not take it now takes it from a collection."""
     resources = run.resources
     try:
@@ -130,9 +123,8 @@ async def _settle(outcomes: Sequence[Outcome], run: VideoRun) -> None:
             run.deployment,
         )
     except LedgerError as error:
-        collect = collect_command_of(run.asked, resources)
         get_run_logger().warning(
-            "The bills are not in the money journal yet (%s); they come there by: %s", error, collect
+            "The bills are not in the money journal yet (%s); they come there by: %s", error, run.collect
         )
 
 
@@ -167,98 +159,6 @@ async def _list_models(wanted: Sequence[str], client: VideoClient, *, afresh: bo
     anew = fetch_catalog.with_options(refresh_cache=True)
     catalog = await (anew if afresh else fetch_catalog)(client.base_url, client)
     return await anew(client.base_url, client) if catalog.lacks(wanted) else catalog
-
-
-async def _make_all(plan: Plan, run: VideoRun) -> list[Outcome]:
-    """Make all videos side by side, each a chain of tasks, or many of them in lanes; none touches another."""
-    videos = plan.videos
-    threads, ledger = run.resources.threads, run.resources.ledger
-    ledger.expect([run.scope.key(model.model, take) for model, take in videos if model.decision == "send"])
-    bar = ProgressBar(len(videos))
-    await bar.start()
-
-    async def make_in_lane(lane: Lane) -> list[Outcome]:
-        calls = run._replace(steps=AsCalls(run.resources, get_run_logger()))
-        return await _side_by_side(_make(*videos[index], calls, bar) for index in lane.indexes)
-
-    async def in_lane(lane: Lane) -> Sequence[Outcome]:
-        made = asyncio.ensure_future(make_lane(lane, unsearched(make_in_lane)))
-        await asyncio.gather(made, return_exceptions=True)
-        # Prefect's own trouble with a task run is none of its videos', and of no other lane.
-        if error := made.exception():
-            return [await _of_broken_chain(*videos[index], error, run) for index in lane.indexes]
-        return made.result()
-
-    try:
-        if lanes := divide(len(videos), run.resources.limits.lanes):
-            get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
-            made = await _side_by_side(in_lane(lane) for lane in lanes)
-            outcomes = [outcome for lane in made for outcome in lane]
-        else:
-            outcomes = await _side_by_side(_make(model, take, run, bar) for model, take in videos)
-    except asyncio.CancelledError:
-        await _say_what_goes_on(videos, run)
-        raise
-    await threads.run(ledger.drop_marks)
-    return outcomes
-
-
-async def _make(model: ModelPlan, take: int, run: VideoRun, bar: ProgressBar) -> Outcome:
-    """Make one video; an error that nobody foresaw is in its outcome, and ends nothing else."""
-    (result,) = await asyncio.gather(make_video(model, take, run), return_exceptions=True)
-    outcome = result if isinstance(result, Outcome) else await _of_broken_chain(model, take, result, run)
-    run.steps.log_end(outcome)
-    await bar.advance()
-    return outcome
-
-
-async def _side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await all at once, and return what they return, in their order; one cancellation is for all."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    return [task.result() for task in tasks]
-
-
-async def _say_what_goes_on(videos: Sequence[tuple[ModelPlan, int]], run: VideoRun) -> None:
-    """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
-    collect = collect_command_of(run.asked, run.resources)
-    keys = [run.scope.key(model.model, take) for model, take in videos]
-    said = await asyncio.wrap_future(start(partial(entries_in_time, run.resources.ledger, keys)))
-    held = {key: run.resources.submitter.unrecorded(key) for key in keys}
-    if silent := [entry for entry in said.values() if isinstance(entry, LedgerError)]:
-        jobs = ", ".join(
-            f"{kept.answer.job_id} (key {key})" for key, kept in held.items() if kept and kept.answer.job_id
-        )
-        known = f"; not in the ledger: {jobs}" if jobs else ""
-        billed = "" if run.sandbox else " and be billed"
-        words = "Interrupted. Jobs may go on%s; fetch them with: %s (%s)%s"
-        get_run_logger().warning(words, billed, collect, silent[0], known)
-    else:
-        entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
-        facts = [Facts.of_entry(entry)._replace(unrecorded=held[entry.key]) for entry in entries]
-        outcomes = [outcome_of(known, datetime.now(UTC)) for known in facts]
-        get_run_logger().warning("%s", interruption_message(outcomes, collect))
-    with suppress(TimeoutError):
-        # A process that dies by a signal sends no log any more.
-        await asyncio.wait_for(APILogHandler.aflush(), LOG_WITHIN_SECONDS)
-
-
-async def _of_broken_chain(model: ModelPlan, take: int, error: BaseException, run: VideoRun) -> Outcome:
-    """Tell from the ledger what became of a video whose chain broke off unexpectedly."""
-    if not isinstance(error, Exception):
-        raise error
-    get_run_logger().error("%s: unexpected %s", clip(model.model), type(error).__name__, exc_info=error)
-    key = run.scope.key(model.model, take)
-    claim = run.claim(model, take)
-    try:
-        entry = await run.resources.threads.run(run.resources.ledger.entry, key)
-    except LedgerError as unreadable:
-        entry = LedgerEntry(key, "uncertain", reason=str(unreadable))
-    own = entry.claim is None or entry.claim.run_id == run.run_id
-    facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=own)
-    message = clip(f"unexpected {type(error).__name__}: {error}")
-    facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
-    return outcome_of(facts, datetime.now(UTC))
 
 
 def run_name() -> str:

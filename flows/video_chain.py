@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from openrouter_video.api import ContentUnavailable
-from openrouter_video.elision import redact
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
-from openrouter_video.ledger import Claim, Scope, Submitted
+from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
-from openrouter_video.request import RunRequest
 from openrouter_video.run import (
     Facts,
+    PlannedVideo,
     Progress,
     Resources,
     RunReservation,
@@ -25,7 +24,6 @@ from openrouter_video.run import (
     settle,
     tell,
 )
-from openrouter_video.videos import video_path
 
 from .video_steps import VideoSteps
 
@@ -35,88 +33,91 @@ BAD_REQUEST = 400
 
 
 class VideoRun(NamedTuple):
-    """What all videos of one run share."""
+    """What all videos of one run share; ``collect`` is the command that finishes what it leaves open."""
 
-    asked: RunRequest
-    scope: Scope
     resources: Resources
     steps: VideoSteps
     limit: asyncio.Semaphore
     run_id: str
     reserved: RunReservation
+    collect: str
     deployment: str | None = None
     folder: str | None = None
     sandbox: bool = False
 
-    def claim(self, plan: ModelPlan, take: int) -> Claim:
+    def claim(self, video: PlannedVideo) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
+        plan, asked = video.plan, video.asked
         return Claim(
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            key=self.scope.key(plan.model, take),
+            key=video.key,
             model=plan.model,
-            take=take,
-            asked=self.asked.request.asked(),
+            take=video.take,
+            asked=asked.request.asked(),
             sent=plan.sent or {},
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
-            path=video_path(redact(self.asked.request.prompt), self.scope.short, plan.model, take),
+            path=video.path,
             run_id=self.run_id,
             deployment=self.deployment,
-            store_block=self.asked.store,
-            credentials_block=self.asked.credentials,
-            shared=self.scope.shared,
+            store_block=asked.store,
+            credentials_block=asked.credentials,
+            shared=video.scope.shared,
             host=platform.node() if self.folder else None,
             folder=self.folder,
             left_out=tuple(option.model_dump() for option in plan.left_out),
             notes=plan.notes,
-            labels=dict(self.asked.labels),
+            labels=dict(asked.labels),
             estimate=plan.estimate,
             sandbox=self.sandbox,
-            reservation=self.reserved.name_of(self.scope.key(plan.model, take)),
+            reservation=self.reserved.name_of(video.key),
+            batch=video.batch,
+            row=video.row,
+            row_id=video.row_id,
         )
 
 
-async def make_video(plan: ModelPlan, take: int, run: VideoRun) -> Outcome:
+async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
     """Make one video of a plan, and return what became of it; the errors that this package knows become outcomes."""
-    claim = run.claim(plan, take)
-    facts = Facts.of_plan(plan, claim)
-    if plan.decision == "send":
+    claim = run.claim(video)
+    facts = Facts.of_plan(video.plan, claim)
+    if video.plan.decision == "send":
         async with run.limit:
-            facts = await _send(plan, claim, run)
+            facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
-    tell(Progress("ended", claim.model, take, claim.key, outcome.job_id, outcome=outcome))
+    tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))
     return outcome
 
 
-async def _send(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
+async def _send(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     """Whatever its end, the ledger is asked once more to take what it has not taken of the submission."""
     try:
-        facts = await _submit(plan, claim, run)
-        facts = await _poll(facts, run)
+        facts = await _submit(video, claim, run)
+        facts = await _poll(facts, video.asked.deadline_seconds, run)
         facts = await finish(facts, run.steps, run.resources)
     finally:
         left = await run.resources.submitter.record_again(claim.key)
     return facts._replace(unrecorded=left)
 
 
-async def _submit(plan: ModelPlan, claim: Claim, run: VideoRun) -> Facts:
+async def _submit(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     """Submit a body; as often as a 400 names options that are in it, submit what the policy makes of it without."""
-    facts, rejected = Facts.of_plan(plan, claim), frozenset[str]()
+    facts, rejected = Facts.of_plan(video.plan, claim), frozenset[str]()
     try:
-        while plan.decision == "send":
-            submitted = await run.steps.submit(claim, plan.body, run.asked.deadline_seconds)
-            if not (named := _rejected_options(submitted, plan)):
+        while video.plan.decision == "send":
+            submitted = await run.steps.submit(claim, video.plan.body, video.asked.deadline_seconds)
+            if not (named := _rejected_options(submitted, video.plan)):
                 return facts.after_submission(submitted)
             rejected |= named
-            plan = await _plan_again(plan, rejected, run)
-            claim = run.claim(plan, claim.take)
-            facts = Facts.of_plan(plan, claim)
+            video = video._replace(plan=await _plan_again(video, rejected, run))
+            claim = run.claim(video)
+            facts = Facts.of_plan(video.plan, claim)
     except (ApiUnavailable, ConfigurationError, KeyConflict, LedgerError) as error:
         return facts._replace(trouble=Trouble.of(error))
     return facts
 
 
-async def _poll(facts: Facts, run: VideoRun) -> Facts:
+async def _poll(facts: Facts, deadline_seconds: float, run: VideoRun) -> Facts:
     """Wait for the end of an accepted job; of one that an earlier run has finished, look whether its video is there."""
     submitted, claim, resources = facts.submitted, facts.claim, run.resources
     if submitted is None or claim is None:
@@ -125,7 +126,7 @@ async def _poll(facts: Facts, run: VideoRun) -> Facts:
         return await resources.threads.run(look_again, facts, resources.store)
     if submitted.state != "accepted" or submitted.job_id is None:
         return facts
-    left = max(0.0, run.asked.deadline_seconds - submitted.late_seconds)
+    left = max(0.0, deadline_seconds - submitted.late_seconds)
     step = await run.steps.poll(claim, submitted.job_id, left, fresh=not submitted.reused)
     return facts._replace(step=step)
 
@@ -151,9 +152,9 @@ def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:
     return named_options(submitted.api_message or "", plan.body)
 
 
-async def _plan_again(plan: ModelPlan, rejected: frozenset[str], run: VideoRun) -> ModelPlan:
+async def _plan_again(video: PlannedVideo, rejected: frozenset[str], run: VideoRun) -> ModelPlan:
     """Apply the policy again after a 400, which is free and final, over a catalog that is fetched afresh."""
-    model = (await run.steps.list_models_afresh()).get(plan.model)
+    model = (await run.steps.list_models_afresh()).get(video.plan.model)
     if model is None:
-        raise ConfigurationError(f"{plan.model} has vanished from the API's list of models")
-    return replan_options(plan, run.asked.request, model, rejected)
+        raise ConfigurationError(f"{video.plan.model} has vanished from the API's list of models")
+    return replan_options(video.plan, video.asked.request, model, rejected)

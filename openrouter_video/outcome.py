@@ -11,11 +11,13 @@ from openrouter_video.elision import elide
 from openrouter_video.money import Estimate, dollars, total_estimate
 
 __all__ = [
+    "Check",
     "FanOut",
     "LeftOut",
     "Outcome",
     "OutcomeStatus",
     "SavedFile",
+    "Sight",
     "count_completed",
     "expected_cost",
     "is_simulated",
@@ -30,6 +32,22 @@ SETTLE_COMMAND = "openrouter-video ledger settle"
 
 OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
 RunStatus = Literal["completed", "partial", "failed", "refused"]
+
+
+Sight = Literal["black", "frozen", "silent"]
+"""What is seen or heard in a file whatever was asked: hardly anybody means it."""
+
+Check = Literal[
+    Sight,
+    "shorter_than_asked",
+    "longer_than_asked",
+    "smaller_than_asked",
+    "larger_than_asked",
+    "other_aspect_ratio",
+    "no_audio",
+    "unasked_audio",
+]
+"""What is to be said of a video beside what was asked; never a reason to fail one that is paid for."""
 
 
 class LeftOut(BaseModel):
@@ -50,7 +68,8 @@ class Outcome(BaseModel):
     by policy. ``uncertain``: charged or not, nobody knows, and it is never submitted again by itself. ``open``: still
     running, or done and not yet downloaded; collecting finishes it.
 
-    ``reused``: another run has sent it, and so has paid for it.
+    ``reused``: another run has sent it, and so has paid for it. ``checks``: what is not as it was asked, or hardly
+    meant, each by its name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,6 +77,9 @@ class Outcome(BaseModel):
     model: str
     take: int = 1
     key: str | None = None
+    batch: str | None = None
+    row: int | None = None
+    row_id: str | None = None
     status: OutcomeStatus
     reused: bool = False
     job_id: str | None = None
@@ -70,6 +92,10 @@ class Outcome(BaseModel):
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    has_audio: bool | None = None
+    c2pa: bool | None = None
+    poster_url: str | None = None
+    checks: tuple[Check, ...] = ()
     cost_usd: float | None = None
     sent: dict[str, Any] | None = None
     left_out: tuple[LeftOut, ...] = ()
@@ -195,7 +221,8 @@ class SavedFile(BaseModel):
     """A published file: size in bytes, SHA-256 in lower-case hexadecimal; what nothing could tell is None.
 
     ``kind`` is "video", or "picture" for what some models return beside one, or what is "damaged" (no whole video, and
-    nothing else can be had) or "playable" (so, but not cut, and FFmpeg finds a video in it).
+    nothing else can be had) or "playable" (so, but not cut, and FFmpeg finds a video in it). ``c2pa``: whether it
+    carries a manifest of its origin. ``poster_url``: a still picture of it, beside it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -206,6 +233,10 @@ class SavedFile(BaseModel):
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    has_audio: bool | None = None
+    c2pa: bool | None = None
+    poster_url: str | None = None
+    sights: tuple[Sight, ...] = ()
     kind: Literal["video", "picture", "damaged", "playable"] = "video"
     notes: tuple[str, ...] = ()
 

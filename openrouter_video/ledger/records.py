@@ -105,6 +105,7 @@ class Claim(_Record):
 
     ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
     ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
+    ``batch``, ``row``, ``row_id``: of a video of a batch, its name, the number of its row from 1, and the row's own id.
     ``estimate``: what it may cost; ``reservation``: where in the money journal the top of it is held.
     """
 
@@ -130,6 +131,9 @@ class Claim(_Record):
     reservation: str | None = None
     deployment: str | None = None
     sandbox: bool = False
+    batch: str | None = None
+    row: int | None = None
+    row_id: str | None = None
 
     @field_validator("asked", "sent")
     @classmethod

@@ -13,6 +13,7 @@ from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.lanes import Lane, divide
 from openrouter_video.run.limits import Limits, current_limits, using_limits
+from openrouter_video.run.planned_video import PlannedVideo, videos_of_request
 from openrouter_video.run.polling import Step
 from openrouter_video.run.progress import Progress, tell, watching
 from openrouter_video.run.resources import Resources, open_resources
@@ -30,6 +31,7 @@ __all__ = [
     "Lane",
     "Limits",
     "Log",
+    "PlannedVideo",
     "Progress",
     "Resources",
     "RunReservation",
@@ -61,6 +63,7 @@ __all__ = [
     "to_reserve",
     "unreadable",
     "using_limits",
+    "videos_of_request",
     "watching",
     "why_unreadable",
 ]

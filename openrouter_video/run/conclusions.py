@@ -79,6 +79,9 @@ def _with_origin(outcome: Outcome, facts: Facts) -> Outcome:
         labels=outcome.labels or claim.labels,
         estimate=outcome.estimate or claim.estimate,
         sandbox=outcome.sandbox or claim.sandbox,
+        batch=outcome.batch or claim.batch,
+        row=outcome.row or claim.row,
+        row_id=outcome.row_id or claim.row_id,
     )
 
 
@@ -202,6 +205,9 @@ def _with_files(known: Outcome, saved: Saved, job: VideoJob) -> Outcome:
         duration_seconds=first.duration_seconds,
         width=first.width,
         height=first.height,
+        has_audio=first.has_audio,
+        c2pa=first.c2pa,
+        poster_url=first.poster_url,
         cost_usd=job.cost_usd,
     )
     return _with_notes(known, [note for file in saved.files for note in file.notes])

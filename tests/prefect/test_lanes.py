@@ -136,7 +136,7 @@ async def test_trouble_with_one_lane_is_not_that_of_the_others(
             raise ConnectionError("Prefect's server went away")
         return made
 
-    monkeypatch.setattr("flows.production.make_lane", breaks_after_the_first)
+    monkeypatch.setattr("flows.all_videos.make_lane", breaks_after_the_first)
     result = await fan_out(takes=8)
     assert isinstance(result, FanOut)
     assert [one.status for one in result.outcomes] == ["completed"] * 16

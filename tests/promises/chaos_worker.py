@@ -37,7 +37,7 @@ from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run import open_resources, settle_left, settle_money
+from openrouter_video.run import open_resources, settle_left, settle_money, videos_of_request
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
@@ -216,21 +216,20 @@ class _Chain:
             scope = scope_of_key(submission.key, "loopback")
             plan = await make_plan.fn(asked, self._catalog, scope, self._destination, resources)
             assert not plan.refused, plan.problems
-            videos = plan.videos
-            keys = {(model.model, take): scope.key(model.model, take) for model, take in videos}
+            videos = videos_of_request(asked, scope, plan.models)
+            keys = {(video.plan.model, video.take): video.key for video in videos}
             run_id = f"chain-{secrets.token_hex(8)}"
             identity = RunIdentity(run_id, run_id, "", deployed=False)
             run = video_chain.VideoRun(
-                asked=asked,
-                scope=scope,
                 resources=resources,
                 steps=AsCalls(resources, logging.getLogger("chaos")),
                 limit=asyncio.Semaphore(8),
                 run_id=run_id,
                 reserved=await pass_gates(plan, keys, asked, identity, self._credentials, resources),
+                collect="",
                 sandbox=plan.sandbox,
             )
-            outcomes = await asyncio.gather(*(video_chain.make_video(*video, run) for video in videos))
+            outcomes = await asyncio.gather(*(video_chain.make_video(video, run) for video in videos))
             journal = resources.journal(sandbox=plan.sandbox)
             settled = (journal, resources.ledger, run.reserved, outcomes, run_id, None)
             await resources.threads.run(settle_money, *settled)

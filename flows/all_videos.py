@@ -1,0 +1,120 @@
+"""All videos of a run, side by side or in lanes; with what goes on where the run is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from prefect import get_run_logger
+from prefect.logging.handlers import APILogHandler
+
+from openrouter_video.errors import LedgerError
+from openrouter_video.ledger import LedgerEntry, entries_in_time
+from openrouter_video.outcome import Outcome
+from openrouter_video.report import interruption_message
+from openrouter_video.run import Facts, Lane, PlannedVideo, divide, outcome_of
+from openrouter_video.tasks import ProgressBar, make_lane, unsearched
+from openrouter_video.text import clip
+from openrouter_video.threads import start
+
+from .video_chain import VideoRun, make_video
+from .video_steps import AsCalls
+
+__all__ = ["make_all"]
+
+LOG_WITHIN_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcome]:
+    """Make all videos side by side, each a chain of tasks, or many of them in lanes; none touches another."""
+    threads, ledger = run.resources.threads, run.resources.ledger
+    ledger.expect([video.key for video in videos if video.plan.decision == "send"])
+    bar = ProgressBar(len(videos))
+    await bar.start()
+
+    async def make_in_lane(lane: Lane) -> list[Outcome]:
+        calls = run._replace(steps=AsCalls(run.resources, get_run_logger()))
+        return await _side_by_side(_make(videos[index], calls, bar) for index in lane.indexes)
+
+    async def in_lane(lane: Lane) -> Sequence[Outcome]:
+        made = asyncio.ensure_future(make_lane(lane, unsearched(make_in_lane)))
+        await asyncio.gather(made, return_exceptions=True)
+        # Prefect's own trouble with a task run is none of its videos', and of no other lane.
+        if error := made.exception():
+            return [await _of_broken_chain(videos[index], error, run) for index in lane.indexes]
+        return made.result()
+
+    try:
+        if lanes := divide(len(videos), run.resources.limits.lanes):
+            get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
+            made = await _side_by_side(in_lane(lane) for lane in lanes)
+            outcomes = [outcome for lane in made for outcome in lane]
+        else:
+            outcomes = await _side_by_side(_make(video, run, bar) for video in videos)
+    except asyncio.CancelledError:
+        await _say_what_goes_on(videos, run)
+        raise
+    await threads.run(ledger.drop_marks)
+    return outcomes
+
+
+async def _make(video: PlannedVideo, run: VideoRun, bar: ProgressBar) -> Outcome:
+    """Make one video; an error that nobody foresaw is in its outcome, and ends nothing else."""
+    (result,) = await asyncio.gather(make_video(video, run), return_exceptions=True)
+    outcome = result if isinstance(result, Outcome) else await _of_broken_chain(video, result, run)
+    run.steps.log_end(outcome)
+    await bar.advance()
+    return outcome
+
+
+async def _side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all at once, and return what they return, in their order; one cancellation is for all."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    return [task.result() for task in tasks]
+
+
+async def _say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> None:
+    """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
+    keys = [video.key for video in videos]
+    said = await asyncio.wrap_future(start(partial(entries_in_time, run.resources.ledger, keys)))
+    held = {key: run.resources.submitter.unrecorded(key) for key in keys}
+    if silent := [entry for entry in said.values() if isinstance(entry, LedgerError)]:
+        jobs = ", ".join(
+            f"{kept.answer.job_id} (key {key})" for key, kept in held.items() if kept and kept.answer.job_id
+        )
+        known = f"; not in the ledger: {jobs}" if jobs else ""
+        billed = "" if run.sandbox else " and be billed"
+        words = "Interrupted. Jobs may go on%s; fetch them with: %s (%s)%s"
+        get_run_logger().warning(words, billed, run.collect, silent[0], known)
+    else:
+        entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
+        facts = [Facts.of_entry(entry)._replace(unrecorded=held[entry.key]) for entry in entries]
+        outcomes = [outcome_of(known, datetime.now(UTC)) for known in facts]
+        get_run_logger().warning("%s", interruption_message(outcomes, run.collect))
+    with suppress(TimeoutError):
+        # A process that dies by a signal sends no log any more.
+        await asyncio.wait_for(APILogHandler.aflush(), LOG_WITHIN_SECONDS)
+
+
+async def _of_broken_chain(video: PlannedVideo, error: BaseException, run: VideoRun) -> Outcome:
+    """Tell from the ledger what became of a video whose chain broke off unexpectedly."""
+    if not isinstance(error, Exception):
+        raise error
+    get_run_logger().error("%s: unexpected %s", clip(video.plan.model), type(error).__name__, exc_info=error)
+    key, claim = video.key, run.claim(video)
+    try:
+        entry = await run.resources.threads.run(run.resources.ledger.entry, key)
+    except LedgerError as unreadable:
+        entry = LedgerEntry(key, "uncertain", reason=str(unreadable))
+    own = entry.claim is None or entry.claim.run_id == run.run_id
+    facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=own)
+    message = clip(f"unexpected {type(error).__name__}: {error}")
+    facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
+    return outcome_of(facts, datetime.now(UTC))

@@ -1,0 +1,45 @@
+"""One video of a run as it was planned: what its model gets, by which request, and where the video goes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from openrouter_video.elision import redact
+from openrouter_video.ledger import Scope
+from openrouter_video.planning import ModelPlan
+from openrouter_video.request import RunRequest
+from openrouter_video.videos import video_path
+
+__all__ = ["PlannedVideo", "videos_of_request"]
+
+
+class PlannedVideo(NamedTuple):
+    """One video of a run, to be sent or not.
+
+    ``asked`` is the run as it was asked for; of a batch, what its row asks. ``scope`` is what makes two submissions the
+    same one, ``path`` where the video goes in its store. ``batch``, ``row``, ``row_id``: which row of which batch.
+    """
+
+    plan: ModelPlan
+    take: int
+    asked: RunRequest
+    scope: Scope
+    path: str
+    batch: str | None = None
+    row: int | None = None
+    row_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its key in the ledger."""
+        return self.scope.key(self.plan.model, self.take)
+
+
+def videos_of_request(run: RunRequest, scope: Scope, models: tuple[ModelPlan, ...]) -> tuple[PlannedVideo, ...]:
+    """Return every video that one request makes of the models of its plan."""
+    prompt = redact(run.request.prompt)
+    return tuple(
+        PlannedVideo(plan, take, run, scope, video_path(prompt, scope.short, plan.model, take))
+        for plan in models
+        for take in range(1, run.takes + 1)
+    )
