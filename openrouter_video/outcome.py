@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field, field_validator
 
 from openrouter_video.elision import elide
 from openrouter_video.money import Estimate, dollars, total_estimate
+
+if TYPE_CHECKING:
+    from openrouter_video.rows import Row
 
 __all__ = [
     "Check",
@@ -140,6 +143,12 @@ class FanOut(BaseModel):
 
     def __str__(self) -> str:
         return summary(self.outcomes)
+
+    def rows(self) -> list[Row]:
+        """Return one flat row per video, with the columns of a ledger's export: ``pandas.DataFrame(result.rows())``."""
+        from openrouter_video.rows import row_of_outcome  # noqa: PLC0415 (a row is built on outcomes)
+
+        return [row_of_outcome(outcome) for outcome in self.outcomes]
 
 
 def count_completed(outcomes: Sequence[Outcome]) -> int:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Literal
 
-from openrouter_video.cli.export_rows import COLUMNS, Row, as_csv, as_json_lines, row_of, row_of_outcome
+from openrouter_video.cli.export_rows import row_of
 from openrouter_video.cli.ledger import open_ledger
 from openrouter_video.cli.options import LedgerOptions
 from openrouter_video.cli.terminal import Terminal, print_bytes
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 from openrouter_video.ledger import read_all
+from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, row_of_outcome
 from openrouter_video.run import unreadable, why_unreadable
 from openrouter_video.stores import open_store, parse_store_url, safe_url
 from openrouter_video.text import printable

@@ -1,20 +1,17 @@
-"""The ledger as a table: what each row tells, and that a text comes back as it was recorded."""
+"""The ledger as a table: what each row tells by all of its records."""
 
 from __future__ import annotations
 
-import csv
-import json
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
 import pytest
 
-from openrouter_video.cli.export_rows import COLUMNS, as_csv, as_json_lines, row_of, row_of_outcome
+from openrouter_video.cli.export_rows import row_of
 from openrouter_video.ledger.records import Claim, LedgerEntry
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import LeftOut, Outcome
-from openrouter_video.run.conclusions import unreadable
+from openrouter_video.rows import COLUMNS
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 CLAIM = Claim(
@@ -30,6 +27,9 @@ CLAIM = Claim(
     run_id="r1",
     credentials_block="film",
     labels={"team": "film"},
+    batch="autumn",
+    row=17,
+    row_id="rose",
     estimate=Estimate(low_usd=0.1, high_usd=0.2, basis="listed"),
 )
 DONE = Outcome(
@@ -47,6 +47,9 @@ DONE = Outcome(
 )
 KNOWN = {
     "key": "k1",
+    "batch": "autumn",
+    "row": 17,
+    "row_id": "rose",
     "model": "a/b",
     "take": 2,
     "prompt": "an orchid",
@@ -90,29 +93,3 @@ def test_a_row_tells_what_the_records_tell(entry: LedgerEntry, told: dict[str, A
     row = row_of(entry, NOW)
     assert list(row) == list(COLUMNS)
     assert {name: value for name, value in row.items() if value is not None} == KNOWN | told
-
-
-def test_a_row_of_what_cannot_be_read() -> None:
-    """Nothing is left out without a word."""
-    row = row_of_outcome(unreadable("k1", "access was denied."))
-    assert (row["key"], row["status"], row["labels"]) == ("k1", "open", "{}")
-    assert "access was denied" in row["error"]
-    assert list(row) == list(COLUMNS)
-
-
-@pytest.mark.parametrize(
-    "text", ["=1+1", 'a "b", c', "two\nlines\r\nand\rmore", " blanks ", "größe 日本", "a\u2028b", "-"]
-)
-def test_a_text_comes_back_as_it_was(text: str) -> None:
-    """No text is changed for the sake of a spreadsheet that would calculate it."""
-    row = row_of(LedgerEntry("k1", "accepted", 1, CLAIM.model_copy(update={"asked": {"prompt": text}})), NOW)
-    assert json.loads(as_json_lines([row])) == row
-    header, record = csv.reader(StringIO(as_csv([row]).decode(), newline=""))
-    read = dict(zip(header, record, strict=True))
-    assert (read["prompt"], read["sandbox"], read["cost_usd"], read["take"]) == (text, "false", "", "2")
-
-
-def test_an_empty_ledger_has_a_header() -> None:
-    """The columns are known without any video."""
-    assert as_csv([]).decode().strip().split(",") == list(COLUMNS)
-    assert as_json_lines([]) == b""

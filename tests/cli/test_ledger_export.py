@@ -12,10 +12,10 @@ import duckdb
 import pytest
 
 from openrouter_video.cli import main
-from openrouter_video.cli.export_rows import COLUMNS
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import LeftOut, Outcome
+from openrouter_video.rows import COLUMNS
 from openrouter_video.run.video_files import write_outcome
 from openrouter_video.stores import open_store
 from tests.support.markdown import PAGES, examples

@@ -20,13 +20,13 @@ from openrouter_video.api.catalog import VideoModel
 from openrouter_video.api.job import JobStatus
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.cli import main
-from openrouter_video.cli.export_rows import COLUMNS
 from openrouter_video.flows import collect_videos, fan_out_video, generate_video
 from openrouter_video.ledger.records import Claim, EntryState
 from openrouter_video.limits import Limits
 from openrouter_video.outcome import Outcome, OutcomeStatus
 from openrouter_video.planning.passthrough import PROVIDER_SLUGS
 from openrouter_video.request import InputReference, VideoSettings
+from openrouter_video.rows import COLUMNS
 from openrouter_video.run.submission import SubmitPolicy
 from tests.house import test_architecture as house
 from tests.support.markdown import DOCS, ROOT

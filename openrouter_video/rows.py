@@ -1,0 +1,90 @@
+"""Videos as a table: one flat row per video, the same columns in every format, as JSON Lines or as CSV. Pure.
+
+What is not flat (labels, the body that was sent) is a JSON text, so that the columns stay the same whatever
+labels a team invents; DuckDB reads it as ``labels->>'team'`` in all formats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from openrouter_video.outcome import Outcome
+from openrouter_video.text import csv_line, printable_json
+
+__all__ = ["COLUMNS", "Row", "as_csv", "as_json_lines", "row_of_outcome"]
+
+Row = dict[str, Any]
+
+COLUMNS: Mapping[str, type] = {
+    "key": str,
+    "batch": str,
+    "row": int,
+    "row_id": str,
+    **dict.fromkeys(("status", "model"), str),
+    "take": int,
+    **dict.fromkeys(("prompt", "labels"), str),
+    **dict.fromkeys(("submitted_at", "made_at"), datetime),
+    **dict.fromkeys(("elapsed_seconds", "cost_usd", "estimate_low_usd", "estimate_high_usd"), float),
+    "estimate_basis": str,
+    "sandbox": bool,
+    **dict.fromkeys(("job_id", "other_job_ids", "run_id"), str),
+    "duration_seconds": float,
+    **dict.fromkeys(("width", "height"), int),
+    **dict.fromkeys(("has_audio", "c2pa"), bool),
+    "bytes": int,
+    **dict.fromkeys(("sha256", "url", "extra_urls", "sidecar_url", "poster_url", "checks"), str),
+    **dict.fromkeys(("sent", "left_out", "notes", "error"), str),
+    **dict.fromkeys(("base_url", "store_block", "credentials_block"), str),
+}
+"""What a row tells, in this order, and as what; a time is a text in ISO 8601, and what is not known is None."""
+
+
+def row_of_outcome(outcome: Outcome, carried: Mapping[str, Any] | None = None) -> Row:
+    """Return the row of a video by what became of it; what only its claim tells is None.
+
+    ``carried``: what a table of prompts told besides. It stands at the end, and as ``source_status`` where a column
+    of ours is called ``status``.
+    """
+    told = {name: value for name, value in outcome.model_dump(mode="json").items() if name in COLUMNS}
+    row: Row = dict.fromkeys(COLUMNS) | told
+    if outcome.estimate:
+        row |= {f"estimate_{name}": getattr(outcome.estimate, name) for name in ("low_usd", "high_usd", "basis")}
+    if outcome.made_at is None:
+        # It is how long somebody has waited by now, which is no fact of the video.
+        row["elapsed_seconds"] = None
+    row["notes"] = "; ".join(outcome.notes) or None
+    row["checks"] = " ".join(outcome.checks) or None
+    for name in ("labels", "extra_urls", "sent", "left_out"):
+        row[name] = json.dumps(told[name], ensure_ascii=False) if told[name] or name == "labels" else None
+    for name, value in (carried or {}).items():
+        row[_free_name(name, row)] = value
+    return row
+
+
+def _free_name(name: str, row: Row) -> str:
+    while name in row:
+        name = f"source_{name}"
+    return name
+
+
+def as_json_lines(rows: Iterable[Row]) -> bytes:
+    """Return one JSON object per line; what is carried and is no value of JSON, such as a date, as a text."""
+    return "".join(f"{printable_json(json.dumps(row, ensure_ascii=False, default=str))}\n" for row in rows).encode()
+
+
+def as_csv(rows: Iterable[Row]) -> bytes:
+    """Return a header and one record per row, with each text as it was recorded, whatever a spreadsheet makes of it.
+
+    A column that only some rows have is empty in the others.
+    """
+    rows = list(rows)
+    header = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
+    records = [tuple(header), *(tuple(_cell(row.get(name)) for name in header) for row in rows)]
+    return "".join(f"{csv_line(record)}\n" for record in records).encode()
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value

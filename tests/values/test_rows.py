@@ -1,0 +1,115 @@
+"""Videos as a table: what each row tells, and that a text comes back as it was recorded."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from openrouter_video.money import Estimate
+from openrouter_video.outcome import FanOut, LeftOut, Outcome
+from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, row_of_outcome
+
+DONE = Outcome(
+    model="a/b",
+    take=2,
+    key="k1",
+    batch="autumn",
+    row=17,
+    row_id="rose",
+    status="completed",
+    url="s3://videos/p.mp4",
+    poster_url="s3://videos/p.jpg",
+    has_audio=False,
+    c2pa=True,
+    checks=("frozen", "no_audio"),
+    elapsed_seconds=61.5,
+    made_at="2026-11-26T10:01:01.500+00:00",
+    sent={"model": "a/b"},
+    left_out=(LeftOut(key="style", reason="not allowed"),),
+    notes=("one", "two"),
+    labels={"team": "film"},
+    estimate=Estimate(low_usd=0.1, high_usd=0.2, basis="listed"),
+)
+
+
+def read_csv(content: bytes) -> list[dict[str, str]]:
+    """What a reader of CSV gets."""
+    return list(csv.DictReader(StringIO(content.decode(), newline="")))
+
+
+def test_a_row_tells_what_its_outcome_tells() -> None:
+    """Flat; what is not known is None, in every row the same columns."""
+    row = row_of_outcome(DONE)
+    assert list(row) == list(COLUMNS)
+    assert {name: value for name, value in row.items() if value is not None} == {
+        **DONE.model_dump(include={"key", "batch", "row", "row_id", "status", "model", "take", "url", "poster_url"}),
+        "has_audio": False,
+        "c2pa": True,
+        "sandbox": False,
+        "elapsed_seconds": 61.5,
+        "made_at": DONE.made_at,
+        "checks": "frozen no_audio",
+        "notes": "one; two",
+        "labels": '{"team": "film"}',
+        "sent": '{"model": "a/b"}',
+        "left_out": '[{"key": "style", "reason": "not allowed", "suggestion": null}]',
+        "estimate_low_usd": 0.1,
+        "estimate_high_usd": 0.2,
+        "estimate_basis": "listed",
+    }
+
+
+def test_a_run_is_a_table() -> None:
+    """For a data frame; how long an open job has been waited for is no fact of its video."""
+    still = DONE.model_copy(update={"status": "open", "made_at": None})
+    done, waiting = FanOut(status="partial", asked={}, outcomes=(DONE, still)).rows()
+    assert done == row_of_outcome(DONE)
+    assert (waiting["status"], waiting["elapsed_seconds"]) == ("open", None)
+
+
+@pytest.mark.parametrize(
+    ("carried", "told"),
+    [
+        ({"campaign": "x", "weight": 2}, {"campaign": "x", "weight": 2}),
+        ({"url": "mine", "source_url": "theirs"}, {"source_url": "mine", "source_source_url": "theirs"}),
+        ({}, {}),
+    ],
+)
+def test_what_a_table_of_prompts_told_besides_is_carried(carried: Row, told: Row) -> None:
+    """At the end, and never in place of what we tell."""
+    row = row_of_outcome(DONE, carried)
+    assert list(row.items()) == [*row_of_outcome(DONE).items(), *told.items()]
+
+
+def test_rows_that_carry_different_columns_are_one_table() -> None:
+    """What a row does not have is empty; a date is a text."""
+    rows = [row_of_outcome(DONE, one) for one in ({"a": 1}, {"b": date(2026, 11, 26)}, {})]
+    assert [(one["a"], one["b"], one["key"]) for one in read_csv(as_csv(rows))] == [
+        ("1", "", "k1"),
+        ("", "2026-11-26", "k1"),
+        ("", "", "k1"),
+    ]
+    lines: list[dict[str, Any]] = [json.loads(line) for line in as_json_lines(rows).splitlines()]
+    assert [(one.get("a"), one.get("b")) for one in lines] == [(1, None), (None, "2026-11-26"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", 'a "b", c', "two\nlines\r\nand\rmore", " blanks ", "größe 日本", "a\u2028b", "-"]
+)
+def test_a_text_comes_back_as_it_was(text: str) -> None:
+    """No text is changed for the sake of a spreadsheet that would calculate it."""
+    row = row_of_outcome(DONE.model_copy(update={"prompt": text}))
+    assert json.loads(as_json_lines([row])) == row
+    (read,) = read_csv(as_csv([row]))
+    assert (read["prompt"], read["sandbox"], read["cost_usd"], read["take"]) == (text, "false", "", "2")
+
+
+def test_a_table_without_a_video_has_a_header() -> None:
+    """The columns are known without any."""
+    assert as_csv([]).decode().strip().split(",") == list(COLUMNS)
+    assert as_json_lines([]) == b""
