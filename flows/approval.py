@@ -27,7 +27,7 @@ from pydantic import Field, ValidationError
 
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.planning import (
-    Plan,
+    GatedPlan,
     Question,
     asked_words,
     form_text,
@@ -67,7 +67,7 @@ class Approval:
         self._given = list(given)
         self.answered = bool(given)
 
-    async def covers(self, plan: Plan) -> bool:
+    async def covers(self, plan: GatedPlan) -> bool:
         """Whether the plan may be carried out; False if somebody has said yes just now, and prices may have changed.
 
         The process may end in here, to begin anew after the answer.
@@ -140,7 +140,7 @@ async def _earlier_answers() -> Mapping[str, tuple[Question, ApprovalForm]]:
     return answers
 
 
-async def _ask(plan: Plan, above_usd: float, question: Question) -> Answer:
+async def _ask(plan: GatedPlan, above_usd: float, question: Question) -> Answer:
     """Ask whoever stands there, else by Prefect's page."""
     if approver := current_approver():
         return await asyncio.wrap_future(start(partial(approver, plan, above_usd)))

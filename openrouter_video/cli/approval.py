@@ -15,7 +15,7 @@ from rich.text import Text
 from openrouter_video.cli.live_view import LiveView
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.planning import Plan, asked_words, priced_rows
+from openrouter_video.planning import GatedPlan, asked_words, priced_rows
 from openrouter_video.run import Answer
 
 __all__ = ["approve"]
@@ -24,7 +24,7 @@ QUESTION = "Spend it? [y/N] "
 LONGEST_ANSWER = 1024
 
 
-def approve(plan: Plan, above_usd: float, *, view: LiveView, yes: bool) -> Answer:
+def approve(plan: GatedPlan, above_usd: float, *, view: LiveView, yes: bool) -> Answer:
     """Show a plan with its prices and ask; ``yes`` is the answer of somebody who has said so beforehand.
 
     Raises:
@@ -45,15 +45,15 @@ def approve(plan: Plan, above_usd: float, *, view: LiveView, yes: bool) -> Answe
     return Answer(yes=said in {"y", "yes"})
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: GatedPlan) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("model", "videos", "each", "together"):
         table.add_column(name, justify="right" if name == "videos" else "left")
     rows = priced_rows(plan)
     for row in rows:
-        table.add_row(*map(Text, (row.model, str(row.videos), row.each, row.together)))
+        table.add_row(*map(Text, (row.model, f"{row.videos:,}", row.each, row.together)))
     if len(rows) > 1:
-        table.add_row("in all", str(sum(row.videos for row in rows)), "", str(plan.estimate), style="bold")
+        table.add_row("in all", f"{sum(row.videos for row in rows):,}", "", str(plan.estimate), style="bold")
     return table
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 from openrouter_video.money import dollars, micro
-from openrouter_video.planning.plan import Plan
+from openrouter_video.planning.gated_plan import GatedPlan
 from openrouter_video.text import clip
 
 __all__ = ["Question", "asked_words", "form_text", "needs_approval", "priced_rows"]
@@ -41,17 +41,13 @@ class Question(NamedTuple):
     unpriced: int = 0
 
     @classmethod
-    def of(cls, plan: Plan, base_url: str) -> Self:
+    def of(cls, plan: GatedPlan, base_url: str) -> Self:
         """Return the question about a plan; what its ledger knows already counts as sent and costs nothing."""
-        bodies = sorted(
-            (model.model, json.dumps(model.sent, sort_keys=True)) for model in plan.models if model.decision == "send"
-        )
-        text = json.dumps([base_url, plan.takes, bodies])
-        costs = {model.model: plan.cost_of(model) for model in plan.paying}
+        text = json.dumps([base_url, *plan.content()])
         return cls(
             plan=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32],
-            most=sum(cost.high or 0 for cost in costs.values()),
-            unpriced=sum(plan.new_takes(model) for model in plan.paying if not costs[model.model].priced),
+            most=sum(share.most for share in plan.shares),
+            unpriced=sum(share.unpriced for share in plan.shares),
         )
 
     @classmethod
@@ -79,56 +75,55 @@ class PricedRow(NamedTuple):
     together: str
 
 
-def needs_approval(plan: Plan, above_usd: float | None) -> bool:
+def needs_approval(plan: GatedPlan, above_usd: float | None) -> bool:
     """Whether a plan may cost more than that, or an amount that nobody knows; what costs nothing needs no yes."""
-    if above_usd is None or not plan.paying:
+    if above_usd is None or not plan.shares:
         return False
     most = plan.estimate.high
     return most is None or most > micro(above_usd)
 
 
-def asked_words(plan: Plan, above_usd: float) -> str:
+def asked_words(plan: GatedPlan, above_usd: float) -> str:
     """Return in a sentence why a plan needs a yes."""
     limit = f"above {dollars(above_usd)} (approve_above_usd) it needs somebody's yes"
     sandbox = " (a sandbox, which bills nothing)" if plan.sandbox else ""
     if plan.estimate.priced:
         return f"The run may cost {plan.estimate}{sandbox}, and {limit}."
-    unpriced = [model.model for model in plan.paying if not plan.cost_of(model).priced]
+    unpriced = [share.model for share in plan.shares if share.unpriced]
     return f"Nobody can say what the run may cost{sandbox} ({clip(', '.join(unpriced))}: unpriced), and {limit}."
 
 
-def priced_rows(plan: Plan) -> list[PricedRow]:
+def priced_rows(plan: GatedPlan) -> list[PricedRow]:
     """Return what each model may cost that the run pays for, the dearest first; of an unpriced one with the reason."""
-    costs = [(model, plan.cost_of(model)) for model in plan.paying]
     return [
         PricedRow(
-            clip(model.model),
-            plan.new_takes(model),
-            str(model.estimate),
-            str(cost) if cost.priced else clip(f"unpriced: {'; '.join(cost.why)}"),
+            clip(share.model),
+            share.videos,
+            str(share.each),
+            str(share.together) if not share.unpriced else clip(f"unpriced: {'; '.join(share.together.why)}"),
         )
-        for model, cost in sorted(costs, key=lambda row: -(row[1].high or math.inf))
+        for share in sorted(plan.shares, key=lambda share: -(share.together.high or math.inf))
     ]
 
 
-def form_text(plan: Plan, above_usd: float, until: datetime) -> str:
+def form_text(plan: GatedPlan, above_usd: float, until: datetime) -> str:
     """Return what stands above the form, in Markdown: why, the plan with its prices, and what an answer does.
 
     Two columns only: Prefect's page shows it in a narrow window, above the fields.
     """
     rows = priced_rows(plan)
     more, videos = rows[MOST_ROWS:], sum(row.videos for row in rows)
-    table = [_cells(f"{row.model} × {row.videos}", row.together) for row in rows[:MOST_ROWS]]  # noqa: RUF001
+    table = [_cells(f"{row.model} × {row.videos:,}", row.together) for row in rows[:MOST_ROWS]]  # noqa: RUF001
     if more:
         table.append(_cells(f"and {len(more)} models more", "see the run's log"))
     return "\n".join(
         [
             f"**{_plain(asked_words(plan, above_usd))}**\n",
-            f"Prompt: {_plain(clip(str(plan.asked.get('prompt', ''))))}\n",
+            f"{_plain(plan.subject)}\n",
             "| model | may cost |",
             "|---|---|",
             *table,
-            f"| **{videos} video{'s' * (videos != 1)}** | **{_plain(str(plan.estimate))}** |",
+            f"| **{videos:,} video{'s' * (videos != 1)}** | **{_plain(str(plan.estimate))}** |",
             "",
             ANSWERS.format(until=f"{until:%Y-%m-%d %H:%M} UTC"),
         ]

@@ -5,17 +5,21 @@ Pure. A ceiling is held against the high end of the estimate: what has no high e
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import CapReached, Caps
 from openrouter_video.money import MICRO, dollars, micro
-from openrouter_video.planning.plan import ModelPlan, Plan
+from openrouter_video.planning.gated_plan import GatedPlan
 
 __all__ = ["cap_problem", "hold_to_caps", "hold_to_ceiling", "what_fits"]
+
+P = TypeVar("P", bound=GatedPlan)
 
 FIELDS = {"day": "max_usd_per_day", "month": "max_usd_per_month"}
 
 
-def hold_to_ceiling(plan: Plan, max_usd: float | None, paid_usd: float = 0.0) -> Plan:
+def hold_to_ceiling(plan: P, max_usd: float | None, paid_usd: float = 0.0) -> P:
     """Return a plan that is refused if it does not pass the ceiling of its run; None means without one.
 
     ``paid_usd``: what an earlier attempt of the run has paid for, which counts.
@@ -23,7 +27,7 @@ def hold_to_ceiling(plan: Plan, max_usd: float | None, paid_usd: float = 0.0) ->
     return plan.with_problems(_ceiling_problems(plan, max_usd, paid_usd))
 
 
-def hold_to_caps(plan: Plan, caps: Caps) -> Plan:
+def hold_to_caps(plan: P, caps: Caps) -> P:
     """Return a plan that is refused if a cap of a day or a month holds for it, and it has what no cap can hold.
 
     Whether the rest fits is decided where it is reserved, since other runs reserve too.
@@ -35,7 +39,7 @@ def hold_to_caps(plan: Plan, caps: Caps) -> Plan:
     return plan
 
 
-def cap_problem(plan: Plan, reached: CapReached) -> Problem:
+def cap_problem(plan: GatedPlan, reached: CapReached) -> Problem:
     """Say which cap a plan would pass, what is left of it and until when, and what would fit."""
     cap, left = dollars(reached.cap / MICRO), reached.left / MICRO
     costs = f"the run may cost up to {dollars(reached.asked / MICRO)}"
@@ -44,7 +48,7 @@ def cap_problem(plan: Plan, reached: CapReached) -> Problem:
     return Problem(FIELDS[reached.span], message + what_fits(plan, left))
 
 
-def _ceiling_problems(plan: Plan, max_usd: float | None, paid_usd: float) -> list[Problem]:
+def _ceiling_problems(plan: GatedPlan, max_usd: float | None, paid_usd: float) -> list[Problem]:
     """Find why a plan does not pass the ceiling of its run."""
     if max_usd is None:
         return []
@@ -58,49 +62,39 @@ def _ceiling_problems(plan: Plan, max_usd: float | None, paid_usd: float) -> lis
     return [Problem("max_usd", message + what_fits(plan, max(0, left) / MICRO))]
 
 
-def _unpriced_problems(plan: Plan, field: str, limit: str) -> list[Problem]:
+def _unpriced_problems(plan: GatedPlan, field: str, limit: str) -> list[Problem]:
     """Find the models whose videos could cost anything, so that no limit holds them; ``limit`` says which is set."""
     return [
         Problem(
             field,
-            f"nobody can say what a video of {model.model} may cost ({'; '.join(model.estimate.why)}), so it does not "
+            f"nobody can say what a video of {share.model} may cost ({'; '.join(share.each.why)}), so it does not "
             f"pass {limit}; leave the model out, or say what to assume in dollars per video: assumed_usd, on the "
-            f"command line --assume-usd {model.model}=DOLLARS",
+            f"command line --assume-usd {share.model}=DOLLARS",
         )
-        for model in plan.paying
-        if model.estimate is not None and not model.estimate.priced
+        for share in plan.shares
+        if share.unpriced
     ]
 
 
-def what_fits(plan: Plan, left_usd: float) -> str:
+def what_fits(plan: GatedPlan, left_usd: float) -> str:
     """Say what of a plan would fit into what is left: fewer takes, without the dearest models, or narrower settings."""
-    ways = [*_fewer_takes(plan, left_usd), *_fewer_models(plan, left_usd)]
+    ways = [*plan.fewer(int(left_usd * MICRO)), *_fewer_models(plan, left_usd)]
     if (plan.estimate.low or 0) <= left_usd * MICRO:
-        whys = [why for model in plan.paying if model.estimate for why in model.estimate.why if "narrow" in why]
+        whys = [why for share in plan.shares for why in share.each.why if "narrow" in why]
         ways += dict.fromkeys(whys)
     if not ways:
-        cheapest = min(_one(model) for model in plan.paying)
+        cheapest = min(share.cheapest for share in plan.shares)
         return f"not even one video of these models fits: the cheapest may cost up to {dollars(cheapest / MICRO)}"
     return f"what would fit: {', or '.join(ways)}"
 
 
-def _one(model: ModelPlan) -> int:
-    return (model.estimate.high if model.estimate else None) or 0
-
-
-def _fewer_takes(plan: Plan, left_usd: float) -> list[str]:
-    each = sum(_one(model) for model in plan.paying)
-    takes = int(left_usd * MICRO) // each if each else 0
-    return [f"takes {takes}"] if 0 < takes < plan.takes else []
-
-
-def _fewer_models(plan: Plan, left_usd: float) -> list[str]:
+def _fewer_models(plan: GatedPlan, left_usd: float) -> list[str]:
     """Leave out the dearest models until the rest fits."""
-    by_price = sorted(plan.paying, key=_one)
+    by_price = sorted(plan.shares, key=lambda share: share.each.high or 0)
     left_out: list[str] = []
     while len(by_price) > 1:
         left_out.append(by_price.pop().model)
-        rest = sum(plan.cost_of(model).high or 0 for model in by_price)
+        rest = sum(share.most for share in by_price)
         if rest <= left_usd * MICRO:
             return [f"without {' and '.join(left_out)} (up to {dollars(rest / MICRO)})"]
     return []

@@ -6,19 +6,22 @@ Pure. OpenRouter refuses what is over a key's budget by itself, so what is not k
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from openrouter_video.api import KeyBudget
 from openrouter_video.errors import Problem
 from openrouter_video.money import MICRO, dollars
 from openrouter_video.planning.budget import what_fits
-from openrouter_video.planning.plan import Plan
+from openrouter_video.planning.gated_plan import GatedPlan
 
 __all__ = ["hold_to_key"]
 
 FIELD = "credentials"
 
+P = TypeVar("P", bound=GatedPlan)
 
-def hold_to_key(plan: Plan, budget: KeyBudget) -> Plan:
+
+def hold_to_key(plan: P, budget: KeyBudget) -> P:
     """Return a plan that is refused if it does not fit into what its key may still spend.
 
     Where that is not known, the plan says so. The answer came a moment ago, and the list of models may be an hour old,
@@ -26,17 +29,13 @@ def hold_to_key(plan: Plan, budget: KeyBudget) -> Plan:
     """
     problem = _problem(plan, budget)
     note = None if problem else _note(plan, budget)
-    return plan.with_problems([problem] if problem else []).model_copy(
-        update={
-            "warnings": (*plan.warnings, *([note] if note else [])),
-            "sandbox": plan.sandbox if budget.sandbox is None else budget.sandbox,
-        }
-    )
+    sandbox = plan.sandbox if budget.sandbox is None else budget.sandbox
+    return plan.with_problems([problem] if problem else []).with_notes([note] if note else [], sandbox=sandbox)
 
 
-def _problem(plan: Plan, budget: KeyBudget) -> Problem | None:
+def _problem(plan: GatedPlan, budget: KeyBudget) -> Problem | None:
     """Say why a plan does not fit; without a high end it fits as long as anything is left for its low one."""
-    if budget.remaining is None or not plan.paying:
+    if budget.remaining is None or not plan.shares:
         return None
     if budget.remaining == 0:
         of = f", of {dollars(budget.limit / MICRO)}," if budget.limit else ""
@@ -52,7 +51,7 @@ def _problem(plan: Plan, budget: KeyBudget) -> Problem | None:
     return Problem(FIELD, f"{_left(budget)}, and the run {costs}{fits}")
 
 
-def _note(plan: Plan, budget: KeyBudget) -> str | None:
+def _note(plan: GatedPlan, budget: KeyBudget) -> str | None:
     """Say what a person should know of a gate that stays open."""
     if budget.unknown is not None:
         return f"what the key may still spend is not known (GET /key: {budget.unknown})"

@@ -5,6 +5,7 @@ Pure. A plan prints itself as the dry run; nothing that it holds has been sent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
@@ -18,6 +19,7 @@ from openrouter_video.ledger import subject
 from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
+from openrouter_video.planning.gated_plan import ModelShare
 from openrouter_video.planning.passthrough import (
     Passthrough,
     provider_slug,
@@ -25,9 +27,10 @@ from openrouter_video.planning.passthrough import (
     unknown_slugs,
     unused_slugs,
 )
+from openrouter_video.planning.price_key import PriceKey, price_key
 from openrouter_video.planning.pricing import assume, estimate, mode_of
 from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
-from openrouter_video.text import printable, shown
+from openrouter_video.text import clip, printable, shown
 
 __all__ = ["ModelPlan", "Plan", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
@@ -93,6 +96,10 @@ class Plan(BaseModel):
         """Return the plan with more problems; without any it is the same."""
         return self.model_copy(update={"problems": (*self.problems, *problems)})
 
+    def with_notes(self, warnings: Iterable[str], *, sandbox: bool) -> Self:
+        """Return the plan with more warnings, and with a newer word on whether anything is billed."""
+        return self.model_copy(update={"warnings": (*self.warnings, *warnings), "sandbox": sandbox})
+
     @property
     def refusal(self) -> tuple[Problem, ...]:
         """Why nothing is sent; with what becomes of videos that were submitted before."""
@@ -116,6 +123,29 @@ class Plan(BaseModel):
     def cost_of(self, model: ModelPlan) -> Estimate:
         """Return what all videos of a model that this run pays for may cost together."""
         return total_estimate([model.estimate] * self.new_takes(model) if model.estimate else [])
+
+    @property
+    def shares(self) -> tuple[ModelShare, ...]:
+        """What this run pays for, by model."""
+        return tuple(
+            ModelShare.of(model.model, [model.estimate or Estimate()] * self.new_takes(model)) for model in self.paying
+        )
+
+    @property
+    def subject(self) -> str:
+        """What it is of: its prompt."""
+        return f"Prompt: {clip(str(self.asked.get('prompt', '')))}"
+
+    def content(self) -> list[object]:
+        """Return what would be sent, and how often; what the ledger knows already counts as sent."""
+        sent = sorted((one.model, json.dumps(one.sent, sort_keys=True)) for one in self.models if one.sent is not None)
+        return [self.takes, sent]
+
+    def fewer(self, left: int) -> list[str]:
+        """Say how many takes would fit into so many micro-dollars."""
+        each = sum(share.each.high or 0 for share in self.shares)
+        takes = left // each if each else 0
+        return [f"takes {takes}"] if 0 < takes < self.takes else []
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -152,11 +182,17 @@ def plan_run(
     images: Mapping[str, str] | None = None,
     problems: Iterable[Problem] = (),
     bills: Mapping[str, Bills] | None = None,
+    found_before: dict[PriceKey, Estimate] | None = None,
 ) -> Plan:
-    """Plan a run, as ``plan_videos`` does; ``bills`` holds what earlier bills have said, by model and mode."""
+    """Plan a run, as ``plan_videos`` does; ``bills`` holds what earlier bills have said, by model and mode.
+
+    ``found_before`` keeps the prices that were found for other runs over the same catalog and bills, for what they
+    hang on; it is filled here.
+    """
     found = [*problems, *run.problems(), *_catalog_problems(run, catalog)]
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
-    plans = [_priced(plan_model(run.request, model, images=images), model, run, bills or {}) for model in known]
+    prices = {} if found_before is None else found_before
+    plans = [_priced(plan_model(run.request, model, images=images), model, run, bills or {}, prices) for model in known]
     if run.send_labels and run.labels:
         plans = [_with_labels(plan, run.labels) for plan in plans]
     if len(known) == len(set(run.models)):
@@ -196,11 +232,20 @@ def plan_model(
     )
 
 
-def _priced(plan: ModelPlan, model: VideoModel, run: RunRequest, bills: Mapping[str, Bills]) -> ModelPlan:
+def _priced(
+    plan: ModelPlan,
+    model: VideoModel,
+    run: RunRequest,
+    bills: Mapping[str, Bills],
+    prices: dict[PriceKey, Estimate],
+) -> ModelPlan:
     """Add what one video may cost to a plan that sends something."""
     if plan.decision != "send":
         return plan
-    found = estimate(model, plan.body, bills.get(subject(model.id, mode_of(plan.body))))
+    key = price_key(model.id, plan.body)
+    if key not in prices:
+        prices[key] = estimate(model, plan.body, bills.get(subject(model.id, mode_of(plan.body))))
+    found = prices[key]
     return plan.model_copy(update={"estimate": assume(found, model.id, run.assumed_usd)})
 
 

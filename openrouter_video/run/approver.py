@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from openrouter_video.planning import Plan
+from openrouter_video.planning import GatedPlan
 
 __all__ = ["Answer", "Approver", "approving", "current_approver"]
 
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     waited: bool = True
 
 
-Approver = Callable[[Plan, float], Answer]
+Approver = Callable[[GatedPlan, float], Answer]
 """Answers for a plan and the amount above which it needs a yes; it may take its time, in a thread of its own."""
 
 _approver: ContextVar[Approver | None] = ContextVar("openrouter_video_approver", default=None)

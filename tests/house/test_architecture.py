@@ -33,8 +33,8 @@ PURE = (
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),
-    *("planning.approval", "planning.budget", "planning.capabilities", "planning.key_gate", "planning.passthrough"),
-    *("planning.plan", "planning.pricing"),
+    *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
+    *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
     "cli.export_rows",
 )

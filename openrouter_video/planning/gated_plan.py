@@ -1,0 +1,106 @@
+"""What the gates of money ask of a plan, be it of one request or of a whole batch. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, Self
+
+from openrouter_video.errors import Problem
+from openrouter_video.money import Estimate, total_estimate
+
+__all__ = ["GatedPlan", "ModelShare"]
+
+
+class ModelShare(NamedTuple):
+    """The videos of one model that a plan pays for.
+
+    ``each``: what one of them may cost, from the cheapest to the dearest; ``together``: all of them. ``unpriced`` of
+    them nobody can put a figure on; the others may cost up to ``most`` micro-dollars, the cheapest up to ``cheapest``.
+    """
+
+    model: str
+    videos: int
+    each: Estimate
+    together: Estimate
+    most: int
+    cheapest: int
+    unpriced: int = 0
+
+    @classmethod
+    def of(cls, model: str, videos: Sequence[Estimate]) -> Self:
+        """Return the share of a model by the estimate of each of its videos."""
+        kinds = set(videos)
+        priced = [one for one in videos if one.priced]
+        highs = [one.high or 0 for one in priced]
+        each = next(iter(kinds)) if len(kinds) == 1 else _hull(videos)
+        return cls(
+            model,
+            len(videos),
+            each,
+            total_estimate(videos),
+            most=sum(highs),
+            cheapest=min(highs, default=0),
+            unpriced=len(videos) - len(priced),
+        )
+
+
+def _hull(videos: Iterable[Estimate]) -> Estimate:
+    """Return from where to where one of several videos may cost; unpriced as soon as one of them is."""
+    kinds = list(dict.fromkeys(videos))
+    basis = total_estimate(kinds).basis
+    low = min((one.low or 0 for one in kinds), default=0)
+    high = max((one.high or 0 for one in kinds), default=0) if basis != "unpriced" else None
+    told = [one for one in kinds if one.priced is (basis != "unpriced")]
+    return Estimate.of(low, high, basis, dict.fromkeys(why for one in told for why in one.why))
+
+
+class GatedPlan(Protocol):
+    """A plan that may not spend before it has passed the gates.
+
+    ``shares``: what it pays for, by model. ``subject``: what it is of, in a few words. ``content``: what it would send,
+    as JSON. ``fewer`` says how many of its videos would fit into an amount of micro-dollars, if some would.
+    """
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Why nothing may be sent."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know."""
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether nothing is billed."""
+
+    @property
+    def estimate(self) -> Estimate:
+        """What it may cost in all."""
+
+    @property
+    def shares(self) -> tuple[ModelShare, ...]:
+        """What it pays for, by model."""
+
+    @property
+    def subject(self) -> str:
+        """What it is of, such as its prompt."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be sent at all."""
+
+    @property
+    def refusal(self) -> tuple[Problem, ...]:
+        """Why nothing is sent, as it is told."""
+
+    def content(self) -> list[object]:
+        """Return what would be sent, and how often, as JSON: a plan of the same content is the same."""
+
+    def fewer(self, left: int) -> list[str]:
+        """Say how many of its videos would fit into so many micro-dollars; nothing where none or all would."""
+
+    def with_problems(self, problems: Iterable[Problem]) -> Self:
+        """Return the plan with more problems."""
+
+    def with_notes(self, warnings: Iterable[str], *, sandbox: bool) -> Self:
+        """Return the plan with more warnings, and with a newer word on whether anything is billed."""
