@@ -14,7 +14,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -22,7 +22,8 @@ from openrouter_video.errors import LedgerError
 from openrouter_video.ledger.journal_entry import ABSENT, Damage, JournalEntry, Span, covers, missing_in, spans_of
 from openrouter_video.ledger.journal_files import JournalFiles
 from openrouter_video.ledger.learning import Ratios
-from openrouter_video.ledger.reservations import Bill, CapReached, Caps, Change, Money, reserve, settle
+from openrouter_video.ledger.portions import begin_portion, reserve_batch
+from openrouter_video.ledger.reservations import Bill, CapReached, Caps, Change, Money, held_by, reserve, settle
 from openrouter_video.stores import Store
 
 __all__ = ["Journal", "Repaired"]
@@ -109,11 +110,42 @@ class Journal:
         done = self._append(month, run_id, lambda money, day: reserve(money, run, amounts, day, until, caps))
         return done if isinstance(done, CapReached) else month
 
+    def reserve_batch(
+        self,
+        run: str,
+        batch: str,
+        amounts: Sequence[Mapping[str, int]],
+        until: datetime,
+        caps: Caps,
+        run_id: str | None = None,
+    ) -> str | CapReached:
+        """Reserve the portions of a batch, the first by video and each later one in a lump; as ``reserve`` else."""
+        month = self.month
+        done = self._append(
+            month, run_id, lambda money, day: reserve_batch(money, run, batch, amounts, day, until, caps)
+        )
+        return done if isinstance(done, CapReached) else month
+
+    def begin_portion(
+        self,
+        month: str,
+        run: str,
+        lump: str,
+        amounts: Mapping[str, int],
+        until: datetime,
+        caps: Caps,
+        run_id: str | None = None,
+    ) -> CapReached | None:
+        """Put the videos of a portion in the place of its lump, in the month in which the batch was reserved."""
+        done = self._append(
+            month, run_id, lambda money, day: begin_portion(money, run, lump, amounts, day, until, caps)
+        )
+        return done if isinstance(done, CapReached) else None
+
     def held_by(self, run: str, month: str) -> frozenset[str]:
         """Return the ledger keys under which a run has something reserved, by what this process saw last."""
         last = self._memory.get(month)
-        held = last.money.held if last else ()
-        return frozenset(key for hold in held if hold.run == run for key in hold.videos)
+        return frozenset(held_by(last.money, run) if last else ())
 
     def settle(
         self, month: str, bills: Mapping[str, Bill], released: Collection[str] = (), run_id: str | None = None

@@ -7,7 +7,7 @@ still each has reservations of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
@@ -30,6 +30,7 @@ __all__ = [
     "Money",
     "Reservation",
     "RunBills",
+    "held_by",
     "ledger_key",
     "reservation_id",
     "reserve",
@@ -187,41 +188,67 @@ def ledger_key(reservation: str) -> str:
     return reservation.partition("/")[2]
 
 
+def nothing(_key: str) -> bool:
+    """Say that no reservation is given up."""
+    return False
+
+
 def reserve(
-    money: Money, run: str, amounts: Mapping[str, int], day: str, until: datetime, caps: Caps
+    money: Money,
+    run: str,
+    amounts: Mapping[str, int],
+    day: str,
+    until: datetime,
+    caps: Caps,
+    instead_of: Callable[[str], bool] = nothing,
 ) -> Change | CapReached | None:
     """Return what reserves these amounts by ledger key, or the cap that they would pass; None if nothing is new.
 
     What the run has open already stays, for as long as ``until`` at least: the run has begun again. Where a video may
-    cost more by now, the rest is reserved too.
+    cost more by now, the rest is reserved too. The run's reservations ``instead_of`` which these are made are given up
+    in the same step, and these count on their day.
 
     Raises:
         LedgerError: if more would be open at once than an entry can hold.
     """
-    held = {key: amount for hold in money.held if hold.run == run for key, amount in hold.videos.items()}
+    gone = {reservation_id(run, key) for key in held_by(money, run) if instead_of(key)}
+    given_up = [one for name, one in money.reservations().items() if name in gone] if gone else []
+    before = money.model_copy(update={"held": _left(money.held, gone)})
+    day = min([one.day for one in given_up], default=day)
+    held = held_by(before, run)
     new = {key: amount for key, amount in amounts.items() if key not in held}
     dearer = {key: amount for key, amount in amounts.items() if key in held and amount > held[key]}
     asked = sum(new.values()) + sum(amount - held[key] for key, amount in dearer.items())
-    spans: Sequence[tuple[Span, int | None, int]] = (
-        ("day", caps.day, money.taken(day)),
-        ("month", caps.month, money.taken()),
-    )
-    reached = [
-        CapReached(span, cap, taken, asked, day)
-        for span, cap, taken in spans
-        if cap is not None and asked > 0 and taken + asked > cap
-    ]
+    more = asked - sum(one.amount for one in given_up)
+    reached = _caps_reached(before, day, asked, caps) if more > 0 else []
     if reached:
         return min(reached, key=lambda one: one.left)
-    number = sum(len(hold.videos) for hold in money.held)
+    number = sum(len(hold.videos) for hold in before.held)
     if new and number + len(new) > LARGEST_OPEN:
         raise LedgerError(
             f"{number} videos are reserved and {len(new)} more would pass {LARGEST_OPEN}, the most at once; wait for "
             "runs to end, or let `openrouter-video collect` settle those that have"
         )
-    kept = tuple(_renewed(hold, dearer, until) if hold.run == run else hold for hold in money.held)
+    kept = tuple(_renewed(hold, dearer, until) if hold.run == run else hold for hold in before.held)
     after = (*kept, Hold(run=run, day=day, until=until, videos=new)) if new else kept
     return Change("reserve", money.model_copy(update={"held": after})) if after != money.held else None
+
+
+def _caps_reached(money: Money, day: str, asked: int, caps: Caps) -> list[CapReached]:
+    spans: Sequence[tuple[Span, int | None, int]] = (
+        ("day", caps.day, money.taken(day)),
+        ("month", caps.month, money.taken()),
+    )
+    return [
+        CapReached(span, cap, taken, asked, day)
+        for span, cap, taken in spans
+        if cap is not None and taken + asked > cap
+    ]
+
+
+def held_by(money: Money, run: str) -> dict[str, int]:
+    """Return what a run has reserved, by ledger key."""
+    return {key: amount for hold in money.held if hold.run == run for key, amount in hold.videos.items()}
 
 
 def _renewed(hold: Hold, dearer: Mapping[str, int], until: datetime) -> Hold:
@@ -252,9 +279,14 @@ def settle(
     learned = learn(
         money.learned, [(subject(bill.model, bill.mode), bill.amount, bill.listed) for bill in lessons if bill.listed]
     )
-    left = tuple(hold for hold in (_without(hold, gone) for hold in money.held) if hold.videos)
+    left = _left(money.held, gone)
     counted = _by_run({name: bills[name] for name in days}, days)
     return Change("settle", Money(spent=spent, held=left, learned=learned), counted, given_up)
+
+
+def _left(held: Sequence[Hold], gone: Collection[str]) -> tuple[Hold, ...]:
+    """Return what is reserved without some reservations."""
+    return tuple(hold for hold in (_without(hold, gone) for hold in held) if hold.videos) if gone else tuple(held)
 
 
 def _without(hold: Hold, gone: Collection[str]) -> Hold:

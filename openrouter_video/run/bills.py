@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Self
 
-from openrouter_video.ledger import Bill, Claim, LedgerEntry, Money, ledger_key, reservation_id
+from openrouter_video.ledger import Bill, Claim, LedgerEntry, Money, is_lump, ledger_key, reservation_id
 from openrouter_video.money import micro
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Plan, mode_of
@@ -137,11 +137,14 @@ def settled_by_run(
 def settled_by_records(month: str, money: Money, entries: Mapping[str, LedgerEntry], now: datetime) -> Settled:
     """Return what a collection settles of the open reservations of a month, by what the ledger says of their keys.
 
-    A reservation that no claim names is given up once its time is over, for its run may still be about to submit.
+    A reservation that no claim names is given up once its time is over, for its run may still be about to submit. No
+    claim ever names that of a portion which has not begun.
     """
     return Settled.of(
         {
-            name: _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
+            name: End(given_up=held.until <= now)
+            if is_lump(ledger_key(name))
+            else _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
             for name, held in money.reservations().items()
         }
     )

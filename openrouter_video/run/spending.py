@@ -15,6 +15,7 @@ from openrouter_video.ledger import (
     Journal,
     Ledger,
     LedgerEntry,
+    is_lump,
     ledger_key,
     read_keys,
     run_token,
@@ -84,7 +85,8 @@ def _settle_left(journal: Journal, ledger: Ledger, now: datetime, ended: Sequenc
         money = journal.money(month)
         held = money.reservations()
         late = {name: bill for name, bill in bills_by_claim(month, ended).items() if name not in held}
-        bills, released = settled_by_records(month, money, _entries(ledger, map(ledger_key, held)), now)
+        keys = (key for key in map(ledger_key, held) if not is_lump(key))
+        bills, released = settled_by_records(month, money, _entries(ledger, keys), now)
         if bills or released or late:
             journal.settle(month, bills | late, released)
             number += len(bills) + len(released)

@@ -1,0 +1,50 @@
+"""The manifest of a folder of videos: ``videos.jsonl``, one flat row per video, whatever became of it.
+
+An edge: ``rows`` says what a row holds. Whoever reads it while it is written sees the rows of before. Blocks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from openrouter_video.rows import Row, as_json_lines
+from openrouter_video.run.parquet import parquet_encoder
+from openrouter_video.stores import Store
+
+__all__ = ["MANIFEST", "read_manifest", "write_manifest"]
+
+MANIFEST, PARQUET = "videos.jsonl", "videos.parquet"
+
+
+def write_manifest(store: Store, folder: str, rows: Sequence[Row], *, parquet: bool = False) -> str:
+    """Write the manifest of a folder in place of an older one, and return its URL.
+
+    ``parquet``: also as ``videos.parquet`` beside it, where pyarrow is installed.
+
+    Raises:
+        StorageError: if it could not be written; the older one is still there.
+    """
+    store.write_bytes(f"{folder}/{MANIFEST}", as_json_lines(rows))
+    if parquet and (encode := parquet_encoder()):
+        store.write_bytes(f"{folder}/{PARQUET}", encode(rows))
+    return store.url_of(folder, MANIFEST)
+
+
+def read_manifest(store: Store, folder: str) -> list[Row]:
+    """Read the rows of a folder's manifest; none if there is none. A line that is not a row is left out.
+
+    Raises:
+        StorageError: if it could not be read.
+    """
+    content = store.read_bytes(f"{folder}/{MANIFEST}") or b""
+    rows = (_row(line) for line in content.split(b"\n") if line.strip())
+    return [row for row in rows if row is not None]
+
+
+def _row(line: bytes) -> Row | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
