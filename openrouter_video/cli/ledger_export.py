@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
-from io import BytesIO
+from datetime import datetime
 from typing import Literal
 
 from openrouter_video.cli.export_rows import row_of
@@ -15,8 +14,8 @@ from openrouter_video.cli.options import LedgerOptions
 from openrouter_video.cli.terminal import Terminal, print_bytes
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 from openrouter_video.ledger import read_all
-from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, row_of_outcome
-from openrouter_video.run import unreadable, why_unreadable
+from openrouter_video.rows import Row, as_csv, as_json_lines, row_of_outcome
+from openrouter_video.run import parquet_encoder, unreadable, why_unreadable
 from openrouter_video.stores import open_store, parse_store_url, safe_url
 from openrouter_video.text import printable
 
@@ -69,35 +68,8 @@ def _target(to: str) -> tuple[str, str]:
 
 
 def _encoder(form: Format) -> Callable[[Sequence[Row]], bytes]:
-    return {"jsonl": as_json_lines, "csv": as_csv}.get(form) or _parquet_encoder()
-
-
-def _parquet_encoder() -> Callable[[Sequence[Row]], bytes]:
-    try:
-        import pyarrow as pa  # noqa: PLC0415 (an extra)
-        from pyarrow import parquet  # noqa: PLC0415
-    except ImportError:
+    encode = {"jsonl": as_json_lines, "csv": as_csv}.get(form) or parquet_encoder()
+    if encode is None:
         cure = 'pip install "prefect-openrouter-video[parquet]"'
-        raise ConfigurationError(
-            f"What writes Parquet is not installed: {cure}. Or give --format csv or jsonl"
-        ) from None
-    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    kinds[datetime] = pa.timestamp("ms", tz="UTC")
-    times = [name for name, kind in COLUMNS.items() if kind is datetime]
-
-    def encode(rows: Sequence[Row]) -> bytes:
-        typed = [{**row, **{name: _moment(row[name]) for name in times}} for row in rows]
-        table = pa.Table.from_pylist(typed, schema=pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()]))
-        parquet.write_table(table, written := BytesIO())
-        return written.getvalue()
-
+        raise ConfigurationError(f"What writes Parquet is not installed: {cure}. Or give --format csv or jsonl")
     return encode
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Return a recorded time; None for one that somebody has edited into something that is none."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -13,6 +13,7 @@ from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.lanes import Lane, divide
 from openrouter_video.run.limits import Limits, current_limits, using_limits
+from openrouter_video.run.parquet import parquet_encoder
 from openrouter_video.run.planned_video import PlannedVideo, videos_of_request
 from openrouter_video.run.polling import Step
 from openrouter_video.run.progress import Progress, tell, watching
@@ -53,6 +54,7 @@ __all__ = [
     "not_here",
     "open_resources",
     "outcome_of",
+    "parquet_encoder",
     "poll",
     "reserve_money",
     "settle",

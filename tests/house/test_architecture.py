@@ -31,7 +31,7 @@ PURE = (
     *("elision", "errors", "media_types", "money", "outcome", "report", "rows", "text"),
     *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
     *("request.labels", "request.request", "request.run_request", "request.settings"),
-    *("ledger.journal_entry", "ledger.learning", "ledger.records"),
+    *("ledger.journal_entry", "ledger.learning", "ledger.portions", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),

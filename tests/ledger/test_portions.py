@@ -95,8 +95,12 @@ def test_a_run_that_begins_again_reserves_nothing_twice() -> None:
         "month", 21, 10, 12, MONDAY
     )
     assert held(after(reserve_batch(again, RUN, BATCH, whole, TUESDAY, NOON, Caps(month=22)))) == {
-        "a": 1, "b": 2, "c": 3, "d": 4,
-        "e": 5, "f": 7,
+        "a": 1,
+        "b": 2,
+        "c": 3,
+        "d": 4,
+        "e": 5,
+        "f": 7,
     }
 
 

@@ -169,6 +169,13 @@ def test_a_collection_settles_by_the_ledger(entry: LedgerEntry | None, later: bo
     assert found == expected
 
 
+def test_what_holds_a_portion_that_never_began_is_given_up_after_its_time() -> None:
+    """No record of the ledger says anything of it."""
+    held = Money(held=(Hold(run="run", day="2026-11-26", until=NOW, videos={f"portion-2-{'a' * 12}": 9}),))
+    given_up = [settled_by_records(MONTH, held, {}, at).released for at in (NOW - timedelta(seconds=1), NOW)]
+    assert given_up == [(), (f"run/portion-2-{'a' * 12}",)]
+
+
 def test_a_bill_of_a_record_says_what_its_claim_says() -> None:
     """Whose run it was, and its labels, also where an older version wrote the outcome."""
     hold = Hold(run="run", day="2026-11-26", until=NOW, videos={KEY: 200_000})

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from openrouter_video.errors import LedgerError
-from openrouter_video.ledger import Caps, Journal, Ledger
+from openrouter_video.ledger import Caps, Journal, Ledger, run_token
+from openrouter_video.ledger.portions import batch_token, lump_of
 from openrouter_video.outcome import Outcome
 from openrouter_video.run import RunReservation, reserve_money, settle_left, settle_money
 from openrouter_video.stores import open_store
@@ -88,3 +89,20 @@ def test_large_runs_beside_each_other(ledger: Ledger) -> None:
     assert len(again.keys) == 1000
     settle_left(ledger, LATER)
     assert isinstance(reserve_money(journal, "three", many, LATER + timedelta(days=1), Caps(), "three"), RunReservation)
+
+
+def test_a_batch_holds_lumps_for_what_has_not_begun(ledger: Ledger, made: Counter[str]) -> None:
+    """A collection leaves them until their time is over, and asks the ledger for no key of theirs."""
+    journal, token, batch = Journal(ledger.store, now=lambda: NOW), run_token("run"), batch_token(KEYS)
+    first, second = (dict.fromkeys(keys, 1) for keys in (KEYS[:250], KEYS[250:]))
+    month = journal.reserve_batch(token, batch, [first, second], LATER, Caps(month=500), "run")
+    assert month == "2026-11"
+    assert settle_left(ledger, NOW) == 0
+    assert journal.begin_portion(month, token, lump_of(batch, 2), second, LATER, Caps(month=500), "run") is None
+    assert journal.held_by(token, month) == {*KEYS}
+    assert made["create_exclusive"] == 2
+    again = Journal(ledger.store, now=lambda: NOW)
+    again.reserve_batch(token, batch, [first, {"z": 1}], LATER, Caps(month=501), "run")
+    made.clear()
+    assert settle_left(ledger, LATER) == 501
+    assert made["list_names"] == len(KEYS) + 3
