@@ -85,7 +85,7 @@ async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
         async with run.limit:
             facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
-    tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))
+    tell(Progress.of("ended", claim, outcome.job_id, outcome=outcome))
     return outcome
 
 
