@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -20,6 +19,7 @@ from openrouter_video.planning import Plan
 from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest, parse_run_request
 from openrouter_video.run import (
+    Concurrency,
     Destination,
     Resources,
     current_limits,
@@ -35,6 +35,7 @@ from .all_videos import make_all
 from .approval import open_approval
 from .final_states import final_state, refused_state
 from .gates import pass_gates
+from .named_limits import find_named_limits
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import VideoRun
@@ -81,13 +82,14 @@ async def _produce(run: RunRequest) -> FanOut:
         made_by = VideoRun(
             resources=resources,
             steps=AsTasks(resources),
-            limit=asyncio.Semaphore(run.concurrency),
+            concurrency=Concurrency(run.concurrency),
             run_id=identity.run_id,
             reserved=reserved,
             collect=collect_command_of(run, resources),
             deployment=identity.deployment,
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
             sandbox=plan.sandbox,
+            limits=await find_named_limits(),
         )
         outcomes = await make_all(videos_of_request(run, scope, plan.models), made_by)
         await settle_run(outcomes, made_by)

@@ -37,7 +37,7 @@ from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run import open_resources, settle_left, settle_money, videos_of_request
+from openrouter_video.run import Concurrency, open_resources, settle_left, settle_money, videos_of_request
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
@@ -223,7 +223,7 @@ class _Chain:
             run = video_chain.VideoRun(
                 resources=resources,
                 steps=AsCalls(resources, logging.getLogger("chaos")),
-                limit=asyncio.Semaphore(8),
+                concurrency=Concurrency(8),
                 run_id=run_id,
                 reserved=await pass_gates(plan, keys, asked, identity, self._credentials, resources),
                 collect="",
