@@ -24,7 +24,9 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows import collect_videos, fan_out_video, video_chain
+from flows.approval import Approval
 from flows.gates import pass_gates
+from flows.opened_run import OpenedRun
 from flows.run_identity import RunIdentity
 from flows.video_steps import AsCalls
 from openrouter_video.api.catalog import Catalog
@@ -220,12 +222,14 @@ class _Chain:
             keys = {(video.plan.model, video.take): video.key for video in videos}
             run_id = f"chain-{secrets.token_hex(8)}"
             identity = RunIdentity(run_id, run_id, "", deployed=False)
+            unasked = Approval(None, resources.client.base_url)
+            opened = OpenedRun(asked, identity, self._credentials, self._destination, resources, unasked)
             run = video_chain.VideoRun(
                 resources=resources,
                 steps=AsCalls(resources, logging.getLogger("chaos")),
                 concurrency=Concurrency(8),
                 run_id=run_id,
-                reserved=await pass_gates(plan, keys, asked, identity, self._credentials, resources),
+                reserved=await pass_gates(plan, keys, opened),
                 collect="",
                 sandbox=plan.sandbox,
             )
