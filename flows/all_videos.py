@@ -14,10 +14,10 @@ from prefect.logging.handlers import APILogHandler
 
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import LedgerEntry, entries_in_time
-from openrouter_video.outcome import Outcome
+from openrouter_video.outcome import Outcome, summary
 from openrouter_video.report import interruption_message
 from openrouter_video.run import Facts, Lane, PlannedVideo, divide, outcome_of
-from openrouter_video.tasks import ProgressBar, make_lane, unsearched
+from openrouter_video.tasks import ProgressBar, make_lane, publish_table, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
 
@@ -27,6 +27,9 @@ from .video_steps import AsCalls
 __all__ = ["make_all"]
 
 LOG_WITHIN_SECONDS = 1.0
+TABLE_WITHIN_SECONDS = 2.0
+
+FETCH = "What is open goes on and is fetched by a collection."
 
 T = TypeVar("T")
 
@@ -94,10 +97,14 @@ async def _say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> No
         words = "Interrupted. Jobs may go on%s; fetch them with: %s (%s)%s"
         get_run_logger().warning(words, billed, run.collect, silent[0], known)
     else:
-        entries = [entry for entry in said.values() if isinstance(entry, LedgerEntry) and entry.claim]
-        facts = [Facts.of_entry(entry)._replace(unrecorded=held[entry.key]) for entry in entries]
+        facts = [
+            Facts.of_entry(entry, own=entry.claim.run_id == run.run_id)._replace(unrecorded=held[entry.key])
+            for entry in said.values()
+            if isinstance(entry, LedgerEntry) and entry.claim
+        ]
         outcomes = [outcome_of(known, datetime.now(UTC)) for known in facts]
         get_run_logger().warning("%s", interruption_message(outcomes, run.collect))
+        await publish_table(outcomes, f"Interrupted: {summary(outcomes)}. {FETCH}", TABLE_WITHIN_SECONDS)
     with suppress(TimeoutError):
         # A process that dies by a signal sends no log any more.
         await asyncio.wait_for(APILogHandler.aflush(), LOG_WITHIN_SECONDS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 from openrouter_video.api import ContentUnavailable
@@ -13,7 +13,6 @@ from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
 from openrouter_video.run import (
-    Concurrency,
     Facts,
     PlannedVideo,
     Progress,
@@ -22,12 +21,10 @@ from openrouter_video.run import (
     Trouble,
     look_again,
     outcome_of,
-    provider_of,
     settle,
     tell,
 )
 
-from .named_limits import NamedLimits
 from .video_steps import VideoSteps
 
 __all__ = ["VideoRun", "finish", "make_video"]
@@ -40,14 +37,13 @@ class VideoRun(NamedTuple):
 
     resources: Resources
     steps: VideoSteps
-    concurrency: Concurrency
+    limit: asyncio.Semaphore
     run_id: str
     reserved: RunReservation
     collect: str
     deployment: str | None = None
     folder: str | None = None
     sandbox: bool = False
-    limits: NamedLimits = NamedLimits()
 
     def claim(self, video: PlannedVideo) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
@@ -86,10 +82,10 @@ async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
     claim = run.claim(video)
     facts = Facts.of_plan(video.plan, claim)
     if video.plan.decision == "send":
-        async with run.concurrency.place(provider_of(video.plan)):
+        async with run.limit:
             facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
-    tell(Progress.of("ended", claim, outcome.job_id, outcome=outcome))
+    tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))
     return outcome
 
 
@@ -109,9 +105,7 @@ async def _submit(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     facts, rejected = Facts.of_plan(video.plan, claim), frozenset[str]()
     try:
         while video.plan.decision == "send":
-            patience = video.asked.deadline_seconds
-            submit = partial(run.steps.submit, claim, video.plan.body, patience)
-            submitted = await run.limits.around(provider_of(video.plan), submit, patience)
+            submitted = await run.steps.submit(claim, video.plan.body, video.asked.deadline_seconds)
             if not (named := _rejected_options(submitted, video.plan)):
                 return facts.after_submission(submitted)
             rejected |= named

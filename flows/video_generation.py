@@ -10,7 +10,8 @@ from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
 from .prefect_refusals import explain_prefect_refusals
-from .production import make_videos, run_name
+from .production import make_videos
+from .run_names import run_name
 
 __all__ = ["generate_video"]
 

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 SETTLE_COMMAND = "openrouter-video ledger settle"
+MEANT_FOR_ANOTHER = "meant for "
 
 OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
 RunStatus = Literal["completed", "partial", "failed", "refused"]
@@ -61,6 +62,11 @@ class LeftOut(BaseModel):
     key: str
     reason: str
     suggestion: str | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether its user wanted it here: one that is meant for another provider is no loss."""
+        return not self.reason.startswith(MEANT_FOR_ANOTHER)
 
 
 class Outcome(BaseModel):

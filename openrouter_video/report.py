@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
-FOREIGN = "meant for "
 GO_ON = "These jobs go on at OpenRouter and are billed:"
 GO_ON_UNBILLED = "These jobs go on in the sandbox, and nothing is billed:"
 FOR_OTHERS = "meant for another provider"
@@ -99,8 +98,7 @@ def group_left_out(left_out: Iterable[LeftOut]) -> list[str]:
     """
     groups: dict[tuple[str, str | None], list[str]] = {}
     for option in left_out:
-        foreign = option.reason.startswith(FOREIGN)
-        reason = FOR_OTHERS if foreign else option.reason
+        reason = option.reason if option.lost else FOR_OTHERS
         groups.setdefault((reason, option.suggestion), []).append(option.key)
     return [
         clip(f"{', '.join(keys)}: {reason}" + (f"; did you mean {suggestion}?" if suggestion else ""))

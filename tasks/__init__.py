@@ -9,7 +9,7 @@ from .download import download_video
 from .lane import make_lane
 from .plan import make_plan
 from .poll import poll_job
-from .report import ProgressBar, publish_report
+from .report import ProgressBar, publish_report, publish_table
 from .result_format import RESULT_FORMAT
 from .submit import submit_video
 from .unsearched import unsearched
@@ -24,6 +24,7 @@ __all__ = [
     "make_plan",
     "poll_job",
     "publish_report",
+    "publish_table",
     "submit_video",
     "unsearched",
 ]

@@ -21,22 +21,27 @@ from prefect.exceptions import PrefectException
 from openrouter_video.outcome import Outcome, expected_cost, is_simulated, summary
 from openrouter_video.report import table_rows
 
-__all__ = ["ProgressBar", "publish_report"]
+__all__ = ["ProgressBar", "publish_report", "publish_table"]
 
 T = TypeVar("T")
 
 ARTIFACT_TIMEOUT_SECONDS = 10.0
 STEPS = 20
+TABLE = "openrouter-videos"
 
 
 @task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
 async def publish_report(outcomes: Sequence[Outcome]) -> None:
     """Publish what became of every video as a table artifact with flat columns."""
-    table = table_rows(outcomes)
     expected, above = expected_cost(outcomes), f"{summary(outcomes)}."
     if expected:
         above += f" The estimate was {expected.words(sandbox=is_simulated(outcomes))}."
-    await _tolerate(acreate_table_artifact(table=table, key="openrouter-videos", description=above))
+    await publish_table(outcomes, above)
+
+
+async def publish_table(outcomes: Sequence[Outcome], above: str, seconds: float = ARTIFACT_TIMEOUT_SECONDS) -> None:
+    """Publish a table of what became of videos, with a line above it; within so many seconds, or not at all."""
+    await _tolerate(acreate_table_artifact(table=table_rows(outcomes), key=TABLE, description=above), seconds)
 
 
 class ProgressBar:
@@ -65,9 +70,9 @@ class ProgressBar:
         return f"{self._ended} of {self._total} video{'s' * (self._total != 1)} ended"
 
 
-async def _tolerate(call: Awaitable[T]) -> T | None:
+async def _tolerate(call: Awaitable[T], seconds: float = ARTIFACT_TIMEOUT_SECONDS) -> T | None:
     try:
-        return await asyncio.wait_for(call, ARTIFACT_TIMEOUT_SECONDS)
+        return await asyncio.wait_for(call, seconds)
     except (TimeoutError, httpx.HTTPError, PrefectException) as error:
         get_run_logger().warning("Prefect's server did not take the report: %s", type(error).__name__)
         return None

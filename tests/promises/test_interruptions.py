@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,13 @@ from uuid import UUID
 import pytest
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+    LogFilter,
+    LogFilterFlowRunId,
+)
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
@@ -165,6 +172,7 @@ class Cancelled(NamedTuple):
 
     state: str
     log: str
+    table: list[dict[str, Any]]
     sandbox: Sandbox
     output: Path
 
@@ -234,7 +242,13 @@ async def _cancel_at(client: PrefectClient, deployment: UUID, stage: str, sandbo
         log = "\n".join(entry.message for entry in logs)
         return log if "Interrupted" in log else ""
 
-    return Cancelled(state, await _until(said), sandbox, output)
+    log = await _until(said)
+    (table,) = await client.read_artifacts(
+        artifact_filter=ArtifactFilter(
+            key=ArtifactFilterKey(any_=["openrouter-videos"]), flow_run_id=ArtifactFilterFlowRunId(any_=[run.id])
+        )
+    )
+    return Cancelled(state, log, json.loads(str(table.data)), sandbox, output)
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +283,7 @@ def cancelled(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.parametrize("stage", CANCELLED_STAGES)
 def test_a_cancellation_from_the_ui_loses_nothing(cancelled: dict[str, Cancelled], stage: str) -> None:
-    """The run ends soon, as Cancelled; its log in the UI tells which job goes on, is billed, and how to fetch it."""
+    """The run ends soon, as Cancelled; its log and its table tell which job goes on, is billed, and how to fetch it."""
     run = cancelled[stage]
     (entry,) = _entries(run.output)
     assert run.state == "Cancelled"
@@ -277,3 +291,5 @@ def test_a_cancellation_from_the_ui_loses_nothing(cancelled: dict[str, Cancelled
     charges = [charge for charge in run.sandbox.charges if charge.model == CANCELLED_STAGES[stage][0]]
     assert [charge.session_id for charge in charges] == ([] if entry.state == "free" else [entry.key])
     _check_words(run.log, charges, entry, run.output)
+    jobs = [charge.job_id for charge in charges]
+    assert [row["job"] for row in run.table if row["status"] == "open"] == jobs
