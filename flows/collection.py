@@ -271,8 +271,7 @@ async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | Non
             outcome = outcome_of(facts, datetime.now(UTC))
             steps.log_end(outcome)
             turn.used = outcome.status != "open"
-    claim = job.claim
-    tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))
+    tell(Progress.of("ended", job.claim, outcome.job_id, outcome=outcome))
     return outcome
 
 

@@ -6,19 +6,19 @@ The ceiling of the run is part of its plan. What passes here is reserved in the 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil
 
-from openrouter_video.blocks import OpenRouterCredentials
 from openrouter_video.errors import LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import CapReached
-from openrouter_video.planning import Plan, cap_problem, hold_to_caps
+from openrouter_video.planning import GatedPlan, Plan, cap_problem, hold_to_caps
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Resources, RunReservation, caps_of, reserve_money, to_reserve
+from openrouter_video.run import RunReservation, caps_of, reserve_money, to_reserve
 from openrouter_video.stores import parse_store_url
 
-from .run_identity import RunIdentity
+from .opened_run import OpenedRun
 
 __all__ = ["pass_gates"]
 
@@ -31,38 +31,35 @@ NOT_LASTING = (
 )
 
 
-async def pass_gates(
-    plan: Plan,
-    keys: Mapping[tuple[str, int], str],
-    run: RunRequest,
-    identity: RunIdentity,
-    credentials: OpenRouterCredentials,
-    resources: Resources,
-) -> RunReservation:
+async def pass_gates(plan: Plan, keys: Mapping[tuple[str, int], str], run: OpenedRun) -> RunReservation:
     """Let a plan pass that may spend what it may cost, and reserve that; ``keys`` holds the ledger key of each video.
 
     Raises:
         RequestRefused: if a gate is closed; nothing was sent.
         ConfigurationError: if a cap cannot be read.
     """
+    amounts, until = to_reserve(plan, keys), time_for(len(keys), run.asked)
+    return await _pass(plan, run, partial(reserve_money, amounts=amounts, until=until))
+
+
+def time_for(videos: int, asked: RunRequest) -> datetime:
+    """Return when so many videos have been made at the latest, each of which takes until its deadline."""
+    waves = ceil(videos / asked.concurrency)
+    return datetime.now(UTC) + waves * (timedelta(minutes=asked.deadline_minutes) + SLACK)
+
+
+async def _pass(plan: GatedPlan, run: OpenedRun, reserve: Callable[..., RunReservation | CapReached]) -> RunReservation:
+    identity, credentials, resources = run.identity, run.credentials, run.resources
     caps = caps_of(credentials.max_usd_per_day, credentials.max_usd_per_month, os.environ)
     plan = hold_to_caps(plan, caps)
     if any(caps) and parse_store_url(resources.ledger.url).ends_with_the_process:
         raise RequestRefused([Problem("ledger", NOT_LASTING.format(resources.ledger.url))])
     if plan.refused:
         raise RequestRefused(plan.refusal)
-    waves = ceil(len(keys) / run.concurrency)
-    until = datetime.now(UTC) + waves * (timedelta(minutes=run.deadline_minutes) + SLACK)
+    journal = resources.journal(sandbox=plan.sandbox)
+    reserve = partial(reserve, journal, identity.root_id, caps=caps, run_id=identity.run_id)
     try:
-        reserved = await resources.threads.run(
-            reserve_money,
-            resources.journal(sandbox=plan.sandbox),
-            identity.root_id,
-            to_reserve(plan, keys),
-            until,
-            caps,
-            identity.run_id,
-        )
+        reserved = await resources.threads.run(reserve)
     except LedgerError as error:
         raise RequestRefused([Problem("ledger", f"{error}. Nothing was sent")]) from None
     if isinstance(reserved, CapReached):

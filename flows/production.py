@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -11,34 +10,23 @@ from typing import Any, TypeVar, cast
 from prefect import get_run_logger
 
 from openrouter_video.api import Catalog, VideoClient
-from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
 from openrouter_video.ledger import Scope
 from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
 from openrouter_video.planning import Plan
-from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.run import (
-    Destination,
-    Resources,
-    current_limits,
-    folder_of,
-    open_resources,
-    settle_money,
-    videos_of_request,
-)
+from openrouter_video.run import settle_money, videos_of_request
 from openrouter_video.tasks import fetch_catalog, make_plan, publish_report, unsearched
 
 from .all_videos import make_all
-from .approval import open_approval
 from .final_states import final_state, refused_state
 from .gates import pass_gates
+from .opened_run import OpenedRun, open_run
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import VideoRun
-from .video_steps import AsTasks
 
-__all__ = ["collect_command_of", "make_videos"]
+__all__ = ["make_videos"]
 
 T = TypeVar("T")
 
@@ -57,40 +45,22 @@ async def make_videos(form: Mapping[str, Any], data: Callable[[FanOut], T]) -> T
     return cast(T, final_state(result, data(result), run.wanted))
 
 
-async def _produce(run: RunRequest) -> FanOut:
+async def _produce(asked: RunRequest) -> FanOut:
     """Open what the run needs, plan it, make every video, report."""
-    identity = await identify_run(run.idempotency_key)
-    credentials = await load_credentials(run.credentials)
-    destination = await load_store(run.store, run.output, run.ledger, deployed=identity.deployed)
     async with AsyncExitStack() as stack:
         with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
-            client = credentials.get_client()
-            resources = await stack.enter_async_context(open_resources(destination, client, current_limits()))
-            scope = identity.scope(run.idempotency_key, run.request.asked(), resources.client.base_url)
-            above, base_url = run.approve_above_usd, resources.client.base_url
-            approval = await open_approval(above, credentials.approve_above_usd, base_url)
-            prepare = partial(_plan, run, scope, destination, resources, again=identity.again)
-            plan = await prepare(afresh=approval.answered)
-            while not await approval.covers(plan):
-                plan = await prepare(afresh=True)
-            reserved = await pass_gates(plan, _keys(plan, scope), run, identity, credentials, resources)
-        made_by = VideoRun(
-            resources=resources,
-            steps=AsTasks(resources),
-            limit=asyncio.Semaphore(run.concurrency),
-            run_id=identity.run_id,
-            reserved=reserved,
-            collect=collect_command_of(run, resources),
-            deployment=identity.deployment,
-            folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
-            sandbox=plan.sandbox,
-        )
-        outcomes = await make_all(videos_of_request(run, scope, plan.models), made_by)
+            run = await stack.enter_async_context(open_run(asked, await identify_run(asked.idempotency_key)))
+            base_url = run.resources.client.base_url
+            scope = run.identity.scope(asked.idempotency_key, asked.request.asked(), base_url)
+            plan = await run.approved(partial(_plan, run, scope))
+            reserved = await pass_gates(plan, _keys(plan, scope), run)
+        made_by = await run.begin(reserved, sandbox=plan.sandbox)
+        outcomes = await make_all(videos_of_request(asked, scope, plan.models), made_by)
         await settle_run(outcomes, made_by)
     await publish_report(unsearched(outcomes))
     return FanOut(
-        run_id=identity.run_id,
-        status=run_status(outcomes, run.wanted),
+        run_id=run.identity.run_id,
+        status=run_status(outcomes, asked.wanted),
         asked=plan.asked,
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),
@@ -124,27 +94,17 @@ async def settle_run(outcomes: Sequence[Outcome], run: VideoRun) -> None:
         )
 
 
-def collect_command_of(run: RunRequest, resources: Resources) -> str:
-    """Return the command by which anybody, anywhere, finishes what this run leaves open."""
-    # A block says where its ledger is, and each claim where its video goes.
-    return collect_command(
-        output=None if run.store else resources.store.url,
-        ledger=resources.ledger.url if run.ledger or not run.store else None,
-        store=run.store,
-        credentials=run.credentials,
-    )
-
-
-async def _plan(
-    run: RunRequest, scope: Scope, destination: Destination, resources: Resources, *, again: bool, afresh: bool
-) -> Plan:
-    """Plan the run, which may have sent something before if it runs ``again``; ``afresh`` by the prices of this moment.
+async def _plan(run: OpenedRun, scope: Scope, *, afresh: bool) -> Plan:
+    """Plan the run, ``afresh`` by the prices of this moment.
 
     Raises:
         RequestRefused: if the plan, or what it may cost, does not allow the run to begin.
     """
-    catalog = await _list_models(run.models, resources.client, afresh=afresh)
-    plan = await make_plan(unsearched(run), unsearched(catalog), scope, unsearched(destination), resources, again=again)
+    asked, resources = run.asked, run.resources
+    catalog = await _list_models(asked.models, resources.client, afresh=afresh)
+    destination = unsearched(run.destination)
+    again = run.identity.again
+    plan = await make_plan(unsearched(asked), unsearched(catalog), scope, destination, resources, again=again)
     if plan.refused:
         raise RequestRefused(plan.refusal)
     return plan

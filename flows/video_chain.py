@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from openrouter_video.api import ContentUnavailable
@@ -13,6 +13,7 @@ from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
 from openrouter_video.run import (
+    Concurrency,
     Facts,
     PlannedVideo,
     Progress,
@@ -21,10 +22,12 @@ from openrouter_video.run import (
     Trouble,
     look_again,
     outcome_of,
+    provider_of,
     settle,
     tell,
 )
 
+from .named_limits import NamedLimits
 from .video_steps import VideoSteps
 
 __all__ = ["VideoRun", "finish", "make_video"]
@@ -37,13 +40,14 @@ class VideoRun(NamedTuple):
 
     resources: Resources
     steps: VideoSteps
-    limit: asyncio.Semaphore
+    concurrency: Concurrency
     run_id: str
     reserved: RunReservation
     collect: str
     deployment: str | None = None
     folder: str | None = None
     sandbox: bool = False
+    limits: NamedLimits = NamedLimits()
 
     def claim(self, video: PlannedVideo) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
@@ -82,10 +86,10 @@ async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
     claim = run.claim(video)
     facts = Facts.of_plan(video.plan, claim)
     if video.plan.decision == "send":
-        async with run.limit:
+        async with run.concurrency.place(provider_of(video.plan)):
             facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
-    tell(Progress("ended", claim.model, claim.take, claim.key, outcome.job_id, outcome=outcome))
+    tell(Progress.of("ended", claim, outcome.job_id, outcome=outcome))
     return outcome
 
 
@@ -105,7 +109,9 @@ async def _submit(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     facts, rejected = Facts.of_plan(video.plan, claim), frozenset[str]()
     try:
         while video.plan.decision == "send":
-            submitted = await run.steps.submit(claim, video.plan.body, video.asked.deadline_seconds)
+            patience = video.asked.deadline_seconds
+            submit = partial(run.steps.submit, claim, video.plan.body, patience)
+            submitted = await run.limits.around(provider_of(video.plan), submit, patience)
             if not (named := _rejected_options(submitted, video.plan)):
                 return facts.after_submission(submitted)
             rejected |= named

@@ -11,8 +11,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from openrouter_video.api import SubmitAnswer
-from openrouter_video.cli.live_view import VideoLine
 from openrouter_video.cli.report import shown_path
+from openrouter_video.cli.video_lines import VideoLine
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, LedgerEntry, Unrecorded, entries_in_time
 from openrouter_video.outcome import Outcome

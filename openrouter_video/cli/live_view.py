@@ -1,4 +1,4 @@
-"""What a person sees while videos are made: a line per video that ticks, or plain lines where nothing can be redrawn.
+"""What a person sees while videos are made: lines that tick on a terminal, or plain ones where nothing can be redrawn.
 
 It also remembers how far each video came, which is what an interrupted run has to tell.
 """
@@ -8,22 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
+from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from openrouter_video.api import JobStatus
 from openrouter_video.cli.terminal import Terminal
+from openrouter_video.cli.video_lines import FEW, VideoLine, advance, is_told, plain_line, so_far, that_fit
 from openrouter_video.outcome import Outcome
-from openrouter_video.planning import Plan
 from openrouter_video.report import cost_words
 from openrouter_video.run import Progress
 from openrouter_video.text import clip
 
-__all__ = ["STATUS_STYLES", "LiveView", "VideoLine", "advance", "plain_line", "planned_lines"]
+__all__ = ["STATUS_STYLES", "LiveView"]
 
 STATUS_STYLES: Mapping[str, tuple[str, str]] = {
     "completed": ("✓", "green"),
@@ -35,61 +34,15 @@ STATUS_STYLES: Mapping[str, tuple[str, str]] = {
 }
 """Mark and style of an outcome's status."""
 
-LONGEST_NAME = 39
-STAGES = {"planned": "queued", "submitting": "submitting", "waiting": "running", "downloading": "saving"}
+LONGEST_STATUS, LONGEST_ROW = 12, 16
+TAKEN_LINES = 2
+"""Of a screen: what the videos add up to, and the cursor's own line."""
 
+WIDE = 80
+"""From so many columns on, a model's whole id is shown, and the seconds."""
 
-class VideoLine(NamedTuple):
-    """How far one video has come. Times are seconds of the view's clock; ``sent`` means that a submission was begun."""
-
-    model: str
-    take: int
-    status: str
-    key: str | None = None
-    job_id: str | None = None
-    began: float | None = None
-    ended: float | None = None
-    sent: bool = False
-    outcome: Outcome | None = None
-
-    def seconds(self, now: float) -> float:
-        """Return how long somebody has been waiting for this video."""
-        return 0.0 if self.began is None else (now if self.ended is None else self.ended) - self.began
-
-
-def planned_lines(plan: Plan) -> list[VideoLine]:
-    """Return a line per video of a plan, before anything has happened."""
-    words = {"send": STAGES["planned"], "skip": "skipped", "refuse": "refused"}
-    takes = range(1, plan.takes + 1)
-    return [VideoLine(model.model, take, words[model.decision]) for model in plan.models for take in takes]
-
-
-def advance(line: VideoLine | None, progress: Progress, now: float) -> VideoLine:
-    """Return a video's line after one more step."""
-    line = line or VideoLine(progress.model, progress.take, "")
-    line = line._replace(key=progress.key, job_id=progress.job_id or line.job_id)
-    if progress.stage == "ended" and progress.outcome is not None:
-        return line._replace(status=progress.outcome.status, outcome=progress.outcome, ended=now)
-    began = now if line.began is None else line.began
-    sent = line.sent or progress.stage != "planned"
-    word = clip(progress.status) if progress.status and progress.stage == "waiting" else STAGES[progress.stage]
-    # A finished job is no finished video: that word comes when the file is safe.
-    status = STAGES["downloading"] if word == JobStatus.completed else word
-    return line._replace(status=status, began=began, sent=sent)
-
-
-def plain_line(line: VideoLine, now: float) -> str:
-    """Return how far one video has come as a line for a log."""
-    parts = [line.status]
-    if line.outcome is not None and line.outcome.reused:
-        parts[0] += " (reused)"
-    if line.job_id and line.outcome is None:
-        parts.append(f"job {clip(line.job_id)}")
-    if line.seconds(now) >= 1:
-        parts.append(f"{line.seconds(now):.0f} s")
-    if line.outcome is not None and line.outcome.cost_usd is not None:
-        parts.append(cost_words(line.outcome))
-    return f"{_name(line, takes=line.take > 1)}: {', '.join(parts)}"
+REDRAWN_A_SECOND = 4
+SAYS_EVERY_SECONDS = 30.0
 
 
 class LiveView:
@@ -101,35 +54,53 @@ class LiveView:
         self._terminal = terminal
         self._animated = terminal.animated if animated is None else animated
         self._clock = clock
-        self._lines: dict[tuple[str, int], VideoLine] = {}
+        self._lines: list[VideoLine] = []
+        self._planned: dict[tuple[int | None, str, int], int] = {}
+        self._by_key: dict[str, int] = {}
         self._spinner = Spinner("dots", style="cyan")
         self._live: Live | None = None
+        self._said_at = clock()
 
     def expect(self, lines: Iterable[VideoLine]) -> None:
         """Show these videos from the beginning, in this order."""
-        self._lines = {(line.model, line.take): line for line in lines}
+        self._lines = list(lines)
+        self._planned = {(line.row, line.model, line.take): place for place, line in enumerate(self._lines)}
 
     @property
     def lines(self) -> tuple[VideoLine, ...]:
         """How far every video has come."""
-        return tuple(self._lines.values())
+        return tuple(self._lines)
 
     @property
     def any_sent(self) -> bool:
         """Whether a submission was begun, so that something may have been spent."""
-        return any(line.sent for line in self.lines)
+        return any(line.sent for line in self._lines)
 
     def tell(self, progress: Progress) -> None:
         """Take one step in; a terminal that has gone away is no reason to fail."""
-        now, which = self._clock(), (progress.model, progress.take)
-        before = self._lines.get(which)
-        line = self._lines[which] = advance(before, progress, now)
-        changed = (
-            before is None or before.status != line.status or progress.stage == "waiting" or line.outcome is not None
-        )
-        if not self._animated and changed:
-            with suppress(OSError, ValueError):
-                self._terminal.print(Text(plain_line(line, now)), soft_wrap=True)
+        now = self._clock()
+        before, line = self._advance(progress, now)
+        if self._animated:
+            return
+        with suppress(OSError, ValueError):
+            if is_told(before, line, len(self._lines), waits=progress.stage == "waiting"):
+                self._say(plain_line(line, now))
+            if len(self._lines) > FEW and now - self._said_at >= SAYS_EVERY_SECONDS:
+                self._said_at = now
+                self._say(so_far(self._lines))
+
+    def _advance(self, progress: Progress, now: float) -> tuple[VideoLine | None, VideoLine]:
+        """Move a video on, which is known by its key from its first step on, and before by what was planned."""
+        place = self._by_key.get(progress.key)
+        if place is None:
+            place = self._planned.pop((progress.row, progress.model, progress.take), len(self._lines))
+            self._by_key[progress.key] = place
+        before = self._lines[place] if place < len(self._lines) else None
+        self._lines[place : place + 1] = [line := advance(before, progress, now)]
+        return before, line
+
+    def _say(self, words: str) -> None:
+        self._terminal.print(Text(words), soft_wrap=True)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -137,7 +108,9 @@ class LiveView:
         if not self._animated:
             yield
             return
-        self._live = Live(console=self._terminal, get_renderable=self.table, refresh_per_second=8, transient=True)
+        self._live = Live(
+            console=self._terminal, get_renderable=self.screen, refresh_per_second=REDRAWN_A_SECOND, transient=True
+        )
         self._live.start()
         try:
             yield
@@ -155,36 +128,47 @@ class LiveView:
         yield
         self._live.start()
 
-    def table(self) -> Table:
-        """Return the lines as they are at this moment."""
-        now, lines = self._clock(), self.lines
+    def screen(self) -> Group:
+        """Return what is to be seen at this moment: the lines that fit, and below them what all add up to."""
+        lines = self.lines
+        shown = that_fit(lines, self._terminal.height - TAKEN_LINES)
+        parts = [self._table(shown)] if shown else []
+        total = Text(so_far(lines), "bold", no_wrap=True, overflow="ellipsis")
+        return Group(*parts, total) if len(lines) > 1 else Group(*parts)
+
+    def _table(self, lines: Iterable[VideoLine]) -> Table:
+        now, lines = self._clock(), list(lines)
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=1)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, min_width=12)
-        table.add_column(justify="right", no_wrap=True, min_width=5)
+        rows = any(line.row_words for line in lines)
+        if rows:
+            table.add_column(no_wrap=True, max_width=LONGEST_ROW)
+        # The only column that gives way: everything else of a line has to fit beside it.
+        table.add_column()
+        takes = any(line.take > 1 for line in self._lines)
+        if takes:
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, width=LONGEST_STATUS)
+        if wide := self._terminal.width >= WIDE:
+            table.add_column(justify="right", no_wrap=True, min_width=5)
         table.add_column(justify="right", no_wrap=True)
-        takes = any(line.take > 1 for line in lines)
         for line in lines:
             mark, style = STATUS_STYLES.get(line.status, (None, "cyan" if line.sent else "dim"))
             table.add_row(
                 self._spinner if mark is None and line.sent else Text(mark or " ", style),
-                Text(_short(_name(line, takes=takes))),
-                Text(line.status, style),
-                Text(f"{line.seconds(now):.0f} s" if line.began is not None else "", "dim"),
+                *([_one_line(line.row_words, "dim")] if rows else []),
+                _one_line(clip(line.model if wide else line.model.rpartition("/")[2])),
+                *([Text(f"take {line.take}")] if takes else []),
+                _one_line(line.status, style),
+                *([Text(f"{line.seconds(now):.0f} s" if line.began is not None else "", "dim")] if wide else []),
                 Text(_short_cost(line.outcome) if line.outcome else ""),
             )
         return table
 
 
+def _one_line(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
 def _short_cost(outcome: Outcome) -> str:
     return "reused" if outcome.reused else cost_words(outcome)
-
-
-def _short(name: str) -> str:
-    """Everything else of a line has to fit beside it, on 80 columns too."""
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
-def _name(line: VideoLine, *, takes: bool) -> str:
-    return f"{clip(line.model)} take {line.take}" if takes else clip(line.model)

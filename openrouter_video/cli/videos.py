@@ -21,7 +21,7 @@ from openrouter_video.cli.interruption import (
     what_became,
 )
 from openrouter_video.cli.ledger import open_ledger
-from openrouter_video.cli.live_view import LiveView, planned_lines
+from openrouter_video.cli.live_view import LiveView
 from openrouter_video.cli.options import PlaceOptions, RunOptions
 from openrouter_video.cli.plan import dry_plan
 from openrouter_video.cli.prefect_server import start_prefect
@@ -30,6 +30,7 @@ from openrouter_video.cli.report import beforehand, print_report
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message, queued_requests
 from openrouter_video.cli.terminal import Terminal, print_json
+from openrouter_video.cli.video_lines import planned_lines
 from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcome import (

@@ -28,6 +28,7 @@ from openrouter_video.ledger.records import (
     differences,
     in_flight,
     scope_of_key,
+    scope_of_row,
     scope_of_run,
 )
 from openrouter_video.ledger.reservations import Bill, CapReached, Caps, Money, ledger_key, reservation_id, run_token
@@ -85,6 +86,7 @@ __all__ = [
     "reserved",
     "run_token",
     "scope_of_key",
+    "scope_of_row",
     "scope_of_run",
     "settled_message",
     "spending",

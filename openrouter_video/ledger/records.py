@@ -41,6 +41,7 @@ __all__ = [
     "is_record",
     "parse_entry",
     "scope_of_key",
+    "scope_of_row",
     "scope_of_run",
 ]
 
@@ -84,6 +85,14 @@ def scope_of_run(root_run_id: str, asked: Mapping[str, Any]) -> Scope:
     A retry of the flow, or of a flow that calls it, keeps both; a fresh catalog or an upgrade changes neither.
     """
     return Scope(digest(["run", root_run_id, asked]), shared=False)
+
+
+def scope_of_row(batch: str, row_id: str | None, asked: Mapping[str, Any], realm: str = "") -> Scope:
+    """Identify by the content of a batch's row, across runs: its batch, its own id if it has one, what it asks for.
+
+    Where in its table it stands does not count. ``realm`` as for ``scope_of_key``.
+    """
+    return Scope(digest(["row", batch, row_id, asked, *filter(None, [realm])]), shared=True)
 
 
 def digest(value: object) -> str:

@@ -6,16 +6,19 @@ from openrouter_video.planning.approval import Question, asked_words, form_text,
 from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
-from openrouter_video.planning.gated_plan import GatedPlan
+from openrouter_video.planning.gated_plan import GatedPlan, ModelShare
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options
-from openrouter_video.planning.plan import ModelPlan, Plan, plan_videos, replan_options
+from openrouter_video.planning.plan import ModelPlan, Plan, plan_run, plan_videos, replan_options
+from openrouter_video.planning.price_key import PriceKey
 from openrouter_video.planning.pricing import mode_of, price_per_second
 
 __all__ = [
     "GatedPlan",
     "ModelPlan",
+    "ModelShare",
     "Plan",
+    "PriceKey",
     "Question",
     "asked_words",
     "cap_problem",
@@ -27,6 +30,7 @@ __all__ = [
     "mode_of",
     "named_options",
     "needs_approval",
+    "plan_run",
     "plan_videos",
     "price_per_second",
     "priced_rows",

@@ -7,6 +7,7 @@ from openrouter_video.run.bills import RunReservation, to_reserve
 from openrouter_video.run.caps import approval_threshold, caps_of
 from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
+from openrouter_video.run.concurrency import Concurrency, provider_of
 from openrouter_video.run.conflicts import find_known
 from openrouter_video.run.destination import Destination, Folder, find_destination, folder_of
 from openrouter_video.run.facts import Facts, Trouble
@@ -26,6 +27,7 @@ from openrouter_video.run.video_files import look_again
 __all__ = [
     "STILL_AWAITED",
     "Answer",
+    "Concurrency",
     "Destination",
     "Facts",
     "Folder",
@@ -56,6 +58,7 @@ __all__ = [
     "outcome_of",
     "parquet_encoder",
     "poll",
+    "provider_of",
     "reserve_money",
     "settle",
     "settle_left",

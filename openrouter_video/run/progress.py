@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
+from openrouter_video.ledger import Claim
 from openrouter_video.outcome import Outcome
 
 __all__ = ["Progress", "tell", "watching"]
@@ -18,7 +19,10 @@ Stage = Literal["planned", "submitting", "waiting", "downloading", "ended"]
 
 
 class Progress(NamedTuple):
-    """One step of one video; ``status`` is the provider's word for the job, ``outcome`` comes with stage ``ended``."""
+    """One step of one video; ``status`` is the provider's word for the job, ``outcome`` comes with stage ``ended``.
+
+    ``row`` and ``row_id``: of a video of a batch, the number of its row and the row's own id.
+    """
 
     stage: Stage
     model: str
@@ -27,6 +31,21 @@ class Progress(NamedTuple):
     job_id: str | None = None
     status: str | None = None
     outcome: Outcome | None = None
+    row: int | None = None
+    row_id: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        stage: Stage,
+        claim: Claim,
+        job_id: str | None = None,
+        *,
+        status: str | None = None,
+        outcome: Outcome | None = None,
+    ) -> Self:
+        """Return a step of the video of a claim."""
+        return cls(stage, claim.model, claim.take, claim.key, job_id, status, outcome, claim.row, claim.row_id)
 
 
 _watcher: ContextVar[Callable[[Progress], None] | None] = ContextVar("openrouter_video_watcher", default=None)

@@ -34,7 +34,7 @@ async def submit(
         KeyConflict: if the key belongs to a different request.
         LedgerError: if the claim could not be written; nothing was sent.
     """
-    tell(Progress("submitting", claim.model, claim.take, claim.key))
+    tell(Progress.of("submitting", claim))
 
     def told(words: str) -> None:
         log.warning("%s: %s", claim.title, words)
@@ -64,7 +64,7 @@ async def poll(
             told = (answer.reason, elapsed)
             log.info("%s: %s after %.0f s", claim.title, answer.reason, elapsed)
             status = answer.job.status if answer.job else None
-            tell(Progress("waiting", claim.model, claim.take, claim.key, job_id, status))
+            tell(Progress.of("waiting", claim, job_id, status=status))
         await resources.submitter.record_again(claim.key)
         if step.action != "wait":
             return step
@@ -78,7 +78,7 @@ async def download(facts: Facts, resources: Resources, log: Log) -> Facts:
         ContentUnavailable, StorageError: if no further attempt can help; the job stays open and can be collected.
     """
     claim, job = facts.ended_job()
-    tell(Progress("downloading", claim.model, claim.take, claim.key, job.id, job.status))
+    tell(Progress.of("downloading", claim, job.id, status=job.status))
     facts = await resources.downloader.keep(facts)
     log.info("%s: %s", claim.title, facts.video)
     return facts

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from openrouter_video.videos.paths import (
     kept_names,
+    model_slug,
     numbered_path,
     output_count,
     possible_names,
     sidecar_path,
+    slug,
+    take_suffix,
     video_path,
     written_path,
 )
@@ -24,6 +27,7 @@ __all__ = [
     "Stopped",
     "find_saved",
     "kept_names",
+    "model_slug",
     "numbered_path",
     "output_count",
     "possible_names",
@@ -31,6 +35,8 @@ __all__ = [
     "save_damaged",
     "save_video",
     "sidecar_path",
+    "slug",
+    "take_suffix",
     "video_path",
     "write_sidecar",
     "written_path",

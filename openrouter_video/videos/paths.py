@@ -13,10 +13,13 @@ __all__ = [
     "FILE_SUFFIXES",
     "kept_names",
     "kept_path",
+    "model_slug",
     "numbered_path",
     "output_count",
     "possible_names",
     "sidecar_path",
+    "slug",
+    "take_suffix",
     "video_path",
     "with_suffix",
     "written_path",
@@ -47,8 +50,12 @@ def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1) -> st
         raise ValueError(f"An identity has eight hexadecimal digits in lower case, unlike {identity_hex8!r}.")
     if take < 1:
         raise ValueError(f"Takes count from 1, unlike take {take}.")
-    which = f".take-{take}" if take > 1 else ""
-    return f"{_prompt_slug(prompt)}-{identity_hex8}/{_model_slug(model)}{which}.mp4"
+    return f"{slug(prompt) or 'video'}-{identity_hex8}/{model_slug(model)}{take_suffix(take)}.mp4"
+
+
+def take_suffix(take: int) -> str:
+    """Return what tells a take from the first in a file's name."""
+    return f".take-{take}" if take > 1 else ""
 
 
 def numbered_path(path: str, take: int, index: int) -> str:
@@ -104,19 +111,21 @@ def output_count(urls: Sequence[str | None]) -> int:
     return max([len(urls), *numbers])
 
 
-def _prompt_slug(prompt: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", prompt)
+def slug(text: str) -> str:
+    """Return a text as a short part of a path, of letters, digits and hyphens; nothing if it has none of these."""
+    decomposed = unicodedata.normalize("NFKD", text)
     if any(map(_of_another_script, decomposed)):
-        return slugify(prompt, entities=False, decimal=False, hexadecimal=False, max_length=_LONGEST_SLUG) or "video"
+        return slugify(text, entities=False, decimal=False, hexadecimal=False, max_length=_LONGEST_SLUG)
     plain = decomposed.encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "video"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-")
 
 
 def _of_another_script(character: str) -> bool:
     return not character.isascii() and character.isalpha() and "LATIN" not in unicodedata.name(character, "LATIN")
 
 
-def _model_slug(model: str) -> str:
+def model_slug(model: str) -> str:
+    """Return a model's id as a part of a path, different for different models."""
     if _PLAIN_MODEL.fullmatch(model) and not _LOOKS_LIKE_OURS.search(model) and len(model) < _LONGEST_MODEL:
         return model.replace("/", "--")
     digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -20,6 +17,7 @@ from prefect.settings import PREFECT_API_URL
 
 from openrouter_video.sandbox import Fault, Sandbox
 from tests.support.flow_processes import wait_until
+from tests.support.terminals import AtTerminal
 
 ROOT = Path(__file__).resolve().parents[2]
 VEO = "google/veo-3.1-lite"
@@ -29,55 +27,11 @@ COMMAND = (
 )
 ASKS = (*COMMAND, "--approve-above-usd", "0.1")
 """Twelve cents by the sandbox's list."""
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-class AtTerminal:
-    """A command whose three streams are one terminal, at which somebody reads and types."""
-
-    def __init__(self, words: tuple[str, ...], folder: Path, environment: dict[str, str]) -> None:
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            words, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
-        os.close(slave)
-        self._read = b""
-        self._reader = threading.Thread(target=self._keep_reading, daemon=True)
-        self._reader.start()
-
-    def _keep_reading(self) -> None:
-        while True:
-            try:
-                self._read += os.read(self._master, 65536)
-            except OSError:
-                return  # nobody holds the other end any more
-
-    @property
-    def shown(self) -> str:
-        """All that was shown so far, without colours and movements."""
-        return ESCAPES.sub("", self._read.decode(errors="replace"))
-
-    def asked(self, times: int = 1) -> None:
-        """Wait until it has asked so often."""
-        wait_until(lambda: self.shown.count("Spend it? [y/N]") == times, 90, what=lambda: self.shown)
-
-    def type(self, text: str) -> None:
-        """Type a text."""
-        os.write(self._master, text.encode())
-
-    def end(self) -> int:
-        """Wait for the end; the exit code."""
-        code = self.process.wait(90)
-        self._reader.join(10)
-        return code
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self._reader.join(10)
-        os.close(self._master)
+def asked(terminal: AtTerminal, times: int = 1) -> None:
+    """Wait until it has asked so often."""
+    wait_until(lambda: terminal.shown.count("Spend it? [y/N]") == times, 90, what=lambda: terminal.shown)
 
 
 @contextmanager
@@ -95,7 +49,7 @@ def at_terminal(folder: Path, *more: str) -> Iterator[AtTerminal]:
 def test_a_yes_at_the_terminal_makes_the_video(sandbox: Sandbox, tmp_path: Path) -> None:
     """The priced plan is shown before the question, and nothing is drawn over it; a price that rose is asked again."""
     with at_terminal(tmp_path) as terminal:
-        terminal.asked()
+        asked(terminal)
         question = terminal.shown
         words = "The run may cost $0.12 (a sandbox, which bills nothing), and above $0.10 (approve_above_usd) it needs"
         assert words in " ".join(question.split())
@@ -106,7 +60,7 @@ def test_a_yes_at_the_terminal_makes_the_video(sandbox: Sandbox, tmp_path: Path)
         sandbox.add_fault(Fault(on="models", status=200, body=listed, times=None))
         assert terminal.shown == question
         terminal.type("y\n")
-        terminal.asked(2)
+        asked(terminal, 2)
         assert re.search(rf"{re.escape(VEO)} +1 +\$0\.24 +\$0\.24", terminal.shown)
         assert not sandbox.charges
         terminal.type("yes\n")
@@ -120,7 +74,7 @@ def test_a_yes_at_the_terminal_makes_the_video(sandbox: Sandbox, tmp_path: Path)
 def test_whatever_is_no_yes_at_the_terminal_is_a_no(sandbox: Sandbox, tmp_path: Path, typed: str) -> None:
     """The exit code is that of a refusal."""
     with at_terminal(tmp_path) as terminal:
-        terminal.asked()
+        asked(terminal)
         terminal.type(typed)
         assert terminal.end() == 2, terminal.shown
         assert "Refused; nothing was sent and nothing was spent:" in terminal.shown
@@ -132,7 +86,7 @@ def test_whatever_is_no_yes_at_the_terminal_is_a_no(sandbox: Sandbox, tmp_path: 
 def test_ctrl_c_at_the_question_spends_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     """The question does not keep the process alive."""
     with at_terminal(tmp_path) as terminal:
-        terminal.asked()
+        asked(terminal)
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.end() == 130, terminal.shown
         assert "nothing was sent and nothing was spent" in terminal.shown

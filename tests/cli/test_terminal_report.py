@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from openrouter_video.cli.interruption import end_sandbox_jobs, left_behind, what_became
-from openrouter_video.cli.live_view import VideoLine
 from openrouter_video.cli.report import (
     asked_line,
     details,
@@ -20,6 +19,7 @@ from openrouter_video.cli.report import (
     shown_path,
 )
 from openrouter_video.cli.terminal import Terminal
+from openrouter_video.cli.video_lines import VideoLine
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.money import Estimate

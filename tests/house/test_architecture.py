@@ -34,7 +34,7 @@ GROUND = (
     "errors",
 )
 WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run")
-ORDER = (*GROUND, *WINGS, "report", "blocks", "tasks", "flows", "cli")
+ORDER = (*GROUND, *WINGS, "batch", "report", "blocks", "tasks", "flows", "cli")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself.
 LATE = {("outcome", "rows")}
@@ -45,10 +45,12 @@ PURE = (
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.portions", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),
+    *("batch.batch_request", "batch.cells", "batch.columns", "batch.paths", "batch.plan", "batch.rows"),
+    *("batch.table", "batch.template", "batch.text_tables"),
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
-    "cli.export_rows",
+    *("cli.export_rows", "cli.video_lines"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.
 IMPURE_MODULES = {
@@ -233,7 +235,7 @@ def test_no_flow_file_hides_another_module() -> None:
 
 
 def test_pure_modules_know_values_only() -> None:
-    """Pydantic, the standard library's calculating part and other pure modules: no clock, environment, log or disk."""
+    """Pydantic, slugify, the calculating part of the standard library: no clock, environment, log or disk."""
     wrong, waiting, seen = [], [f"{CORE}.{name}" for name in PURE], set[str]()
     while waiting:
         seen.add(waiting[-1])
@@ -242,7 +244,7 @@ def test_pure_modules_know_values_only() -> None:
             top = module.split(".")[0]
             if top == CORE:
                 waiting += [home for name in names if (home := home_of(module, name)) not in {*seen, *waiting}]
-            elif top != "pydantic" and (top not in sys.stdlib_module_names or top in IMPURE_MODULES):
+            elif top not in {"pydantic", "slugify"} and (top not in sys.stdlib_module_names or top in IMPURE_MODULES):
                 wrong.append(f"{file}:{line}: import {module}")
         for node in ast.walk(tree(file)):
             name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""

@@ -21,7 +21,7 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from prefect.types import SecretDict
 from pydantic import SecretStr, ValidationError
 
-from flows.production import collect_command_of
+from flows.opened_run import collect_command_of
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore, load_credentials, load_store
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.planning.dry_run import read_images
@@ -449,7 +449,7 @@ async def test_one_key_is_paid_once_in_a_block_whatever_the_output(runs: FaultyR
     assert runs.jobs == 1
 
 
-async def test_thecollect_command_of_of_a_block_finds_its_ledger(runs: FaultyRuns, tmp_path: Path) -> None:
+async def test_the_collect_command_of_a_block_finds_its_ledger(runs: FaultyRuns, tmp_path: Path) -> None:
     """What a run prints when it is interrupted is true, with an output and a ledger of its own as well."""
     await VideoStore(base_url=str(tmp_path / "block")).save("commanded", overwrite=True)
     runs.sandbox.add_fault(Fault(on="content", status=404, times=None))

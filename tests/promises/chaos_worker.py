@@ -24,7 +24,9 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows import collect_videos, fan_out_video, video_chain
+from flows.approval import Approval
 from flows.gates import pass_gates
+from flows.opened_run import OpenedRun
 from flows.run_identity import RunIdentity
 from flows.video_steps import AsCalls
 from openrouter_video.api.catalog import Catalog
@@ -37,7 +39,7 @@ from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run import open_resources, settle_left, settle_money, videos_of_request
+from openrouter_video.run import Concurrency, open_resources, settle_left, settle_money, videos_of_request
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
@@ -220,12 +222,14 @@ class _Chain:
             keys = {(video.plan.model, video.take): video.key for video in videos}
             run_id = f"chain-{secrets.token_hex(8)}"
             identity = RunIdentity(run_id, run_id, "", deployed=False)
+            unasked = Approval(None, resources.client.base_url)
+            opened = OpenedRun(asked, identity, self._credentials, self._destination, resources, unasked)
             run = video_chain.VideoRun(
                 resources=resources,
                 steps=AsCalls(resources, logging.getLogger("chaos")),
-                limit=asyncio.Semaphore(8),
+                concurrency=Concurrency(8),
                 run_id=run_id,
-                reserved=await pass_gates(plan, keys, asked, identity, self._credentials, resources),
+                reserved=await pass_gates(plan, keys, opened),
                 collect="",
                 sandbox=plan.sandbox,
             )

@@ -31,9 +31,9 @@ from openrouter_video.api.answers import read_content, read_poll, read_submit
 from openrouter_video.api.catalog import Catalog, parse_catalog
 from openrouter_video.api.client import VideoClient
 from openrouter_video.cli import main
-from openrouter_video.cli.live_view import VideoLine, plain_line
 from openrouter_video.cli.report import print_report
 from openrouter_video.cli.terminal import Terminal, print_json
+from openrouter_video.cli.video_lines import VideoLine, plain_line
 from openrouter_video.errors import (
     ConfigurationError,
     KeyConflict,

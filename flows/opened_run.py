@@ -1,0 +1,104 @@
+"""What a run holds open: who it is, with which key, where its videos go, and the yes that its plan may need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Protocol, TypeVar
+
+from openrouter_video.blocks import OpenRouterCredentials, load_credentials, load_store
+from openrouter_video.planning import GatedPlan
+from openrouter_video.report import collect_command
+from openrouter_video.request import RunRequest
+from openrouter_video.run import (
+    Concurrency,
+    Destination,
+    Resources,
+    RunReservation,
+    current_limits,
+    folder_of,
+    open_resources,
+)
+
+from .approval import Approval, open_approval
+from .named_limits import find_named_limits
+from .run_identity import RunIdentity
+from .video_chain import VideoRun
+from .video_steps import AsTasks
+
+__all__ = ["OpenedRun", "collect_command_of", "open_run"]
+
+P_co = TypeVar("P_co", bound=GatedPlan, covariant=True)
+P = TypeVar("P", bound=GatedPlan)
+
+
+class Prepare(Protocol[P_co]):
+    """Plans a run, ``afresh`` by the prices of this moment."""
+
+    async def __call__(self, *, afresh: bool) -> P_co:
+        """Plan it."""
+
+
+class OpenedRun(NamedTuple):
+    """A run that is open, and has sent nothing yet."""
+
+    asked: RunRequest
+    identity: RunIdentity
+    credentials: OpenRouterCredentials
+    destination: Destination
+    resources: Resources
+    approval: Approval
+
+    async def approved(self, prepare: Prepare[P]) -> P:
+        """Plan the run until a plan may be carried out; after somebody's yes prices are looked up again.
+
+        Raises:
+            RequestRefused: if the plan is refused, or the answer was no.
+        """
+        plan = await prepare(afresh=self.approval.answered)
+        while not await self.approval.covers(plan):
+            plan = await prepare(afresh=True)
+        return plan
+
+    async def begin(self, reserved: RunReservation, *, sandbox: bool) -> VideoRun:
+        """Return what all videos of the run share."""
+        asked, identity, resources = self.asked, self.identity, self.resources
+        return VideoRun(
+            resources=resources,
+            steps=AsTasks(resources),
+            concurrency=Concurrency(asked.concurrency),
+            run_id=identity.run_id,
+            reserved=reserved,
+            collect=collect_command_of(asked, resources),
+            deployment=identity.deployment,
+            folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
+            sandbox=sandbox,
+            limits=await find_named_limits(),
+        )
+
+
+@asynccontextmanager
+async def open_run(asked: RunRequest, identity: RunIdentity) -> AsyncIterator[OpenedRun]:
+    """Open and check what a run needs.
+
+    Raises:
+        ConfigurationError: if a key, block, store or ledger cannot be used.
+        RequestRefused: if somebody has said no to what the run may spend.
+    """
+    credentials = await load_credentials(asked.credentials)
+    destination = await load_store(asked.store, asked.output, asked.ledger, deployed=identity.deployed)
+    async with open_resources(destination, credentials.get_client(), current_limits()) as resources:
+        above, base_url = asked.approve_above_usd, resources.client.base_url
+        approval = await open_approval(above, credentials.approve_above_usd, base_url)
+        yield OpenedRun(asked, identity, credentials, destination, resources, approval)
+
+
+def collect_command_of(asked: RunRequest, resources: Resources) -> str:
+    """Return the command by which anybody, anywhere, finishes what this run leaves open."""
+    # A block says where its ledger is, and each claim where its video goes.
+    return collect_command(
+        output=None if asked.store else resources.store.url,
+        ledger=resources.ledger.url if asked.ledger or not asked.store else None,
+        store=asked.store,
+        credentials=asked.credentials,
+    )

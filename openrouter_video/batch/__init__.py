@@ -1,0 +1,24 @@
+"""A table of prompts becomes the videos of a batch: read, checked row by row, planned and priced; nothing is sent."""
+
+from __future__ import annotations
+
+from openrouter_video.batch.batch_request import BatchRequest, parse_batch_request
+from openrouter_video.batch.dry_run import dry_batch
+from openrouter_video.batch.paths import folder_of_batch, overwritten
+from openrouter_video.batch.plan import BatchPlan
+from openrouter_video.batch.source import name_of_source, read_table
+from openrouter_video.batch.table import RowProblem, Table, table_of_rows
+
+__all__ = [
+    "BatchPlan",
+    "BatchRequest",
+    "RowProblem",
+    "Table",
+    "dry_batch",
+    "folder_of_batch",
+    "name_of_source",
+    "overwritten",
+    "parse_batch_request",
+    "read_table",
+    "table_of_rows",
+]

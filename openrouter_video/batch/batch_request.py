@@ -1,0 +1,91 @@
+"""One batch as it was asked for: its name, what its rows leave out, and its templates. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from openrouter_video.elision import redact
+from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.request import RunRequest, parse_run_request
+from openrouter_video.text import shown
+
+__all__ = ["DEFAULT_PATH", "STAND_IN", "BatchRequest", "OnInvalidRow", "name_problem", "parse_batch_request"]
+
+DEFAULT_PATH = "{batch}/{row}-{slug}-{hash}/{model}"
+LONGEST_NAME = 128
+STAND_IN = "the prompt of a row"
+
+OnInvalidRow = Literal["refuse", "skip"]
+
+
+class BatchRequest(NamedTuple):
+    """One batch as it was asked for.
+
+    ``run`` is what all rows share, and what they leave out; its prompt is a stand-in, and it may have no models.
+    ``form`` is the same as it was written, for a row to change. ``min_success``: how many videos of the whole batch are
+    wanted, None for all.
+    """
+
+    name: str
+    run: RunRequest
+    form: Mapping[str, Any]
+    prompt_template: str | None = None
+    path_template: str = DEFAULT_PATH
+    on_invalid_row: OnInvalidRow = "refuse"
+    min_success: int | None = None
+
+
+def parse_batch_request(
+    *,
+    batch: str,
+    prompt_template: str | None = None,
+    path_template: str | None = None,
+    on_invalid_row: str = "refuse",
+    min_success: int | None = None,
+    **form: Any,
+) -> BatchRequest:
+    """Turn the parameters of ``batch_videos`` into a batch; ``form`` are those that ``parse_run_request`` takes.
+
+    ``batch`` is its name, with the day filled in.
+
+    Raises:
+        RequestRefused: with all that is wrong, whatever the rows say.
+    """
+    problems = []
+    if why := name_problem(batch):
+        problems.append(Problem("batch", f"the name of a batch cannot be {shown(batch)}: {why}"))
+    if on_invalid_row not in {"refuse", "skip"}:
+        message = f"on_invalid_row cannot be {shown(on_invalid_row)}; it is refuse or skip"
+        problems.append(Problem("on_invalid_row", message))
+    if min_success is not None and min_success < 0:
+        problems.append(Problem("min_success", f"min_success must be 0 or more, not {min_success}"))
+    run, form = None, {**form, "models": form.get("models") or ()}
+    try:
+        # Of a row alone any number of videos will do: how many are wanted is asked of the whole batch.
+        run = parse_run_request(prompt=STAND_IN, **form, min_success=0, checked=False)
+        problems += [one for one in run.problems() if run.models or one.field not in {"models", "min_success"}]
+    except RequestRefused as refused:
+        problems += refused.problems
+    if problems or run is None:
+        raise RequestRefused(problems)
+    return BatchRequest(
+        name=batch.strip(),
+        run=run,
+        form=form,
+        prompt_template=prompt_template or None,
+        path_template=path_template or DEFAULT_PATH,
+        on_invalid_row="skip" if on_invalid_row == "skip" else "refuse",
+        min_success=min_success,
+    )
+
+
+def name_problem(name: str) -> str | None:
+    """Say why a text cannot be the name of a batch, or the id of a row; None if it can."""
+    if not name.strip():
+        return "it is empty"
+    if len(name) > LONGEST_NAME:
+        return f"it has {len(name):,} characters, and at most {LONGEST_NAME} are allowed"
+    if not name.strip().isprintable():
+        return "it must be one line without control characters"
+    return "it is a URL with a secret in it" if redact(name) != name else None

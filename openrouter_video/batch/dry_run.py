@@ -1,0 +1,67 @@
+"""The dry run of a batch: its rows become requests, their images are read once each, then all is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from openrouter_video.api import Catalog
+from openrouter_video.batch.batch_request import BatchRequest
+from openrouter_video.batch.plan import BatchPlan, plan_batch
+from openrouter_video.batch.rows import BatchRow, parse_rows
+from openrouter_video.batch.table import RowProblem, Table
+from openrouter_video.errors import RequestRefused
+from openrouter_video.money import Bills
+from openrouter_video.request import load_image
+
+__all__ = ["dry_batch"]
+
+MOST_BYTES = 512 * 2**20
+"""What the images of one batch may have together as they are sent: they are all held in memory."""
+
+TOO_MUCH = (
+    f"the images of the batch have more than {MOST_BYTES // 2**20} MiB together; put them on https URLs and "
+    "give these, or divide the batch"
+)
+
+OptionsFor = Callable[[str], Mapping[str, Any] | None]
+"""Tells the storage options that an image's URL may be opened with."""
+
+
+def dry_batch(
+    table: Table,
+    batch: BatchRequest,
+    catalog: Catalog,
+    options_for: OptionsFor = lambda _url: None,
+    bills: Mapping[str, Bills] | None = None,
+    *,
+    realm: str = "",
+) -> BatchPlan:
+    """Plan a batch; what is wrong with a row, with its images too, is a problem of the plan, beside all others.
+
+    ``bills`` and ``realm`` as for ``plan_batch``.
+    """
+    parsed = parse_rows(table, batch)
+    images, problems = read_images(parsed.rows, options_for)
+    return plan_batch(parsed, batch, table, catalog, images=images, problems=problems, bills=bills, realm=realm)
+
+
+def read_images(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[dict[str, str], list[RowProblem]]:
+    """Return the URL to send for each image of the rows, and what is wrong with those that cannot be sent."""
+    images: dict[str, str] = {}
+    bad: dict[str, str] = {}
+    problems: list[RowProblem] = []
+    held = 0
+    for row in rows:
+        for field, source in row.run.request.settings.image_sources().items():
+            if source not in images and source not in bad:
+                try:
+                    url = load_image(source, field="the image", storage_options=options_for(source))
+                except RequestRefused as refused:
+                    bad[source] = refused.problems[0].message
+                else:
+                    held += len(url)
+                    (images if held <= MOST_BYTES else bad)[source] = url if held <= MOST_BYTES else TOO_MUCH
+            if source in bad:
+                problems.append(row.problem(field, bad[source]))
+    return images, problems

@@ -1,0 +1,284 @@
+"""A whole batch as it is planned: every row for each of its models, what it may cost, and why it may not begin.
+
+Pure. A row is planned as a run of its own is; how many videos are wanted, what may be spent and where each video goes
+is decided for the batch as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple, Self
+
+from openrouter_video.api import Catalog
+from openrouter_video.batch.batch_request import BatchRequest
+from openrouter_video.batch.paths import (
+    PathTemplate,
+    field_problems,
+    parse_path_template,
+    row_fields,
+    same_paths,
+    video_path,
+)
+from openrouter_video.batch.rows import BatchRow, ParsedRows
+from openrouter_video.batch.table import RowProblem, Table
+from openrouter_video.errors import Problem
+from openrouter_video.ledger import Scope, scope_of_row
+from openrouter_video.money import Bills, Estimate, total_estimate
+from openrouter_video.planning import ModelShare, Plan, PriceKey, plan_run
+from openrouter_video.run import PlannedVideo
+
+__all__ = ["BatchPlan", "PlannedRow", "plan_batch"]
+
+MOST_VIDEOS = 30_000
+MOST_TOLD = 20
+"""So many problems are told one by one; the plan holds all of them."""
+
+
+class PlannedRow(NamedTuple):
+    """A row as it is planned: what each of its models gets, and its videos, sent or not."""
+
+    row: BatchRow
+    plan: Plan
+    videos: tuple[PlannedVideo, ...]
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The dry run of a whole batch. With ``problems`` nothing is sent for any row.
+
+    ``rows``: those that can be made, in the order of the table. ``row_problems`` holds everything that is wrong with
+    the others, which refuse the batch, or are left out of it if ``skips``. ``more``: what is wrong with the batch as a
+    whole, and the gates that are closed. ``known``: the keys of videos of which the ledger knows the job, so that this
+    run does not pay for them.
+    """
+
+    batch: str
+    source: str
+    counted: str
+    total_rows: int
+    rows: tuple[PlannedRow, ...] = ()
+    row_problems: tuple[RowProblem, ...] = ()
+    more: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skips: bool = False
+    min_success: int | None = None
+    known: frozenset[str] = frozenset()
+    sandbox: bool = False
+
+    @cached_property
+    def videos(self) -> tuple[PlannedVideo, ...]:
+        """Every video of the batch in the order of its rows, sent or not."""
+        return tuple(video for row in self.rows for video in row.videos)
+
+    @property
+    def wanted(self) -> int:
+        """How many videos make the batch a success."""
+        return len(self.videos) if self.min_success is None else self.min_success
+
+    @cached_property
+    def new_videos(self) -> tuple[PlannedVideo, ...]:
+        """The videos that this run pays for."""
+        return tuple(one for one in self.videos if one.plan.decision == "send" and one.key not in self.known)
+
+    @property
+    def left_out(self) -> int:
+        """How many rows are left out, since they cannot be made."""
+        return self.total_rows - len(self.rows)
+
+    # ---- What the gates of money ask ---------------------------------------------------------------------------------
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """Why nothing may be sent: all of it."""
+        return (*self.more, *(() if self.skips else (one.problem for one in self.row_problems)))
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be sent at all."""
+        return bool(self.problems)
+
+    @property
+    def refusal(self) -> tuple[Problem, ...]:
+        """Why nothing is sent, as it is told: the first of many problems, and how many more there are."""
+        told, rest = self.problems[:MOST_TOLD], len(self.problems) - MOST_TOLD
+        return (*told, Problem("rows", f"and {rest:,} more problems")) if rest > 0 else told
+
+    @cached_property
+    def shares(self) -> tuple[ModelShare, ...]:
+        """What this run pays for, by model."""
+        by_model: dict[str, list[Estimate]] = {}
+        for video in self.new_videos:
+            by_model.setdefault(video.plan.model, []).append(video.plan.estimate or Estimate())
+        return tuple(ModelShare.of(model, videos) for model, videos in by_model.items())
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """What the batch may cost: the videos that this run pays for."""
+        return total_estimate(share.together for share in self.shares)
+
+    @property
+    def subject(self) -> str:
+        """What it is of: its name, and how many rows it has."""
+        return f"Batch {self.batch}: {len(self.rows):,} rows of {self.source}"
+
+    def content(self) -> list[object]:
+        """Return what would be sent; what the ledger knows already counts as sent."""
+        return ["batch", [[video.key, video.plan.sent] for video in self.videos if video.plan.sent is not None]]
+
+    def fewer(self, left: int) -> list[str]:
+        """Say how many rows, from the first on, would fit into so many micro-dollars."""
+        costs = [sum(_high(video) for video in row.videos if self._is_new(video)) for row in self.rows]
+        fit = sum(total <= left for total in accumulate(costs))
+        return [f"the first {fit:,} of {len(self.rows):,} rows"] if 0 < fit < len(self.rows) else []
+
+    def with_problems(self, problems: Iterable[Problem]) -> Self:
+        """Return the plan with more problems."""
+        return replace(self, more=(*self.more, *problems))
+
+    def with_row_problems(self, problems: Iterable[RowProblem]) -> Self:
+        """Return the plan with more problems of its rows, which refuse it or leave these rows out."""
+        found = tuple(problems)
+        wrong = {one.row for one in found}
+        rows = tuple(row for row in self.rows if row.row.number not in wrong)
+        return replace(self, rows=rows, row_problems=_in_order((*self.row_problems, *found)))
+
+    def with_notes(self, warnings: Iterable[str], *, sandbox: bool) -> Self:
+        """Return the plan with more warnings, and with a newer word on whether anything is billed."""
+        return replace(self, warnings=(*self.warnings, *warnings), sandbox=sandbox)
+
+    def with_known(self, keys: Iterable[str]) -> Self:
+        """Return the plan with the keys of which the ledger knows the job."""
+        return replace(self, known=self.known | frozenset(keys))
+
+    def _is_new(self, video: PlannedVideo) -> bool:
+        return video.plan.decision == "send" and video.key not in self.known
+
+
+def _high(video: PlannedVideo) -> int:
+    return (video.plan.estimate.high if video.plan.estimate else None) or 0
+
+
+def _in_order(problems: Iterable[RowProblem]) -> tuple[RowProblem, ...]:
+    return tuple(sorted(dict.fromkeys(problems), key=lambda one: one.row or 0))
+
+
+def plan_batch(
+    parsed: ParsedRows,
+    batch: BatchRequest,
+    table: Table,
+    catalog: Catalog,
+    *,
+    images: Mapping[str, str] | None = None,
+    problems: Sequence[RowProblem] = (),
+    bills: Mapping[str, Bills] | None = None,
+    realm: str = "",
+) -> BatchPlan:
+    """Plan all rows of a batch, each for its models.
+
+    ``images`` and ``problems`` as for ``plan_run``, of all rows together. ``realm`` keeps a sandbox's videos apart from
+    paid ones.
+    """
+    of_batch = list(parsed.of_batch)
+    template, found = parse_path_template(batch.path_template, table.columns)
+    of_batch += found
+    prices: dict[PriceKey, Estimate] = {}
+    planned = []
+    for row in parsed.rows:
+        plan = plan_run(row.run, catalog, images=images, bills=bills, found_before=prices)
+        scope = scope_of_row(batch.name, row.id, row.run.request.asked(), realm)
+        planned.append(PlannedRow(row, plan, _videos(row, plan, scope, template, batch.name)))
+    whole = BatchPlan(
+        batch=batch.name,
+        source=table.source,
+        counted=table.counted,
+        total_rows=parsed.total,
+        rows=tuple(planned),
+        more=tuple(of_batch),
+        warnings=tuple(_warnings(planned)),
+        skips=batch.on_invalid_row == "skip",
+        min_success=batch.min_success,
+        sandbox=catalog.sandbox,
+    )
+    whole = whole.with_row_problems([*parsed.problems, *problems, *_row_problems(planned, template, batch)])
+    whole = whole.with_row_problems(_same_content(whole.rows))
+    whole = whole.with_row_problems(same_paths(whole.videos) if template else [])
+    return whole.with_problems(_count_problems(whole))
+
+
+def _videos(
+    row: BatchRow, plan: Plan, scope: Scope, template: PathTemplate | None, batch: str
+) -> tuple[PlannedVideo, ...]:
+    """Return every video of a row; without a template that can be filled they have no path, and are never made."""
+    fields = row_fields(template, batch, row, scope) if template else {}
+    return tuple(
+        PlannedVideo(
+            model,
+            take,
+            row.run,
+            scope,
+            video_path(template, fields, model.model, take) if template else "",
+            batch=batch,
+            row=row.number,
+            row_id=row.id,
+        )
+        for model, take in plan.videos
+    )
+
+
+def _row_problems(
+    planned: Iterable[PlannedRow], template: PathTemplate | None, batch: BatchRequest
+) -> Iterator[RowProblem]:
+    """Find what keeps planned rows from being made."""
+    for row, plan, videos in planned:
+        column = "model" if "model" in row.cells else "models"
+        for problem in plan.problems:
+            yield row.problem(column if problem.field == "model" else problem.field, problem.message, problem.model)
+        if batch.min_success is None:
+            yield from _unmakeable(row, plan)
+        if template and videos:
+            yield from field_problems(template, row_fields(template, batch.name, row, videos[0].scope), row)
+
+
+def _same_content(rows: Iterable[PlannedRow]) -> Iterator[RowProblem]:
+    """Find rows that ask for a video that an earlier row asks for too: it would be made once."""
+    first: dict[str, BatchRow] = {}
+    for row, _, videos in rows:
+        twice = [other for video in videos if (other := first.setdefault(video.key, row)) is not row]
+        if twice:
+            message = f"it asks for the same as row {twice[0].number:,}; give each an id, use takes, or remove one"
+            yield row.problem("", message)
+
+
+def _unmakeable(row: BatchRow, plan: Plan) -> Iterator[RowProblem]:
+    """Find the models of a row that nothing is sent to, where every video of the batch is wanted."""
+    for model in plan.models:
+        for problem in model.problems:
+            yield row.problem(problem.field, problem.message, model.model)
+        if model.decision == "skip":
+            yield row.problem("provider_options", f"it is skipped ({'; '.join(model.notes[-1:])})", model.model)
+
+
+def _warnings(planned: Sequence[PlannedRow]) -> Iterator[str]:
+    """Return one line for all rows that the same is to be said of."""
+    counts = Counter(warning for row in planned for warning in row.plan.warnings)
+    for warning, count in counts.items():
+        where = "" if count == len(planned) else f" (in {count:,} of {len(planned):,} rows)"
+        yield f"{warning}{where}"
+
+
+def _count_problems(plan: BatchPlan) -> list[Problem]:
+    """Find that no row is left, that there are too many videos, or fewer than are wanted."""
+    videos, possible = len(plan.videos), sum(video.plan.decision == "send" for video in plan.videos)
+    if videos > MOST_VIDEOS:
+        message = f"{videos:,} videos are more than the {MOST_VIDEOS:,} that one batch makes; divide it into several"
+        return [Problem("rows", message)]
+    if not plan.rows and not plan.refused:
+        return [Problem("rows", f"none of the {plan.total_rows:,} rows can be made")]
+    if possible < plan.wanted and not plan.refused:
+        message = f"{possible:,} of {videos:,} videos can be made, and min_success is {plan.wanted:,}"
+        return [Problem("min_success", f"{message}; set it to {possible:,} at most, or mend what is refused")]
+    return []
