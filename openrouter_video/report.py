@@ -18,6 +18,7 @@ from openrouter_video.text import clip, printable, printable_json
 __all__ = [
     "FOR_OTHERS",
     "VERDICTS",
+    "LineKind",
     "PlanLine",
     "collect_command",
     "cost_words",
@@ -37,11 +38,14 @@ GO_ON_UNBILLED = "These jobs go on in the sandbox, and nothing is billed:"
 FOR_OTHERS = "meant for another provider"
 
 
+LineKind = Literal["refused", "warning", "model", "problem", "body", "price", "note", "left out"]
+
+
 class PlanLine(NamedTuple):
     """One line of a plan, and what it is, by which a terminal chooses its colour."""
 
     text: str
-    kind: Literal["refused", "warning", "model", "problem", "body", "price", "note", "left out"]
+    kind: LineKind
 
 
 def plan_lines(plan: Plan) -> list[PlanLine]:

@@ -6,6 +6,7 @@ from openrouter_video.batch.batch_request import BatchRequest, parse_batch_reque
 from openrouter_video.batch.dry_run import dry_batch
 from openrouter_video.batch.paths import folder_of_batch, overwritten
 from openrouter_video.batch.plan import BatchPlan
+from openrouter_video.batch.plan_lines import batch_plan_lines, batch_plan_text
 from openrouter_video.batch.source import name_of_source, read_table
 from openrouter_video.batch.table import RowProblem, Table, table_of_rows
 
@@ -14,6 +15,8 @@ __all__ = [
     "BatchRequest",
     "RowProblem",
     "Table",
+    "batch_plan_lines",
+    "batch_plan_text",
     "dry_batch",
     "folder_of_batch",
     "name_of_source",

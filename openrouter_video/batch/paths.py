@@ -7,7 +7,7 @@ HTML and no control character gets there. A path without the ``{hash}`` of what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from openrouter_video.batch.cells import as_text
@@ -26,6 +26,7 @@ __all__ = [
     "PathTemplate",
     "field_problems",
     "folder_of_batch",
+    "length_problems",
     "overwritten",
     "parse_path_template",
     "row_fields",
@@ -102,14 +103,15 @@ def folder_of_batch(batch: str) -> str:
 
 def row_fields(template: PathTemplate, batch: str, row: BatchRow, scope: Scope) -> dict[str, str]:
     """Return what fills a template for each video of a row; an empty text where the row has nothing for a field."""
-    return {
-        "batch": folder_of_batch(batch),
-        "row": f"{row.number:04}",
-        "id": slug(row.id or ""),
-        "slug": slug(redact(row.run.request.prompt)) or "video",
-        "hash": scope.short,
-        **{name: slug(redact(_text(row.cells.get(name)))) for name in template.columns},
+    told: Mapping[str, Callable[[], str]] = {
+        "batch": lambda: folder_of_batch(batch),
+        "row": lambda: f"{row.number:04}",
+        "id": lambda: slug(row.id or ""),
+        "slug": lambda: slug(redact(row.run.request.prompt)) or "video",
+        "hash": lambda: scope.short,
     }
+    fields = {name: told[name]() for name in template.template.fields if name in told}
+    return fields | {name: slug(redact(_text(row.cells.get(name)))) for name in template.columns}
 
 
 def video_path(template: PathTemplate, fields: Mapping[str, str], model: str, take: int) -> str:
@@ -118,13 +120,14 @@ def video_path(template: PathTemplate, fields: Mapping[str, str], model: str, ta
     return f"{template.template.fill(values.__getitem__)}{take_suffix(take)}.mp4"
 
 
-def field_problems(template: PathTemplate, fields: Mapping[str, str], row: BatchRow) -> list[RowProblem]:
-    """Find fields of a template that a row has nothing for, and names that are longer than those of files may be."""
-    empty = [name for name in template.template.fields if not fields.get(name, "x")]
-    if empty:
-        message = "the path of its videos is made with {}, and there are no letters or digits in it"
-        return [row.problem(name, message.format(f"{{{name}}}")) for name in empty]
-    path = video_path(template, fields, max(row.run.models, key=lambda one: len(model_slug(one))), row.run.takes)
+def field_problems(fields: Mapping[str, str], row: BatchRow) -> list[RowProblem]:
+    """Find fields of a template that a row has nothing for."""
+    message = "the path of its videos is made with {{{}}}, and there are no letters or digits in it"
+    return [row.problem(name, message.format(name)) for name, value in fields.items() if not value]
+
+
+def length_problems(path: str, row: BatchRow) -> list[RowProblem]:
+    """Find a path that is longer than a file's may be."""
     longest = max(path.split("/"), key=len)
     if len(longest) > LONGEST_PART:
         message = f"the path of its videos has a part of {len(longest)} characters, and at most {LONGEST_PART} are good"

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from openrouter_video.api import Catalog
 from openrouter_video.batch.batch_request import BatchRequest
 from openrouter_video.batch.paths import (
     PathTemplate,
     field_problems,
+    length_problems,
     parse_path_template,
     row_fields,
     same_paths,
@@ -25,13 +26,14 @@ from openrouter_video.batch.paths import (
 )
 from openrouter_video.batch.rows import BatchRow, ParsedRows
 from openrouter_video.batch.table import RowProblem, Table
+from openrouter_video.batch.versions import RowScope, Versions, compare_with_earlier
 from openrouter_video.errors import Problem
-from openrouter_video.ledger import Scope, scope_of_row
+from openrouter_video.ledger import scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
 from openrouter_video.planning import ModelShare, Plan, PriceKey, plan_run
 from openrouter_video.run import PlannedVideo
 
-__all__ = ["BatchPlan", "PlannedRow", "plan_batch"]
+__all__ = ["MOST_TOLD", "BatchPlan", "PlannedRow", "plan_batch"]
 
 MOST_VIDEOS = 30_000
 MOST_TOLD = 20
@@ -82,10 +84,10 @@ class BatchPlan:
     @cached_property
     def new_videos(self) -> tuple[PlannedVideo, ...]:
         """The videos that this run pays for."""
-        return tuple(one for one in self.videos if one.plan.decision == "send" and one.key not in self.known)
+        return tuple(filter(self._is_new, self.videos))
 
     @property
-    def left_out(self) -> int:
+    def rows_left_out(self) -> int:
         """How many rows are left out, since they cannot be made."""
         return self.total_rows - len(self.rows)
 
@@ -131,8 +133,7 @@ class BatchPlan:
 
     def fewer(self, left: int) -> list[str]:
         """Say how many rows, from the first on, would fit into so many micro-dollars."""
-        costs = [sum(_high(video) for video in row.videos if self._is_new(video)) for row in self.rows]
-        fit = sum(total <= left for total in accumulate(costs))
+        fit = sum(total <= left for total in accumulate(map(self.most_of, self.rows)))
         return [f"the first {fit:,} of {len(self.rows):,} rows"] if 0 < fit < len(self.rows) else []
 
     def with_problems(self, problems: Iterable[Problem]) -> Self:
@@ -150,16 +151,25 @@ class BatchPlan:
         """Return the plan with more warnings, and with a newer word on whether anything is billed."""
         return replace(self, warnings=(*self.warnings, *warnings), sandbox=sandbox)
 
+    def compared_with(self, earlier: Iterable[Mapping[str, Any]]) -> Versions:
+        """Return what has become of its rows since the batch was made before, by the rows of its manifest."""
+        rows = [
+            RowScope(row.title, row.id, videos[0].scope, tuple(video.key for video in videos))
+            for row, _, videos in self.rows
+        ]
+        return compare_with_earlier(self.batch, rows, earlier, sandbox=self.sandbox)
+
     def with_known(self, keys: Iterable[str]) -> Self:
         """Return the plan with the keys of which the ledger knows the job."""
         return replace(self, known=self.known | frozenset(keys))
 
+    def most_of(self, row: PlannedRow) -> int:
+        """Return what the videos of a row that this run pays for may cost at most, as far as they have a price."""
+        new = (video.plan.estimate for video in row.videos if self._is_new(video))
+        return sum(estimate.high or 0 for estimate in new if estimate)
+
     def _is_new(self, video: PlannedVideo) -> bool:
         return video.plan.decision == "send" and video.key not in self.known
-
-
-def _high(video: PlannedVideo) -> int:
-    return (video.plan.estimate.high if video.plan.estimate else None) or 0
 
 
 def _in_order(problems: Iterable[RowProblem]) -> tuple[RowProblem, ...]:
@@ -182,65 +192,55 @@ def plan_batch(
     ``images`` and ``problems`` as for ``plan_run``, of all rows together. ``realm`` keeps a sandbox's videos apart from
     paid ones.
     """
-    of_batch = list(parsed.of_batch)
-    template, found = parse_path_template(batch.path_template, table.columns)
-    of_batch += found
+    template, of_template = parse_path_template(batch.path_template, table.columns)
     prices: dict[PriceKey, Estimate] = {}
-    planned = []
+    planned, found = [], [*parsed.problems, *problems]
     for row in parsed.rows:
         plan = plan_run(row.run, catalog, images=images, bills=bills, found_before=prices)
-        scope = scope_of_row(batch.name, row.id, row.run.request.asked(), realm)
-        planned.append(PlannedRow(row, plan, _videos(row, plan, scope, template, batch.name)))
+        videos, of_paths = _videos(row, plan, template, batch.name, realm)
+        planned.append(PlannedRow(row, plan, videos))
+        found += [*_problems_of(row, plan, all_wanted=batch.min_success is None), *of_paths]
     whole = BatchPlan(
         batch=batch.name,
         source=table.source,
         counted=table.counted,
         total_rows=parsed.total,
         rows=tuple(planned),
-        more=tuple(of_batch),
+        more=(*parsed.of_batch, *of_template),
         warnings=tuple(_warnings(planned)),
         skips=batch.on_invalid_row == "skip",
         min_success=batch.min_success,
         sandbox=catalog.sandbox,
-    )
-    whole = whole.with_row_problems([*parsed.problems, *problems, *_row_problems(planned, template, batch)])
+    ).with_row_problems(found)
     whole = whole.with_row_problems(_same_content(whole.rows))
     whole = whole.with_row_problems(same_paths(whole.videos) if template else [])
     return whole.with_problems(_count_problems(whole))
 
 
 def _videos(
-    row: BatchRow, plan: Plan, scope: Scope, template: PathTemplate | None, batch: str
-) -> tuple[PlannedVideo, ...]:
-    """Return every video of a row; without a template that can be filled they have no path, and are never made."""
+    row: BatchRow, plan: Plan, template: PathTemplate | None, batch: str, realm: str
+) -> tuple[tuple[PlannedVideo, ...], list[RowProblem]]:
+    """Return every video of a row, and why its paths cannot be; without a template it has none, and is never made."""
+    scope = scope_of_row(batch, row.id, row.run.request.asked(), realm)
     fields = row_fields(template, batch, row, scope) if template else {}
-    return tuple(
-        PlannedVideo(
-            model,
-            take,
-            row.run,
-            scope,
-            video_path(template, fields, model.model, take) if template else "",
-            batch=batch,
-            row=row.number,
-            row_id=row.id,
-        )
-        for model, take in plan.videos
-    )
+    videos = []
+    for model, take in plan.videos:
+        path = video_path(template, fields, model.model, take) if template else ""
+        videos.append(PlannedVideo(model, take, row.run, scope, path, batch=batch, row=row.number, row_id=row.id))
+    longest = max((video.path for video in videos), key=len, default="")
+    return tuple(videos), field_problems(fields, row) or length_problems(longest, row)
 
 
-def _row_problems(
-    planned: Iterable[PlannedRow], template: PathTemplate | None, batch: BatchRequest
-) -> Iterator[RowProblem]:
-    """Find what keeps planned rows from being made."""
-    for row, plan, videos in planned:
-        column = "model" if "model" in row.cells else "models"
-        for problem in plan.problems:
-            yield row.problem(column if problem.field == "model" else problem.field, problem.message, problem.model)
-        if batch.min_success is None:
-            yield from _unmakeable(row, plan)
-        if template and videos:
-            yield from field_problems(template, row_fields(template, batch.name, row, videos[0].scope), row)
+def _problems_of(row: BatchRow, plan: Plan, *, all_wanted: bool) -> Iterator[RowProblem]:
+    """Find what keeps a planned row from being made; where all videos are wanted, also what one of its models lacks."""
+    column = "model" if "model" in row.cells else "models"
+    for problem in plan.problems:
+        yield row.problem(column if problem.field == "model" else problem.field, problem.message, problem.model)
+    for model in plan.models if all_wanted else ():
+        for problem in model.problems:
+            yield row.problem(problem.field, problem.message, model.model)
+        if model.decision == "skip":
+            yield row.problem("provider_options", f"it is skipped ({'; '.join(model.notes[-1:])})", model.model)
 
 
 def _same_content(rows: Iterable[PlannedRow]) -> Iterator[RowProblem]:
@@ -251,15 +251,6 @@ def _same_content(rows: Iterable[PlannedRow]) -> Iterator[RowProblem]:
         if twice:
             message = f"it asks for the same as row {twice[0].number:,}; give each an id, use takes, or remove one"
             yield row.problem("", message)
-
-
-def _unmakeable(row: BatchRow, plan: Plan) -> Iterator[RowProblem]:
-    """Find the models of a row that nothing is sent to, where every video of the batch is wanted."""
-    for model in plan.models:
-        for problem in model.problems:
-            yield row.problem(problem.field, problem.message, model.model)
-        if model.decision == "skip":
-            yield row.problem("provider_options", f"it is skipped ({'; '.join(model.notes[-1:])})", model.model)
 
 
 def _warnings(planned: Sequence[PlannedRow]) -> Iterator[str]:

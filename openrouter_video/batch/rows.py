@@ -161,7 +161,8 @@ def _form(reader: _Reader, batch: BatchRequest, template: Template | None, colum
     form = {**batch.form, "prompt": _prompt(reader, template, columns)}
     # Where no row can name one it is told once for all rows.
     form["models"] = _models(reader) or form["models"] or ([] if {"model", "models"} & {*columns} else [STAND_IN])
-    said = {name: value for name in SETTINGS if (value := reader.read(name, partial(read_setting, name))) is not None}
+    names = [name for name in reader.cells if name in SETTINGS]
+    said = {name: value for name in names if (value := reader.read(name, partial(read_setting, name))) is not None}
     if said:
         form["settings"] = {**batch.run.request.settings.model_dump(exclude_none=True), **said}
     for name, read in (("takes", read_whole), ("provider_options", read_json), ("labels", read_labels)):

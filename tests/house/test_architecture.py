@@ -34,7 +34,7 @@ GROUND = (
     "errors",
 )
 WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run")
-ORDER = (*GROUND, *WINGS, "batch", "report", "blocks", "tasks", "flows", "cli")
+ORDER = (*GROUND, *WINGS, "report", "batch", "blocks", "tasks", "flows", "cli")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself.
 LATE = {("outcome", "rows")}
@@ -45,8 +45,8 @@ PURE = (
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.portions", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),
-    *("batch.batch_request", "batch.cells", "batch.columns", "batch.paths", "batch.plan", "batch.rows"),
-    *("batch.table", "batch.template", "batch.text_tables"),
+    *("batch.batch_request", "batch.cells", "batch.columns", "batch.paths", "batch.plan"),
+    *("batch.plan_lines", "batch.rows", "batch.table", "batch.template", "batch.text_tables", "batch.versions"),
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),

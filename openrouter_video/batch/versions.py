@@ -1,0 +1,82 @@
+"""What has become of a table since its batch was made before: rows that are new, the same, changed, or gone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from openrouter_video.ledger import Scope
+from openrouter_video.text import clip
+
+__all__ = ["RowScope", "Versions", "compare_with_earlier"]
+
+MADE = frozenset({"completed", "failed", "open", "uncertain"})
+"""What an earlier row says of a video that was submitted; of another one nothing is there that could have changed."""
+
+MOST_TOLD = 20
+
+
+class RowScope(NamedTuple):
+    """A row of the table as it is now: its title, its own id if it has one, what identifies it, and its ledger keys."""
+
+    title: str
+    id: str | None
+    scope: Scope
+    keys: tuple[str, ...]
+
+
+class Versions(NamedTuple):
+    """What has become of the rows: how many are as they were, how many new, the titles of those that have changed.
+
+    ``gone`` holds the ids of rows that were made before and are not in the table any more.
+    """
+
+    same: int
+    new: int
+    changed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def words(self) -> list[str]:
+        """Return what a person should know of it, nothing if the batch was never made."""
+        if not (self.same or self.changed or self.gone):
+            return []
+        lines = [f"{title} has changed since it was made; the new version is another video" for title in self.changed]
+        if len(lines) > MOST_TOLD:
+            lines[MOST_TOLD:] = [f"and {len(lines) - MOST_TOLD:,} more rows have changed"]
+        if self.gone:
+            ids = ", ".join(map(clip, self.gone[:MOST_TOLD]))
+            more = f" and {len(self.gone) - MOST_TOLD:,} more" if len(self.gone) > MOST_TOLD else ""
+            lines.append(f"made before and not in the table any more: {ids}{more}")
+        kinds = {"as they were": self.same, "changed": len(self.changed), "new": self.new}
+        return [*lines, f"rows since the last time: {', '.join(f'{n:,} {kind}' for kind, n in kinds.items() if n)}"]
+
+
+def compare_with_earlier(
+    batch: str, rows: Sequence[RowScope], earlier: Iterable[Mapping[str, Any]], *, sandbox: bool
+) -> Versions:
+    """Compare the rows of a table with those of an earlier manifest of its batch.
+
+    A row is the same if what it asks for is: one more model or take makes it no new version. Without an id nothing
+    tells a changed row from a new one. What a sandbox has made does not count for what is paid for.
+    """
+    keys: set[str] = set()
+    made: dict[str, list[tuple[str, int, str]]] = {}
+    for row in earlier:
+        if row.get("batch") != batch or row.get("status") not in MADE or bool(row.get("sandbox")) is not sandbox:
+            continue
+        keys.add(str(row.get("key")))
+        if isinstance(row_id := row.get("row_id"), str) and isinstance(take := row.get("take"), int):
+            made.setdefault(row_id, []).append((str(row.get("model")), take, str(row.get("key"))))
+    same, new, changed = 0, 0, []
+    for now in rows:
+        before = made.get(now.id or "")
+        if any(key in keys for key in now.keys) or any(
+            now.scope.key(model, take) == key for model, take, key in before or ()
+        ):
+            same += 1
+        elif before is None:
+            new += 1
+        else:
+            changed.append(now.title)
+    ids = {now.id for now in rows}
+    return Versions(same, new, tuple(changed), tuple(row_id for row_id in made if row_id not in ids))
