@@ -16,7 +16,6 @@ from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.text import clip, printable, printable_json
 
 __all__ = [
-    "FOR_OTHERS",
     "VERDICTS",
     "LineKind",
     "PlanLine",
@@ -27,15 +26,16 @@ __all__ = [
     "group_left_out",
     "in_all",
     "interruption_message",
+    "options_of_others",
     "plan_lines",
     "plan_text",
     "table_rows",
 ]
 
 VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
+UNDER_REFUSAL = {**VERDICTS, "send": "would be sent"}
 GO_ON = "These jobs go on at OpenRouter and are billed:"
 GO_ON_UNBILLED = "These jobs go on in the sandbox, and nothing is billed:"
-FOR_OTHERS = "meant for another provider"
 
 
 LineKind = Literal["refused", "warning", "model", "problem", "body", "price", "note", "left out"]
@@ -52,16 +52,23 @@ def plan_lines(plan: Plan) -> list[PlanLine]:
     """Return a plan line by line: what is wrong, for each model what is sent, what it may cost and what is left out."""
     lines = [PlanLine(printable(f"refused: {problem}"), "refused") for problem in plan.problems]
     lines += [PlanLine(printable(f"warning: {warning}"), "warning") for warning in plan.warnings]
-    if plan.refused and plan.models:
-        lines.append(PlanLine("nothing is sent to any model; without these problems it would be:", "refused"))
-    lines += [line for model in plan.models for line in _model_lines(model, plan)]
+    of_models = [line for model in plan.models for line in _model_lines(model, plan)]
+    if plan.refused and of_models:
+        lines.append(PlanLine("nothing is sent to any model; without these problems:", "refused"))
+    lines += of_models
+    if others := options_of_others(option for model in plan.models if model.sent for option in model.left_out):
+        lines.append(PlanLine(others, "note"))
     return [*lines, PlanLine(f"in all: {in_all(plan)}", "price")] if plan.paying or plan.known else lines
 
 
 def _model_lines(model: ModelPlan, plan: Plan) -> list[PlanLine]:
-    lines = [PlanLine(printable(f"{model.model}: {VERDICTS[model.decision]}"), "model")]
+    verdict = (UNDER_REFUSAL if plan.refused else VERDICTS)[model.decision]
+    lines = [PlanLine(printable(f"{model.model}: {verdict}"), "model")]
     if model.decision == "refuse":
-        return [*lines, *(PlanLine(printable(f"  {problem.message}"), "problem") for problem in model.problems)]
+        said = " ".join(problem.message for problem in plan.problems)
+        news = [problem for problem in model.problems if problem.message not in said]
+        lines += [PlanLine(printable(f"  {problem.message}"), "problem") for problem in news]
+        return lines if news else []
     if model.sent is not None:
         body = printable_json(json.dumps(model.sent, indent=2, ensure_ascii=False))
         lines += [PlanLine(f"  {line}", "body") for line in body.split("\n")]
@@ -96,18 +103,27 @@ def plan_text(plan: Plan) -> str:
 
 
 def group_left_out(left_out: Iterable[LeftOut]) -> list[str]:
-    """Return one line per reason and suggestion, with every option that it holds for.
-
-    Options for other providers share a line: that they were not sent here is no surprise, only good to know.
-    """
+    """Return what was lost, one line per reason and suggestion, with every option that it holds for."""
     groups: dict[tuple[str, str | None], list[str]] = {}
     for option in left_out:
-        reason = option.reason if option.lost else FOR_OTHERS
-        groups.setdefault((reason, option.suggestion), []).append(option.key)
+        if option.lost:
+            groups.setdefault((option.reason, option.suggestion), []).append(option.key)
     return [
         clip(f"{', '.join(keys)}: {reason}" + (f"; did you mean {suggestion}?" if suggestion else ""))
         for (reason, suggestion), keys in groups.items()
     ]
+
+
+def options_of_others(left_out: Iterable[LeftOut]) -> str:
+    """Return one line for a whole run about options that only the models of one provider get; empty without any.
+
+    That the others did not get them is no surprise, only good to know.
+    """
+    by_slug: dict[str, dict[str, None]] = {}
+    for slug, _, key in (option.key.partition(".") for option in left_out if not option.lost):
+        by_slug.setdefault(slug, {})[key] = None
+    told = [f"{', '.join(keys)} for the provider {slug}" for slug, keys in by_slug.items()]
+    return clip(f"not sent to models of other providers: {'; '.join(told)}") if told else ""
 
 
 def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]]:

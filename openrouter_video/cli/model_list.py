@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,13 +18,18 @@ from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.money import Estimate, dollars
-from openrouter_video.planning import price_per_second, spans
+from openrouter_video.planning import price_per_second, provider_slug, spans
 from openrouter_video.text import clip
 
 __all__ = ["list_models", "model_cells", "price_words", "read_catalog", "select_models"]
 
 NOTHING, NO_PROMPTS = "-", "no prompts"
-HEADER = ("model", "seconds", "resolutions", "ratios", "audio", "options", "price")
+HEADER = ("model", "seconds", "resolutions", "ratios", "audio", "options", "price", "provider")
+TABLE_HEADER = ("model", "provider", "seconds", "resolution", "audio", "price a second")
+BY_INPUT = "by input"
+GAP = "  "
+FEW = 4
+"""Of so many models a terminal shows all that is listed."""
 
 
 def read_catalog(environ: Mapping[str, str]) -> Catalog:
@@ -42,23 +48,24 @@ def read_catalog(environ: Mapping[str, str]) -> Catalog:
 
 
 def select_models(catalog: Catalog, pattern: str | None) -> list[VideoModel]:
-    """Return the models whose id holds a text, or matches a pattern with ``*``; case does not count."""
+    """Return the models whose id holds a text, or matches a pattern with ``*``, by id; case does not count."""
+    by_id = sorted(catalog.models, key=lambda model: model.id)
     if not pattern:
-        return list(catalog.models)
+        return by_id
     wanted = pattern.casefold()
     glob = wanted if any(character in wanted for character in "*?[") else f"*{wanted}*"
-    return [model for model in catalog.models if fnmatchcase(model.id.casefold(), glob)]
+    return [model for model in by_id if fnmatchcase(model.id.casefold(), glob)]
 
 
 def model_cells(model: VideoModel) -> tuple[str, ...]:
     """Return a model's row; a dash stands for what the list does not say or the model does not have."""
     audio = {True: "yes", False: "no", None: NOTHING}[model.generate_audio]
-    lists = (model.supported_resolutions, model.supported_aspect_ratios)
-    resolutions, ratios = (" ".join(values or ()) or NOTHING for values in lists)
-    options = " ".join(model.passthrough_options) or NOTHING
+    lists = (model.supported_resolutions, model.supported_aspect_ratios, model.passthrough_options)
+    resolutions, ratios, options = (" ".join(values or ()) or NOTHING for values in lists)
     # An editor or upscaler cannot serve a plain prompt.
     seconds = spans(model.durations) if model.takes_plain_prompt else NO_PROMPTS
-    cells = (model.id, seconds or NOTHING, resolutions, ratios, audio, options, price_words(price_per_second(model)))
+    price, slug = price_words(price_per_second(model)), provider_slug(model.id)
+    cells = (model.id, seconds or NOTHING, resolutions, ratios, audio, options, price, slug or NOTHING)
     return tuple(clip(cell) for cell in cells)
 
 
@@ -104,22 +111,57 @@ def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
 
 
 def _document(model: VideoModel) -> dict[str, Any]:
-    return {**model.model_dump(mode="json"), "price_per_second": price_per_second(model).model_dump(mode="json")}
+    price, slug = price_per_second(model).model_dump(mode="json"), provider_slug(model.id)
+    return {**model.model_dump(mode="json"), "provider": slug, "price_per_second": price}
 
 
 def _print_models(terminal: Terminal, models: Sequence[VideoModel]) -> None:
-    """Print two lines per model on a terminal, else tab-separated lines with a header."""
+    """Print tab-separated lines with a header, or on a terminal a table: a line per model, two where that is too long.
+
+    Of a few models it says all that is listed.
+    """
     rows = [model_cells(model) for model in models]
     if not terminal.is_terminal:
         for cells in (HEADER, *rows):
             terminal.print_row(cells)
         return
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1, 6)]
-    for model, seconds, resolutions, ratios, audio, options, price in rows:
-        length = seconds if seconds in {NO_PROMPTS, NOTHING} else f"{seconds} s"
-        head = Text.assemble((model.ljust(widths[0]), "bold"), f"  {length.ljust(widths[1] + 2)}  ")
-        sound = {"yes": "audio", "no": "silent"}.get(audio, "")
-        terminal.print(head.append(f"{price.ljust(widths[2])}  {sound}".rstrip()))
-        known = [resolutions, ratios, f"options: {options}" if options != NOTHING else NOTHING]
-        below = "  ".join(cell for cell in known if cell != NOTHING)
-        terminal.print(Padding(Text(below or NOTHING, "dim"), (0, 0, 0, 4)))
+    shown = [TABLE_HEADER, *(_table_cells(model, row) for model, row in zip(models, rows, strict=True))]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    tall = sum(widths) + len(GAP) * (len(widths) - 1) > terminal.width
+    for number, cells in enumerate(shown):
+        _print_model(terminal, cells, widths, tall=tall, style="dim" if number == 0 else "")
+        if number > 0 and len(models) <= FEW:
+            _, _, resolutions, ratios, _, options, _, slug = rows[number - 1]
+            told = {"resolutions": resolutions, "ratios": ratios, f"options for the provider {slug}": options}
+            for label, words in told.items():
+                terminal.print(Padding(Text(f"{label}: {words}", "dim"), (0, 0, 0, 4), expand=False))
+    if any(model.takes_plain_prompt is False for model in models):
+        terminal.announce(f"{BY_INPUT}: it edits, enlarges or animates what it is given, and takes no prompt alone")
+    if len(models) > FEW:
+        terminal.announce("all of one model, its options too: openrouter-video models NAME")
+
+
+def _table_cells(model: VideoModel, row: Sequence[str]) -> tuple[str, ...]:
+    """Return what a table shows of a model's row: the id, the provider's slug, and the rest in short."""
+    by_size = sorted(model.supported_resolutions or (), key=_lines_of)
+    span = clip("-".join(dict.fromkeys((by_size[0], by_size[-1])))) if by_size else NOTHING
+    seconds = BY_INPUT if row[1] == NO_PROMPTS else row[1]
+    return row[0], row[7], seconds, span, row[4], row[6].removesuffix("/s")
+
+
+def _lines_of(resolution: str) -> int:
+    """Return about how many lines a picture of this resolution has; 0 if its name does not tell."""
+    number = int(resolution[:-1]) if re.fullmatch("[0-9]{1,5}[pk]", resolution, re.IGNORECASE) else 0
+    return number if resolution[-1:] in "pP" else number * 540
+
+
+def _print_model(terminal: Terminal, cells: Sequence[str], widths: Sequence[int], *, tall: bool, style: str) -> None:
+    model, provider, *rest = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    head = Text.assemble((model, style or "bold"), GAP, (provider, style))
+    facts = Text(GAP.join(rest).rstrip(), style)
+    if tall:
+        head.rstrip()
+        terminal.print(head)
+        terminal.print(Padding(facts, (0, 0, 0, 2), expand=False))
+    else:
+        terminal.print(Text.assemble(head, GAP, facts))

@@ -29,6 +29,7 @@ STYLES = {
     "model": "bold",
     "problem": "yellow",
     "price": "cyan",
+    "note": "dim",
     "left out": "yellow",
 }
 
@@ -54,7 +55,7 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
     else:
         _print_plan(terminal, plan)
         if asks and not plan.refused:
-            terminal.print(Text(asks, "bold"), soft_wrap=True)
+            terminal.say(asks, "bold")
     return EXIT_REFUSED if plan.refused else 0
 
 
@@ -113,9 +114,13 @@ def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
 
 def _print_plan(terminal: Terminal, plan: Plan) -> None:
     for line in plan_lines(plan):
-        terminal.print(Text(line.text, STYLES.get(line.kind, "")), soft_wrap=True)
+        if line.kind == "body":
+            # A body is not broken, so that it can be copied.
+            terminal.print(Text(line.text), soft_wrap=True)
+        else:
+            terminal.say(line.text, STYLES.get(line.kind, ""))
     counts = {word: sum(VERDICTS[model.decision] == word for model in plan.models) for word in VERDICTS.values()}
     takes = f", {plan.takes} takes each" if plan.takes > 1 else ""
     would = ", ".join(f"{count} {word}" for word, count in counts.items() if count) + takes
     verdict = "The run would be refused" if plan.refused else f"A run would be: {would}"
-    terminal.print(Text(f"Nothing was sent. {verdict}.", "bold"), soft_wrap=True)
+    terminal.say(f"Nothing was sent. {verdict}.", "bold")

@@ -50,15 +50,13 @@ def refused_run(asked: Mapping[str, Any], error: VideoError | str) -> FanOut:
 
 def tell_refusal(error: VideoError | str, *, spending: bool = False) -> None:
     """Print what is wrong on stderr; ``spending`` is for commands that would otherwise have cost money."""
-    from rich.text import Text  # noqa: PLC0415
-
     from openrouter_video.cli.terminal import Terminal  # noqa: PLC0415
 
     lines = _lines(error)
     head = "Refused; nothing was sent and nothing was spent:" if spending else "Refused:"
-    text = f"{head} {lines[0]}" if len(lines) == 1 else "\n".join([head, *(f"  - {line}" for line in lines)])
     terminal = Terminal(stderr=True)
-    terminal.print(Text(text), soft_wrap=not terminal.is_terminal)
+    for line in [f"{head} {lines[0]}"] if len(lines) == 1 else [head, *(f"  - {line}" for line in lines)]:
+        terminal.say(line)
 
 
 def _lines(error: VideoError | str) -> list[str]:

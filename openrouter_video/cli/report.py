@@ -18,7 +18,7 @@ from openrouter_video.cli.terminal import Terminal
 from openrouter_video.money import dollars
 from openrouter_video.outcome import FanOut, Outcome, count_completed, summary
 from openrouter_video.planning import Plan, priced_rows
-from openrouter_video.report import FOR_OTHERS, cost_words, group_left_out, in_all
+from openrouter_video.report import cost_words, group_left_out, in_all, options_of_others
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable
 
@@ -85,14 +85,11 @@ def details(outcome: Outcome) -> list[Detail]:
     for slug, keys in options.items():
         inner = keys.get("parameters")
         names = ", ".join(inner if isinstance(inner, dict) else keys)
-        lines.append(Detail("sent", clip(f"with {slug} options {names}")))
+        lines.append(Detail("sent", clip(f"with options for the provider {slug}: {names}")))
     if outcome.sent is not None or outcome.status != "refused":
         # Where nothing was sent, it does not matter without what.
         lines += [Detail("note", clip(note)) for note in outcome.notes]
-        lines += [
-            Detail("left out", text, "dim" if text.endswith(FOR_OTHERS) else "yellow")
-            for text in group_left_out(outcome.left_out)
-        ]
+        lines += [Detail("left out", text, "yellow") for text in group_left_out(outcome.left_out)]
     if outcome.error:
         _, style = STATUS_STYLES[outcome.status]
         lines.append(Detail("why", clip(outcome.error), style))
@@ -121,10 +118,13 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
     """Print what became of every video, then the total: in colour on a terminal, else as plain lines."""
     show = _show_plain if not terminal.is_terminal else _show_pretty
     for problem in result.problems:
-        terminal.print(Text(f"note: {printable(problem)}", "yellow"), soft_wrap=not terminal.is_terminal)
+        terminal.say(f"note: {printable(problem)}", "yellow")
     if terminal.is_terminal:
         terminal.print()
     show(terminal, result.outcomes)
+    sent = [outcome for outcome in result.outcomes if outcome.sent is not None]
+    if others := options_of_others(option for outcome in sent for option in outcome.left_out):
+        terminal.say(others, "dim")
     total = Text(summary(result.outcomes), "bold" if count_completed(result.outcomes) else "bold red")
     if result.estimate is not None:
         total.append(f"; the estimate was {result.estimate.words(sandbox=result.sandbox)}", "not bold")

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from openrouter_video.text import printable, printable_json
@@ -38,6 +39,14 @@ class Terminal(Console):
     def announce(self, text: str) -> None:
         """Print what is going on, dim and on one line."""
         self.print(Text(text, "dim"), soft_wrap=True)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a sentence: on a terminal wrapped at its words, below its own beginning; elsewhere as one line."""
+        words = text.lstrip(" ")
+        if self.is_terminal:
+            self.print(Padding(Text(words, style), (0, 0, 0, len(text) - len(words)), expand=False))
+        else:
+            self.print(Text(text, style), soft_wrap=True)
 
     def print_row(self, cells: Iterable[str]) -> None:
         """Print cells with tabs between them, which rich itself would turn into spaces."""

@@ -8,7 +8,7 @@ from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
 from openrouter_video.planning.gated_plan import GatedPlan, ModelShare
 from openrouter_video.planning.key_gate import hold_to_key
-from openrouter_video.planning.passthrough import named_options
+from openrouter_video.planning.passthrough import named_options, provider_slug
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_run, plan_videos, replan_options
 from openrouter_video.planning.price_key import PriceKey
 from openrouter_video.planning.pricing import mode_of, price_per_second
@@ -34,6 +34,7 @@ __all__ = [
     "plan_videos",
     "price_per_second",
     "priced_rows",
+    "provider_slug",
     "replan_options",
     "spans",
 ]

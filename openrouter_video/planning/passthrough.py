@@ -104,7 +104,7 @@ def select_options(request: VideoRequest, model: VideoModel, rejected: frozenset
     own = {**given.get(EVERY_PROVIDER, {}), **(given.get(slug, {}) if slug else {})}
     foreign = _foreign(request, slug, model)
     if not own:
-        note = f"sent without options: none were given for {slug or 'its provider'}"
+        note = f"sent without options: none were given for {_provider(slug)}"
         return Passthrough(slug, {}, foreign, (note,) if given else ())
     unsupported = {key: _unsupported(key, model, slug, rejected) for key in own}
     bad = tuple(reason for reason in unsupported.values() if reason)
@@ -148,7 +148,7 @@ def unused_slugs(request: VideoRequest, chosen: Iterable[str | None]) -> list[st
     """Warn of options for a known provider that serves none of the chosen models."""
     wanted = {EVERY_PROVIDER, *chosen}
     return [
-        f"the options for {slug} are not used: none of the chosen models is served under it"
+        f"the options for the provider {slug} are not used: none of the chosen models is served under it"
         for slug in request.provider_options
         if slug not in wanted
     ]
@@ -198,11 +198,19 @@ def _apply_policy(
 def _foreign(request: VideoRequest, slug: str | None, model: VideoModel) -> tuple[LeftOut, ...]:
     """Name the options that were meant for other providers, so that nobody believes they were sent here."""
     return tuple(
-        LeftOut(key=f"{other}.{key}", reason=f"meant for {other}; the provider of {model.id} is {slug or 'not known'}")
+        LeftOut(
+            key=f"{other}.{key}",
+            reason=f"meant for the provider {other}; that of {model.id} is {slug or 'not known'}",
+        )
         for other, keys in request.provider_options.items()
         if other not in {EVERY_PROVIDER, slug}
         for key in keys
     )
+
+
+def _provider(slug: str | None) -> str:
+    """Say the slug so that nobody takes the provider ``seed`` for the setting of that name."""
+    return f"the provider {slug}" if slug else "its provider"
 
 
 def _hint(option: LeftOut) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.terminals import ESCAPES
 
 VEO, SEEDANCE, WAN, LONG = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0", "alibaba/wan-2.6"
 SMALL = ("--duration", "4", "--resolution", "720p", "--aspect-ratio", "16:9", "--no-audio")
@@ -89,30 +89,45 @@ def test_models_needs_no_key(command: Command, sandbox: Sandbox, monkeypatch: py
     monkeypatch.delenv("OPENROUTER_API_KEY")
     said = command("models", "VEO-3.1-lite")
     header, row = said.out.splitlines()
-    assert header.split("\t") == ["model", "seconds", "resolutions", "ratios", "audio", "options", "price"]
+    assert header.split("\t") == ["model", "seconds", "resolutions", "ratios", "audio", "options", "price", "provider"]
     assert row.split("\t")[:5] == [VEO, "4, 6, 8", "720p 1080p", "16:9 9:16", "yes"]
-    assert row.split("\t")[-1] == "$0.03-0.08/s"
+    assert row.split("\t")[-2:] == ["$0.03-0.08/s", "google-vertex"]
     assert "negativePrompt" in row
-    assert len(command("models").out.splitlines()) == 31
+    _, *rows = command("models").out.splitlines()
+    assert len(rows) == 30
+    assert rows == sorted(rows)
     (model,) = command("models", "google/*lite", "--json").document["models"]
     price = model["price_per_second"]
     assert (model["id"], price["low_usd"], price["high_usd"], price["basis"]) == (VEO, 0.03, 0.08, "listed")
     assert price["why"] == ["set resolution, generate_audio to narrow it"]
 
 
-@pytest.mark.parametrize("columns", [80, 160])
+@pytest.mark.parametrize(("columns", "lines_each"), [(60, 2), (80, 2), (100, 1), (200, 1)])
 def test_the_list_of_models_fits_a_terminal(
-    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, columns: int
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, columns: int, lines_each: int
 ) -> None:
-    """The line with the price is never broken; what is unpriced says so."""
+    """A header, then a line per model from 100 columns on, two below; sorted, with the provider and the price."""
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(Terminal, "is_terminal", True)
-    lines = command("models").out.splitlines()
-    heads = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines if not line.startswith("    ")]
-    assert len(heads) == 30
-    assert sum("/s" in line for line in heads) == 26
-    assert sum("unpriced" in line for line in heads) == 4
-    assert max(map(len, heads)) <= 80
+    lines = [ESCAPES.sub("", line) for line in command("models").out.splitlines()]
+    *table, by_input, more = lines
+    assert max(map(len, table)) <= columns
+    assert by_input.startswith("by input: it edits")
+    assert more.endswith("openrouter-video models NAME") or columns == 60
+    rows = [" ".join(" ".join(table[n : n + lines_each]).split()) for n in range(0, 31 * lines_each, lines_each)]
+    assert rows[0] == "model provider seconds resolution audio price a second"
+    assert rows[1:] == sorted(rows[1:])
+    assert "bytedance/seedance-2.0 seed 4-15 480p-4K yes $0.0355-2.39" in rows
+    assert "minimax/hailuo-3-max minimax 5-15 480p-768p no $0.05-0.08" in rows
+    assert "runway/aleph-2 runway by input - no unpriced" in rows
+
+
+def test_of_a_few_models_all_is_listed(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their options too, for the provider that takes them, which nobody takes for the setting of that name."""
+    monkeypatch.setattr(Terminal, "is_terminal", True)
+    lines = [ESCAPES.sub("", line) for line in command("models", "seedance-2.5").out.splitlines()]
+    assert "    options for the provider seed: watermark req_key output_format" in lines
+    assert "    ratios: 16:9 4:3 1:1 3:4 9:16 21:9" in lines
 
 
 def test_models_without_a_match_names_the_nearest(command: Command, sandbox: Sandbox) -> None:
@@ -469,8 +484,9 @@ def test_fan_out_reports_each_video_as_plain_lines(command: Command, sandbox: Sa
     assert any(line.startswith(f"{VEO}: completed, 4 s 1280x720, sandbox $0.12") for line in lines)
     video = next(line for line in lines if line.startswith("  video: videos/") and "veo" in line)
     assert Path(video.removeprefix("  video: ")).stat().st_size > 1000
-    assert "  sent: with google-vertex options negativePrompt" in lines
-    assert "  left out: google-vertex.negativePrompt: meant for another provider" in lines
+    assert "  sent: with options for the provider google-vertex: negativePrompt" in lines
+    assert lines[-3] == "not sent to models of other providers: negativePrompt for the provider google-vertex"
+    assert "left out" not in said.out
     assert any("it supports 5, 10 s" in line for line in lines)
     assert "  estimate: sandbox $0.12 (listed)" in lines
     assert lines[-2].startswith("2 of 3 videos, sandbox $0.")

@@ -24,7 +24,7 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
-from openrouter_video.report import collect_command, group_left_out
+from openrouter_video.report import collect_command, group_left_out, options_of_others
 from openrouter_video.stores import open_store
 
 KEY = "0123456789abcdef" * 2
@@ -71,21 +71,35 @@ def run_of(*outcomes: Outcome) -> FanOut:
 
 
 def test_left_out_options_share_a_line_per_reason() -> None:
-    """Many options with one reason do not flood the reader; each suggestion is kept."""
-    lines = group_left_out(
-        [
-            LeftOut(key="negativePrompt", reason="not allowed: x", suggestion="negative_prompt"),
-            LeftOut(key="a", reason="allowed, but left out together with negativePrompt"),
-            LeftOut(key="b", reason="allowed, but left out together with negativePrompt"),
-            LeftOut(key="seed.c", reason="meant for seed; x is another's"),
-            LeftOut(key="openai.d", reason="meant for openai; x is another's"),
-        ]
-    )
-    assert lines == [
+    """Many options with one reason do not flood the reader; each suggestion is kept; what others get is no loss."""
+    left_out = [
+        LeftOut(key="negativePrompt", reason="not allowed: x", suggestion="negative_prompt"),
+        LeftOut(key="a", reason="allowed, but left out together with negativePrompt"),
+        LeftOut(key="b", reason="allowed, but left out together with negativePrompt"),
+        LeftOut(key="seed.c", reason="meant for the provider seed; that of x is another"),
+        LeftOut(key="openai.d", reason="meant for openai; the provider of x is another"),
+    ]
+    assert group_left_out(left_out) == [
         "negativePrompt: not allowed: x; did you mean negative_prompt?",
         "a, b: allowed, but left out together with negativePrompt",
-        "seed.c, openai.d: meant for another provider",
     ]
+    assert options_of_others(left_out * 2) == (
+        "not sent to models of other providers: c for the provider seed; d for the provider openai"
+    )
+    assert options_of_others(left_out[:3]) == ""
+
+
+def test_what_others_get_is_one_quiet_line_of_a_run(terminal: Callable[..., tuple[Terminal, io.StringIO]]) -> None:
+    """Before the total, however many models there are; what was lost is a loud line of its video."""
+    foreign = LeftOut(key="seed.c", reason="meant for the provider seed; that of x is another")
+    lost = LeftOut(key="a", reason="not allowed: x")
+    screen, written = terminal(tty=True)
+    videos = [DONE.model_copy(update={"model": f"a/{n}", "left_out": (foreign, lost)}) for n in range(3)]
+    print_report(screen, run_of(*videos, REFUSED.model_copy(update={"left_out": (foreign,)})))
+    assert written.getvalue().count("\x1b[33ma: not allowed: x") == 3
+    assert written.getvalue().count("seed") == 1
+    assert "\x1b[2mnot sent to models of other providers: c for the provider seed" in written.getvalue()
+    assert without_styles(written.getvalue()).splitlines()[-3].startswith("not sent to models of other providers")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +129,7 @@ def test_facts_and_details_say_what_was_got() -> None:
     assert facts(DONE.model_copy(update={"reused": True}))[::2] == ("completed, reused", "$0.12 paid before")
     assert [(detail.label, detail.text) for detail in details(DONE)] == [
         ("video", "/far/away/orchid/a--one.mp4"),
-        ("sent", "with google-vertex options negativePrompt"),
+        ("sent", "with options for the provider google-vertex: negativePrompt"),
     ]
     expected = DONE.model_copy(update={"estimate": Estimate.of(120_000, 200_000, "listed")})
     assert details(expected)[0][:2] == ("estimate", "$0.12 to $0.20 (listed)")

@@ -183,8 +183,10 @@ def test_fail_says_why_in_a_sentence_even_without_a_slug() -> None:
 def test_another_providers_options_are_not_unsupported(policy: str) -> None:
     """They call for no policy; the report says that they were not for this model, which goes without."""
     decided = select_options(asking_for({"seed": {"watermark": False}}, policy), VEO)
-    foreign = LeftOut(key="seed.watermark", reason="meant for seed; the provider of google/veo-3.1 is google-vertex")
-    note = "sent without options: none were given for google-vertex"
+    foreign = LeftOut(
+        key="seed.watermark", reason="meant for the provider seed; that of google/veo-3.1 is google-vertex"
+    )
+    note = "sent without options: none were given for the provider google-vertex"
     assert decided == Passthrough("google-vertex", {}, (foreign,), (note,))
 
 
@@ -195,7 +197,7 @@ def test_foreign_options_are_reported_beside_own_ones() -> None:
     options["google-vertex"] = {"style": "x"}
     assert lost(select_options(asking_for(options), VEO)) == ["style", "seed.watermark"]
     (foreign, *_) = select_options(asking_for(options), STRANGER).left_out
-    assert foreign.reason == "meant for google-vertex; the provider of new/model-1 is not known"
+    assert foreign.reason == "meant for the provider google-vertex; that of new/model-1 is not known"
 
 
 def test_no_options_need_no_words() -> None:
@@ -276,7 +278,7 @@ def test_a_known_slug_that_nobody_uses_is_a_warning() -> None:
     """A shared deployment may carry options for models that this run does not choose."""
     request = asking_for({"seed": {"a": 1}, "xai": {"a": 1}, "*": {"a": 1}})
     assert unused_slugs(request, ["seed", None]) == [
-        "the options for xai are not used: none of the chosen models is served under it"
+        "the options for the provider xai are not used: none of the chosen models is served under it"
     ]
 
 

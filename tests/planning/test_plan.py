@@ -411,7 +411,7 @@ def test_policy_skip_refuses_nothing() -> None:
             None,
             {"xai": {"a": 1}},
             1,
-            ["the options for xai are not used: none of the chosen models is served under it"],
+            ["the options for the provider xai are not used: none of the chosen models is served under it"],
         ),
         ({"seed": 7}, None, 3, ["3 takes with the same seed may give the same video 3 times"]),
         ({"seed": 7}, {"*": {"negativePrompt": "x"}}, 1, []),
@@ -512,7 +512,7 @@ def test_the_dry_run_as_a_person_reads_it() -> None:
     """Bodies, what is left out and why, notes, refusals and skips, model by model."""
     options = {"google-vertex": {"negative_prompt": "x"}, "xai": {"a": 1}}
     assert plan_text(plan_for([LITE, EDITOR], {"duration": 4}, options, min_success=1)) == (
-        "warning: the options for xai are not used: none of the chosen models is served under it\n"
+        "warning: the options for the provider xai are not used: none of the chosen models is served under it\n"
         "google/veo-3.1-lite: to be sent\n"
         "  {\n"
         '    "model": "google/veo-3.1-lite",\n'
@@ -523,11 +523,23 @@ def test_the_dry_run_as_a_person_reads_it() -> None:
         "  note: fallback: the normalized request without options, for negative_prompt\n"
         "  left out: negative_prompt: not allowed: google/veo-3.1-lite allows personGeneration, aspectRatio, "
         "negativePrompt, conditioningScale, enhancePrompt; did you mean negativePrompt?\n"
-        "  left out: xai.a: meant for another provider\n"
         "black-forest-labs/flux-video-edit: refused\n"
         "  it edits, upscales or animates given material (it lists no durations) and takes no plain prompt\n"
+        "not sent to models of other providers: a for the provider xai\n"
         "in all: 1 video, $0.12 to $0.32"
     )
+
+
+def test_what_is_wrong_is_said_once() -> None:
+    """Under a refusal neither the reason is repeated for its model, nor is anything said to be sent."""
+    lines = plan_text(plan_for([LITE, EDITOR], {"duration": 4})).splitlines()
+    assert lines[0].startswith("refused: 1 of 2 videos can be made, and all are wanted: black-forest-labs/flux-video-")
+    assert lines[1:3] == ["nothing is sent to any model; without these problems:", f"{LITE}: would be sent"]
+    assert "takes no plain prompt" in lines[0]
+    assert "takes no plain prompt" not in "\n".join(lines[1:])
+    assert EDITOR not in "\n".join(lines[1:])
+    assert plan_text(plan_for([LITE], {"duration": 5})).startswith(f"refused: {LITE}: duration 5 s is not supported")
+    assert "\n" not in plan_text(plan_for([LITE], {"duration": 5}))
 
 
 AUDIO, KNOWN = "set generate_audio to narrow it", "in the ledger already, and not paid for again"
@@ -585,8 +597,8 @@ def test_the_dry_run_of_a_refused_run_does_not_promise_to_send() -> None:
     lines = plan_text(plan_for([LITE, LITE])).splitlines()
     assert lines[:3] == [
         "refused: google/veo-3.1-lite is given 2 times; for several videos of one model use takes",
-        "nothing is sent to any model; without these problems it would be:",
-        "google/veo-3.1-lite: to be sent",
+        "nothing is sent to any model; without these problems:",
+        "google/veo-3.1-lite: would be sent",
     ]
 
 
