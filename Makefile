@@ -14,7 +14,8 @@ JOBS ?= 1000
 # The tests that hold the pure modules; what else they cover does not count.
 PURE_TESTS := tests/planning tests/request tests/values \
 	$(addprefix tests/ledger/test_,journal_entry.py learning.py portions.py records.py reservations.py settlement.py spending.py) \
-	$(addprefix tests/run/test_,bills.py caps.py conclusions.py lanes.py outputs.py polling.py settling.py) tests/videos/test_mp4.py \
+	$(addprefix tests/run/test_,bills.py caps.py conclusions.py lanes.py outputs.py polling.py settling.py) \
+	$(addprefix tests/videos/test_,checks.py mp4.py) \
 	$(addprefix tests/api/test_,answers.py catalog.py job.py endpoint.py key_budget.py) $(addprefix tests/cli/test_,export_rows.py video_lines.py)
 PURE_FILES := from tests.house.test_architecture import PURE; \
 	print(*(f"openrouter_video/{name.replace(chr(46), chr(47))}.py" for name in PURE), sep=",")

@@ -20,6 +20,7 @@ from openrouter_video.outcome import SETTLE_COMMAND, LeftOut, Outcome
 from openrouter_video.planning import ModelPlan
 from openrouter_video.run.facts import Facts, Saved
 from openrouter_video.text import clip
+from openrouter_video.videos import checked
 
 __all__ = ["COLLECT", "STILL_AWAITED", "outcome_of", "unreadable", "why_unreadable"]
 
@@ -210,7 +211,11 @@ def _with_files(known: Outcome, saved: Saved, job: VideoJob) -> Outcome:
         poster_url=first.poster_url,
         cost_usd=job.cost_usd,
     )
-    return _with_notes(known, [note for file in saved.files for note in file.notes])
+    known = _with_notes(known, [note for file in saved.files for note in file.notes])
+    if first.kind not in {"video", "playable"}:
+        return known
+    found = checked(known.sent or {}, first)
+    return _with_notes(_changed(known, checks=found.checks), found.notes)
 
 
 def _of_files(known: Outcome, facts: Facts, saved: Saved, job: VideoJob) -> Outcome:

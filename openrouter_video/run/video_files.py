@@ -28,6 +28,8 @@ from openrouter_video.videos import (
 __all__ = ["clear", "find", "forget_damaged", "look_again", "video_paths", "write_outcome"]
 
 MOST_OUTPUTS = 16
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""What IPTC calls media that a trained model has made."""
 
 
 def video_paths(claim: Claim, videos: int) -> list[str]:
@@ -94,7 +96,9 @@ def write_outcome(store: Store, claim: Claim, outcome: Outcome) -> None:
         StorageError: if it could not be written.
     """
     content = outcome.model_copy(update={"reused": False}).model_dump(mode="json")
-    write_sidecar(store, sidecar_path(claim.path), {"asked": claim.asked, **content})
+    write_sidecar(
+        store, sidecar_path(claim.path), {"asked": claim.asked, "digital_source_type": DIGITAL_SOURCE_TYPE, **content}
+    )
 
 
 def clear(store: Store, claim: Claim, videos: int = 1) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from openrouter_video.stores.folder_store import Access, FolderStore, PartFile, PathFiles
 from openrouter_video.stores.urls import file_url
@@ -28,6 +29,8 @@ _CANNOT_SYNC = frozenset(
 @dataclass(frozen=True)
 class LocalStore(FolderStore):
     """A folder of this machine."""
+
+    is_near: ClassVar[bool] = True
 
     def url_of(self, *parts: str) -> str:
         """Return the file URL of something in the store."""

@@ -46,7 +46,8 @@ class ObjectStore(Store):
         return {name.removeprefix(f"{path.strip('/')}/"): size for name, size in sizes.items() if name != path}
 
     def _write(self, path: str, data: bytes) -> None:
-        self.filesystem.pipe_file(path, data)
+        media_type = mimetypes.guess_type(path)[0]
+        self.filesystem.pipe_file(path, data, **(self._media_type(media_type) if media_type else {}))
 
     def _create(self, path: str, data: bytes) -> bool:
         for _ in range(_CREATE_ATTEMPTS):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, ClassVar
 
 from openrouter_video.stores.errors import driver_errors
 from openrouter_video.stores.store import Store, Writer
@@ -52,6 +52,8 @@ class OtherStore(Store):
 @dataclass(frozen=True)
 class MemoryStore(OtherStore):
     """A folder in the memory of this process, and gone with it."""
+
+    is_near: ClassVar[bool] = True
 
     def origin(self) -> str:
         """Return the name of this process, whatever machine it is on."""

@@ -46,6 +46,9 @@ class Store(ABC):
     keeps_probe: ClassVar[bool] = False
     """Whether the file of a check stays, so that who only ever creates files needs no right to remove any."""
 
+    is_near: ClassVar[bool] = False
+    """Whether what is in it can be read without asking another machine."""
+
     url: str
     filesystem: AbstractFileSystem = field(repr=False, compare=False)
     root: str

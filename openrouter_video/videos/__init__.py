@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openrouter_video.videos.checks import checked
 from openrouter_video.videos.paths import (
     kept_names,
     model_slug,
@@ -25,6 +26,7 @@ from openrouter_video.videos.saving import (
 
 __all__ = [
     "Stopped",
+    "checked",
     "find_saved",
     "kept_names",
     "model_slug",

@@ -1,4 +1,4 @@
-"""What the boxes of an MP4 or QuickTime file say: whether it is whole, and its length and size. Pure.
+"""What the boxes of an MP4 or QuickTime file say: whether it is whole, its length, size, sound and origin. Pure.
 
 The structure is that of ISO/IEC 14496-12: boxes of a size, a type of four letters, and content, one after the other.
 QuickTime's older files have no ``ftyp``, and begin with any of a few other boxes. The box ``moov`` passes by during the
@@ -31,22 +31,25 @@ _PICTURES = frozenset({b"jpeg", b"mjpa", b"mjpb", b"mjpg", b"png ", b"tiff", b"g
 _MOST_BOXES = 1000  # of one level; a header has a few
 _INSIDE = {b"trak": b"mdia", b"mdia": b"minf", b"minf": b"stbl"}
 _FIXED = 65536.0
+_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the type of a box ``uuid`` that holds such a manifest
 
 
 class Whole(NamedTuple):
     """The verdict on a whole video: what is odd about it all the same, and its box ``moov``.
 
-    ``movie`` is that box's content, which tells length and size; empty where it is too large to be held.
+    ``movie`` is that box's content, which tells length and size; empty where it is too large to be held. ``c2pa``:
+    whether a box beside it holds a manifest of the video's origin, by the standard of that name.
     """
 
     notes: tuple[str, ...] = ()
     movie: bytes = b""
+    c2pa: bool = False
 
 
 class Mp4Walk:
     """Follows the boxes of a video while its bytes pass by, in chunks of any size.
 
-    It keeps the first 64 bytes, a header of 16, and the box ``moov``. What it cannot see is a cut between two whole
+    It keeps the first 64 bytes, headers of 16, and the box ``moov``. What it cannot see is a cut between two whole
     fragments, and one inside a last box of unknown size.
     """
 
@@ -61,6 +64,8 @@ class Mp4Walk:
         self._zeros = 0  # how many bytes of zero the stream ends with, so far
         self._seen: set[str] = set()
         self._movie = bytearray()
+        self._user_type = b""  # the first 16 bytes of a box ``uuid``
+        self._c2pa = False
         self._fault = ""
 
     def feed(self, chunk: bytes) -> None:
@@ -78,6 +83,9 @@ class Mp4Walk:
                 step = min(self._left, length - position)
                 if self._box == "moov" and self._size <= _LARGEST_MOVIE_HEADER:
                     self._movie += chunk[position : position + step]
+                if self._box == "uuid" and len(self._user_type) < len(_C2PA):
+                    self._user_type += chunk[position : position + min(step, len(_C2PA) - len(self._user_type))]
+                    self._c2pa = self._c2pa or self._user_type == _C2PA
                 self._left -= step
                 position += step
                 continue
@@ -110,7 +118,7 @@ class Mp4Walk:
             raise BrokenVideo(f"It ended after {self._offset} bytes without its box '{missing[0]}'.")
         if self._box == "moof":
             raise BrokenVideo("It ended after the header of a fragment, without the fragment's data.")
-        return Whole(self._notes(after), bytes(self._movie))
+        return Whole(self._notes(after), bytes(self._movie), self._c2pa)
 
     def _notes(self, after: int) -> tuple[str, ...]:
         """Say what is odd about a whole video; its end in zeros is a cut where they go on behind its last box."""
@@ -185,22 +193,27 @@ class Mp4Walk:
             self._seen.add(box)
         if box == "moov":
             self._movie.clear()
+        self._user_type = b""
         self._left = -1 if to_the_end else size - len(header)
 
 
 class Shown(NamedTuple):
-    """Length in seconds and size in pixels, turned and stretched as a player does it; None where nothing is said."""
+    """Length in seconds, size in pixels, turned and stretched as a player does it, and whether there is sound.
+
+    None where nothing is said.
+    """
 
     duration_seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    has_audio: bool | None = None
 
 
 class _Track(NamedTuple):
     enabled: bool = True
     turned: bool = False
     sides: tuple[float, float] = (0.0, 0.0)
-    video: bool = False
+    handler: bytes = b""
     codec: bytes = b""
     coded: tuple[int, int] = (0, 0)
     spacing: tuple[int, int] | None = None
@@ -226,9 +239,10 @@ def read_movie_header(movie: bytes) -> Shown:
         if kind == b"trak":
             with suppress(struct.error):
                 tracks.append(_track(content, _Track()))
-    videos = sorted((t for t in tracks if t.video), key=lambda t: (t.codec in _PICTURES, not t.enabled))
+    videos = sorted((t for t in tracks if t.handler == b"vide"), key=lambda t: (t.codec in _PICTURES, not t.enabled))
     width, height = videos[0].size if videos else (None, None)
-    return Shown(_duration(first.get(b"mvhd", b""), first.get(b"mvex", b"")), width, height)
+    heard = any(t.handler == b"soun" for t in tracks) if tracks else None
+    return Shown(_duration(first.get(b"mvhd", b""), first.get(b"mvex", b"")), width, height, heard)
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -265,8 +279,9 @@ def _track(content: bytes, track: _Track, outer: bytes = b"trak") -> _Track:
     for kind, inner in _boxes(content):
         if kind == b"tkhd":
             track = _with_header(track, inner)
-        elif kind == b"hdlr" and inner[8:12] == b"vide":
-            track = track._replace(video=True)
+        elif kind == b"hdlr":
+            # QuickTime has another one further inside.
+            track = track._replace(handler=track.handler or inner[8:12])
         elif kind == b"stsd":
             track = _with_sample_entry(track, inner)
         elif kind == _INSIDE.get(outer):

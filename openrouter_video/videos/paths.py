@@ -17,6 +17,7 @@ __all__ = [
     "numbered_path",
     "output_count",
     "possible_names",
+    "poster_path",
     "sidecar_path",
     "slug",
     "take_suffix",
@@ -70,6 +71,14 @@ def numbered_path(path: str, take: int, index: int) -> str:
 def sidecar_path(video: str) -> str:
     """Return the path of the record beside a video."""
     return f"{video.removesuffix('.mp4')}.json"
+
+
+def poster_path(video: str) -> str:
+    """Return the path of the still picture of a video.
+
+    Nothing else of its job is called so: of several outputs each has a number, and is either a video or a picture.
+    """
+    return with_suffix(video, ".jpg")
 
 
 def with_suffix(path: str, suffix: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from openrouter_video.errors import BrokenVideo
+from openrouter_video.videos.passing_copy import LimitedReader
 
 __all__ = ["MediaInfo", "picture_size", "probe"]
 
@@ -19,7 +20,7 @@ class MediaInfo(NamedTuple):
     height: int
 
 
-def probe(file: str | Path | BinaryIO) -> MediaInfo:
+def probe(file: str | Path | BinaryIO | LimitedReader) -> MediaInfo:
     """Read a video's duration and size with PyAV, from a path of this machine or a seekable file.
 
     Raises:

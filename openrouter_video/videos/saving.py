@@ -1,20 +1,21 @@
-"""Saves a video in its store (stream, verify, publish), and the sidecar that says it is complete."""
+"""Saves a video in its store (stream, verify, publish), its poster, and the sidecar that says it is complete."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any, BinaryIO, Literal
 
 from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, peek, sniff, suffix_of
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer
 from openrouter_video.videos.mp4 import Mp4Walk, Shown, Whole, read_movie_header
-from openrouter_video.videos.paths import kept_path, with_suffix
+from openrouter_video.videos.passing_copy import LARGEST_COPY_BYTES, LimitedReader, PassingCopy
+from openrouter_video.videos.paths import kept_path, poster_path, with_suffix
 from openrouter_video.videos.probing import MediaInfo, picture_size, probe
 
 __all__ = [
@@ -43,7 +44,8 @@ def save_video(
     """Write a video while it arrives, and publish it under its name if it is a whole MP4 or QuickTime file.
 
     The first bytes decide on the suffix. A ``companion`` of another video may be a picture as well. What ``chunks``
-    raises passes through unchanged; whatever goes wrong, nothing is left behind.
+    raises passes through unchanged; whatever goes wrong, nothing is left behind. Then its poster is made, which nothing
+    depends on.
 
     Raises:
         BrokenVideo: The bytes are not one whole video.
@@ -54,18 +56,25 @@ def save_video(
     if companion and suffix_of(head) in PICTURES:
         return _save_picture(body, store, with_suffix(relative, suffix_of(head)))
     path = with_suffix(relative, ".mov" if suffix_of(head) == ".mov" else ".mp4")
-    arriving = _Arriving(store, path, stop)
-    with store.writing(path) as writer:
-        arriving.write(body, writer)
-        whole = arriving.verdict()
-        with store.errors("publish", path, then=_STAYS_OPEN):
-            writer.publish()
-    shown = read_movie_header(whole.movie)
-    if None in shown:
-        told = _shown_of(_probe_saved(store, path))
-        length, width, height = shown
-        shown = Shown(length or told.duration_seconds, width or told.width, height or told.height)
-    return arriving.saved(shown, notes=(*whole.notes, *_untold(shown)))
+    with _copy_for(store) as copy:
+        arriving = _Arriving(store, path, stop, copy)
+        with store.writing(path) as writer:
+            arriving.write(body, writer)
+            whole = arriving.verdict()
+            with store.errors("publish", path, then=_STAYS_OPEN):
+                writer.publish()
+        shown = read_movie_header(whole.movie)
+        if not (shown.duration_seconds and shown.width and shown.height):
+            told = _shown_of(_probe_saved(store, path, copy))
+            length, width, height = shown.duration_seconds, shown.width or told.width, shown.height or told.height
+            shown = Shown(length or told.duration_seconds, width, height, shown.has_audio)
+        saved = arriving.saved(shown, notes=(*whole.notes, *_untold(shown)))
+        return _with_poster(saved.model_copy(update={"c2pa": whole.c2pa}), store, path, copy, poster_path(relative))
+
+
+def _copy_for(store: Store) -> closing[PassingCopy]:
+    """Begin to keep what goes to another machine, so that nobody reads it back; of a near store nothing is kept."""
+    return closing(PassingCopy(0 if store.is_near else LARGEST_COPY_BYTES))
 
 
 def _untold(shown: Shown) -> tuple[str, ...]:
@@ -88,16 +97,19 @@ def save_damaged(
     """
     head, body = peek(chunks)
     path = kept_path(relative, suffix_of(head))
-    arriving, known = _Arriving(store, path, stop), _sha256_of(store, path) == sha256
-    with suppress(_Other), store.writing(path) as writer:
+    known = _sha256_of(store, path) == sha256
+    with _copy_for(store) as copy, suppress(_Other), store.writing(path) as writer:
+        arriving = _Arriving(store, path, stop, copy)
         arriving.write(body, writer)
         if arriving.digest.hexdigest() != sha256:
             raise _Other
         with store.errors("publish", path, then=_STAYS_OPEN):
             writer.publish()
-        info = _probe_saved(store, path)
-        plays = info is not None and not arriving.walk.cut and _is_video(head, info.duration_seconds)
-        return arriving.saved(_shown_of(info), kind="playable" if plays else "damaged"), known
+        info = _probe_saved(store, path, copy)
+        if info is None or arriving.walk.cut or not _is_video(head, info.duration_seconds):
+            return arriving.saved(_shown_of(info), kind="damaged"), known
+        saved = arriving.saved(_shown_of(info), kind="playable")
+        return _with_poster(saved, store, path, copy, poster_path(relative)), known
     return None
 
 
@@ -113,9 +125,9 @@ class _Other(Exception):
 class _Arriving:
     """What is known of a file while it arrives."""
 
-    def __init__(self, store: Store, path: str, stop: threading.Event) -> None:
+    def __init__(self, store: Store, path: str, stop: threading.Event, copy: PassingCopy) -> None:
         self.walk, self.digest = Mp4Walk(), hashlib.sha256()
-        self._store, self._path, self._stop = store, path, stop
+        self._store, self._path, self._stop, self._copy = store, path, stop, copy
         self._size = 0
 
     @property
@@ -131,6 +143,7 @@ class _Arriving:
             self._size += len(chunk)
             with self._store.errors("write", self._path, then=_STAYS_OPEN):
                 writer.write(chunk)
+            self._copy.write(chunk)
 
     def verdict(self) -> Whole:
         try:
@@ -143,17 +156,8 @@ class _Arriving:
     def saved(
         self, shown: Shown, kind: Literal["video", "damaged", "playable"] = "video", notes: tuple[str, ...] = ()
     ) -> SavedFile:
-        digest, (length, width, height) = self.digest.hexdigest(), shown
-        return SavedFile(
-            url=self._url,
-            bytes=self._size,
-            sha256=digest,
-            duration_seconds=length,
-            width=width,
-            height=height,
-            kind=kind,
-            notes=notes,
-        )
+        digest = self.digest.hexdigest()
+        return SavedFile(url=self._url, bytes=self._size, sha256=digest, kind=kind, notes=notes, **shown._asdict())
 
 
 def _save_picture(chunks: Iterable[bytes], store: Store, path: str) -> SavedFile:
@@ -176,13 +180,43 @@ def _shown_of(info: MediaInfo | None) -> Shown:
     return Shown(info.duration_seconds, info.width or None, info.height or None) if info else Shown()
 
 
-def _probe_saved(store: Store, relative: str) -> MediaInfo | None:
+def _probe_saved(store: Store, relative: str, copy: PassingCopy) -> MediaInfo | None:
     """Return what FFmpeg makes of a file that is paid for and safe; whatever it raises is no reason to lose it."""
     try:
-        with store.reading(relative) as file:
+        with _reading(store, relative, copy) as file:
             return probe(file)
     except Exception:  # noqa: BLE001 (a decoder over hostile bytes, or a store's driver below it, raises anything)
         return None
+
+
+@contextmanager
+def _reading(store: Store, relative: str, copy: PassingCopy) -> Iterator[BinaryIO | LimitedReader]:
+    """Lend a file that was just saved: its copy, or the file itself, and not much of it from another machine."""
+    if (kept := copy.whole()) is not None:
+        yield kept
+        return
+    with store.errors("read", relative), store.reading(relative) as file:
+        yield file if store.is_near else LimitedReader(file)
+
+
+def _with_poster(saved: SavedFile, store: Store, relative: str, copy: PassingCopy, poster: str) -> SavedFile:
+    """Look into a video that is safe, and put its poster beside it; whatever goes wrong with that is a note."""
+    from openrouter_video.videos.looks import Looked, look  # noqa: PLC0415 - its libraries take their time
+
+    try:
+        with _reading(store, relative, copy) as file:
+            looked = look(file, relative[relative.rfind(".") :])
+        if looked.poster is not None:
+            store.write_bytes(poster, looked.poster)
+    except StorageError as error:
+        looked = Looked(notes=(f"no poster: {error}",))
+    known = {
+        "has_audio": looked.has_audio if saved.has_audio is None else saved.has_audio,
+        "poster_url": store.url_of(poster) if looked.poster is not None else None,
+        "sights": looked.sights,
+        "notes": (*saved.notes, *looked.notes),
+    }
+    return saved.model_copy(update=known)
 
 
 def write_sidecar(store: Store, relative: str, content: dict[str, Any]) -> str:

@@ -49,7 +49,8 @@ PURE = (
     *("batch.plan_lines", "batch.rows", "batch.table", "batch.template", "batch.text_tables", "batch.versions"),
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
-    *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "videos.mp4"),
+    *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling"),
+    *("videos.checks", "videos.mp4"),
     *("cli.export_rows", "cli.video_lines"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.

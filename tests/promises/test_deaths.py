@@ -29,7 +29,7 @@ from tests.support.flow_processes import DEATHS, MODEL, ORDER, Errand, FlowProce
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
-FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
+FILES = [f"{MODEL.replace('/', '--')}.{suffix}" for suffix in ("jpg", "json", "mp4")]
 # Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.
 UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record", "in the record"}
 SETTLED = {"before the bill"}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 KEY = "one-video"
-FILES = ["x-ai--grok-imagine-video.json", "x-ai--grok-imagine-video.mp4"]
+FILES = [f"x-ai--grok-imagine-video.{suffix}" for suffix in ("jpg", "json", "mp4")]
 
 
 def _assert_whole(outcome: Outcome, runs: FaultyRuns) -> None:
@@ -233,7 +233,7 @@ async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) 
     assert (outcome.status, outcome.error, runs.count("content")) == ("completed", None, 1)
     assert outcome.notes == (("16 bytes that belong to no box follow the end of the video",) * (mangle == "padded"))
     suffix = ".mov" if mangle == "quicktime" else ".mp4"
-    assert runs.files == [FILES[0], FILES[1].replace(".mp4", suffix)]
+    assert runs.files == [*FILES[:2], FILES[2].replace(".mp4", suffix)]
     again = await runs.generate(idempotency_key=KEY)
     assert (again.status, again.url, again.reused, runs.count("content")) == ("completed", outcome.url, True, 1)
     assert await runs.collect() == []

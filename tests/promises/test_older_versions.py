@@ -133,7 +133,7 @@ async def test_a_collection_finishes_what_version_0_1_has_left_open(left_open: F
     assert left_open.files == sorted(
         f"{model}.{suffix}"
         for model in ("bytedance--seedance-2.0-mini", "x-ai--grok-imagine-video")
-        for suffix in ("json", "mp4")
+        for suffix in ("jpg", "json", "mp4")
     )
     sidecars = [json.loads(file.read_text()) for file in left_open.output.glob("a-white-orchid-*/*.json")]
     assert {sidecar["key"] for sidecar in sidecars} == OPEN

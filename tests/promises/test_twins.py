@@ -15,7 +15,7 @@ from tests.support.flow_processes import MODEL, ORDER, Errand, FlowProcess, envi
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
 
-FILES = [f"{MODEL.replace('/', '--')}.json", f"{MODEL.replace('/', '--')}.mp4"]
+FILES = [f"{MODEL.replace('/', '--')}.{suffix}" for suffix in ("jpg", "json", "mp4")]
 
 
 def _run_twins(runs: FaultyRuns, folder: Path, **changes: Any) -> list[dict[str, Any]]:

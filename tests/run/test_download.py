@@ -121,7 +121,7 @@ def playable(make_mp4: Callable[..., bytes]) -> bytes:
 async def test_the_file_the_sidecar_and_the_ledger_agree(bench: Bench) -> None:
     """All three are there at the end, and nothing else."""
     outcome = await bench.keep(bench.job)
-    assert bench.files == ["grok.json", "grok.mp4"]
+    assert bench.files == ["grok.jpg", "grok.json", "grok.mp4"]
     file = bench.folder / CLAIM.path
     assert probe(str(file)).width == outcome.width == 854
     sidecar = json.loads(file.with_suffix(".json").read_text())
@@ -162,7 +162,7 @@ async def test_what_is_no_file_is_tried_again_and_never_published(bench: Bench, 
     bench.sandbox.clear_faults()
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=1))
     assert (await bench.keep(bench.job)).status == "completed"
-    assert bench.files == ["grok.json", "grok.mp4"]
+    assert bench.files == ["grok.jpg", "grok.json", "grok.mp4"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".json"])
@@ -183,7 +183,7 @@ async def test_who_is_overtaken_finds_what_the_other_has_finished(
     outcome = await bench.keep(bench.job, reused=True)
     assert outcome.status == "completed"
     assert others == [outcome]
-    assert bench.files == ["grok.json", "grok.mp4"]
+    assert bench.files == ["grok.jpg", "grok.json", "grok.mp4"]
 
 
 # ---- What is odd, and is kept ----------------------------------------------------------------------------------------
@@ -194,14 +194,14 @@ async def test_a_label_is_only_a_hint(bench: Bench, label: str) -> None:
     """The walk over the boxes decides, at the first download."""
     bench.sandbox.add_fault(Fault(on="content", headers={"content-type": label}, times=None))
     assert (await bench.keep(bench.job)).status == "completed"
-    assert (bench.files, bench.contents) == (["grok.json", "grok.mp4"], 1)
+    assert (bench.files, bench.contents) == (["grok.jpg", "grok.json", "grok.mp4"], 1)
 
 
 async def test_a_quicktime_file_is_kept_under_its_own_suffix(bench: Bench) -> None:
     """And found again there: by another run, by collect, and when leftovers are cleared."""
     bench.sandbox.add_fault(Fault(on="content", mangle="quicktime", times=None))
     outcome = await bench.keep(bench.job)
-    assert (outcome.status, outcome.notes, bench.files) == ("completed", (), ["grok.json", "grok.mov"])
+    assert (outcome.status, outcome.notes, bench.files) == ("completed", (), ["grok.jpg", "grok.json", "grok.mov"])
     assert (outcome.url or "").endswith("/a-flower-01234567/grok.mov")
     assert (outcome.width, outcome.height) == (854, 480)
     assert bench.found() == outcome
@@ -266,7 +266,7 @@ async def test_the_whole_takes_the_place_of_the_damaged(bench: Bench, mangle: st
     assert (await bench.keep(bench.job)).status == "open"
     bench.sandbox.clear_faults()
     outcome = await bench.keep(bench.job, reused=True)
-    assert (outcome.status, outcome.notes, bench.files) == ("completed", (), ["grok.json", "grok.mp4"])
+    assert (outcome.status, outcome.notes, bench.files) == ("completed", (), ["grok.jpg", "grok.json", "grok.mp4"])
 
 
 async def test_what_differs_each_time_is_not_kept(bench: Bench) -> None:
@@ -282,7 +282,7 @@ async def test_a_video_that_plays_though_no_walk_passes_it_is_kept_at_once(bench
     """FFmpeg finds its way past garbage that the walk refuses: completed, and said to be damaged."""
     bench.serve(playable)
     outcome = await bench.keep(bench.job)
-    assert (outcome.status, bench.files) == ("completed", ["grok.damaged.mp4", "grok.json"])
+    assert (outcome.status, bench.files) == ("completed", ["grok.damaged.mp4", "grok.jpg", "grok.json"])
     assert outcome.notes[-1].startswith("damaged: it came like this each time, and is kept at file://")
     assert await bench.keep(bench.job, reused=True) == outcome.model_copy(update={"reused": True})
 
@@ -341,8 +341,9 @@ async def test_a_picture_beside_a_video_is_kept_with_it(bench: Bench) -> None:
     bench.more_outputs()
     outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}))
     assert (outcome.status, outcome.notes) == ("completed", ())
-    assert bench.files == ["grok.json", "grok.take-1.1.mp4", "grok.take-1.2.png"]
-    assert [url.rpartition("/")[2] for url in (outcome.url or "", *outcome.extra_urls)] == bench.files[1:]
+    assert bench.files == ["grok.json", "grok.take-1.1.jpg", "grok.take-1.1.mp4", "grok.take-1.2.png"]
+    assert [url.rpartition("/")[2] for url in (outcome.url or "", *outcome.extra_urls)] == bench.files[2:]
+    assert (outcome.poster_url or "").endswith("/grok.take-1.1.jpg")
     assert bench.found() == outcome
 
 
@@ -362,7 +363,7 @@ async def test_an_output_that_can_never_be_had_is_a_note(bench: Bench) -> None:
     assert (outcome.status, outcome.extra_urls) == ("completed", ())
     (note,) = outcome.notes
     assert note.startswith("output 2 of 2 could not be had: HTTP 400: Video index 1 out of range")
-    assert bench.files == ["grok.json", "grok.take-1.1.mp4"]
+    assert bench.files == ["grok.json", "grok.take-1.1.jpg", "grok.take-1.1.mp4"]
     assert bench.found() == outcome
     assert video_paths(CLAIM, 2) == [
         "a-flower-01234567/grok.take-1.1.mp4",
@@ -375,7 +376,7 @@ async def test_an_output_that_may_still_come_leaves_the_job_open(bench: Bench) -
     bench.sandbox.add_fault(Fault(on="content", status=503, after=1, times=None))
     several = bench.job.model_copy(update={"videos": 2})
     first = await bench.keep(several)
-    assert (first.status, bench.files) == ("open", ["grok.take-1.1.mp4"])
+    assert (first.status, bench.files) == ("open", ["grok.take-1.1.jpg", "grok.take-1.1.mp4"])
     assert (first.url or "").endswith("grok.take-1.1.mp4")
     assert "output 2 of 2 could not be had: HTTP 503" in (first.error or "")
     bench.sandbox.clear_faults()
@@ -423,7 +424,7 @@ async def test_a_second_output_that_stays_damaged_is_kept_with_the_video(
     bench.more_outputs()
     outcome = await bench.keep(bench.job.model_copy(update={"videos": 2}), reused=reused)
     assert (outcome.status, outcome.width) == ("completed", 854)
-    assert bench.files == ["grok.json", "grok.take-1.1.mp4", name]
+    assert bench.files == ["grok.json", "grok.take-1.1.jpg", "grok.take-1.1.mp4", name]
     assert [url.rpartition("/")[2] for url in outcome.extra_urls] == [name]
     assert outcome.notes[0].startswith("output 2 is damaged: it came like this each time, and is kept at file://")
     assert bench.found() == outcome.model_copy(update={"reused": False})

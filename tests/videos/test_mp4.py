@@ -266,14 +266,14 @@ def made(*, turn: int = 0, pixel: tuple[int, int] = (1, 1), container: str = "mp
 @pytest.mark.parametrize(
     ("how", "shown"),
     [
-        ({}, Shown(1.0, 320, 180)),
-        ({"container": "mov"}, Shown(1.0, 320, 180)),
-        ({"turn": 90}, Shown(1.0, 180, 320)),
-        ({"turn": -90}, Shown(1.0, 180, 320)),
-        ({"turn": 180}, Shown(1.0, 320, 180)),
-        ({"pixel": (4, 3)}, Shown(1.0, 427, 180)),
-        ({"pixel": (4, 3), "turn": 90}, Shown(1.0, 180, 427)),
-        ({"flags": "frag_keyframe+empty_moov"}, Shown(None, 320, 180)),
+        ({}, Shown(1.0, 320, 180, has_audio=False)),
+        ({"container": "mov"}, Shown(1.0, 320, 180, has_audio=False)),
+        ({"turn": 90}, Shown(1.0, 180, 320, has_audio=False)),
+        ({"turn": -90}, Shown(1.0, 180, 320, has_audio=False)),
+        ({"turn": 180}, Shown(1.0, 320, 180, has_audio=False)),
+        ({"pixel": (4, 3)}, Shown(1.0, 427, 180, has_audio=False)),
+        ({"pixel": (4, 3), "turn": 90}, Shown(1.0, 180, 427, has_audio=False)),
+        ({"flags": "frag_keyframe+empty_moov"}, Shown(None, 320, 180, has_audio=False)),
     ],
     ids=["plain", "QuickTime", "turned left", "turned right", "upside down", "wide pixels", "both", "fragments"],
 )
@@ -285,7 +285,7 @@ def test_the_size_that_a_player_shows(how: dict[str, Any], shown: Shown) -> None
 @pytest.mark.parametrize("codec", [b"av03", b"\xff\xfe\xfd\xfc"])
 def test_a_codec_that_nobody_knows_has_a_size(make_mp4: Callable[..., bytes], codec: bytes) -> None:
     """The header tells it without a decoder."""
-    assert read_movie_header(movie_of(make_mp4().replace(b"avc1", codec))) == Shown(1.0, 64, 48)
+    assert read_movie_header(movie_of(make_mp4().replace(b"avc1", codec))) == Shown(1.0, 64, 48, has_audio=False)
 
 
 def track(kind: bytes = b"vide", codec: bytes = b"avc1", size: tuple[int, int] = (320, 180), flags: int = 1) -> bytes:
@@ -314,13 +314,13 @@ def header(scale: int, units: int) -> bytes:
         (header(1000, 4000), Shown(4.0)),
         (box(b"mvhd", header(1000, 4000)[8:], long=True), Shown(4.0)),
         (header(1000, 0) + box(b"mvex", box(b"mehd", bytes(4) + (3000).to_bytes(4))), Shown(3.0)),
-        (track(b"soun") + track(), Shown(None, 320, 180)),
-        (track(codec=b"jpeg", size=(64, 64)) + track(), Shown(None, 320, 180)),
-        (track(size=(64, 64), flags=0) + track(), Shown(None, 320, 180)),
-        (track(codec=b"jpeg", size=(64, 64)), Shown(None, 64, 64)),
-        (track(size=(0, 0)), Shown()),
+        (track(b"soun") + track(), Shown(None, 320, 180, has_audio=True)),
+        (track(codec=b"jpeg", size=(64, 64)) + track(), Shown(None, 320, 180, has_audio=False)),
+        (track(size=(64, 64), flags=0) + track(), Shown(None, 320, 180, has_audio=False)),
+        (track(codec=b"jpeg", size=(64, 64)), Shown(None, 64, 64, has_audio=False)),
+        (track(size=(0, 0)), Shown(has_audio=False)),
         (track()[:-60], Shown()),
-        (box(b"trak", box(b"mdia", b"") * 1000), Shown()),
+        (box(b"trak", box(b"mdia", b"") * 1000), Shown(has_audio=False)),
     ],
 )
 def test_what_a_header_says(movie: bytes, shown: Shown) -> None:
@@ -333,7 +333,33 @@ def test_a_header_of_boxes_within_boxes_ends() -> None:
     nested = b""
     for _ in range(5000):
         nested = box(b"mdia", nested)
-    assert read_movie_header(box(b"trak", nested)) == Shown()
+    assert read_movie_header(box(b"trak", nested)) == Shown(has_audio=False)
+
+
+C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+
+
+@pytest.mark.parametrize(
+    ("boxes", "carries"),
+    [
+        (box(b"uuid", C2PA + bytes(200)), True),
+        (box(b"uuid", C2PA + bytes(200), long=True), True),
+        (box(b"uuid", bytes(16) + C2PA) + box(b"uuid", C2PA), True),
+        (box(b"uuid", bytes(16) + C2PA), False),
+        (box(b"uuid", C2PA[:15]) + box(b"uuid", C2PA[15:] + bytes(40)), False),
+        (box(b"free", C2PA), False),
+        (b"", False),
+    ],
+    ids=["it does", "64-bit size", "behind another", "another type", "cut in two", "not in such a box", "no such box"],
+)
+def test_a_manifest_of_the_origin_is_seen(boxes: bytes, carries: bool) -> None:
+    """By the type of a box beside the video's own, in one chunk and byte by byte."""
+    body = FTYP + boxes + MOOV + MDAT
+    for size in (1, 7, len(body)):
+        walk = Mp4Walk()
+        for start in range(0, len(body), size):
+            walk.feed(body[start : start + size])
+        assert walk.finish().c2pa is carries
 
 
 @pytest.mark.parametrize(("body", "cut"), [((FTYP + MOOV + MDAT)[:-9], True), (b"<html>" * 9, False), (b"", False)])

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from openrouter_video.errors import BrokenVideo, ConfigurationError, StorageError
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer, open_store
+from openrouter_video.videos import saving
+from openrouter_video.videos.passing_copy import LimitedReader, PassingCopy
 from openrouter_video.videos.paths import sidecar_path
 from openrouter_video.videos.saving import Stopped, find_saved, read_sidecar, save_video, write_sidecar
 from tests.support.object_stores import of_kinds
 
 PROJECT = Path(__file__).parents[2]
 NAME = "a-cat-0123abcd/google--veo-3.1-lite.mp4"
+POSTER = "a-cat-0123abcd/google--veo-3.1-lite.jpg"
 
 
 class NetworkTrouble(Exception):
@@ -73,16 +79,19 @@ class TestSaving:
         assert (saved.width, saved.height) == (96, 64)
         assert saved.duration_seconds == pytest.approx(1, abs=0.3)
         assert store.read_bytes(NAME) == body
-        assert [Path(name).name for name in left_in(store)] == [Path(NAME).name]
+        assert saved.poster_url == store.url_of(POSTER)
+        assert (saved.has_audio, saved.c2pa, saved.notes) == (True, False, ())
+        assert Image.open(io.BytesIO(store.read_bytes(POSTER) or b"")).size == (96, 64)
+        assert [Path(name).name for name in left_in(store)] == [Path(POSTER).name, Path(NAME).name]
 
     def test_a_large_video_is_saved(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """A video of many blocks arrives whole, and takes the place of an older file."""
         store.write_bytes(NAME, b"older")
-        body = inflated(make_mp4(), 20 * 2**20 + 1)
+        body = inflated(make_mp4(160, 96), 20 * 2**20 + 1)
         saved = save(store, pieces(body, 65_537))
         assert find_saved(store, NAME, size=len(body))
         assert saved.sha256 == hashlib.sha256(body).hexdigest()
-        assert saved.width == 64
+        assert (saved.width, saved.poster_url) == (160, store.url_of(POSTER))
 
     def test_a_cut_body_leaves_nothing(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
         """A body that ends too early is a broken video: not there, and no temporary, with the next step said."""
@@ -134,7 +143,8 @@ class TestSaving:
         """Whole boxes are enough: a video is paid for even if FFmpeg cannot read it."""
         body = b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x10moov12345678\0\0\0\x0amdat!!"
         saved = save(store, [body])
-        assert (saved.width, saved.height, saved.duration_seconds) == (None, None, None)
+        assert (saved.width, saved.height, saved.duration_seconds, saved.poster_url) == (None, None, None, None)
+        assert saved.notes[-1].startswith("no poster: ")
         assert store.read_bytes(NAME) == body
 
     def test_many_at_a_time(self, store: Store, make_mp4: Callable[..., bytes]) -> None:
@@ -215,10 +225,10 @@ def test_a_video_has_its_media_type_on_s3(store: Store, make_mp4: Callable[..., 
 
 
 @of_kinds("s3")
-def test_a_small_video_on_s3_takes_two_requests(
+def test_a_small_video_on_s3_takes_three_requests(
     store: Store, make_mp4: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It goes, and its size there is asked for; what its header says has passed by and is not read back."""
+    """It goes, its size there is asked for, and its poster goes: nothing of it is read back."""
     asked: list[str] = []
     call = type(store.filesystem)._call_s3
 
@@ -228,8 +238,45 @@ def test_a_small_video_on_s3_takes_two_requests(
 
     monkeypatch.setattr(type(store.filesystem), "_call_s3", note_and_call)
     saved = save(store, pieces(make_mp4()))
-    assert asked == ["put_object", "head_object"]
-    assert all((saved.duration_seconds, saved.width, saved.height))
+    assert asked == ["put_object", "head_object", "put_object"]
+    assert all((saved.duration_seconds, saved.width, saved.height, saved.poster_url))
+    bucket, key = (saved.poster_url or "").removeprefix("s3://").split("/", 1)
+    assert store.filesystem.call_s3("head_object", Bucket=bucket, Key=key)["ContentType"] == "image/jpeg"
+
+
+@of_kinds("sftp")
+def test_a_video_too_large_to_keep_is_looked_at_in_its_store(
+    store: Store, make_mp4: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In some places of it, and not beyond a limit; one that takes more reading has no poster, and a note."""
+    monkeypatch.setattr(saving, "LARGEST_COPY_BYTES", 1000)
+    assert save(store, pieces(make_mp4())).poster_url == store.url_of(POSTER)
+    store.remove(POSTER)
+    monkeypatch.setattr(LimitedReader.__init__, "__defaults__", (1000,))
+    saved = save(store, pieces(make_mp4()))
+    assert (saved.poster_url, saved.sights) == (None, ())
+    assert saved.notes == ("no poster: It takes too much reading",)
+
+
+def test_a_temporary_folder_without_room_costs_no_video(
+    tmp_path: Path, make_mp4: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its copy is given up, and whoever wants to look reads from the store."""
+    copy = PassingCopy()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    body = inflated(make_mp4(), 6 * 2**20)
+    for chunk in pieces(body, 2**20):
+        copy.write(chunk)
+    assert copy.whole() is None
+
+
+def test_a_poster_that_cannot_be_written_is_a_note(tmp_path: Path, make_mp4: Callable[..., bytes]) -> None:
+    """The video is safe."""
+    (tmp_path / POSTER).mkdir(parents=True)
+    saved = save(open_store(str(tmp_path)), [make_mp4()])
+    assert (saved.poster_url, saved.width) == (None, 64)
+    assert re.fullmatch(r"no poster: Could not write file://.*\.jpg: .*", saved.notes[0])
+    assert (tmp_path / NAME).stat().st_size == saved.bytes
 
 
 def test_a_missing_bucket(s3_store_url: str, make_mp4: Callable[..., bytes]) -> None:
