@@ -34,7 +34,7 @@ from openrouter_video.run import (
     tell,
     unreadable,
 )
-from openrouter_video.tasks import RESULT_FORMAT, publish_report, unsearched
+from openrouter_video.tasks import RESULT_FORMAT, publish_report, refresh_galleries, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
@@ -200,8 +200,20 @@ async def _collect_jobs(entries: Sequence[LedgerEntry], collection: Collection) 
         ends = await asyncio.gather(
             *(_finish(job, step, collection) for job, step in by_expiry), return_exceptions=True
         )
-        outcomes += [_outcome_of(job, end) for (job, _), end in zip(by_expiry, ends, strict=True) if end is not None]
+        ended = [(job, _outcome_of(job, end)) for (job, _), end in zip(by_expiry, ends, strict=True) if end is not None]
+        await _refresh_pages(ended)
+        outcomes += [outcome for _, outcome in ended]
     return outcomes
+
+
+async def _refresh_pages(ended: Sequence[tuple[Job, Outcome]]) -> None:
+    """Bring the pages up to date on which a video stands that has come to its end just now."""
+    by_store: dict[Resources, dict[str, Outcome]] = defaultdict(dict)
+    for job, outcome in ended:
+        if outcome.status != "open" and isinstance(job.resources, Resources):
+            by_store[job.resources][job.claim.path] = outcome
+    for resources, outcomes in by_store.items():
+        await refresh_galleries(unsearched(outcomes), resources)
 
 
 def _folder(entry: LedgerEntry) -> tuple[str | None, ...]:

@@ -11,12 +11,13 @@ from prefect import get_run_logger
 
 from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
+from openrouter_video.gallery import was_begun
 from openrouter_video.ledger import Scope
 from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
 from openrouter_video.planning import Plan
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.run import settle_money, videos_of_request
-from openrouter_video.tasks import fetch_catalog, make_plan, publish_report, unsearched
+from openrouter_video.run import PlannedVideo, Published, Resources, settle_money, videos_of_request
+from openrouter_video.tasks import fetch_catalog, make_plan, publish_gallery, publish_report, unsearched
 
 from .all_videos import make_all
 from .final_states import final_state, refused_state
@@ -55,8 +56,10 @@ async def _produce(asked: RunRequest) -> FanOut:
             plan = await run.approved(partial(_plan, run, scope))
             reserved = await pass_gates(plan, _keys(plan, scope), run)
         made_by = await run.begin(reserved, sandbox=plan.sandbox)
-        outcomes = await make_all(videos_of_request(asked, scope, plan.models), made_by)
+        videos = videos_of_request(asked, scope, plan.models)
+        outcomes = await make_all(videos, made_by)
         await settle_run(outcomes, made_by)
+        published = await _publish(outcomes, videos, run.resources)
     await publish_report(unsearched(outcomes))
     return FanOut(
         run_id=run.identity.run_id,
@@ -65,9 +68,18 @@ async def _produce(asked: RunRequest) -> FanOut:
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),
         estimate=plan.estimate,
-        problems=plan.warnings,
+        problems=(*plan.warnings, *published.problems),
+        gallery_url=published.gallery_url,
+        manifest_url=published.manifest_url,
         outcomes=tuple(outcomes),
     )
+
+
+async def _publish(outcomes: Sequence[Outcome], videos: Sequence[PlannedVideo], resources: Resources) -> Published:
+    """Put the page of one request's videos beside them, unless nothing of it was ever sent."""
+    if not was_begun(outcomes):
+        return Published()
+    return await publish_gallery(unsearched(outcomes), videos[0].path.rpartition("/")[0], resources)
 
 
 def _keys(plan: Plan, scope: Scope) -> dict[tuple[str, int], str]:

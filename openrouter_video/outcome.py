@@ -128,6 +128,7 @@ class FanOut(BaseModel):
     """The whole run: what was asked and what became of every video.
 
     ``cost_usd`` is what this run has paid for, ``reused_cost_usd`` what it found that other runs had paid for.
+    ``gallery_url`` and ``manifest_url``: the page and the table of its videos, beside them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -139,6 +140,8 @@ class FanOut(BaseModel):
     reused_cost_usd: float | None = None
     estimate: Estimate | None = None
     problems: tuple[str, ...] = ()
+    gallery_url: str | None = None
+    manifest_url: str | None = None
     outcomes: tuple[Outcome, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from openrouter_video.outcome import Outcome
 from openrouter_video.text import csv_line, printable_json
 
-__all__ = ["COLUMNS", "Row", "as_csv", "as_json_lines", "row_of_outcome"]
+__all__ = ["COLUMNS", "Row", "as_csv", "as_json_lines", "outcome_of_row", "row_of_outcome"]
 
 Row = dict[str, Any]
 
@@ -42,6 +44,10 @@ COLUMNS: Mapping[str, type] = {
 """What a row tells, in this order, and as what; a time is a text in ISO 8601, and what is not known is None."""
 
 
+_AS_JSON = ("labels", "extra_urls", "sent", "left_out")
+_OF_ESTIMATE = ("low_usd", "high_usd", "basis")
+
+
 def row_of_outcome(outcome: Outcome, carried: Mapping[str, Any] | None = None) -> Row:
     """Return the row of a video by what became of it; what only its claim tells is None.
 
@@ -51,17 +57,32 @@ def row_of_outcome(outcome: Outcome, carried: Mapping[str, Any] | None = None) -
     told = {name: value for name, value in outcome.model_dump(mode="json").items() if name in COLUMNS}
     row: Row = dict.fromkeys(COLUMNS) | told
     if outcome.estimate:
-        row |= {f"estimate_{name}": getattr(outcome.estimate, name) for name in ("low_usd", "high_usd", "basis")}
+        row |= {f"estimate_{name}": getattr(outcome.estimate, name) for name in _OF_ESTIMATE}
     if outcome.made_at is None:
         # It is how long somebody has waited by now, which is no fact of the video.
         row["elapsed_seconds"] = None
     row["notes"] = "; ".join(outcome.notes) or None
     row["checks"] = " ".join(outcome.checks) or None
-    for name in ("labels", "extra_urls", "sent", "left_out"):
+    for name in _AS_JSON:
         row[name] = json.dumps(told[name], ensure_ascii=False) if told[name] or name == "labels" else None
     for name, value in (carried or {}).items():
         row[_free_name(name, row)] = value
     return row
+
+
+def outcome_of_row(row: Mapping[str, Any]) -> Outcome | None:
+    """Return what became of a video by its row, as far as that tells it; None for what is not the row of a video."""
+    told = {name: value for name, value in row.items() if name in Outcome.model_fields and value is not None}
+    try:
+        told |= {name: json.loads(told[name]) for name in _AS_JSON if name in told}
+        if "notes" in told:
+            told["notes"] = [told["notes"]]
+        told["checks"] = str(row.get("checks") or "").split()
+        if row.get("estimate_basis") is not None:
+            told["estimate"] = {name: row.get(f"estimate_{name}") for name in _OF_ESTIMATE}
+        return Outcome.model_validate(told)
+    except (ValidationError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def _free_name(name: str, row: Row) -> str:

@@ -6,6 +6,7 @@ _share_modules(__name__)
 
 from .catalog import CATALOG_RETRY_DELAYS, fetch_catalog
 from .download import download_video
+from .gallery import publish_gallery, refresh_galleries
 from .lane import make_lane
 from .plan import make_plan
 from .poll import poll_job
@@ -23,8 +24,10 @@ __all__ = [
     "make_lane",
     "make_plan",
     "poll_job",
+    "publish_gallery",
     "publish_report",
     "publish_table",
+    "refresh_galleries",
     "submit_video",
     "unsearched",
 ]

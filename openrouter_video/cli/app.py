@@ -182,6 +182,26 @@ def collect(
     return run(place, limit, start, as_json=json, verbose=verbose)
 
 
+@app.command(help_epilogue=help_texts.GALLERY)
+def gallery(
+    output: Annotated[
+        str | None,
+        Parameter(
+            help="Folder or URL of a run, of a batch or of all. Default: OPENROUTER_VIDEO_OUTPUT, else ./videos."
+        ),
+    ] = None,
+    /,
+    *,
+    store: Annotated[str | None, Parameter(help="Prefect block OpenRouter Video Store, by name.")] = None,
+    json: Json = False,
+) -> int:
+    """Make the page of a folder anew, index.html in it: its videos side by side, from what lies beside them."""
+    from openrouter_video.cli.gallery import make_gallery
+
+    refuse_blanks(LedgerOptions(output=output, store=store))
+    return make_gallery(output, store, as_json=json)
+
+
 @app.command(help_epilogue=help_texts.SPEND)
 def spend(
     *,

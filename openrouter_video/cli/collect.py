@@ -23,7 +23,7 @@ from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused, VideoError
 from openrouter_video.ledger import read_open
 from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, total_cost
-from openrouter_video.run import settle_left, watching
+from openrouter_video.run import Published, settle_left, watching
 from openrouter_video.stores import safe_url
 from openrouter_video.text import printable
 
@@ -87,11 +87,15 @@ def _collect(
                 terminal.announce(f"{settled:,} {words} settled in the money journal.")
             return collected(None, (), asked), ledger.url
         start_prefect(terminal.announce, verbose=verbose)
-        with view.running(), watching(view.tell):
+        with view.running(), watching(view.tell) as published:
             finished = run_flow(start)
         if isinstance(finished.result, Exception):
             raise finished.result
-        return collected(finished.run_id, cast(list[Outcome], finished.result), asked), ledger.url
+        result = collected(finished.run_id, cast(list[Outcome], finished.result), asked)
+        # Of videos of several runs each has its own.
+        one = published[0] if len(published) == 1 else Published()
+        where = {"gallery_url": one.gallery_url, "manifest_url": one.manifest_url}
+        return result.model_copy(update=where), ledger.url
 
 
 def collected(

@@ -7,6 +7,7 @@ __all__ = [
     "COLLECT",
     "EXAMPLES",
     "FAN_OUT",
+    "GALLERY",
     "GENERATE",
     "LEDGER",
     "LIST",
@@ -81,6 +82,12 @@ COLLECT = """Examples:
 Exit codes: 0 nothing is left open, whatever became of the jobs; 1 something is
   open or uncertain, or a record cannot be read; 2 refused. What can never be
   had ends as failed once it has expired, or by `ledger settle KEY --lost`."""
+
+GALLERY = """Examples:
+  openrouter-video gallery                       all videos of ./videos
+  openrouter-video gallery s3://bucket/videos/a-white-orchid-1f2e3d4c
+
+Exit codes: 0 the page is there, 1 there is no video, 2 refused."""
 
 LEDGER = "Look at the records of submissions, and settle what no program may decide."
 

@@ -33,10 +33,10 @@ from openrouter_video.ledger import (
     why_not,
 )
 from openrouter_video.money import dollars
-from openrouter_video.run import Facts, find_destination, outcome_of, why_unreadable
+from openrouter_video.run import Destination, Facts, find_destination, outcome_of, why_unreadable
 from openrouter_video.text import clip, printable
 
-__all__ = ["Row", "list_entries", "open_ledger", "settle", "settle_entry"]
+__all__ = ["Row", "find_place", "list_entries", "open_ledger", "settle", "settle_entry"]
 
 OLDEST_DAYS = 36_500
 SHORT_KEY = 12
@@ -105,21 +105,28 @@ class Row(NamedTuple):
         return tuple(clip(cell) for cell in cells)
 
 
+def find_place(place: LedgerOptions, announce: Callable[[str], None]) -> Destination:
+    """Return where videos and ledger are that the options name; to read a block takes Prefect.
+
+    Raises:
+        ConfigurationError: if there is no such block.
+    """
+    if not place.store:
+        return find_destination(place.output, place.ledger, os.environ)
+    start_prefect(announce)
+    from openrouter_video.blocks import load_store  # noqa: PLC0415 (imports Prefect)
+
+    return asyncio.run(load_store(place.store, place.output, place.ledger))
+
+
 @contextmanager
 def open_ledger(place: LedgerOptions, announce: Callable[[str], None]) -> Iterator[Ledger]:
-    """Open the ledger that the options name; that of a block needs Prefect.
+    """Open the ledger that the options name.
 
     Raises:
         ConfigurationError: if it cannot be opened.
     """
-    if place.store:
-        start_prefect(announce)
-        from openrouter_video.blocks import load_store  # noqa: PLC0415 (imports Prefect)
-
-        destination = asyncio.run(load_store(place.store, place.output, place.ledger))
-    else:
-        destination = find_destination(place.output, place.ledger, os.environ)
-    with closing(destination.reach_ledger()) as ledger:
+    with closing(find_place(place, announce).reach_ledger()) as ledger:
         yield ledger
 
 

@@ -134,6 +134,9 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
     folder = folder_of(result.outcomes)
     if folder:
         terminal.print(Text(f"in {folder}/"), soft_wrap=True)
+    if result.gallery_url:
+        # A URL and no path: a terminal opens it by a click.
+        terminal.print(Text(f"gallery: {printable(result.gallery_url)}"), soft_wrap=True)
 
 
 def _show_pretty(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:

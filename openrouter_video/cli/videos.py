@@ -45,7 +45,7 @@ from openrouter_video.outcome import (
 from openrouter_video.planning import Plan
 from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest
-from openrouter_video.run import approving, find_destination, watching
+from openrouter_video.run import Published, approving, find_destination, watching
 from openrouter_video.text import clip
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ def _report(finished: Finished, run: _Run) -> int:
         reused_cost_usd=reused_cost(outcomes),
         estimate=expected_cost(outcomes),
         problems=tuple(problems),
+        gallery_url=finished.published.gallery_url,
+        manifest_url=finished.published.manifest_url,
         outcomes=tuple(outcomes),
     )
     if isinstance(result, KeyboardInterrupt):
@@ -181,8 +183,9 @@ def _watch(run: _Run, start: StartFlow) -> Finished:
     """Run the flow; an interruption is a result, and even a crash tells first which jobs go on."""
     try:
         approver = partial(approve, view=run.view, yes=run.options.yes)
-        with run.view.running(), watching(run.view.tell), approving(approver):
-            return run_flow(start)
+        with run.view.running(), watching(run.view.tell) as published, approving(approver):
+            finished = run_flow(start)
+        return finished._replace(published=published[-1] if published else Published())
     except KeyboardInterrupt as interruption:
         return Finished(None, interruption)
     except BaseException:

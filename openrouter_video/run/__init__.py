@@ -9,15 +9,16 @@ from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
 from openrouter_video.run.concurrency import Concurrency, provider_of
 from openrouter_video.run.conflicts import find_known
-from openrouter_video.run.destination import Destination, Folder, find_destination, folder_of
+from openrouter_video.run.destination import LEDGER_FOLDER, Destination, Folder, find_destination, folder_of
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.lanes import Lane, divide
 from openrouter_video.run.limits import Limits, current_limits, using_limits
+from openrouter_video.run.manifest import MANIFEST, PARQUET, read_manifest, write_manifest
 from openrouter_video.run.parquet import parquet_encoder
 from openrouter_video.run.planned_video import PlannedVideo, videos_of_request
 from openrouter_video.run.polling import Step
-from openrouter_video.run.progress import Progress, tell, watching
+from openrouter_video.run.progress import Progress, Published, tell, tell_published, watching
 from openrouter_video.run.resources import Resources, open_resources
 from openrouter_video.run.settling import settle
 from openrouter_video.run.spending import reserve_money, settle_left, settle_money
@@ -25,6 +26,9 @@ from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.video_files import look_again
 
 __all__ = [
+    "LEDGER_FOLDER",
+    "MANIFEST",
+    "PARQUET",
     "STILL_AWAITED",
     "Answer",
     "Concurrency",
@@ -36,6 +40,7 @@ __all__ = [
     "Log",
     "PlannedVideo",
     "Progress",
+    "Published",
     "Resources",
     "RunReservation",
     "Step",
@@ -59,16 +64,19 @@ __all__ = [
     "parquet_encoder",
     "poll",
     "provider_of",
+    "read_manifest",
     "reserve_money",
     "settle",
     "settle_left",
     "settle_money",
     "submit",
     "tell",
+    "tell_published",
     "to_reserve",
     "unreadable",
     "using_limits",
     "videos_of_request",
     "watching",
     "why_unreadable",
+    "write_manifest",
 ]

@@ -12,23 +12,24 @@ from openrouter_video.rows import Row, as_json_lines
 from openrouter_video.run.parquet import parquet_encoder
 from openrouter_video.stores import Store
 
-__all__ = ["MANIFEST", "read_manifest", "write_manifest"]
+__all__ = ["MANIFEST", "PARQUET", "read_manifest", "write_manifest"]
 
 MANIFEST, PARQUET = "videos.jsonl", "videos.parquet"
 
 
 def write_manifest(store: Store, folder: str, rows: Sequence[Row], *, parquet: bool = False) -> str:
-    """Write the manifest of a folder in place of an older one, and return its URL.
+    """Write the manifest of a folder, "" for the store's own, in place of an older one, and return its URL.
 
     ``parquet``: also as ``videos.parquet`` beside it, where pyarrow is installed.
 
     Raises:
         StorageError: if it could not be written; the older one is still there.
     """
-    store.write_bytes(f"{folder}/{MANIFEST}", as_json_lines(rows))
+    path = _in(folder, MANIFEST)
+    store.write_bytes(path, as_json_lines(rows))
     if parquet and (encode := parquet_encoder()):
-        store.write_bytes(f"{folder}/{PARQUET}", encode(rows))
-    return store.url_of(folder, MANIFEST)
+        store.write_bytes(_in(folder, PARQUET), encode(rows))
+    return store.url_of(path)
 
 
 def read_manifest(store: Store, folder: str) -> list[Row]:
@@ -37,9 +38,13 @@ def read_manifest(store: Store, folder: str) -> list[Row]:
     Raises:
         StorageError: if it could not be read.
     """
-    content = store.read_bytes(f"{folder}/{MANIFEST}") or b""
+    content = store.read_bytes(_in(folder, MANIFEST)) or b""
     rows = (_row(line) for line in content.split(b"\n") if line.strip())
     return [row for row in rows if row is not None]
+
+
+def _in(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _row(line: bytes) -> Row | None:

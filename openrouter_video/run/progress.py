@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Self
 from openrouter_video.ledger import Claim
 from openrouter_video.outcome import Outcome
 
-__all__ = ["Progress", "tell", "watching"]
+__all__ = ["Progress", "Published", "tell", "tell_published", "watching"]
 
 Stage = Literal["planned", "submitting", "waiting", "downloading", "ended"]
 
@@ -48,17 +48,31 @@ class Progress(NamedTuple):
         return cls(stage, claim.model, claim.take, claim.key, job_id, status, outcome, claim.row, claim.row_id)
 
 
+class Published(NamedTuple):
+    """What a run has published beside its videos: their page and their manifest; and why one of them is missing."""
+
+    gallery_url: str | None = None
+    manifest_url: str | None = None
+    problems: tuple[str, ...] = ()
+
+
 _watcher: ContextVar[Callable[[Progress], None] | None] = ContextVar("openrouter_video_watcher", default=None)
+_published: ContextVar[list[Published] | None] = ContextVar("openrouter_video_published", default=None)
 
 
 @contextmanager
-def watching(watcher: Callable[[Progress], None]) -> Iterator[None]:
-    """Tell ``watcher`` every step of every video generated within."""
-    token = _watcher.set(watcher)
+def watching(watcher: Callable[[Progress], None]) -> Iterator[list[Published]]:
+    """Tell ``watcher`` every step of every video generated within; the list that is lent fills with what is published.
+
+    A flow that returns its outcomes, or raises for want of some, has no other place to say where their page is.
+    """
+    published: list[Published] = []
+    tokens = _watcher.set(watcher), _published.set(published)
     try:
-        yield
+        yield published
     finally:
-        _watcher.reset(token)
+        _watcher.reset(tokens[0])
+        _published.reset(tokens[1])
 
 
 def tell(progress: Progress) -> None:
@@ -66,3 +80,10 @@ def tell(progress: Progress) -> None:
     watcher = _watcher.get()
     if watcher is not None:
         watcher(progress)
+
+
+def tell_published(published: Published) -> None:
+    """Tell the watcher, if there is one, where the page of its videos is."""
+    told = _published.get()
+    if told is not None:
+        told.append(published)

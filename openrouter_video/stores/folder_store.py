@@ -100,6 +100,11 @@ class FolderStore(Store):
         """Return the names in a folder, with those of files that are still being written if ``temporaries``."""
         return [name for name in super().list_names(relative) if temporaries or part_of(name) is None]
 
+    def list_files(self, relative: str = "", *, without: Collection[str] = ()) -> list[str]:
+        """Return the paths of all files beneath a folder, without those that are still being written."""
+        found = super().list_files(relative, without=without)
+        return [path for path in found if part_of(path.rpartition("/")[2]) is None]
+
     def _write(self, path: str, data: bytes) -> None:
         with self.files() as files:
             part = _write_part(files, path, data, self.access)

@@ -21,6 +21,14 @@ _BLOCK_BYTES = 8 * 2**20  # S3 takes parts from 5 MiB and 10,000 of them: up to 
 _EXISTS = frozenset({"PreconditionFailed", "412"})
 _CONFLICT = frozenset({"ConditionalRequestConflict", "OperationAborted", "409"})
 _CREATE_ATTEMPTS = 3
+# Not as this machine's own table has them, which may know none of these.
+_MEDIA_TYPES: Mapping[str, str] = {
+    ".html": "text/html; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".mp4": "video/mp4",
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,13 @@ class ObjectStore(Store):
         sizes = {name.strip("/"): int(info.get("size") or 0) for name, info in found.items()}
         return {name.removeprefix(f"{path.strip('/')}/"): size for name, size in sizes.items() if name != path}
 
+    def list_files(self, relative: str = "", *, without: Collection[str] = ()) -> list[str]:
+        """Return the paths of all files beneath a folder; what is left out is listed all the same, with the rest."""
+        found = self.list_tree(relative) or {}
+        return sorted(path for path in found if not set(path.split("/")[:-1]) & set(without))
+
     def _write(self, path: str, data: bytes) -> None:
-        media_type = mimetypes.guess_type(path)[0]
-        self.filesystem.pipe_file(path, data, **(self._media_type(media_type) if media_type else {}))
+        self.filesystem.pipe_file(path, data, **self._typed(path))
 
     def _create(self, path: str, data: bytes) -> bool:
         for _ in range(_CREATE_ATTEMPTS):
@@ -72,11 +84,16 @@ class ObjectStore(Store):
 
     @contextmanager
     def _writer(self, path: str) -> Iterator[Writer]:
-        media_type = mimetypes.guess_type(path)[0] or "video/mp4"
-        yield _ObjectWriter(self.filesystem, path, self._media_type(media_type))
+        yield _ObjectWriter(self.filesystem, path, self._typed(path))
+
+    def _typed(self, path: str) -> Mapping[str, Any]:
+        """Return the option by which the driver is told what a file is: a browser shows it or saves it by that."""
+        suffix = path[path.rfind(".") :].lower()
+        known = _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(f"name{suffix}")[0]
+        return self._media_type(known or "application/octet-stream")
 
     def _media_type(self, media_type: str) -> Mapping[str, Any]:
-        """Return the option by which the driver is told the type: without it a browser does not play the video."""
+        """Return the option by which this kind's driver is told the type."""
         return {"content_type": media_type}
 
 

@@ -20,6 +20,7 @@ from openrouter_video.stores.errors import storage_errors
 __all__ = ["Store", "Writer"]
 
 _READ_BYTES = 2**20
+_DEEPEST = 16  # a link to a folder above it would have no end
 
 
 class Writer(Protocol):
@@ -141,6 +142,25 @@ class Store(ABC):
     def list_tree(self, relative: str = "") -> dict[str, int] | None:  # noqa: ARG002 - few kinds can
         """Return the sizes of all files beneath a folder by their paths in it; None where that takes many requests."""
         return None
+
+    def list_files(self, relative: str = "", *, without: Collection[str] = ()) -> list[str]:
+        """Return the paths of all files beneath a folder, sorted; not those in folders of the names ``without``.
+
+        Files that are still being written are left out, and so is what lies deeper than any video does.
+        """
+        parts = (relative,) if relative else ()
+        root, found = self.path(*parts), []
+        with self.errors("list", *parts), self.session() as filesystem:
+            filesystem.invalidate_cache()
+            try:
+                for folder, folders, names in filesystem.walk(root, maxdepth=_DEEPEST, on_error="raise"):
+                    # What is taken out of the list is not looked into.
+                    folders[:] = [name for name in folders if name not in without]
+                    found += [f"{folder}/{name}" for name in names if name]
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        beginning = f"{root.strip('/')}/"
+        return sorted(path.strip("/").removeprefix(beginning) for path in found)
 
     def write_bytes(self, relative: str, data: bytes) -> None:
         """Write a small file whole, in place of an older one, which is still there if it fails."""

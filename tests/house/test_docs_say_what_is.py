@@ -39,6 +39,7 @@ COMMANDS = (
     "generate",
     "fan-out",
     "collect",
+    "gallery",
     "ledger list",
     "ledger settle",
     "ledger repair",

@@ -12,7 +12,7 @@ import pytest
 
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
-from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, row_of_outcome
+from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, outcome_of_row, row_of_outcome
 
 DONE = Outcome(
     model="a/b",
@@ -113,3 +113,18 @@ def test_a_table_without_a_video_has_a_header() -> None:
     """The columns are known without any."""
     assert as_csv([]).decode().strip().split(",") == list(COLUMNS)
     assert as_json_lines([]) == b""
+
+
+def test_a_row_leads_back_to_its_outcome() -> None:
+    """With all that it tells, several notes as one; what is carried besides is left aside."""
+    assert outcome_of_row(row_of_outcome(DONE, {"sku": "x"})) == DONE.model_copy(update={"notes": ("one; two",)})
+    bare = Outcome(model="m", status="open")
+    assert outcome_of_row(row_of_outcome(bare)) == bare
+
+
+@pytest.mark.parametrize(
+    "row", [{}, {"model": "m", "status": "odd"}, {"model": "m", "status": "open", "sent": "{"}, {"labels": 1}]
+)
+def test_what_is_not_the_row_of_a_video_leads_nowhere(row: Row) -> None:
+    """Another program may have written into the table."""
+    assert outcome_of_row(row) is None

@@ -1,0 +1,73 @@
+"""Brings the page and the manifest of a folder up to date with what has become of its videos. Blocks.
+
+One manifest is read and two files are written, however many videos there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from openrouter_video.gallery.matrix import Entry
+from openrouter_video.gallery.merging import merged_rows
+from openrouter_video.gallery.writing import write_page
+from openrouter_video.outcome import Outcome
+from openrouter_video.rows import Row, outcome_of_row
+from openrouter_video.run import PARQUET, Published, read_manifest, write_manifest
+from openrouter_video.stores import Store
+
+__all__ = ["publish", "refresh", "was_begun"]
+
+
+def was_begun(outcomes: Sequence[Outcome]) -> bool:
+    """Whether there is anything to show: of a run that was refused as a whole there is not."""
+    return any(outcome.status not in {"refused", "skipped"} for outcome in outcomes)
+
+
+def publish(store: Store, folder: str, outcomes: Sequence[Outcome], *, with_manifest: bool = True) -> Published:
+    """Write the page of a run's or batch's folder, and its manifest unless it has been written already.
+
+    What earlier runs have left in the same folder stays on both.
+
+    Raises:
+        StorageError: if one could not be written.
+    """
+    rows = merged_rows(read_manifest(store, folder), outcomes)
+    manifest_url = write_manifest(store, folder, rows) if with_manifest else None
+    return Published(write_page(store, folder, _entries(rows, outcomes)), manifest_url)
+
+
+def refresh(store: Store, outcomes: Mapping[str, Outcome]) -> list[Published]:
+    """Bring up to date what was published of these videos before, by their paths; return what was.
+
+    Raises:
+        StorageError: if it could not be read or written.
+    """
+    keys = {outcome.key for outcome in outcomes.values()}
+    published = []
+    for folder in dict.fromkeys(above for path in outcomes for above in _folders_above(path)):
+        rows = read_manifest(store, folder)
+        if any(row.get("key") in keys for row in rows):
+            known = {row.get("key") for row in rows}
+            own = [outcome for outcome in outcomes.values() if outcome.key in known]
+            published.append(_update(store, folder, rows, own))
+    return published
+
+
+def _update(store: Store, folder: str, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> Published:
+    merged = merged_rows(rows, outcomes)
+    parquet = store.size_of(f"{folder}/{PARQUET}".lstrip("/")) is not None
+    manifest_url = write_manifest(store, folder, merged, parquet=parquet)
+    return Published(write_page(store, folder, _entries(merged, outcomes)), manifest_url)
+
+
+def _entries(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Entry]:
+    """Return the videos of the rows, those of this run as it knows them."""
+    now = {outcome.key: outcome for outcome in outcomes}
+    found = [now.get(row["key"]) or outcome_of_row(row) for row in rows]
+    return [Entry(outcome) for outcome in found if outcome is not None]
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that a path is in, the nearest first, without the store's own."""
+    while path := path.rpartition("/")[0]:
+        yield path
