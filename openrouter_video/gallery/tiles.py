@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from openrouter_video.gallery.check_words import sentence_of
 from openrouter_video.gallery.links import Link, Place
 from openrouter_video.money import dollars
-from openrouter_video.outcome import Outcome
+from openrouter_video.outcome import Check, Outcome
 from openrouter_video.report import group_left_out
 from openrouter_video.text import clip
 
@@ -41,7 +40,7 @@ def tile_of(outcome: Outcome, place: Place, best: tuple[str, ...], *, all_simula
         "size": _size(outcome),
         "made": _made(outcome) if is_made else None,
         "best": list(best),
-        "checks": [{"name": check, "says": sentence_of(check, outcome)} for check in outcome.checks],
+        "checks": [{"name": check, "says": _sentence(check, outcome)} for check in outcome.checks],
         "left_out": len(outcome.left_out) if outcome.status not in {"refused", "skipped"} else 0,
         "reused": outcome.reused,
         "labels": labels_of(outcome),
@@ -85,6 +84,13 @@ def _why(outcome: Outcome) -> str:
     return clip(outcome.error or "; ".join(outcome.notes)).removeprefix(f"{outcome.status}: ")
 
 
+def _sentence(check: Check, outcome: Outcome) -> str:
+    """Return what is said of a check: the note that begins with its name; a row of a manifest joins the notes."""
+    name = check.replace("_", " ")
+    notes = "; ".join(outcome.notes).split("; ")
+    return next((clip(note) for note in notes if note.startswith(f"{name}:")), name)
+
+
 def _plays(video: Link) -> bool:
     return video.href.lower().endswith(PLAYABLE)
 
@@ -114,7 +120,6 @@ def _details(outcome: Outcome, place: Place) -> Iterator[Detail]:
 def _reasons(outcome: Outcome) -> Iterator[tuple[str, str]]:
     """Yield what is odd about a video, and why."""
     yield "why", clip(outcome.error or "")
-    yield from (("check", f"{check.replace('_', ' ')}: {sentence_of(check, outcome)}") for check in outcome.checks)
     yield from (("left out", line) for line in group_left_out(outcome.left_out))
     yield from (("note", clip(note)) for note in outcome.notes)
     yield "reused", "An earlier run made it and paid for it." if outcome.reused else ""

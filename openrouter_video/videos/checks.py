@@ -97,7 +97,7 @@ def _ratio(sent: Mapping[str, Any], file: SavedFile) -> _Found:
     ratio = int(sides[1]) / int(sides[2]) if sides else None
     if ratio and not 1 - RATIO_SHARE <= file.width / file.height / ratio <= 1 + RATIO_SHARE:
         words = f"asked {asked}, got {file.width} x {file.height} pixels"
-        yield "other_aspect_ratio", f"another aspect ratio than asked: {words}"
+        yield "other_aspect_ratio", f"other aspect ratio: {words}"
 
 
 def _sound(sent: Mapping[str, Any], file: SavedFile) -> _Found:

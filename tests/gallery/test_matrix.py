@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from openrouter_video.gallery.check_words import sentence_of
 from openrouter_video.gallery.links import Place
 from openrouter_video.gallery.matrix import Entry, page_data
 from openrouter_video.gallery.tiles import seconds_words
 from openrouter_video.money import Estimate
-from openrouter_video.outcome import Check, LeftOut, Outcome
+from openrouter_video.outcome import LeftOut, Outcome
 
 HERE = Place("file:///videos", "orchid-1f2e3d4c")
 RUN = "file:///videos/orchid-1f2e3d4c"
@@ -167,7 +166,7 @@ def test_a_video_is_shown_with_all_that_is_to_be_said_of_it() -> None:
             c2pa=True,
             checks=("shorter_than_asked",),
             left_out=(LeftOut(key="negative_prompt", reason="not allowed", suggestion="negativePrompt"),),
-            notes=("a note",),
+            notes=("shorter than asked: asked 5 s, got 4.0 s",),
             labels={"team": "film"},
             estimate=Estimate(low_usd=0.1, high_usd=0.2, basis="listed"),
             sent={"model": "a/one", "prompt": "A white orchid", "duration": 5, "resolution": "720p"},
@@ -187,7 +186,7 @@ def test_a_video_is_shown_with_all_that_is_to_be_said_of_it() -> None:
         "seconds": "4 s",
         "size": "1280×720",  # noqa: RUF001
         "made": "made in 31 s",
-        "checks": [{"name": "shorter_than_asked", "says": "It lasts 4 s; 5 s were asked."}],
+        "checks": [{"name": "shorter_than_asked", "says": "shorter than asked: asked 5 s, got 4.0 s"}],
         "left_out": 1,
         "reused": True,
         "labels": ["team: film"],
@@ -195,9 +194,8 @@ def test_a_video_is_shown_with_all_that_is_to_be_said_of_it() -> None:
     assert details == [
         ["video", "a--one.2.mp4", "a--one.2.mp4"],
         ["video", "https://cdn.example/2.jpg", "https://cdn.example/2.jpg"],
-        ["check", "shorter than asked: It lasts 4 s; 5 s were asked.", ""],
         ["left out", "negative_prompt: not allowed; did you mean negativePrompt?", ""],
-        ["note", "a note", ""],
+        ["note", "shorter than asked: asked 5 s, got 4.0 s", ""],
         ["reused", "An earlier run made it and paid for it.", ""],
         ["estimate", "$0.10 to $0.20 (listed)", ""],
         ["sent", '{"duration": 5, "resolution": "720p"}', ""],
@@ -273,27 +271,17 @@ def test_filters_offer_what_there_is() -> None:
     assert data["rows"][0]["labels"] == "team: film"
 
 
-CHECKS: dict[Check, str] = {
-    "black": "It is black from beginning to end.",
-    "frozen": "Nothing moves in it.",
-    "silent": "It has a sound track, on which nothing can be heard.",
-    "shorter_than_asked": "It lasts 3.2 s; 4 s were asked.",
-    "longer_than_asked": "It lasts 3.2 s; 4 s were asked.",
-    "smaller_than_asked": "It is 640x360; 720p was asked.",
-    "larger_than_asked": "It is 640x360; 720p was asked.",
-    "other_aspect_ratio": "It is 640x360; 1:1 was asked.",
-    "no_audio": "Sound was asked, and it has none.",
-    "unasked_audio": "It has sound, which was not asked.",
-}
-
-
-@pytest.mark.parametrize(("check", "sentence"), CHECKS.items())
-def test_a_check_says_what_was_asked_and_what_came(check: Check, sentence: str) -> None:
-    """In a sentence; where one of both is not known it still is one."""
-    asked = {"duration": 4, "resolution": "720p", "aspect_ratio": "1:1"}
-    got = video(duration_seconds=3.2, width=640, height=360, sent=asked)
-    assert sentence_of(check, got) == sentence
-    assert sentence_of(check, Outcome(model="m", status="completed")).endswith(".")
+@pytest.mark.parametrize(
+    ("notes", "says"),
+    [
+        (("a note", "no audio: asked for sound"), "no audio: asked for sound"),
+        (("a note; no audio: asked for sound; more",), "no audio: asked for sound"),
+        ((), "no audio"),
+    ],
+)
+def test_a_check_says_what_the_note_of_its_name_says(notes: tuple[str, ...], says: str) -> None:
+    """Also in a row of a manifest, where all notes are one."""
+    assert tile(video(checks=("no_audio",), notes=notes))["checks"] == [{"name": "no_audio", "says": says}]
 
 
 @pytest.mark.parametrize(

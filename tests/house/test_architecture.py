@@ -42,7 +42,7 @@ LATE = {("outcome", "rows")}
 BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results", "sandbox"}
 PURE = (
     *("elision", "errors", "markdown", "media_types", "money", "outcome", "report", "rows", "state_message", "text"),
-    *("gallery.check_words", "gallery.links", "gallery.matrix", "gallery.merging", "gallery.page"),
+    *("gallery.links", "gallery.matrix", "gallery.merging", "gallery.page"),
     *("gallery.summaries", "gallery.tiles"),
     *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
     *("request.labels", "request.request", "request.run_request", "request.settings"),

@@ -140,7 +140,7 @@ def test_each_check_has_a_sentence_with_both_values() -> None:
     assert found.notes == (
         "shorter than asked: asked 8 s, got 5.0 s",
         "smaller than asked: asked 1080p, got 480 x 480 pixels",
-        "another aspect ratio than asked: asked 16:9, got 480 x 480 pixels",
+        "other aspect ratio: asked 16:9, got 480 x 480 pixels",
         "no audio: asked for sound, got a video without a sound track",
         "black: each frame is black",
         "frozen: nothing moves in it",
