@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -24,7 +24,7 @@ from openrouter_video.threads import start
 from .video_chain import VideoRun, make_video
 from .video_steps import AsCalls
 
-__all__ = ["make_all"]
+__all__ = ["make_all", "make_some", "say_what_goes_on"]
 
 LOG_WITHIN_SECONDS = 1.0
 TABLE_WITHIN_SECONDS = 2.0
@@ -35,15 +35,37 @@ T = TypeVar("T")
 
 
 async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcome]:
-    """Make all videos side by side, each a chain of tasks, or many of them in lanes; none touches another."""
-    threads, ledger = run.resources.threads, run.resources.ledger
-    ledger.expect([video.key for video in videos if video.plan.decision == "send"])
+    """Make all videos of a run, and tell how far it is; of one that is stopped, what goes on."""
     bar = ProgressBar(len(videos))
     await bar.start()
 
+    async def ended(_: Outcome) -> None:
+        await bar.advance()
+
+    try:
+        return await make_some(videos, run, ended)
+    except asyncio.CancelledError:
+        await say_what_goes_on(videos, run)
+        raise
+
+
+async def make_some(
+    videos: Sequence[PlannedVideo],
+    run: VideoRun,
+    ended: Callable[[Outcome], Awaitable[None]],
+    before: int = 0,
+    total: int | None = None,
+) -> list[Outcome]:
+    """Make videos side by side, each a chain of tasks, or many of them in lanes; none touches another.
+
+    ``ended`` hears of each of them. Of a batch of ``total`` videos so many were made ``before``.
+    """
+    ledger = run.resources.ledger
+    ledger.expect([video.key for video in videos if video.plan.decision == "send"])
+
     async def make_in_lane(lane: Lane) -> list[Outcome]:
         calls = run._replace(steps=AsCalls(run.resources, get_run_logger()))
-        return await _side_by_side(_make(videos[index], calls, bar) for index in lane.indexes)
+        return await _side_by_side(_make(videos[index], calls, ended) for index in lane.indexes)
 
     async def in_lane(lane: Lane) -> Sequence[Outcome]:
         made = asyncio.ensure_future(make_lane(lane, unsearched(make_in_lane)))
@@ -53,26 +75,22 @@ async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcom
             return [await _of_broken_chain(videos[index], error, run) for index in lane.indexes]
         return made.result()
 
-    try:
-        if lanes := divide(len(videos), run.resources.limits.lanes):
-            get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
-            made = await _side_by_side(in_lane(lane) for lane in lanes)
-            outcomes = [outcome for lane in made for outcome in lane]
-        else:
-            outcomes = await _side_by_side(_make(video, run, bar) for video in videos)
-    except asyncio.CancelledError:
-        await _say_what_goes_on(videos, run)
-        raise
-    await threads.run(ledger.drop_marks)
+    if lanes := divide(len(videos), run.resources.limits.lanes, before, total):
+        get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
+        made = await _side_by_side(in_lane(lane) for lane in lanes)
+        outcomes = [outcome for lane in made for outcome in lane]
+    else:
+        outcomes = await _side_by_side(_make(video, run, ended) for video in videos)
+    await run.resources.threads.run(ledger.drop_marks)
     return outcomes
 
 
-async def _make(video: PlannedVideo, run: VideoRun, bar: ProgressBar) -> Outcome:
+async def _make(video: PlannedVideo, run: VideoRun, ended: Callable[[Outcome], Awaitable[None]]) -> Outcome:
     """Make one video; an error that nobody foresaw is in its outcome, and ends nothing else."""
     (result,) = await asyncio.gather(make_video(video, run), return_exceptions=True)
     outcome = result if isinstance(result, Outcome) else await _of_broken_chain(video, result, run)
     run.steps.log_end(outcome)
-    await bar.advance()
+    await ended(outcome)
     return outcome
 
 
@@ -83,7 +101,7 @@ async def _side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]
     return [task.result() for task in tasks]
 
 
-async def _say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> None:
+async def say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> None:
     """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
     keys = [video.key for video in videos]
     said = await asyncio.wrap_future(start(partial(entries_in_time, run.resources.ledger, keys)))

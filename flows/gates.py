@@ -5,22 +5,22 @@ The ceiling of the run is part of its plan. What passes here is reserved in the 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
 
+from openrouter_video.batch import BatchPlan
 from openrouter_video.errors import LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import CapReached
 from openrouter_video.planning import GatedPlan, Plan, cap_problem, hold_to_caps
 from openrouter_video.request import RunRequest
-from openrouter_video.run import RunReservation, caps_of, reserve_money, to_reserve
+from openrouter_video.run import RunReservation, reserve_batch_money, reserve_money, to_reserve
 from openrouter_video.stores import parse_store_url
 
 from .opened_run import OpenedRun
 
-__all__ = ["pass_gates"]
+__all__ = ["pass_gates", "pass_gates_of_batch", "time_for"]
 
 SLACK = timedelta(hours=1)
 """What a video takes at most beside the wait for its job: to be submitted, and to be downloaded."""
@@ -42,6 +42,19 @@ async def pass_gates(plan: Plan, keys: Mapping[tuple[str, int], str], run: Opene
     return await _pass(plan, run, partial(reserve_money, amounts=amounts, until=until))
 
 
+async def pass_gates_of_batch(
+    plan: BatchPlan, batch: str, portions: Sequence[Mapping[str, int]], run: OpenedRun
+) -> RunReservation:
+    """Let a batch pass as a whole, and reserve it: what may be spent by ledger key, of each of its portions.
+
+    Raises:
+        RequestRefused: if a gate is closed; nothing was sent.
+        ConfigurationError: if a cap cannot be read.
+    """
+    until = time_for(len(portions[0]) if portions else 0, run.asked)
+    return await _pass(plan, run, partial(reserve_batch_money, batch=batch, portions=portions, until=until))
+
+
 def time_for(videos: int, asked: RunRequest) -> datetime:
     """Return when so many videos have been made at the latest, each of which takes until its deadline."""
     waves = ceil(videos / asked.concurrency)
@@ -49,8 +62,7 @@ def time_for(videos: int, asked: RunRequest) -> datetime:
 
 
 async def _pass(plan: GatedPlan, run: OpenedRun, reserve: Callable[..., RunReservation | CapReached]) -> RunReservation:
-    identity, credentials, resources = run.identity, run.credentials, run.resources
-    caps = caps_of(credentials.max_usd_per_day, credentials.max_usd_per_month, os.environ)
+    identity, resources, caps = run.identity, run.resources, run.caps
     plan = hold_to_caps(plan, caps)
     if any(caps) and parse_store_url(resources.ledger.url).ends_with_the_process:
         raise RequestRefused([Problem("ledger", NOT_LASTING.format(resources.ledger.url))])

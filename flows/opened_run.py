@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
 from openrouter_video.blocks import OpenRouterCredentials, load_credentials, load_store
+from openrouter_video.ledger import Caps
 from openrouter_video.planning import GatedPlan
 from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest
@@ -15,6 +17,7 @@ from openrouter_video.run import (
     Destination,
     Resources,
     RunReservation,
+    caps_of,
     current_limits,
     folder_of,
     open_resources,
@@ -49,6 +52,15 @@ class OpenedRun(NamedTuple):
     resources: Resources
     approval: Approval
 
+    @property
+    def caps(self) -> Caps:
+        """What may be spent in a day and in a month.
+
+        Raises:
+            ConfigurationError: if a variable is not an amount.
+        """
+        return caps_of(self.credentials.max_usd_per_day, self.credentials.max_usd_per_month, os.environ)
+
     async def approved(self, prepare: Prepare[P]) -> P:
         """Plan the run until a plan may be carried out; after somebody's yes prices are looked up again.
 
@@ -60,13 +72,15 @@ class OpenedRun(NamedTuple):
             plan = await prepare(afresh=True)
         return plan
 
-    async def begin(self, reserved: RunReservation, *, sandbox: bool) -> VideoRun:
-        """Return what all videos of the run share."""
+    async def begin(
+        self, reserved: RunReservation, *, sandbox: bool, per_provider: int | Mapping[str, int] | None = None
+    ) -> VideoRun:
+        """Return what all videos of the run share; ``per_provider``: how many of each are made at the same time."""
         asked, identity, resources = self.asked, self.identity, self.resources
         return VideoRun(
             resources=resources,
             steps=AsTasks(resources),
-            concurrency=Concurrency(asked.concurrency),
+            concurrency=Concurrency(asked.concurrency, per_provider),
             run_id=identity.run_id,
             reserved=reserved,
             collect=collect_command_of(asked, resources),

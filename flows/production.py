@@ -27,7 +27,7 @@ from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import VideoRun
 
-__all__ = ["make_videos"]
+__all__ = ["list_models", "make_videos", "settle_run"]
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ async def _plan(run: OpenedRun, scope: Scope, *, afresh: bool) -> Plan:
         RequestRefused: if the plan, or what it may cost, does not allow the run to begin.
     """
     asked, resources = run.asked, run.resources
-    catalog = await _list_models(asked.models, resources.client, afresh=afresh)
+    catalog = await list_models(asked.models, resources.client, afresh=afresh)
     destination = unsearched(run.destination)
     again = run.identity.again
     plan = await make_plan(unsearched(asked), unsearched(catalog), scope, destination, resources, again=again)
@@ -122,7 +122,7 @@ async def _plan(run: OpenedRun, scope: Scope, *, afresh: bool) -> Plan:
     return plan
 
 
-async def _list_models(wanted: Sequence[str], client: VideoClient, *, afresh: bool = False) -> Catalog:
+async def list_models(wanted: Sequence[str], client: VideoClient, *, afresh: bool = False) -> Catalog:
     """List the models; afresh also if one that is wanted is missing: the list at hand may be old, or was cut short."""
     anew = fetch_catalog.with_options(refresh_cache=True)
     catalog = await (anew if afresh else fetch_catalog)(client.base_url, client)

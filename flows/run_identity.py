@@ -20,7 +20,7 @@ from openrouter_video.api import is_loopback
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Scope, scope_of_key, scope_of_run
 
-__all__ = ["RunIdentity", "identify_run", "local_day", "zone_of"]
+__all__ = ["RunIdentity", "identify_run", "local_day", "realm_of", "zone_of"]
 
 DATE = "{date}"
 
@@ -46,9 +46,17 @@ class RunIdentity(NamedTuple):
         videos never stand in for paid ones.
         """
         if idempotency_key:
-            realm = "loopback" if is_loopback(base_url) else ""
-            return scope_of_key(idempotency_key.replace(DATE, self.date), realm)
+            return scope_of_key(self.dated(idempotency_key), realm_of(base_url))
         return scope_of_run(self.root_id, asked)
+
+    def dated(self, name: str) -> str:
+        """Return a name with the scheduled day in the place of ``{date}``."""
+        return name.replace(DATE, self.date)
+
+
+def realm_of(base_url: str) -> str:
+    """Return what keeps the videos of a sandbox on this machine apart from paid ones."""
+    return "loopback" if is_loopback(base_url) else ""
 
 
 class _Root(NamedTuple):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openrouter_video.rows import Row
 
 __all__ = [
+    "Batch",
     "Check",
     "FanOut",
     "LeftOut",
@@ -158,6 +159,23 @@ class FanOut(BaseModel):
         from openrouter_video.rows import row_of_outcome  # noqa: PLC0415 (a row is built on outcomes)
 
         return [row_of_outcome(outcome) for outcome in self.outcomes]
+
+
+class Batch(FanOut):
+    """The whole batch: as a fan-out, of all rows of its table together.
+
+    ``rows_in_table``: how many there are. Of them ``rows_left_out`` could not be made, ``rows_same`` had been asked for
+    before as they are, ``rows_changed`` otherwise, and ``rows_new`` never; ``rows_gone`` were, and are not in the table
+    any more. Only rows with an id of their own are known to have changed.
+    """
+
+    batch: str
+    rows_in_table: int
+    rows_left_out: int = 0
+    rows_same: int = 0
+    rows_changed: int = 0
+    rows_new: int = 0
+    rows_gone: int = 0
 
 
 def count_completed(outcomes: Sequence[Outcome]) -> int:

@@ -8,7 +8,7 @@ from .catalog import CATALOG_RETRY_DELAYS, fetch_catalog
 from .download import download_video
 from .gallery import publish_gallery, refresh_galleries
 from .lane import make_lane
-from .plan import make_plan
+from .plan import make_batch_plan, make_plan
 from .poll import poll_job
 from .report import ProgressBar, publish_report, publish_table
 from .result_format import RESULT_FORMAT
@@ -21,6 +21,7 @@ __all__ = [
     "ProgressBar",
     "download_video",
     "fetch_catalog",
+    "make_batch_plan",
     "make_lane",
     "make_plan",
     "poll_job",

@@ -1,4 +1,4 @@
-"""The dry run of a request, and the ledger's word on its keys; nothing is sent."""
+"""The dry run of a request or of a batch, and the ledger's word on its keys; nothing is sent."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog
-from openrouter_video.errors import LedgerError, Problem
-from openrouter_video.ledger import Scope
+from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, dry_batch, overwritten
+from openrouter_video.errors import LedgerError, Problem, StorageError
+from openrouter_video.ledger import Scope, read_accepted
 from openrouter_video.money import Bills
 from openrouter_video.planning import Plan, dry_run, hold_to_ceiling, hold_to_key
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Destination, Resources, find_known
+from openrouter_video.run import Destination, Resources, find_known, taken_paths
 
-__all__ = ["make_plan"]
+__all__ = ["make_batch_plan", "make_plan"]
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -48,6 +49,37 @@ async def make_plan(
         plan = hold_to_key(plan, await resources.client.get_key_budget())
     get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan
+
+
+@task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
+async def make_batch_plan(
+    table: Table, batch: BatchRequest, catalog: Catalog, destination: Destination, resources: Resources, realm: str
+) -> BatchPlan:
+    """Plan a whole batch: what each row would get, what the ledger knows of it, and why the batch may not begin.
+
+    ``realm`` keeps a sandbox's videos apart from paid ones.
+    """
+    bills, problems = await _bills(resources, sandbox=catalog.sandbox)
+    options_for = destination.options_for
+    plan = await resources.threads.run(dry_batch, table, batch, catalog, options_for, bills, realm=realm)
+    if not plan.refused:
+        plan = await resources.threads.run(_with_accepted, plan, resources)
+    if plan.new_videos:
+        plan = plan.with_problems(problems)
+    plan = hold_to_ceiling(plan, batch.run.max_usd)
+    if plan.new_videos and not plan.refused:
+        plan = hold_to_key(plan, await resources.client.get_key_budget())
+    get_run_logger().info("Plan:\n%s", batch_plan_text(plan))
+    return plan
+
+
+def _with_accepted(plan: BatchPlan, resources: Resources) -> BatchPlan:
+    """Add which videos the ledger knows already, and which of the others would be written over one that is there."""
+    try:
+        plan = plan.with_known(read_accepted(resources.ledger, [video.key for video in plan.videos]))
+        return plan.with_row_problems(overwritten(plan.new_videos, taken_paths(resources.store, plan.new_videos)))
+    except (LedgerError, StorageError) as error:
+        return plan.with_problems([Problem("ledger" if isinstance(error, LedgerError) else "output", str(error))])
 
 
 async def _bills(resources: Resources, *, sandbox: bool) -> tuple[Mapping[str, Bills], list[Problem]]:

@@ -8,12 +8,13 @@ from typing import Any, Literal, NamedTuple
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.text import shown
+from openrouter_video.text import clip, shown
 
 __all__ = ["DEFAULT_PATH", "STAND_IN", "BatchRequest", "OnInvalidRow", "name_problem", "parse_batch_request"]
 
 DEFAULT_PATH = "{batch}/{row}-{slug}-{hash}/{model}"
 LONGEST_NAME = 128
+MOST_AT_ONCE = 1_000
 STAND_IN = "the prompt of a row"
 
 OnInvalidRow = Literal["refuse", "skip"]
@@ -24,7 +25,7 @@ class BatchRequest(NamedTuple):
 
     ``run`` is what all rows share, and what they leave out; its prompt is a stand-in, and it may have no models.
     ``form`` is the same as it was written, for a row to change. ``min_success``: how many videos of the whole batch are
-    wanted, None for all.
+    wanted, None for all. ``per_provider``: how many of each provider are made at the same time, or by its slug.
     """
 
     name: str
@@ -34,6 +35,7 @@ class BatchRequest(NamedTuple):
     path_template: str = DEFAULT_PATH
     on_invalid_row: OnInvalidRow = "refuse"
     min_success: int | None = None
+    per_provider: int | Mapping[str, int] | None = None
 
 
 def parse_batch_request(
@@ -43,6 +45,7 @@ def parse_batch_request(
     path_template: str | None = None,
     on_invalid_row: str = "refuse",
     min_success: int | None = None,
+    concurrency_per_provider: int | Mapping[str, int] | None = None,
     **form: Any,
 ) -> BatchRequest:
     """Turn the parameters of ``batch_videos`` into a batch; ``form`` are those that ``parse_run_request`` takes.
@@ -60,6 +63,7 @@ def parse_batch_request(
         problems.append(Problem("on_invalid_row", message))
     if min_success is not None and min_success < 0:
         problems.append(Problem("min_success", f"min_success must be 0 or more, not {min_success}"))
+    problems += _provider_problems(concurrency_per_provider)
     run, form = None, {**form, "models": form.get("models") or ()}
     try:
         # Of a row alone any number of videos will do: how many are wanted is asked of the whole batch.
@@ -77,7 +81,19 @@ def parse_batch_request(
         path_template=path_template or DEFAULT_PATH,
         on_invalid_row="skip" if on_invalid_row == "skip" else "refuse",
         min_success=min_success,
+        per_provider=concurrency_per_provider,
     )
+
+
+def _provider_problems(given: int | Mapping[str, int] | None) -> list[Problem]:
+    """Find numbers of videos at the same time under which a provider would never make one."""
+    numbers = given if isinstance(given, Mapping) else {} if given is None else {"each provider": given}
+    message = "{} videos of {} at the same time are not possible; it must be 1 to {:,}"
+    return [
+        Problem("concurrency_per_provider", message.format(shown(number), clip(str(slug)), MOST_AT_ONCE))
+        for slug, number in numbers.items()
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_AT_ONCE
+    ]
 
 
 def name_problem(name: str) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from openrouter_video.ledger.journal import Journal, Repaired
 from openrouter_video.ledger.learning import subject
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
-from openrouter_video.ledger.portions import is_lump
+from openrouter_video.ledger.portions import batch_token, in_portions, is_lump, lump_of
 from openrouter_video.ledger.reading import (
     Reading,
     Unreadable,
     entries_in_time,
     forget_settled,
+    read_accepted,
     read_all,
     read_keys,
     read_open,
@@ -70,15 +71,19 @@ __all__ = [
     "Unreadable",
     "Unrecorded",
     "age_of",
+    "batch_token",
     "describe_flight",
     "differences",
     "entries_in_time",
     "find_key",
     "forget_settled",
     "in_flight",
+    "in_portions",
     "is_lump",
     "ledger_key",
+    "lump_of",
     "older_than",
+    "read_accepted",
     "read_all",
     "read_keys",
     "read_open",

@@ -9,7 +9,7 @@ its lump, on the lump's day, which no cap can refuse since it is not more. The i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -27,9 +27,16 @@ LUMP = re.compile(r"portion-[0-9]+-[0-9a-f]{12}")
 T = TypeVar("T")
 
 
-def in_portions(videos: Sequence[T], size: int = PORTION) -> list[Sequence[T]]:
-    """Divide the videos of a batch, in their order."""
-    return [videos[first : first + size] for first in range(0, len(videos), size)]
+def in_portions(videos: Iterable[T], counts: Callable[[T], bool], size: int = PORTION) -> list[list[T]]:
+    """Divide the videos of a batch, in their order, so that of each portion so many count as to be paid for."""
+    portions, room = list[list[T]](), 0
+    for video in videos:
+        if not portions or (counts(video) and not room):
+            portions.append([])
+            room = size
+        portions[-1].append(video)
+        room -= counts(video)
+    return portions
 
 
 def batch_token(keys: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ stops no other. Blocks; an edge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
 from functools import partial
@@ -15,10 +15,19 @@ from typing import NamedTuple
 from openrouter_video.errors import LedgerError, StorageError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.open_index import Mark, listing_due
-from openrouter_video.ledger.records import LedgerEntry
+from openrouter_video.ledger.records import LedgerEntry, is_of_job
 from openrouter_video.threads import start
 
-__all__ = ["Reading", "Unreadable", "entries_in_time", "forget_settled", "read_all", "read_keys", "read_open"]
+__all__ = [
+    "Reading",
+    "Unreadable",
+    "entries_in_time",
+    "forget_settled",
+    "read_accepted",
+    "read_all",
+    "read_keys",
+    "read_open",
+]
 
 READERS = 16
 ANSWERS_WITHIN_SECONDS = 2.0
@@ -95,6 +104,29 @@ def read_keys(ledger: Ledger, keys: Iterable[str]) -> Reading:
     """Read the entries of some keys, whatever their state."""
     found, unreadable = _read(ledger.entry, dict.fromkeys(keys))
     return Reading(_by_age(entry for entry in found.values() if entry is not None), unreadable)
+
+
+def read_accepted(ledger: Ledger, keys: Collection[str]) -> set[str]:
+    """Return under which of these keys a job was accepted, by the names of the records alone; none of them is read.
+
+    Where a store lists all records at once, that is all it is asked. An unreadable record counts as well: under its key
+    nothing is sent.
+
+    Raises:
+        LedgerError: if the ledger cannot be listed.
+    """
+    wanted = set(keys)
+    try:
+        tree = ledger.store.list_tree()
+        if tree is not None:
+            paths = (path.split("/") for path in tree)
+            return {path[0] for path in paths if len(path) > 1 and path[0] in wanted and is_of_job(path[1])}
+        there = sorted(wanted.intersection(ledger.store.list_names()))
+        with ThreadPoolExecutor(READERS) as readers:
+            names = zip(there, readers.map(ledger.store.list_names, there), strict=True)
+            return {key for key, records in names if any(map(is_of_job, records))}
+    except StorageError as error:
+        raise LedgerError(f"the ledger at {ledger.url} cannot be listed: {error}") from None
 
 
 def entries_in_time(ledger: Ledger, keys: Sequence[str]) -> dict[str, LedgerEntry | LedgerError]:

@@ -38,6 +38,7 @@ __all__ = [
     "differences",
     "digest",
     "in_flight",
+    "is_of_job",
     "is_record",
     "parse_entry",
     "scope_of_key",
@@ -201,6 +202,12 @@ class LedgerEntry(NamedTuple):
 def is_record(name: str) -> bool:
     """Whether a file name without ``.json`` is that of a record; whatever else lies beside them is none of ours."""
     return name == "outcome" or ATTEMPT.fullmatch(name) is not None
+
+
+def is_of_job(file: str) -> bool:
+    """Whether the name of a record's file says that a job was accepted."""
+    name = file.removesuffix(".json")
+    return file != name and (name == "outcome" or (name.startswith("job-") and is_record(name)))
 
 
 def parse_entry(key: str, contents: Mapping[str, bytes | None]) -> LedgerEntry:

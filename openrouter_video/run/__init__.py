@@ -21,8 +21,16 @@ from openrouter_video.run.polling import Step
 from openrouter_video.run.progress import Progress, Published, tell, tell_published, watching
 from openrouter_video.run.resources import Resources, open_resources
 from openrouter_video.run.settling import settle
-from openrouter_video.run.spending import reserve_money, settle_left, settle_money
+from openrouter_video.run.spending import (
+    give_up,
+    reserve_batch_money,
+    reserve_money,
+    reserve_portion,
+    settle_left,
+    settle_money,
+)
 from openrouter_video.run.steps import Log, download, poll, submit
+from openrouter_video.run.taken_paths import taken_paths
 from openrouter_video.run.video_files import look_again
 
 __all__ = [
@@ -57,6 +65,7 @@ __all__ = [
     "find_destination",
     "find_known",
     "folder_of",
+    "give_up",
     "look_again",
     "not_here",
     "open_resources",
@@ -65,11 +74,14 @@ __all__ = [
     "poll",
     "provider_of",
     "read_manifest",
+    "reserve_batch_money",
     "reserve_money",
+    "reserve_portion",
     "settle",
     "settle_left",
     "settle_money",
     "submit",
+    "taken_paths",
     "tell",
     "tell_published",
     "to_reserve",

@@ -19,28 +19,34 @@ LEAST_IN_A_LANE = 8
 
 
 class Lane(NamedTuple):
-    """Some videos of a run, by their numbers from ``first`` to ``last``, of ``total``."""
+    """Some videos of a run, by their numbers from ``first`` to ``last``, of ``total``.
+
+    ``before``: how many of them are in earlier portions of a batch, whose lanes have ended.
+    """
 
     first: int
     last: int
     total: int
+    before: int = 0
 
     @property
     def indexes(self) -> range:
-        """The places of its videos in the list of all."""
-        return range(self.first - 1, self.last)
+        """The places of its videos in the list of its portion."""
+        return range(self.first - 1 - self.before, self.last - self.before)
 
     def __str__(self) -> str:
         return f"videos {self.first:,}-{self.last:,} of {self.total:,}"
 
 
-def divide(videos: int, most: int) -> list[Lane]:
+def divide(videos: int, most: int, before: int = 0, total: int | None = None) -> list[Lane]:
     """Divide so many videos into lanes of almost one size; none where each may have task runs of its own.
 
-    There are ``most`` lanes at most, and no more than fill with eight videos each.
+    There are ``most`` lanes at most, and no more than fill with eight videos each. Of a batch of ``total`` videos so
+    many were ``before``.
     """
-    if videos <= most:
+    total = videos if total is None else total
+    if total <= most:
         return []
     lanes = max(1, min(most, videos // LEAST_IN_A_LANE))
     ends = [videos * lane // lanes for lane in range(lanes + 1)]
-    return [Lane(before + 1, end, videos) for before, end in pairwise(ends)]
+    return [Lane(before + start + 1, before + end, total, before) for start, end in pairwise(ends) if end > start]

@@ -18,12 +18,20 @@ from openrouter_video.ledger import (
     is_lump,
     ledger_key,
     read_keys,
+    reservation_id,
     run_token,
 )
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.bills import RunReservation, bills_by_claim, settled_by_records, settled_by_run
 
-__all__ = ["reserve_money", "settle_left", "settle_money"]
+__all__ = [
+    "give_up",
+    "reserve_batch_money",
+    "reserve_money",
+    "reserve_portion",
+    "settle_left",
+    "settle_money",
+]
 
 MONTHS = 3
 """So far back a collection looks for what is still reserved; a job's own answer is kept for far less."""
@@ -42,6 +50,56 @@ def reserve_money(
     token = run_token(root_id)
     month = journal.reserve(token, amounts, until, caps, run_id) if amounts else journal.month
     return month if isinstance(month, CapReached) else RunReservation(month, token, journal.held_by(token, month))
+
+
+def reserve_batch_money(
+    journal: Journal,
+    root_id: str,
+    batch: str,
+    portions: Sequence[Mapping[str, int]],
+    until: datetime,
+    caps: Caps,
+    run_id: str,
+) -> RunReservation | CapReached:
+    """Reserve micro-dollars by ledger key and by portion, all in one step; as ``reserve_money`` else.
+
+    Raises:
+        LedgerError: if the journal cannot be read or written, so that nobody knows what may be spent.
+    """
+    token = run_token(root_id)
+    month = journal.reserve_batch(token, batch, portions, until, caps, run_id)
+    return month if isinstance(month, CapReached) else RunReservation(month, token, journal.held_by(token, month))
+
+
+def reserve_portion(
+    journal: Journal,
+    reserved: RunReservation,
+    lump: str,
+    amounts: Mapping[str, int],
+    until: datetime,
+    caps: Caps,
+    run_id: str,
+) -> RunReservation | CapReached:
+    """Put the videos of a portion in the place of its lump, and return what the run has reserved then.
+
+    Raises:
+        LedgerError: if the journal cannot be read or written.
+    """
+    month, token = reserved.month, reserved.run
+    reached = journal.begin_portion(month, token, lump, amounts, until, caps, run_id)
+    return reached or reserved._replace(keys=journal.held_by(token, month))
+
+
+def give_up(journal: Journal, ledger: Ledger, reserved: RunReservation, keys: Iterable[str], run_id: str) -> None:
+    """Give up what a run has reserved and will not send any more: portions that never began, and keys without a record.
+
+    Raises:
+        LedgerError: if the ledger cannot be listed, or the journal does not take it; a collection does it then.
+    """
+    held = journal.held_by(reserved.run, reserved.month).intersection(keys)
+    sent = set(ledger.keys()) if not all(map(is_lump, held)) else set[str]()
+    if names := [reservation_id(reserved.run, key) for key in held - sent]:
+        journal.settle(reserved.month, {}, names, run_id)
 
 
 def settle_money(

@@ -20,7 +20,7 @@ from openrouter_video.api.catalog import VideoModel
 from openrouter_video.api.job import JobStatus
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.cli import main
-from openrouter_video.flows import collect_videos, fan_out_video, generate_video
+from openrouter_video.flows import batch_videos, collect_videos, fan_out_video, generate_video
 from openrouter_video.ledger.records import Claim, EntryState
 from openrouter_video.limits import Limits
 from openrouter_video.outcome import Outcome, OutcomeStatus
@@ -89,6 +89,7 @@ def test_the_flows_parameters() -> None:
     """Each of them, with its default, and no other."""
     wanted = {**parameters(fan_out_video), **parameters(generate_video)}
     assert Table("options", "Parameters of the flows").column(2) == wanted
+    assert Table("options", "Parameters of `batch_videos`").column(2) == parameters(batch_videos)
     assert Table("options", "Parameters of `collect_videos`").column(2) == parameters(collect_videos)
 
 

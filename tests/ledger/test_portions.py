@@ -111,12 +111,28 @@ def test_two_batches_of_one_run_do_not_meet() -> None:
     assert held(both) == {**held(BEGUN), "u": 1, lump_of(other, 2): 2}
 
 
+@pytest.mark.parametrize(
+    ("videos", "expected"),
+    [
+        ("", []),
+        ("aa", ["aa"]),
+        ("abcd", ["ab", "cd"]),
+        ("abc", ["ab", "c"]),
+        ("--ab-cd-", ["--ab-", "cd-"]),
+        ("--", ["--"]),
+    ],
+)
+def test_a_portion_has_so_many_videos_that_are_paid_for(videos: str, expected: list[str]) -> None:
+    """What is known already, or never sent, goes along."""
+    assert ["".join(portion) for portion in in_portions(videos, lambda video: video != "-", 2)] == expected
+
+
 def test_many_batches_fit_beside_each_other() -> None:
     """Each holds a portion and a few lumps; 30,000 videos are no more than that."""
     money = Money()
     for run in range(3):
         keys = [f"{run}-{n}" for n in range(30_000)]
-        amounts = [dict.fromkeys(portion, 1) for portion in in_portions(keys)]
+        amounts = [dict.fromkeys(portion, 1) for portion in in_portions(keys, bool)]
         assert (len(amounts), sum(map(len, amounts))) == (60, 30_000)
         money = after(
             reserve_batch(money, run_token(str(run)), batch_token(keys), amounts, MONDAY, NOON, Caps(month=90_000))
@@ -144,7 +160,7 @@ def test_whatever_happens_no_cap_is_passed_and_nothing_counts_twice(steps: list[
         change: Change | CapReached | None = None
         if what == "gate":
             left = sorted(prices.keys() - ended, key=lambda key: (key in some, key))
-            plan = [{key: prices[key] for key in keys} for keys in in_portions(left, number)]
+            plan = [{key: prices[key] for key in keys} for keys in in_portions(left, bool, number)]
             change = reserve_batch(money, RUN, token, plan, MONDAY, NOON, caps)
             if not isinstance(change, CapReached):
                 now = held(change.money if change else money)

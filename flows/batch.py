@@ -1,0 +1,103 @@
+"""The flow that makes the videos of a table of prompts."""
+
+# No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from openrouter_video.batch import name_of_source
+from openrouter_video.outcome import Batch
+from openrouter_video.request import JSON_EDITOR, VideoSettings
+from openrouter_video.tasks import RESULT_FORMAT
+
+from .batch_production import make_batch
+from .prefect_refusals import explain_prefect_refusals
+from .run_names import name_of_run
+
+__all__ = ["batch_videos"]
+
+
+def batch_name() -> str:
+    """Name a flow run after its batch, unless somebody has named it."""
+    given = flow_run.parameters
+    return name_of_run(str(given.get("batch") or name_of_source(str(given.get("source") or "")) or "batch"))
+
+
+@explain_prefect_refusals
+@flow(name="batch-videos", flow_run_name=batch_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
+async def batch_videos(
+    source: str | None = None,
+    models: list[str] | None = None,
+    settings: VideoSettings | None = None,
+    prompt_template: str | None = None,
+    takes: int = 1,
+    batch: str | None = None,
+    max_usd: float | None = None,
+    approve_above_usd: float | None = None,
+    provider_options: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
+    on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
+    on_invalid_row: Literal["refuse", "skip"] = "refuse",
+    output: str | None = None,
+    store: str | None = None,
+    credentials: str | None = None,
+    labels: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
+    deadline_minutes: float = 30,
+    min_success: int | None = None,
+    concurrency: int = 8,
+    concurrency_per_provider: Annotated[int | dict[str, int] | None, JSON_EDITOR] = None,
+    path_template: str | None = None,
+    ledger: str | None = None,
+    provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
+    assumed_usd: Annotated[dict[str, float] | None, JSON_EDITOR] = None,
+    send_labels: bool = False,
+    rows: Annotated[list[dict[str, Any]] | None, JSON_EDITOR] = None,
+) -> Batch:
+    """Turn a table of prompts into videos: each row for each of its models.
+
+    The whole table is read, checked and priced before anything is sent. A second run of the same table makes only what
+    is new or changed. What a row leaves out is taken from the parameters here.
+
+    Args:
+        source: Table of prompts: CSV, JSON Lines or Parquet, a path or any fsspec URL.
+        models: Ids of the models for rows that name none, such as google/veo-3.1-lite.
+        settings: Length, picture and sound, for what a row leaves empty.
+        prompt_template: Makes the prompt of each row from its columns, such as "A {colour} orchid".
+        takes: How many videos to make per row and model.
+        batch: Name of the batch, by which a later run finds its videos. {date} becomes the scheduled day. Without it
+            the name of the file.
+        max_usd: Ceiling in US dollars for the whole batch. One that may cost more is refused before anything is sent.
+        approve_above_usd: A batch that may cost more US dollars than this waits for somebody's yes first. The lowest of
+            this, the block's and the environment's holds.
+        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
+            Those under "*" are for every model.
+        on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
+            leaves out only what is unsupported, skip does not run the model, fail runs none.
+        on_invalid_row: If a row cannot be made. refuse sends nothing at all, skip leaves the row out.
+        output: Folder for the videos, a path or any fsspec URL. Wins over the store's.
+        store: Name of an OpenRouter Video Store block. Without it the output or the environment decides.
+        credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
+        labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the batch.
+        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
+        min_success: How many videos make the batch a success. None means all of them.
+        concurrency: How many videos to make at the same time.
+        concurrency_per_provider: How many of them of each provider, as a number or by slug, such as
+            {"google-vertex": 4}.
+        path_template: Where each video goes in the output, such as "{batch}/{id}-{hash}/{model}".
+        ledger: Folder for the submission records, if not inside the output. Wins over the store's.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
+            {"acme/*": "acme-cloud"}.
+        assumed_usd: What a video may cost whose price nobody knows, in US dollars by model id or pattern, so that it
+            can pass a ceiling, such as {"acme/*": 1.5}.
+        send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
+        rows: The table itself, in the place of a source: a list of objects by column. It needs the name of a batch.
+
+    Returns:
+        What became of each video, how many rows are new, changed or gone, and where the manifest is.
+
+    Raises:
+        TooFewVideos: if fewer than min_success videos were made; it carries what became of each.
+        RequestRefused: if nothing could be sent; nothing was spent. It holds every problem of every row.
+        ConfigurationError: if a key, block, store or ledger cannot be used; nothing was spent.
+    """
+    return await make_batch(locals())

@@ -1,0 +1,135 @@
+"""The videos of a batch, a portion after the other: reserved in the money journal, made, settled.
+
+All of a batch has passed the gates before its first portion begins. What keeps a later one from beginning ends the
+batch there: what is left is refused, and made by the next run of the same table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from prefect import get_run_logger
+
+from openrouter_video.batch import BatchPlan
+from openrouter_video.errors import LedgerError, Problem
+from openrouter_video.ledger import CapReached, batch_token, in_portions, is_lump, lump_of
+from openrouter_video.outcome import Outcome
+from openrouter_video.planning import cap_problem
+from openrouter_video.run import PlannedVideo, RunReservation, give_up, reserve_portion
+from openrouter_video.tasks import ProgressBar
+from openrouter_video.threads import start
+
+from .all_videos import make_some, say_what_goes_on
+from .batch_manifest import BatchManifest
+from .gates import pass_gates_of_batch, time_for
+from .opened_run import OpenedRun
+from .production import settle_run
+from .video_chain import VideoRun
+
+__all__ = ["BatchPortions"]
+
+PAUSES = (1.0, 10.0, 60.0)
+"""Before the money journal is asked again, when it could not be read or written."""
+ENDS_WITHIN_SECONDS = 2.0
+
+
+class BatchPortions:
+    """The portions of a batch, and what is reserved for them."""
+
+    def __init__(self, plan: BatchPlan, run: OpenedRun) -> None:
+        self._plan, self._run = plan, run
+        self._portions = in_portions(plan.videos, self._is_new)
+        self._amounts = [self._amounts_of(videos) for videos in self._portions]
+        self._token = batch_token(video.key for video in plan.videos)
+
+    async def reserve(self) -> RunReservation:
+        """Let the batch pass the gates as a whole.
+
+        Raises:
+            RequestRefused: if a gate is closed; nothing was sent.
+        """
+        return await pass_gates_of_batch(self._plan, self._token, self._amounts, self._run)
+
+    async def make(self, run: VideoRun, manifest: BatchManifest) -> list[Outcome]:
+        """Make all videos, and record what each came to; of a batch that is stopped, tell what goes on."""
+        outcomes: list[Outcome] = []
+        bar = ProgressBar(len(self._plan.videos))
+        await bar.start()
+
+        async def ended(outcome: Outcome) -> None:
+            await bar.advance()
+            await manifest.add(outcome)
+
+        for number, videos in enumerate(self._portions, start=1):
+            why = None
+            if number > 1:
+                run, why = await self._begin(number, run)
+            made = [self._refused(video, why) for video in videos] if why else videos
+            try:
+                done = await make_some(made, run, ended, len(outcomes), len(self._plan.videos))
+            except asyncio.CancelledError:
+                await self._stopped(videos, outcomes, run, manifest)
+                raise
+            await settle_run(done, run)
+            outcomes += done
+        await self._give_up(run)
+        return outcomes
+
+    async def _begin(self, number: int, run: VideoRun) -> tuple[VideoRun, Problem | None]:
+        """Reserve a portion by video; if that cannot be, say why."""
+        amounts, threads = self._amounts[number - 1], run.resources.threads
+        journal, lump = run.resources.journal(sandbox=run.sandbox), lump_of(self._token, number)
+        until = time_for(len(amounts), self._run.asked)
+        reserve = partial(reserve_portion, journal, run.reserved, lump, amounts, until, self._run.caps, run.run_id)
+        for pause in (*PAUSES, None):
+            try:
+                reserved = await threads.run(reserve)
+            except LedgerError as error:
+                if pause is None:
+                    return run, Problem("ledger", f"{error}. It was not sent")
+                get_run_logger().warning("The next portion of the batch cannot begin: %s; trying again", error)
+                await run.resources.limits.sleep(pause)
+                continue
+            if isinstance(reserved, CapReached):
+                return run, cap_problem(self._plan, reserved)
+            return run._replace(reserved=reserved), None
+        raise AssertionError(PAUSES)  # pragma: no cover
+
+    async def _stopped(
+        self, videos: Sequence[PlannedVideo], before: Sequence[Outcome], run: VideoRun, manifest: BatchManifest
+    ) -> None:
+        """Leave everything in good order, as far as there is time: the process may be killed at any moment."""
+        open_before = {outcome.key for outcome in before if outcome.status in {"open", "uncertain"}}
+        earlier = [video for video in self._plan.videos if video.key in open_before]
+        await asyncio.gather(
+            manifest.write_within(ENDS_WITHIN_SECONDS),
+            asyncio.wait_for(self._give_up(run, [video.key for video in videos]), ENDS_WITHIN_SECONDS),
+            say_what_goes_on([*earlier, *videos], run),
+            return_exceptions=True,
+        )
+
+    async def _give_up(self, run: VideoRun, unsent: Sequence[str] = ()) -> None:
+        """Give up what is reserved for portions that never begin, and for videos that have not been sent."""
+        journal, ledger = run.resources.journal(sandbox=run.sandbox), run.resources.ledger
+        lumps = [key for key in run.reserved.keys if is_lump(key) and key.endswith(self._token)]
+        keys = [*lumps, *unsent]
+        try:
+            await asyncio.wrap_future(start(partial(give_up, journal, ledger, run.reserved, keys, run.run_id)))
+        except LedgerError as error:
+            get_run_logger().warning("What is reserved for the rest of the batch is given up later: %s", error)
+
+    def _is_new(self, video: PlannedVideo) -> bool:
+        return video.plan.decision == "send" and video.key not in self._plan.known
+
+    def _amounts_of(self, videos: Sequence[PlannedVideo]) -> Mapping[str, int]:
+        """Return the top of the estimate of each video that is to be paid for, by its key."""
+        estimates = {video.key: video.plan.estimate for video in videos if self._is_new(video)}
+        return {key: (estimate.high if estimate else None) or 0 for key, estimate in estimates.items()}
+
+    def _refused(self, video: PlannedVideo, why: Problem | None) -> PlannedVideo:
+        if why is None or not self._is_new(video):
+            return video
+        plan = video.plan.model_copy(update={"decision": "refuse", "body": {}, "problems": (why,)})
+        return video._replace(plan=plan)

@@ -1,0 +1,166 @@
+"""One batch from its table to its outcomes: read, plan the whole, pass the gates once, make every video, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, cast
+
+from prefect import get_run_logger
+
+from openrouter_video.batch import (
+    BatchPlan,
+    BatchRequest,
+    Table,
+    folder_of_batch,
+    name_of_source,
+    parse_batch_request,
+    read_table,
+    table_of_rows,
+)
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, Problem, RequestRefused, StorageError
+from openrouter_video.gallery import was_begun
+from openrouter_video.outcome import Batch, Outcome, reused_cost, run_status, total_cost
+from openrouter_video.rows import Row
+from openrouter_video.run import Published, Resources, read_manifest
+from openrouter_video.tasks import make_batch_plan, publish_gallery, publish_report, unsearched
+
+from .batch_manifest import BatchManifest
+from .batch_portions import BatchPortions
+from .final_states import final_state, refused_state
+from .opened_run import OpenedRun, open_run
+from .production import list_models
+from .run_identity import RunIdentity, identify_run, realm_of
+from .termination import ended_by_sigterm, log_if_interrupted
+
+__all__ = ["make_batch"]
+
+MODEL_FIELDS = frozenset({"model", "models"})
+
+
+async def make_batch(form: Mapping[str, Any]) -> Batch:
+    """Make every video that a table asks for; what it returns is the state that ends the flow."""
+    given = dict(form)
+    source, rows, name = given.pop("source"), given.pop("rows"), given.pop("batch")
+    try:
+        wish = name_of_batch(name, source, rows)
+        with ended_by_sigterm():
+            identity = await identify_run(wish)
+            batch = parse_batch_request(batch=identity.dated(wish), **given)
+            result, wanted = await _produce(batch, source, rows, identity)
+    except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
+        return cast(Batch, refused_state(error))
+    return cast(Batch, final_state(result, result, wanted))
+
+
+def name_of_batch(name: str | None, source: str | None, rows: object) -> str:
+    """Return the name of a batch: the one that was given, else that of its file.
+
+    Raises:
+        RequestRefused: if there is no table, or two, or if there is no name.
+    """
+    if bool(source) is (rows is not None):
+        message = "give a table of prompts: either its file as source, or its rows" + ", not both" * bool(source)
+        raise RequestRefused([Problem("source", message)])
+    if name or source:
+        return name or name_of_source(source or "")
+    raise RequestRefused([Problem("batch", "rows need a name: give batch, by which they find their videos again")])
+
+
+async def _produce(
+    batch: BatchRequest, source: str | None, rows: Sequence[Mapping[str, Any]] | None, identity: RunIdentity
+) -> tuple[Batch, int]:
+    """Open what the batch needs, plan all of it, pass the gates once, make every video, report."""
+    async with AsyncExitStack() as stack:
+        with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
+            run = await stack.enter_async_context(open_run(batch.run, identity))
+            table = await _table(source, rows, run)
+            plan = await run.approved(partial(_plan, table, batch, run))
+            portions = BatchPortions(plan, run)
+            reserved = await portions.reserve()
+        made_by = await run.begin(reserved, sandbox=plan.sandbox, per_provider=batch.per_provider)
+        earlier = await _earlier(run.resources, folder_of_batch(plan.batch))
+        said = plan.compared_with(earlier)
+        for line in said.words():
+            get_run_logger().info("%s", line)
+        manifest = BatchManifest(plan, run.resources, earlier)
+        outcomes = await portions.make(made_by, manifest)
+        await manifest.write()
+        published = await _publish(outcomes, folder_of_batch(plan.batch), run.resources)
+    await publish_report(unsearched(outcomes))
+    told = {
+        "rows_same": said.same,
+        "rows_changed": len(said.changed),
+        "rows_new": said.new,
+        "rows_gone": len(said.gone),
+        "manifest_url": manifest.url,
+        "gallery_url": published.gallery_url,
+        "problems": (*plan.warnings, *filter(None, [manifest.problem]), *published.problems),
+    }
+    return _batch(plan, batch, outcomes, identity.run_id, told), plan.wanted
+
+
+async def _publish(outcomes: Sequence[Outcome], folder: str, resources: Resources) -> Published:
+    """Put the page of the batch beside its manifest, unless nothing of it was ever sent."""
+    if not was_begun(outcomes):
+        return Published()
+    return await publish_gallery(unsearched(outcomes), folder, resources, with_manifest=False)
+
+
+async def _table(source: str | None, rows: object, run: OpenedRun) -> Table:
+    if source:
+        return await run.resources.threads.run(read_table, source, run.destination.options_for)
+    return await run.resources.threads.run(table_of_rows, rows)
+
+
+async def _plan(table: Table, batch: BatchRequest, run: OpenedRun, *, afresh: bool) -> BatchPlan:
+    """Plan the batch, ``afresh`` by the prices of this moment; also if a model is missing from the list at hand.
+
+    Raises:
+        RequestRefused: if the plan, or what it may cost, does not allow the batch to begin.
+    """
+    client = run.resources.client
+    while True:
+        catalog = await list_models(batch.run.models, client, afresh=afresh)
+        destination, realm = unsearched(run.destination), realm_of(client.base_url)
+        plan = await make_batch_plan(
+            unsearched(table), unsearched(batch), unsearched(catalog), destination, run.resources, realm
+        )
+        if not plan.refused:
+            return plan
+        if afresh or not any(problem.field in MODEL_FIELDS for problem in plan.problems):
+            raise RequestRefused(plan.refusal)
+        afresh = True
+
+
+async def _earlier(resources: Resources, folder: str) -> list[Row]:
+    """Return what earlier runs have left in the manifest; what they have paid for only the ledger knows."""
+    try:
+        return await resources.threads.run(read_manifest, resources.store, folder)
+    except StorageError as error:
+        get_run_logger().warning("What earlier runs made cannot be compared: %s", error)
+        return []
+
+
+def _batch(
+    plan: BatchPlan,
+    batch: BatchRequest,
+    outcomes: Sequence[Outcome],
+    run_id: str,
+    told: Mapping[str, Any],
+) -> Batch:
+    asked = {name: value for name, value in batch.run.asked().items() if name != "prompt"}
+    return Batch(
+        run_id=run_id,
+        status=run_status(outcomes, plan.wanted),
+        asked={"batch": plan.batch, "source": plan.source, **asked},
+        cost_usd=total_cost(outcomes),
+        reused_cost_usd=reused_cost(outcomes),
+        estimate=plan.estimate,
+        outcomes=tuple(outcomes),
+        batch=plan.batch,
+        rows_in_table=plan.total_rows,
+        rows_left_out=plan.rows_left_out,
+        **told,
+    )
