@@ -12,7 +12,7 @@ READY := .venv/ready
 PIP := -m pip --disable-pip-version-check
 JOBS ?= 1000
 # The tests that hold the pure modules; what else they cover does not count.
-PURE_TESTS := tests/planning tests/request tests/values \
+PURE_TESTS := tests/batch tests/planning tests/request tests/values \
 	$(addprefix tests/ledger/test_,journal_entry.py learning.py portions.py records.py reservations.py settlement.py spending.py) \
 	$(addprefix tests/run/test_,bills.py caps.py conclusions.py lanes.py outputs.py polling.py settling.py) \
 	$(addprefix tests/videos/test_,checks.py mp4.py) \

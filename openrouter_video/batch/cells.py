@@ -34,8 +34,6 @@ def read_setting(name: str, value: Any) -> Any:
     kind: CellKind = SETTINGS[name]
     if kind == "whole number":
         return read_whole(value)
-    if kind == "number":
-        return _number(value)
     if kind == "yes or no":
         return _switch(value)
     if kind == "text":
@@ -56,15 +54,6 @@ def read_whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ValueError(f"{shown(value)} is not a whole number, such as 4")
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    try:
-        return float(value.strip()) if isinstance(value, str) and value.isascii() and "_" not in value else int("?")
-    except ValueError:
-        raise ValueError(f"{shown(value)} is not a number, such as 0.5") from None
 
 
 def _switch(value: Any) -> bool:

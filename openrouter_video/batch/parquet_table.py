@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from openrouter_video.batch.table import COUNTED_AS_LIST, FIELD, MOST_ROWS, Table, check_columns, raw_row, too_many_rows
 from openrouter_video.errors import Problem, RequestRefused
@@ -10,8 +11,9 @@ from openrouter_video.text import clip
 
 __all__ = ["parse_parquet"]
 
-MOST_BYTES = 256 * 2**20
-"""So much may a file have unpacked: a small one can hold a great deal of the same."""
+MOST_BYTES = 128 * 2**20
+"""So much may a table have unpacked: a small file can hold a great deal of the same."""
+ROWS_AT_ONCE = 50
 
 
 def parse_parquet(file: BinaryIO, title: str) -> Table:
@@ -28,16 +30,21 @@ def parse_parquet(file: BinaryIO, title: str) -> Table:
         raise RequestRefused([Problem(FIELD, f"{title}: {message}")]) from None
     try:
         opened = parquet.ParquetFile(file)
-        metadata = opened.metadata
-        if metadata.num_rows > MOST_ROWS:
+        if opened.metadata.num_rows > MOST_ROWS:
             raise RequestRefused([Problem(FIELD, too_many_rows(title))])
-        unpacked = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-        if unpacked > MOST_BYTES:
-            message = f"{title} has {unpacked // 2**20:,} MiB unpacked, and {MOST_BYTES // 2**20} are allowed"
-            raise RequestRefused([Problem(FIELD, f"{message}; divide it, or leave out columns")])
         names = opened.schema_arrow.names
         check_columns(names, title)
-        rows = opened.read().to_pylist()
+        rows = [row for batch in _batches(opened, title) for row in batch.to_pylist()]
     except (pa.ArrowException, OSError) as error:
         raise RequestRefused([Problem(FIELD, f"{title} cannot be read as Parquet: {clip(str(error))}")]) from None
     return Table.of(title, COUNTED_AS_LIST, [raw_row(number, row) for number, row in enumerate(rows, start=1)], names)
+
+
+def _batches(opened: Any, title: str) -> Iterator[Any]:
+    unpacked = 0
+    for batch in opened.iter_batches(batch_size=ROWS_AT_ONCE):
+        unpacked += batch.nbytes
+        if unpacked > MOST_BYTES:
+            message = f"{title} has more than the {MOST_BYTES // 2**20} MiB that are allowed unpacked"
+            raise RequestRefused([Problem(FIELD, f"{message}; divide it, or leave out columns")])
+        yield batch

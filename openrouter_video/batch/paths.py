@@ -156,7 +156,7 @@ def same_paths(videos: Iterable[PlannedVideo]) -> list[RowProblem]:
         if first is video:
             continue
         if first.row == video.row:
-            message = f"{video.path} is the path of two of its videos; write {{model}} into path_template"
+            message = f"{video.path} is the path of two of its videos; write {{model}} into it"
         else:
             message = (
                 f"{video.path} is also the path of a video of row {first.row:,}; write {{row}} or {{hash}} into it"

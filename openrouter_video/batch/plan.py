@@ -25,12 +25,12 @@ from openrouter_video.batch.paths import (
     video_path,
 )
 from openrouter_video.batch.rows import BatchRow, ParsedRows
-from openrouter_video.batch.table import RowProblem, Table
+from openrouter_video.batch.table import RowProblem, Table, problems_in_words
 from openrouter_video.batch.versions import RowScope, Versions, compare_with_earlier
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
-from openrouter_video.planning import ModelShare, Plan, PriceKey, plan_run
+from openrouter_video.planning import ModelShare, Plan, PriceKey, known_problems, plan_run
 from openrouter_video.run import PlannedVideo
 
 __all__ = ["MOST_TOLD", "BatchPlan", "PlannedRow", "plan_batch"]
@@ -105,9 +105,15 @@ class BatchPlan:
 
     @property
     def refusal(self) -> tuple[Problem, ...]:
-        """Why nothing is sent, as it is told: the first of many problems, and how many more there are."""
-        told, rest = self.problems[:MOST_TOLD], len(self.problems) - MOST_TOLD
-        return (*told, Problem("rows", f"and {rest:,} more problems")) if rest > 0 else told
+        """Why nothing is sent, as it is told."""
+        known = known_problems(len(self.known)) if self.refused else []
+        rows = () if self.skips else (Problem("rows", words) for words in self.row_words)
+        return (*self.more, *rows, *known)
+
+    @property
+    def row_words(self) -> list[str]:
+        """What is wrong with its rows, as it is told: clipped, and what many have in common once."""
+        return problems_in_words(self.row_problems, MOST_TOLD)
 
     @cached_property
     def shares(self) -> tuple[ModelShare, ...]:

@@ -21,7 +21,7 @@ KNOWN = "in the ledger already, and not paid for again"
 def batch_plan_lines(plan: BatchPlan) -> list[PlanLine]:
     """Return a plan line by line: what is wrong, what each model gets and may cost, the dearest rows, and all of it."""
     lines = [PlanLine(printable(f"refused: {problem}"), "refused") for problem in plan.refusal]
-    lines += [PlanLine(printable(f"left out: {problem}"), "problem") for problem in _clipped(plan) if plan.skips]
+    lines += [PlanLine(printable(f"left out: {words}"), "problem") for words in plan.row_words if plan.skips]
     if plan.row_problems:
         lines.append(PlanLine(f"in {plan.source} {plan.counted}", "note"))
     lines += [PlanLine(printable(f"warning: {warning}"), "warning") for warning in plan.warnings]
@@ -38,12 +38,6 @@ def batch_plan_lines(plan: BatchPlan) -> list[PlanLine]:
 def batch_plan_text(plan: BatchPlan) -> str:
     """Return a plan as text for a log."""
     return "\n".join(line.text for line in batch_plan_lines(plan))
-
-
-def _clipped(plan: BatchPlan) -> list[str]:
-    told = [str(problem) for problem in plan.row_problems[:MOST_TOLD]]
-    rest = len(plan.row_problems) - MOST_TOLD
-    return [*told, f"and {rest:,} more problems"] if rest > 0 else told
 
 
 def _subject(plan: BatchPlan) -> str:

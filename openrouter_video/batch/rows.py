@@ -200,7 +200,7 @@ def _prompt(reader: _Reader, template: Template | None, columns: Collection[str]
 
 def _filled(template: Template, reader: _Reader, column: str, columns: Collection[str]) -> str:
     """Fill a template from the columns of a row; adds what is missing to the row's problems, under ``column``."""
-    if "prompt" in reader.cells and "prompt" not in template.fields:
+    if "prompt" in reader.cells and "prompt" not in template.fields and {*template.fields} <= {*columns}:
         reader.found.append((column, "the row has a prompt that the template does not use; write {prompt} into it"))
     values = {name: reader.read(name, as_text) for name in template.fields if name in columns}
     told = {name for name, _ in reader.found}

@@ -5,6 +5,7 @@ What the file as a whole is not, is refused here; what is wrong with one of its 
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import re
@@ -27,7 +28,8 @@ __all__ = ["MOST_BYTES", "name_of_source", "read_table"]
 MOST_BYTES = 64 * 2**20
 """Far more than 10,000 prompts have; a larger file is a table of something else."""
 
-FORMATS = "CSV (.csv, .tsv), JSON Lines (.jsonl, .ndjson, .json) and Parquet (.parquet); .gz after it is unpacked"
+FORMATS = "CSV (.csv, .tsv), JSON Lines (.jsonl, .ndjson, .json) or Parquet (.parquet) by its name, with .gz if packed"
+SPREADSHEET = re.compile(r"\.(xlsx?|xlsm|ods|numbers)$", re.IGNORECASE)
 KINDS = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json"),
@@ -49,12 +51,13 @@ def read_table(source: str, options_for: OptionsFor = lambda _url: None) -> Tabl
     kind = KINDS.get(PurePosixPath(name.lower().removesuffix(".gz")).suffix)
     title = clip(redact_source(source))
     if kind is None:
-        raise _refused(f"the format of {title} is not known; by its name a table is {FORMATS}")
+        hint = "; save the spreadsheet as CSV UTF-8" if SPREADSHEET.search(name) else ""
+        raise _refused(f"the format of {title or 'a file without a name'} is not known{hint}; a table is {FORMATS}")
     try:
         content = _content(source, options_for, packed=packed)
     except (ConfigurationError, StorageError) as error:
         raise _refused(f"the table of prompts cannot be read. {error}") from None
-    if not content.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise _refused(f"{title} is empty; write a line with the names of columns, and a row for each prompt")
     if kind == "parquet":
         return parse_parquet(io.BytesIO(content), title)

@@ -24,6 +24,7 @@ __all__ = [
     "Table",
     "check_columns",
     "parse_json",
+    "problems_in_words",
     "raw_row",
     "table_of_rows",
 ]
@@ -63,6 +64,19 @@ class RowProblem(NamedTuple):
     def __str__(self) -> str:
         model = f"{clip(self.model)}: " if self.model else ""
         return f"{self.place}: {model}{self.message}"
+
+
+def problems_in_words(problems: Iterable[RowProblem], most: int) -> list[str]:
+    """Return problems as they are told: what many rows have in common once, and of many different ones the first."""
+    alike: dict[tuple[object, ...], list[RowProblem]] = {}
+    for one in problems:
+        alike.setdefault((one.column, one.message, one.model), []).append(one)
+    groups = list(alike.values())
+    lines = [
+        str(first) + (f" (and in {len(others):,} more rows)" if others else "") for first, *others in groups[:most]
+    ]
+    rest = sum(map(len, groups[most:]))
+    return [*lines, f"and {rest:,} more problem{'s' * (rest != 1)}"] if rest else lines
 
 
 def row_title(number: int, row_id: str | None) -> str:
@@ -133,6 +147,7 @@ def raw_row(number: int, row: object) -> RawRow:
         if not isinstance(name, str):
             problems.append(RowProblem(number, "", f"the name of a column must be text, not {shown(name)}"))
             continue
+        cells[name] = None
         try:
             cells[name] = _plain(value)
         except ValueError as error:

@@ -40,7 +40,7 @@ def parse_csv(text: str, title: str) -> Table:
     Raises:
         RequestRefused: if its quotes do not end, if a column has no name or the name of another, or without rows.
     """
-    separator = max(SEPARATORS, key=lambda one: len(_header(text, title, one)))
+    separator = max(SEPARATORS, key=lambda one: _width(text, title, one))
     header = _header(text, title, separator)
     check_columns(header, title)
     rows, below = list[RawRow](), False
@@ -51,6 +51,14 @@ def parse_csv(text: str, title: str) -> Table:
         if len(rows) > MOST_ROWS:
             raise RequestRefused([Problem(FIELD, too_many_rows(title))])
     return Table.of(title, COUNTED_AS_SPREADSHEET, rows, header)
+
+
+def _width(text: str, title: str, separator: str) -> int:
+    """Return how many columns a separator makes; none where the quotes do not fit to it."""
+    try:
+        return len(_header(text, title, separator))
+    except RequestRefused:
+        return 0
 
 
 def _header(text: str, title: str, separator: str) -> list[str]:

@@ -6,7 +6,7 @@ from openrouter_video.planning.approval import Question, asked_words, form_text,
 from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run
-from openrouter_video.planning.gated_plan import GatedPlan, ModelShare
+from openrouter_video.planning.gated_plan import GatedPlan, ModelShare, known_problems
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options, provider_slug
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_run, plan_videos, replan_options
@@ -27,6 +27,7 @@ __all__ = [
     "hold_to_caps",
     "hold_to_ceiling",
     "hold_to_key",
+    "known_problems",
     "mode_of",
     "named_options",
     "needs_approval",

@@ -84,6 +84,8 @@ def what_fits(plan: GatedPlan, left_usd: float) -> str:
         ways += dict.fromkeys(whys)
     if not ways:
         cheapest = min(share.cheapest for share in plan.shares)
+        if cheapest <= left_usd * MICRO:
+            return f"a small part of it would fit: the cheapest video may cost up to {dollars(cheapest / MICRO)}"
         return f"not even one video of these models fits: the cheapest may cost up to {dollars(cheapest / MICRO)}"
     return f"what would fit: {', or '.join(ways)}"
 

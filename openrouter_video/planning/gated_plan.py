@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, Self
 from openrouter_video.errors import Problem
 from openrouter_video.money import Estimate, total_estimate
 
-__all__ = ["GatedPlan", "ModelShare"]
+__all__ = ["GatedPlan", "ModelShare", "known_problems"]
 
 
 class ModelShare(NamedTuple):
@@ -52,6 +52,13 @@ def _hull(videos: Iterable[Estimate]) -> Estimate:
     high = max((one.high or 0 for one in kinds), default=0) if basis != "unpriced" else None
     told = [one for one in kinds if one.priced is (basis != "unpriced")]
     return Estimate.of(low, high, basis, dict.fromkeys(why for one in told for why in one.why))
+
+
+def known_problems(count: int) -> list[Problem]:
+    """Say what becomes of the videos of a refused plan that were submitted before, if there are some."""
+    videos = f"{count:,} video{'s' * (count != 1)}"
+    message = f"{videos} of it had been submitted before; `openrouter-video collect` finishes those that are open"
+    return [Problem("known", message)] if count else []
 
 
 class GatedPlan(Protocol):

@@ -19,7 +19,7 @@ from openrouter_video.ledger import subject
 from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
-from openrouter_video.planning.gated_plan import ModelShare
+from openrouter_video.planning.gated_plan import ModelShare, known_problems
 from openrouter_video.planning.passthrough import (
     Passthrough,
     provider_slug,
@@ -103,11 +103,7 @@ class Plan(BaseModel):
     @property
     def refusal(self) -> tuple[Problem, ...]:
         """Why nothing is sent; with what becomes of videos that were submitted before."""
-        if not (self.problems and self.known):
-            return self.problems
-        videos = f"{len(self.known):,} video{'s' * (len(self.known) != 1)}"
-        message = f"{videos} of it had been submitted before; `openrouter-video collect` finishes those that are open"
-        return (*self.problems, Problem("known", message))
+        return (*self.problems, *(known_problems(len(self.known)) if self.problems else []))
 
     @property
     def paying(self) -> tuple[ModelPlan, ...]:

@@ -122,8 +122,8 @@ def output_count(urls: Sequence[str | None]) -> int:
 
 def slug(text: str) -> str:
     """Return a text as a short part of a path, of letters, digits and hyphens; nothing if it has none of these."""
-    decomposed = text if text.isascii() else unicodedata.normalize("NFKD", text)
-    if decomposed is not text and any(map(_of_another_script, decomposed)):
+    decomposed = unicodedata.normalize("NFKD", text)
+    if not text.isascii() and any(map(_of_another_script, decomposed)):
         return slugify(text, entities=False, decimal=False, hexadecimal=False, max_length=_LONGEST_SLUG)
     plain = decomposed.encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-")
