@@ -16,6 +16,7 @@ from openrouter_video.planning import ModelPlan, Plan
 from openrouter_video.text import clip, printable, printable_json
 
 __all__ = [
+    "UNDER_REFUSAL",
     "VERDICTS",
     "LineKind",
     "PlanLine",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from openrouter_video.batch.plan import MOST_TOLD, BatchPlan
 from openrouter_video.money import MICRO, dollars
 from openrouter_video.planning import ModelShare
-from openrouter_video.report import VERDICTS, LineKind, PlanLine, group_left_out
+from openrouter_video.report import UNDER_REFUSAL, VERDICTS, LineKind, PlanLine, group_left_out, options_of_others
 from openrouter_video.run import PlannedVideo
 from openrouter_video.text import clip, printable
 
@@ -26,10 +26,14 @@ def batch_plan_lines(plan: BatchPlan) -> list[PlanLine]:
         lines.append(PlanLine(f"in {plan.source} {plan.counted}", "note"))
     lines += [PlanLine(printable(f"warning: {warning}"), "warning") for warning in plan.warnings]
     if plan.refused and plan.rows:
-        lines.append(PlanLine("nothing is sent for any row; without these problems it would be:", "refused"))
+        lines.append(PlanLine("nothing is sent for any row; without these problems:", "refused"))
     if plan.rows:
         lines.append(PlanLine(clip(_subject(plan)), "model"))
     lines += [line for model, videos in _by_model(plan).items() for line in _model_lines(plan, model, videos)]
+    if others := options_of_others(
+        option for video in plan.videos if video.plan.body for option in video.plan.left_out
+    ):
+        lines.append(PlanLine(others, "note"))
     if dearest := _dearest(plan):
         lines.append(PlanLine(f"dearest: {dearest}", "price"))
     return [*lines, PlanLine(f"in all: {_in_all(plan)}", "price")] if plan.rows else lines
@@ -54,8 +58,9 @@ def _by_model(plan: BatchPlan) -> dict[str, list[PlannedVideo]]:
 
 def _model_lines(plan: BatchPlan, model: str, videos: Sequence[PlannedVideo]) -> Iterator[PlanLine]:
     """Say how many videos of a model are made and what they may cost, and once what holds for many of them."""
-    counts = Counter(KNOWN if video.key in plan.known else VERDICTS[video.plan.decision] for video in videos)
-    told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in (*VERDICTS.values(), KNOWN) if counts[verdict])
+    verdicts = UNDER_REFUSAL if plan.refused else VERDICTS
+    counts = Counter(KNOWN if video.key in plan.known else verdicts[video.plan.decision] for video in videos)
+    told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in (*verdicts.values(), KNOWN) if counts[verdict])
     yield PlanLine(printable(f"{model}: {told}"), "model")
     for share in plan.shares:
         if share.model == model:

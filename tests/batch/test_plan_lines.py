@@ -53,7 +53,7 @@ def test_what_is_wrong_comes_first_with_what_the_numbers_count() -> None:
     lines = batch_plan_text(plan_of(f"o,an orchid,{LITE},4", f"f,a fern,{LITE},77")).splitlines()
     assert lines[0].startswith(f"refused: row 3 (f), column duration: {LITE}: duration 77 s is not supported;")
     assert lines[1] == "in x.csv rows count as in a spreadsheet: the names of the columns are row 1"
-    assert lines[2] == "nothing is sent for any row; without these problems it would be:"
+    assert lines[2] == "nothing is sent for any row; without these problems:"
 
 
 def test_rows_that_are_left_out_are_told() -> None:
@@ -73,8 +73,8 @@ def test_what_holds_for_many_videos_is_said_once() -> None:
     assert f"{WAN}: 1 to be sent, 3 refused" in text
     assert "  duration 4 s is not supported; it supports" in text
     assert " (in 3 of 4 videos)" in text
-    assert "  left out: google-vertex.negativePrompt: meant for another provider" in text
-    assert "warning: the options for google-vertex are not used: none of the chosen models is served" in text
+    assert "not sent to models of other providers: negativePrompt for the provider google-vertex" in text
+    assert "warning: the options for the provider google-vertex are not used: " in text
     assert "under it (in 1 of 4 rows)" in text
 
 
