@@ -11,7 +11,7 @@ from openrouter_video.text import clip
 
 __all__ = ["parse_parquet"]
 
-MOST_BYTES = 128 * 2**20
+MOST_BYTES = 64 * 2**20
 """So much may a table have unpacked: a small file can hold a great deal of the same."""
 ROWS_AT_ONCE = 50
 

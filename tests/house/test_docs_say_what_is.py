@@ -18,6 +18,8 @@ from openrouter_video.api import DownloadLimits, Timeouts
 from openrouter_video.api.answers import NOTHING_ACCEPTED
 from openrouter_video.api.catalog import VideoModel
 from openrouter_video.api.job import JobStatus
+from openrouter_video.batch.columns import KNOWN
+from openrouter_video.batch.paths import FIELDS
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.cli import main
 from openrouter_video.flows import batch_videos, collect_videos, fan_out_video, generate_video
@@ -192,6 +194,13 @@ def test_what_the_api_says() -> None:
     refusals = {said.split()[0] for said, proof in answers.items() if said.endswith("in the error envelope")}
     assert refusals == {str(status) for status in NOTHING_ACCEPTED}
     assert Table("api", "Provider slugs").column(1) == dict(PROVIDER_SLUGS)
+
+
+def test_the_columns_of_a_table_and_the_fields_of_a_path() -> None:
+    """Each that is read, and each that a template may have besides the columns of a table."""
+    assert set(Table("batches", "Columns").names()) == set(KNOWN)
+    # The last one stands for any column.
+    assert Table("batches", "Where the videos go").names()[:-1] == [f"{{{name}}}" for name in FIELDS]
 
 
 def test_every_error_is_explained() -> None:
