@@ -17,17 +17,22 @@ from openrouter_video.sandbox.budgets import Budget, key_answer, spent_refusal
 from openrouter_video.sandbox.catalogue import Catalogue
 from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Job, Status, new_job_id, status_of
-from openrouter_video.sandbox.orders import Order, Refusal, read_order
+from openrouter_video.sandbox.orders import Oddity, Order, Refusal, Scene, read_order
 from openrouter_video.sandbox.pricing import cost_usd
 from openrouter_video.sandbox.render_queue import RenderQueue
 
 __all__ = ["Asked", "VideoApi"]
 
 _VIDEOS_PER_JOB = 1
+# Of one request so many videos differ, and then they repeat: each is rendered.
+_DIFFERENT_VIDEOS = 4
 
 
 class Asked(NamedTuple):
-    """One request, read from the wire; ``origin`` is where the client believes the API to be."""
+    """One request, read from the wire; ``origin`` is where the client believes the API to be.
+
+    ``oddity``: what a fault makes of the video that is asked for.
+    """
 
     kind: Kind
     origin: str
@@ -36,6 +41,7 @@ class Asked(NamedTuple):
     body: bytes = b""
     path: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
+    oddity: Oddity | None = None
 
     @property
     def job_id(self) -> str | None:
@@ -74,6 +80,9 @@ class VideoApi:
         self._clock = clock
         self._seconds_for = seconds_for
         self._budgets = budgets
+        self._numbers: dict[Scene, dict[str, int]] = {}
+        for job in jobs.all():
+            self._number(job.order, job.session_id or job.id)
 
     def model_of(self, asked: Asked) -> str | None:
         """The AI model that a request is about, where it can be told."""
@@ -120,21 +129,28 @@ class VideoApi:
         refused = answers.key_refusal(asked.authorization, self._api_key)
         return refused or key_answer(self._budgets(), self._jobs.all(), self._clock())
 
+    def _number(self, order: Order, session: str) -> int:
+        """Count the sessions that order the same: each gets a video of its own, and always that one."""
+        known = self._numbers.setdefault(order.scene._replace(number=1), {})
+        return known.setdefault(session, len(known) % _DIFFERENT_VIDEOS + 1)
+
     def _accepted(self, order: Order, raw: dict[str, JsonValue], asked: Asked) -> Job:
         now = self._clock()
         in_body = raw.get("session_id")
+        job_id, session_id = new_job_id(now), in_body if isinstance(in_body, str) else asked.session_id
+        order = order.model_copy(update={"number": self._number(order, session_id or job_id)})
         job = Job(
-            id=new_job_id(now),
+            id=job_id,
             order=order,
             body=raw,
-            session_id=in_body if isinstance(in_body, str) else asked.session_id,
+            session_id=session_id,
             cost_usd=cost_usd(self._catalogue.entries[order.model].pricing_skus, order),
             submitted_at=now,
             ready_at=now + self._seconds_for(order),
             secret=secrets.token_urlsafe(24),
         )
         self._jobs.add(job)
-        self._videos.begin(order.scene)
+        self._videos.begin(job.order.scene)
         return job
 
     def _status(self, job: Job) -> Status:
@@ -173,7 +189,7 @@ class VideoApi:
             return envelope(400, f"Video index {index} out of range ({_VIDEOS_PER_JOB} videos available)")
         if self._clock() >= found.expires_at:
             return envelope(410, f"The output of job {found.id} is no longer available")
-        return self._videos.begin(found.order.scene)
+        return self._videos.begin(found.order.scene._replace(oddity=asked.oddity))
 
     def signed(self, asked: Asked) -> Answer | Future[bytes]:
         """A signed URL: whoever holds it gets the file, without a key, until it expires."""
@@ -183,7 +199,7 @@ class VideoApi:
             return envelope(403, "Invalid signature")
         if self._clock() >= job.expires_at:
             return envelope(403, "The signed URL has expired")
-        return self._videos.begin(job.order.scene)
+        return self._videos.begin(job.order.scene._replace(oddity=asked.oddity))
 
     def generation(self, asked: Asked) -> Answer:
         """``GET /generation?id=``: the second source for a finished job's cost."""

@@ -81,6 +81,8 @@ class SandboxApp:
             query=request.query_params,
         )
         fault = self._faults.take(kind, self._api.model_of(asked), asked.job_id)
+        if fault is not None:
+            asked = asked._replace(oddity=fault.oddity)
         answer = await _finished(operation(asked)) if fault is None or fault.takes_effect else None
         if fault is not None:
             answer = damaged(fault, answer)

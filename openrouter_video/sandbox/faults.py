@@ -8,6 +8,7 @@
     Fault(on="content", mangle="cut_clean")             the stream ends half-way, and looks finished
     Fault(on="content", mangle="silence")               headers and half of it, then nothing for as long as one waits
     Fault(on="poll", mangle="two_outputs", times=None)  the job names a second output, which is not there
+    Fault(on="content", mangle="black", times=None)     a whole video, of which each frame is black
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from openrouter_video.sandbox.answers import Answer, document, envelope
+from openrouter_video.sandbox.orders import ODDITIES, Oddity
 
 __all__ = ["Fault", "FaultTable", "damaged", "without_box"]
 
@@ -45,6 +47,7 @@ _ContentMangle = Literal[
     "endless",
     "html",
     "json",
+    "c2pa",
 ]
 _DocumentMangle = Literal[
     "html",
@@ -60,6 +63,8 @@ _DocumentMangle = Literal[
 ]
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
+# The box in which a C2PA manifest lies, without one that would prove anything.
+_MANIFEST = bytes.fromhex("0000003575756964 d8fec3d61b0e483c92975828877ec481 00000000") + b"manifest\0" + bytes(16)
 _ERRORS_BEGIN = 400
 _ENDINGS: dict[str, Literal["reset", "silence", "drip", "endless"]] = {
     "cut_reset": "reset",
@@ -97,18 +102,23 @@ class Fault(BaseModel):
     accepted: bool | None = None
     drop: Literal["before", "after"] | None = None
     delay_seconds: float = Field(default=0, ge=0)
-    mangle: Literal[_ContentMangle, _DocumentMangle] | None = None
+    mangle: Literal[_ContentMangle, Oddity, _DocumentMangle] | None = None
     origin: str = "https://evil-openrouter.ai"
     redirect_to: str | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        allowed = get_args(_ContentMangle if self.on == "content" else _DocumentMangle)
+        allowed = (*get_args(_ContentMangle), *ODDITIES) if self.on == "content" else get_args(_DocumentMangle)
         if self.mangle is not None and self.mangle not in allowed:
             raise ValueError(
                 f"mangle={self.mangle!r} does not fit on={self.on!r}; it takes {', '.join(sorted(allowed))}"
             )
         return self
+
+    @property
+    def oddity(self) -> Oddity | None:
+        """What a whole video is made that nobody has asked for."""
+        return next((one for one in ODDITIES if one == self.mangle), None)
 
     @property
     def takes_effect(self) -> bool:
@@ -189,7 +199,7 @@ def _mangled(fault: Fault, answer: Answer) -> Answer:
     if fault.mangle == "html":
         return Answer(answer.status, _HTML, {"content-type": "text/html"})
     if fault.on == "content":
-        return _mangled_video(fault, answer) if answer.streamed else answer
+        return _mangled_video(fault, answer) if answer.streamed and fault.oddity is None else answer
     if fault.mangle == "drip":
         return answer._replace(streamed=True, ending="drip")
     if fault.mangle == "not_json":
@@ -243,6 +253,7 @@ def _mangled_video(fault: Fault, answer: Answer) -> Answer:
         "quicktime": whole.replace(b"isom", b"qt  ", 1),
         "padded": whole + bytes(16),
         "garbled": whole.replace(b"moov", b"\0oov", 1),
+        "c2pa": whole + _MANIFEST,
         "drip": whole,
         "endless": whole,
     }

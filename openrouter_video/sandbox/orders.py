@@ -7,13 +7,17 @@ model's capabilities. Unknown fields and passthrough options are ignored without
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from openrouter_video.sandbox.catalogue import Catalogue, Entry
 
-__all__ = ["Order", "Refusal", "Scene", "read_order"]
+__all__ = ["ODDITIES", "Oddity", "Order", "Refusal", "Scene", "read_order"]
+
+Oddity = Literal["black", "frozen", "silent", "no_audio", "short", "small"]
+"""What a whole video may be that nobody has asked for."""
+ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
 
 _STEP: dict[str, JsonValue] = {"failed_routing_step": "Validate Video Parameters"}
 _NULL = object()
@@ -28,7 +32,10 @@ class Refusal(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What decides every pixel and sample of a video; equal scenes give equal files."""
+    """What decides every pixel and sample of a video; equal scenes give equal files.
+
+    ``number`` tells apart several videos of one request; ``oddity``: what is wrong with it.
+    """
 
     model: str
     prompt: str
@@ -36,12 +43,15 @@ class Scene(NamedTuple):
     width: int
     height: int
     audio: bool
+    number: int = 1
+    oddity: Oddity | None = None
 
 
 class Order(BaseModel):
     """What a valid request makes the provider do, with the model's defaults filled in.
 
-    ``seconds`` is the length of the clip, ``width`` and ``height`` are pixels of the rendered file.
+    ``seconds`` is the length of the clip, ``width`` and ``height`` are pixels of the rendered file. ``number``
+    counts the orders of one request.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,11 +68,12 @@ class Order(BaseModel):
     video_input: bool = False
     continues: bool = False
     creativity: int | None = None
+    number: int = 1
 
     @property
     def scene(self) -> Scene:
         """What the video of this order shows."""
-        return Scene(self.model, self.prompt, self.seconds, self.width, self.height, self.audio)
+        return Scene(self.model, self.prompt, self.seconds, self.width, self.height, self.audio, self.number)
 
 
 class _Strict(BaseModel):

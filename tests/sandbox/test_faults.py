@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.sandbox.faults import FaultTable, without_box
+from openrouter_video.sandbox.orders import ODDITIES
+from openrouter_video.videos.mp4 import Mp4Walk
 from tests.support.flow_processes import wait_until
 
 BODY = {"model": "x-ai/grok-imagine-video", "prompt": "a kite", "duration": 1, "resolution": "480p"}
@@ -147,6 +149,37 @@ def test_content_can_be_spoiled_behind_a_clean_200(sandbox: Sandbox, client: htt
         assert answer.content.startswith(start)
     sandbox.add_fault(Fault(on="content", mangle="webm", headers={"Content-Type": "video/mp4"}))
     assert client.get(path).headers["content-type"] == "video/mp4"
+
+
+def test_a_video_can_be_odd_and_whole(sandbox: Sandbox, client: httpx.Client) -> None:
+    """Rendered anew as the fault says; with a box for a manifest of its origin it is the same video."""
+    job_id = finished_job(sandbox, client)
+    path = f"/videos/{job_id}/content"
+    whole = client.get(path).content
+    for mangle in ODDITIES:
+        sandbox.add_fault(Fault(on="content", mangle=mangle))
+        odd = client.get(path)
+        # This model's videos have no sound anyway.
+        same = mangle == "no_audio"
+        assert (odd.status_code, odd.content[4:8], odd.content == whole) == (200, b"ftyp", same), mangle
+    sandbox.add_fault(Fault(on="content", mangle="c2pa"))
+    walk = Mp4Walk()
+    walk.feed(signed := client.get(path).content)
+    assert (walk.finish().c2pa, signed.startswith(whole)) == (True, True)
+    assert client.get(path).content == whole
+
+
+def test_each_session_has_a_video_of_its_own(sandbox: Sandbox, client: httpx.Client) -> None:
+    """Of one request: up to four differ, and who asks again under the same session gets the same one."""
+
+    def video(session: str) -> bytes:
+        job_id = client.post("/videos", json=BODY, headers={"x-session-id": session}).json()["id"]
+        sandbox.finish(job_id)
+        return client.get(f"/videos/{job_id}/content").content
+
+    first, *others = [video(session) for session in "abcde"]
+    assert len({first, *others}) == 4
+    assert (video("a"), video("e"), video("c")) == (first, first, others[1])
 
 
 def test_content_faults_cover_signed_urls(sandbox: Sandbox, client: httpx.Client) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from itertools import combinations
+from typing import Any
 
 import av
 import pytest
@@ -11,6 +13,7 @@ from PIL import ImageChops, ImageStat
 from openrouter_video.sandbox.orders import Scene
 from openrouter_video.sandbox.render_queue import RenderQueue
 from openrouter_video.sandbox.rendering import caption, light, render
+from openrouter_video.videos.looks import look
 
 PROMPT = "A paper boat drifts down a rain gutter at dawn"
 
@@ -49,6 +52,43 @@ def test_something_moves_and_the_writing_stays() -> None:
     writing = caption(scene)
     assert writing.size == (1280, 720)
     assert ImageChops.difference(writing, caption(scene._replace(prompt="other"))).getbbox() is not None
+
+
+@pytest.mark.parametrize(
+    ("oddity", "sights", "seconds", "size", "sounds"),
+    [
+        ("black", ("black",), 2.0, (320, 180), 1),
+        ("frozen", ("frozen",), 2.0, (320, 180), 1),
+        ("silent", ("silent",), 2.0, (320, 180), 1),
+        ("no_audio", (), 2.0, (320, 180), 0),
+        ("short", (), 1.0, (320, 180), 1),
+        ("small", (), 2.0, (160, 90), 1),
+        (None, (), 2.0, (320, 180), 1),
+    ],
+)
+def test_a_video_may_be_odd(oddity: Any, sights: Any, seconds: float, size: tuple[int, int], sounds: int) -> None:
+    """In one way each, and whole: its own look into it finds that and nothing else."""
+    body = render(Scene("google/veo-3.1-lite", PROMPT, 2, 320, 180, audio=True, oddity=oddity))
+    with av.open(io.BytesIO(body), "r") as container:
+        [video] = container.streams.video
+        assert ((video.width, video.height), len(container.streams.audio)) == (size, sounds)
+        assert (container.duration or 0) / 1_000_000 == pytest.approx(seconds, abs=0.1)
+    looked = look(io.BytesIO(body))
+    assert (looked.sights, looked.has_audio, looked.notes) == (sights, bool(sounds), ())
+
+
+def test_models_prompts_and_numbers_look_different() -> None:
+    """At one glance: no two of these pictures are alike."""
+    scenes = [
+        Scene(model, prompt, 4, 640, 360, audio=False, number=number)
+        for model in ("google/veo-3.1-lite", "alibaba/wan-3.0", "bytedance/seedance-2.0-mini")
+        for prompt in (PROMPT, "A kite over the sea")
+        for number in (1, 2)
+    ]
+    pictures = [light(scene, 0) for scene in scenes]
+    apart = [sum(ImageStat.Stat(ImageChops.difference(*pair)).mean) for pair in combinations(pictures, 2)]
+    assert min(apart) > 5
+    assert ImageChops.difference(caption(scenes[0]), caption(scenes[1])).getbbox() is not None
 
 
 def test_a_scene_is_rendered_once_and_the_same_every_time() -> None:
