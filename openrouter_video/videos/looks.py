@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import av
 from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
@@ -146,7 +146,7 @@ def _reached(counts: list[int], points: int) -> int:
 
 def _small(frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
     plane = frame.reformat(*size, "gray", interpolation="AREA").planes[0]
-    return Image.frombytes("L", size, bytes(plane), "raw", "L", plane.line_size, 1)
+    return Image.frombuffer("L", size, cast("Any", plane), "raw", "L", plane.line_size, 1)
 
 
 def _see(container: InputContainer) -> Looked:

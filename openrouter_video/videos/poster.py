@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import Any, cast
 
 from av import VideoFrame
 from PIL import Image
@@ -23,7 +24,7 @@ def poster_of(frame: VideoFrame, pixel_ratio: Fraction | None) -> bytes:
     width, height = fitted(frame.width, frame.height, pixel_ratio)
     small = frame.reformat(width, height, "rgb24", interpolation="AREA")
     plane = small.planes[0]
-    picture = Image.frombytes("RGB", (width, height), bytes(plane), "raw", "RGB", plane.line_size, 1)
+    picture = Image.frombuffer("RGB", (width, height), cast("Any", plane), "raw", "RGB", plane.line_size, 1)
     if frame.rotation:
         picture = picture.rotate(frame.rotation, expand=True)
     for quality in _QUALITIES:
