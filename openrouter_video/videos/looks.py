@@ -36,6 +36,7 @@ STILL_LUMA = 6
 SILENT_PEAK = 16 / 32768
 """A sound is silence up to this part of the loudest one: -66 dB."""
 
+_MOST_SEARCHED = 50_000  # frames among which FFmpeg looks for a place; in spoiled files that takes the square of it
 _POINT_SIDE = 10  # a point of a small copy is the mean of a hundred pixels or more, in which noise disappears
 _MOST_POINTS = (128, 72)
 _BRIGHT_LUMA = 110  # a frame makes a good poster if its brightest fiftieth is so bright
@@ -189,6 +190,8 @@ def _video_of(container: InputContainer) -> VideoStream:
 
 def _keyframes(container: InputContainer, stream: VideoStream) -> list[Packet[VideoStream]]:
     """Return the keyframes nearest to some places of it, the first one first; each once."""
+    if stream.frames > _MOST_SEARCHED:
+        return []
     length = stream.duration or 0
     found: dict[int | None, Packet[VideoStream]] = {}
     for place in (0.0, *_PLACES):
@@ -210,7 +213,8 @@ def _alone(stream: VideoStream, packet: Packet[VideoStream]) -> VideoFrame | Non
 
 def _watch_in_order(container: InputContainer, stream: VideoStream, watch: _Watch) -> bool:
     """Look at some frames until nothing is held against it; return whether all of it was seen."""
-    container.seek(stream.start_time or 0, stream=stream)
+    if stream.frames <= _MOST_SEARCHED:
+        container.seek(stream.start_time or 0, stream=stream)
     stream.codec_context.flush_buffers()
     frame, number = None, 0
     try:
@@ -241,6 +245,8 @@ def _in_order(container: InputContainer, stream: VideoStream) -> Iterator[VideoF
 def _is_silent(container: InputContainer) -> bool:
     """Whether it has a track of sound, and nothing is to be heard in any."""
     tracks = container.streams.audio
+    if any(stream.frames > _MOST_SEARCHED for stream in container.streams):
+        return False
     return 0 < len(tracks) <= _MOST_TRACKS and all(_is_silence(container, track) for track in tracks)
 
 

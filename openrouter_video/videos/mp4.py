@@ -15,7 +15,10 @@ from typing import NamedTuple
 from openrouter_video.errors import BrokenVideo
 from openrouter_video.media_types import FIRST_BOXES, SNIFFED_BYTES, UNKNOWN_KIND, sniff
 
-__all__ = ["Mp4Walk", "Shown", "Whole", "read_movie_header"]
+__all__ = ["MOST_SAMPLES", "Mp4Walk", "Shown", "Whole", "largest_track", "read_movie_header"]
+
+MOST_SAMPLES = 1_000_000
+"""Hours of video have fewer frames; what claims more in a track is not opened by a reader that would index them."""
 
 _SHORT_HEADER = 8
 _LONG_HEADER = 16
@@ -29,6 +32,7 @@ _LONGEST_SECONDS = 7 * 24 * 3600.0
 _LARGEST_SIDE = 65_535
 _PICTURES = frozenset({b"jpeg", b"mjpa", b"mjpb", b"mjpg", b"png ", b"tiff", b"gif ", b"WRLE"})
 _MOST_BOXES = 1000  # of one level; a header has a few
+_SAMPLE_SIZES = (b"stsz", b"stz2")
 _INSIDE = {b"trak": b"mdia", b"mdia": b"minf", b"minf": b"stbl"}
 _FIXED = 65536.0
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the type of a box ``uuid`` that holds such a manifest
@@ -243,6 +247,24 @@ def read_movie_header(movie: bytes) -> Shown:
     width, height = videos[0].size if videos else (None, None)
     heard = any(t.handler == b"soun" for t in tracks) if tracks else None
     return Shown(_duration(first.get(b"mvhd", b""), first.get(b"mvex", b"")), width, height, heard)
+
+
+def largest_track(movie: bytes) -> int:
+    """Return how many samples (frames, or pieces of sound) its longest track claims to have.
+
+    A few bytes can claim billions, for each of which a reader of MP4 makes an entry in its index.
+    """
+    return max((_samples(content) for kind, content in _boxes(movie) if kind == b"trak"), default=0)
+
+
+def _samples(content: bytes, outer: bytes = b"trak") -> int:
+    most = 0
+    for kind, inner in _boxes(content):
+        if kind in _SAMPLE_SIZES:
+            most = max(most, int.from_bytes(inner[8:12]))
+        elif kind == _INSIDE.get(outer):
+            most = max(most, _samples(inner, kind))
+    return most
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -13,7 +13,7 @@ from openrouter_video.errors import BrokenVideo, StorageError
 from openrouter_video.media_types import SNIFFED_BYTES, is_page, peek, sniff, suffix_of
 from openrouter_video.outcome import SavedFile
 from openrouter_video.stores import Store, Writer
-from openrouter_video.videos.mp4 import Mp4Walk, Shown, Whole, read_movie_header
+from openrouter_video.videos.mp4 import MOST_SAMPLES, Mp4Walk, Shown, Whole, largest_track, read_movie_header
 from openrouter_video.videos.passing_copy import LARGEST_COPY_BYTES, LimitedReader, PassingCopy
 from openrouter_video.videos.paths import kept_path, poster_path, with_suffix
 from openrouter_video.videos.probing import MediaInfo, picture_size, probe
@@ -64,6 +64,9 @@ def save_video(
             with store.errors("publish", path, then=_STAYS_OPEN):
                 writer.publish()
         shown = read_movie_header(whole.movie)
+        if (claimed := largest_track(whole.movie)) > MOST_SAMPLES:
+            saved = arriving.saved(shown, notes=(*whole.notes, f"no poster: it claims to have {claimed:,} frames"))
+            return saved.model_copy(update={"c2pa": whole.c2pa})
         if not (shown.duration_seconds and shown.width and shown.height):
             told = _shown_of(_probe_saved(store, path, copy))
             length, width, height = shown.duration_seconds, shown.width or told.width, shown.height or told.height

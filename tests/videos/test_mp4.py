@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.errors import BrokenVideo
-from openrouter_video.videos.mp4 import Mp4Walk, Shown, read_movie_header
+from openrouter_video.videos.mp4 import Mp4Walk, Shown, largest_track, read_movie_header
 from openrouter_video.videos.probing import probe
 
 
@@ -328,6 +328,19 @@ def test_what_a_header_says(movie: bytes, shown: Shown) -> None:
     assert read_movie_header(movie) == shown
 
 
+@pytest.mark.parametrize(
+    ("tracks", "most"),
+    [([(b"stsz", 96)], 96), ([(b"stsz", 96), (b"stz2", 4_000_000_000)], 4_000_000_000), ([(b"free", 7)], 0), ([], 0)],
+)
+def test_how_many_samples_a_track_claims(tracks: list[tuple[bytes, int]], most: int) -> None:
+    """Of the longest; the rest of such a box need not be there."""
+    movie = header(1000, 4000)
+    for kind, count in tracks:
+        table = box(b"stbl", box(kind, struct.pack(">III", 0, 1, count)))
+        movie += box(b"trak", box(b"mdia", box(b"minf", table)))
+    assert largest_track(movie) == most
+
+
 def test_a_header_of_boxes_within_boxes_ends() -> None:
     """A thousand levels are neither followed nor fatal."""
     nested = b""
@@ -376,3 +389,4 @@ def test_no_header_raises(noise: bytes, at: int) -> None:
     movie = header(1000, 4000) + track()
     read_movie_header(movie[:at] + noise + movie[at + len(noise) :])
     read_movie_header(movie[:at])
+    largest_track(movie[:at] + noise + movie[at + len(noise) :])

@@ -270,6 +270,23 @@ def test_a_temporary_folder_without_room_costs_no_video(
     assert copy.whole() is None
 
 
+@pytest.mark.parametrize(
+    ("claimed", "words"), [(50_001, ""), (4_000_000_000, "it claims to have 4,000,000,000 frames")]
+)
+def test_a_video_that_claims_endless_frames_is_kept(
+    tmp_path: Path, make_mp4: Callable[..., bytes], claimed: int, words: str
+) -> None:
+    """A few bytes can: no index of them is made, and none is searched."""
+    body = bytearray(make_mp4())
+    for kind, places in ((b"stsz", {4: 1, 8: claimed}), (b"stsc", {12: claimed}), (b"stts", {8: claimed})):
+        for place, number in places.items():
+            start = body.index(kind) + 4 + place
+            body[start : start + 4] = number.to_bytes(4)
+    saved = save(open_store(str(tmp_path)), [bytes(body)])
+    assert (saved.width, saved.sights) == (64, ())
+    assert saved.notes[-1].startswith(f"no poster: {words}")
+
+
 def test_a_poster_that_cannot_be_written_is_a_note(tmp_path: Path, make_mp4: Callable[..., bytes]) -> None:
     """The video is safe."""
     (tmp_path / POSTER).mkdir(parents=True)
