@@ -22,6 +22,7 @@ from openrouter_video.text import clip
 from openrouter_video.threads import start
 
 from .video_chain import VideoRun, make_video
+from .video_events import emit_video_event
 from .video_steps import AsCalls
 
 __all__ = ["make_all", "make_some", "say_what_goes_on"]
@@ -142,4 +143,6 @@ async def _of_broken_chain(video: PlannedVideo, error: BaseException, run: Video
     facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=own)
     message = clip(f"unexpected {type(error).__name__}: {error}")
     facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
-    return outcome_of(facts, datetime.now(UTC))
+    outcome = outcome_of(facts, datetime.now(UTC))
+    emit_video_event(outcome, facts)
+    return outcome

@@ -43,6 +43,7 @@ from .prefect_refusals import explain_prefect_refusals
 from .run_identity import identify_run
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import finish
+from .video_events import emit_video_event
 from .video_steps import AsCalls, AsTasks, VideoSteps
 
 __all__ = ["collect_videos"]
@@ -163,7 +164,9 @@ async def _collect(reading: Reading, collection: Collection) -> list[Outcome]:
     jobs = [entry for entry in reading.entries if _is_job(entry)]
     outcomes = [unreadable(one.key, one.reason) for one in reading.unreadable]
     now = datetime.now(UTC)
-    outcomes += [outcome_of(Facts.of_entry(entry, now), now) for entry in reading.entries if not _is_job(entry)]
+    for facts in [Facts.of_entry(entry, now) for entry in reading.entries if not _is_job(entry)]:
+        outcomes.append(outcome_of(facts, now))
+        emit_video_event(outcomes[-1], facts, collected=True)
     if len(jobs) > collection.limits.lanes:
         # Of so many none has task runs of its own; each logs one line at its end.
         collection = collection._replace(steps_with=partial(AsCalls, log=get_run_logger()))
@@ -281,6 +284,7 @@ async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | Non
             steps = collection.steps_with(job.resources)
             facts = await finish(Facts.of_entry(job.entry)._replace(step=step), steps, job.resources)
             outcome = outcome_of(facts, datetime.now(UTC))
+            emit_video_event(outcome, facts, collected=True)
             steps.log_end(outcome)
             turn.used = outcome.status != "open"
     tell(Progress.of("ended", job.claim, outcome.job_id, outcome=outcome))

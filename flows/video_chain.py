@@ -28,6 +28,7 @@ from openrouter_video.run import (
 )
 
 from .named_limits import NamedLimits
+from .video_events import emit_video_event
 from .video_steps import VideoSteps
 
 __all__ = ["VideoRun", "finish", "make_video"]
@@ -90,6 +91,7 @@ async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
             facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
     tell(Progress.of("ended", claim, outcome.job_id, outcome=outcome))
+    emit_video_event(outcome, facts)
     return outcome
 
 

@@ -31,6 +31,7 @@ from openrouter_video.run.spending import (
 )
 from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.taken_paths import taken_paths
+from openrouter_video.run.video_event import video_event
 from openrouter_video.run.video_files import look_again
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "to_reserve",
     "unreadable",
     "using_limits",
+    "video_event",
     "videos_of_request",
     "watching",
     "why_unreadable",

@@ -53,7 +53,7 @@ PURE = (
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling"),
-    *("videos.checks", "videos.mp4"),
+    *("run.video_event", "videos.checks", "videos.mp4"),
     *("cli.export_rows", "cli.video_lines"),
 )
 # What a pure module cannot use is what reads a clock, an environment or a log, rolls dice, or reaches outside.
