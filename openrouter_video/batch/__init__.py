@@ -8,12 +8,11 @@ from openrouter_video.batch.paths import folder_of_batch, overwritten
 from openrouter_video.batch.plan import BatchPlan
 from openrouter_video.batch.plan_lines import batch_plan_lines, batch_plan_text
 from openrouter_video.batch.source import name_of_source, read_table
-from openrouter_video.batch.table import RowProblem, Table, table_of_rows
+from openrouter_video.batch.table import Table, table_of_rows
 
 __all__ = [
     "BatchPlan",
     "BatchRequest",
-    "RowProblem",
     "Table",
     "batch_plan_lines",
     "batch_plan_text",

@@ -136,6 +136,8 @@ def _single(figures: dict[str, Any]) -> list[Row]:
         Row("the same, longer jobs, mean share of the job", 100 * lag["mean_share_from_10_s"], 10.0, "%"),
         Row("the same, at most", lag["longest_lag_s"], 15.0, "s"),
         Row("polls / polls every 2 s, from 30 s on, at most", lag["most_polls_over_fixed_from_30_s"], 1.0, "x"),
+        Row("plan of a batch of 10,000 rows, processor time", figures["batch_plan"]["cpu_seconds"], 5.0, "s"),
+        Row("the same, memory of its process", figures["batch_plan"]["peak_mib"] * 2**20 / 10**6, 300.0, "MB"),
         *_download(figures["download"]),
         *_start_up(figures["startup"]),
     ]

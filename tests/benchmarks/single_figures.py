@@ -28,6 +28,8 @@ def measure(folder: Path, *, quick: bool, say: Callable[[str], None]) -> dict[st
     figures["storage_operations"] = _script("storage_operations", folder)
     figures["catalog_fetches"] = _script("catalog_fetches", folder)
     say(f"catalog: {figures['catalog_fetches']['requests'].get('models', 0)} fetched")
+    figures["batch_plan"] = _script("batch_plan", folder)
+    say(f"plan of a batch: {figures['batch_plan']['cpu_seconds']:.1f} s of processor time")
     figures["download"] = _downloads(folder, megabytes=128 if quick else 1024, times=1 if quick else 5)
     say("downloads: done")
     return figures
