@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from openrouter_video.child_process import child_command
+from openrouter_video.errors import VideoError
+from openrouter_video.output_server import serve_output
 from openrouter_video.sandbox import Sandbox
+from openrouter_video.stores import open_store, parse_store_url, path_of_file_url
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -41,6 +44,7 @@ SERVER_PORT = 4200
 # The same each time if it is free, so that what was left open can be collected after a restart.
 SANDBOX_PORT = 4210
 SANDBOX_SPEED = 5
+VIDEOS_PORT = 4220
 SERVER_STARTS_WITHIN_SECONDS = 120
 SERVER_STOPS_WITHIN_SECONDS = 15
 LOOKS_FOR_RUNS_EVERY_SECONDS = 2
@@ -49,8 +53,8 @@ GUIDE = """
 Prefect's UI:     {ui}
 Start a run here: {form}
 
-Type a prompt, press Submit and open the run. Its table is under Artifacts, the videos go to
-{videos}
+Type a prompt, press Submit and open the run. Its videos and its table are under Artifacts; the files go to
+{videos}{served}
 {billing}
 Ctrl-C ends everything.
 """
@@ -87,6 +91,7 @@ def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
         stack.enter_context(sandbox)
         os.environ |= {"OPENROUTER_API_KEY": sandbox.api_key, "OPENROUTER_BASE_URL": sandbox.base_url}
     videos = os.environ.setdefault("OPENROUTER_VIDEO_OUTPUT", str(VIDEOS))
+    served = _serve_videos(stack)
     # Prefect reads its settings when it is imported.
     from prefect.exceptions import TerminationSignal  # noqa: PLC0415
     from prefect.runner import Runner  # noqa: PLC0415
@@ -96,11 +101,40 @@ def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
     runner = Runner(query_seconds=LOOKS_FOR_RUNS_EVERY_SECONDS)
     deployments = [local_deployment(definition, switches) for definition in read_definitions()]
     ids = {deployment.name: runner.add_deployment(deployment) for deployment in deployments}
+    _offer_models(list(ids))
     ui = f"http://127.0.0.1:{port}"
     form = f"{ui}/v2/deployments/deployment/{ids['fan-out-video']}/run"
-    _say(GUIDE.format(ui=ui, form=form, videos=videos, billing=UNBILLED if sandboxed else BILLED))
+    _say(GUIDE.format(ui=ui, form=form, videos=videos, served=served, billing=UNBILLED if sandboxed else BILLED))
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
+
+
+def _serve_videos(stack: ExitStack) -> str:
+    """Serve the output, if it is a folder of this machine and nobody serves it already; say where."""
+    folder, ledger = (_local_folder(os.environ.get(f"OPENROUTER_VIDEO_{name}")) for name in ("OUTPUT", "LEDGER"))
+    if folder is None or os.environ.get("OPENROUTER_VIDEO_WEB_URL"):
+        return ""
+    address = stack.enter_context(serve_output(folder, _free_port(VIDEOS_PORT), ledger))
+    os.environ["OPENROUTER_VIDEO_WEB_URL"] = address
+    return f"\nand play at:      {address} (a file by its path in that folder)"
+
+
+def _local_folder(url: str | None) -> Path | None:
+    if not url or parse_store_url(url).kind != "local":
+        return None
+    with closing(open_store(url)) as store:
+        path = path_of_file_url(store.url)
+    return Path(path) if path else None
+
+
+def _offer_models(deployments: list[str]) -> None:
+    """Let the forms offer the models of this moment; without them they take ids as text."""
+    from openrouter_video.flows import offer_models  # noqa: PLC0415
+
+    try:
+        offer_models(deployments)
+    except VideoError as error:
+        _say(f"The forms take models as text only, for they could not be listed: {error}")
 
 
 def read_definitions() -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The flow that finishes what earlier runs left open."""
 
-from __future__ import annotations
-
+# No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -38,6 +37,7 @@ from openrouter_video.tasks import RESULT_FORMAT, publish_report, refresh_galler
 from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
+from . import form_fields as form
 from .final_states import refused_state
 from .prefect_refusals import explain_prefect_refusals
 from .run_identity import identify_run
@@ -86,12 +86,12 @@ class Collection(NamedTuple):
 @explain_prefect_refusals
 @flow(name="collect-videos", retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def collect_videos(
-    store: str | None = None,
-    output: str | None = None,
-    ledger: str | None = None,
-    credentials: str | None = None,
-    limit: int | None = None,
-    wait_minutes: float = 0,
+    store: form.StoreName = None,
+    output: form.OutputUrl = None,
+    ledger: form.LedgerUrl = None,
+    credentials: form.CredentialsName = None,
+    limit: form.Limit = None,
+    wait_minutes: form.Wait = 0,
 ) -> list[Outcome]:
     """Finish every job that an earlier run left open, in any process that sees the ledger.
 

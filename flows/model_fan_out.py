@@ -1,14 +1,12 @@
 """The flow that turns one prompt into videos from several models."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
-from typing import Annotated, Any, Literal
-
 from prefect import flow
 
 from openrouter_video.outcome import FanOut
-from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
+from . import form_fields as form
 from .prefect_refusals import explain_prefect_refusals
 from .production import make_videos
 from .run_names import run_name
@@ -19,26 +17,27 @@ __all__ = ["fan_out_video"]
 @explain_prefect_refusals
 @flow(name="fan-out-video", flow_run_name=run_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def fan_out_video(
-    prompt: str,
-    models: list[str],
-    settings: VideoSettings | None = None,
-    provider_options: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
-    on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
-    takes: int = 1,
-    output: str | None = None,
-    store: str | None = None,
-    credentials: str | None = None,
-    idempotency_key: str | None = None,
-    deadline_minutes: float = 30,
-    min_success: int | None = None,
-    concurrency: int = 8,
-    ledger: str | None = None,
-    provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
-    max_usd: float | None = None,
-    assumed_usd: Annotated[dict[str, float] | None, JSON_EDITOR] = None,
-    labels: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
-    send_labels: bool = False,
-    approve_above_usd: float | None = None,
+    prompt: form.Prompt,
+    models: form.Models,
+    settings: form.Settings = None,
+    *,
+    takes: form.Takes = 1,
+    max_usd: form.Amount = None,
+    approve_above_usd: form.AmountToAsk = None,
+    output: form.OutputUrl = None,
+    store: form.StoreName = None,
+    credentials: form.CredentialsName = None,
+    min_success: form.MinSuccess = None,
+    idempotency_key: form.IdempotencyKey = None,
+    deadline_minutes: form.Deadline = 30,
+    concurrency: form.Concurrency = 8,
+    ledger: form.LedgerUrl = None,
+    send_labels: form.SendLabels = False,
+    on_unsupported: form.OnUnsupported = "fallback",
+    provider_options: form.ProviderOptions = None,
+    labels: form.Labels = None,
+    assumed_usd: form.AssumedUsd = None,
+    provider_slugs: form.ProviderSlugs = None,
 ) -> FanOut:
     """Turn one prompt into videos from several models, side by side.
 
@@ -49,29 +48,29 @@ async def fan_out_video(
         prompt: What the videos should show.
         models: Ids of the models, such as google/veo-3.1-lite. The command openrouter-video models lists them.
         settings: Length, picture and sound. What is left empty is up to each model.
-        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
-            Those under "*" are for every model.
-        on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
-            leaves out only what is unsupported, skip does not run the model, fail runs none.
         takes: How many videos to make per model.
+        max_usd: Ceiling in US dollars. A run that may cost more is refused before anything is sent.
+        approve_above_usd: A run that may cost more US dollars than this waits for somebody's yes first. The lowest of
+            this, the block's and the environment's holds.
         output: Folder for the videos, a path or any fsspec URL. Wins over the store's.
         store: Name of an OpenRouter Video Store block. Without it the output or the environment decides.
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
-        idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
-        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
         min_success: How many videos make the run a success. None means all of them. A run that can never make as many
             sends nothing.
+        idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
+        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
         concurrency: How many videos to make at the same time.
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
-        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
-            {"acme/*": "acme-cloud"}.
-        max_usd: Ceiling in US dollars. A run that may cost more is refused before anything is sent.
+        send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
+        on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
+            leaves out only what is unsupported, skip does not run the model, fail runs none.
+        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
+            Those under "*" are for every model.
+        labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the run.
         assumed_usd: What a video may cost whose price nobody knows, in US dollars by model id or pattern, so that it
             can pass a ceiling, such as {"acme/*": 1.5}.
-        labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the run.
-        send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
-        approve_above_usd: A run that may cost more US dollars than this waits for somebody's yes first. The lowest of
-            this, the block's and the environment's holds.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
+            {"acme/*": "acme-cloud"}.
 
     Returns:
         What was asked, and for each video what was sent, left out, got and paid.

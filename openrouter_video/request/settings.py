@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, W
 from openrouter_video.api import https_problem
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
+from openrouter_video.form import Tabs
 from openrouter_video.text import LONGEST_VALUE_IN_MESSAGE, nearest, shown
 
 __all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
@@ -22,6 +23,11 @@ JSON_EDITOR = WithJsonSchema({})
 
 The schema says nothing, since null must pass and "object or null" gets tabs without an editor.
 """
+
+# What the models of the day list, for a form to offer; any other text is taken too.
+ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21", "3:2", "2:3")
+RESOLUTIONS = ("480p", "720p", "768p", "1080p", "2K", "4K")
+UP_TO_THE_MODEL = "Up to each model"
 
 _C = TypeVar("_C")
 
@@ -51,73 +57,84 @@ class InputReference(BaseModel):
 class VideoSettings(BaseModel):
     """The normalized fields of a video request; None means "not given" and is not sent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The title and the description are what Prefect's forms show.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        title="Set here",
+        json_schema_extra={"description": "What is left open is up to each model."},
+    )
 
-    duration: int | None = Field(
+    duration: Annotated[int | None, Tabs("Seconds", UP_TO_THE_MODEL)] = Field(
         default=None,
         ge=1,
         title="Duration (seconds)",
         description="Length of the video in whole seconds. Each model supports a list of its own.",
         json_schema_extra={"position": 0},
     )
-    resolution: str | None = Field(
-        default=None,
-        description="Such as 480p, 720p, 1080p or 4K. Not together with size.",
-        json_schema_extra={"position": 1},
-    )
-    aspect_ratio: str | None = Field(
+    aspect_ratio: Annotated[str | None, Tabs("Other", UP_TO_THE_MODEL, ASPECT_RATIOS)] = Field(
         default=None,
         title="Aspect ratio",
         description="Such as 16:9, 9:16 or 1:1. Not together with size.",
+        json_schema_extra={"position": 1},
+    )
+    resolution: Annotated[str | None, Tabs("Other", UP_TO_THE_MODEL, RESOLUTIONS)] = Field(
+        default=None,
+        title="Resolution",
+        description="Such as 480p, 720p, 1080p or 4K. Not together with size.",
         json_schema_extra={"position": 2},
     )
-    size: str | None = Field(
-        default=None,
-        description="Exact pixels as WIDTHxHEIGHT, such as 1280x720, instead of resolution and aspect ratio.",
-        json_schema_extra={"position": 3},
-    )
-    generate_audio: bool | None = Field(
+    generate_audio: Annotated[bool | None, Tabs("Yes or no", UP_TO_THE_MODEL, (True, False))] = Field(
         default=None,
         title="Generate audio",
         description="Whether the video gets sound. Models differ in their default, so set it if it matters.",
+        json_schema_extra={"position": 3},
+    )
+    seed: Annotated[int | None, Tabs("Number", "At random")] = Field(
+        default=None,
+        title="Seed",
+        description="Starting point of the random numbers. The same seed does not guarantee the same video.",
         json_schema_extra={"position": 4},
     )
-    seed: int | None = Field(
-        default=None,
-        description="Starting point of the random numbers. The same seed does not guarantee the same video.",
-        json_schema_extra={"position": 5},
-    )
-    first_frame: str | None = Field(
+    first_frame: Annotated[str | None, Tabs("Image", "None")] = Field(
         default=None,
         title="First frame",
         description="The image that the video begins with: an https URL, a data: URL, or a path in any store.",
-        json_schema_extra={"position": 6},
+        json_schema_extra={"position": 5},
     )
-    last_frame: str | None = Field(
+    last_frame: Annotated[str | None, Tabs("Image", "None")] = Field(
         default=None,
         title="Last frame",
         description="The image that the video ends with: an https URL, a data: URL, or a path in any store.",
-        json_schema_extra={"position": 7},
+        json_schema_extra={"position": 6},
     )
-    input_references: tuple[InputReference, ...] | None = Field(
+    input_references: Annotated[tuple[InputReference, ...] | None, Tabs("List", "None")] = Field(
         default=None,
         title="Input references",
         description="Pictures, sounds or clips that guide the video. Not together with frames, which would win.",
+        json_schema_extra={"position": 7},
+    )
+    size: Annotated[str | None, Tabs("Pixels", "By resolution and aspect ratio")] = Field(
+        default=None,
+        title="Exact size",
+        description="Exact pixels as WIDTHxHEIGHT, such as 1280x720, instead of resolution and aspect ratio.",
         json_schema_extra={"position": 8},
     )
-    callback_url: str | None = Field(
+    callback_url: Annotated[str | None, Tabs("Address", "None")] = Field(
         default=None,
         title="Callback URL",
         description="An https address that OpenRouter calls when the job has ended.",
         json_schema_extra={"position": 9},
     )
-    user: str | None = Field(
+    user: Annotated[str | None, Tabs("Name", "None")] = Field(
         default=None,
+        title="User",
         description="Your own name for the end user, for OpenRouter's tracing.",
         json_schema_extra={"position": 10},
     )
     trace: Annotated[dict[str, JsonValue] | None, JSON_EDITOR] = Field(
         default=None,
+        title="Trace",
         description="Your own tracing metadata as a JSON object, passed to OpenRouter as it is.",
         json_schema_extra={"position": 11},
     )

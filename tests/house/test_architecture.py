@@ -27,6 +27,7 @@ GROUND = (
     "media_types",
     "text",
     "markdown",
+    "form",
     "money",
     "outcome",
     "state_message",
@@ -39,9 +40,10 @@ FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself.
 LATE = {("outcome", "rows")}
-BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "results", "sandbox"}
+BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "output_server", "results", "sandbox"}
 PURE = (
-    *("elision", "errors", "markdown", "media_types", "money", "outcome", "report", "rows", "state_message", "text"),
+    *("elision", "errors", "form", "markdown", "media_types", "money", "outcome", "report", "rows"),
+    *("state_message", "text"),
     *("gallery.links", "gallery.matrix", "gallery.merging", "gallery.page"),
     *("gallery.summaries", "gallery.tiles"),
     *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),

@@ -27,9 +27,11 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 from prefect.settings import get_current_settings
 from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import validate
 
 from openrouter_video import flows
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
+from openrouter_video.form import offers_models, with_models
 from openrouter_video.ledger.records import scope_of_key
 from openrouter_video.sandbox import Sandbox
 from tests.support.flow_processes import wait_until
@@ -169,6 +171,25 @@ def test_the_policy_is_a_select_and_objects_have_an_editor() -> None:
     assert properties["on_unsupported"]["enum"] == ["fallback", "drop", "skip", "fail"]
     for name in ("provider_options", "provider_slugs", "assumed_usd", "labels"):
         assert not {"type", "anyOf"} & set(properties[name])
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_field_has_a_label_and_every_tab_a_name(name: str) -> None:
+    """In words, not a parameter's name or a type's; with the models of a list, too, which refuses no other."""
+    schema = parameter_schema(FLOWS[name]).model_dump()
+    offering = with_models(schema, ["b/2", "a/1"], "1 May 2026")
+    fields = [*offering["properties"].items()]
+    fields += [field for nested in offering["definitions"].values() for field in nested["properties"].items()]
+    assert [name for name, field in fields if field["title"] == name] == []
+    tabs = [[tab.get("title") for tab in field["anyOf"]] for _, field in fields if "anyOf" in field]
+    assert all(all(titles) and len(set(titles)) == len(titles) for titles in tabs)
+    for model in ("a/1", "c/3") if offers_models(schema) else ():
+        given = {"prompt": "x", "model": model, "models": [model], "settings": {"resolution": model}}
+        kept = {name: value for name, value in given.items() if name in offering["properties"]}
+        assert validate(kept, offering) == []
+    again = with_models(offering, ["c/3"], "2 May 2026")
+    assert ("a/1" in str(again), "c/3" in str(again)) == (False, offers_models(schema))
+    assert validate({"prompt": "x", "model": 1, "models": ["a/1", 1]}, offering) or not offers_models(schema)
 
 
 # ---- A server and a worker -------------------------------------------------------------------------------------------

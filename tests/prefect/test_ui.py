@@ -75,18 +75,22 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     """Type a prompt, change the models, give options, submit; the run completes and its table says what was got."""
     origin = form.split("/v2/", maxsplit=1)[0]
     page.goto(form)
-    page.get_by_label("prompt").fill("A white orchid")
-    page.get_by_role("button", name="Add item").wait_for()
-    models = page.locator("textarea", has_text=re.compile(r"^[a-z-]+/[a-z0-9.-]+$"))
-    assert models.first.input_value() == "google/veo-3.1-lite"
-    models.nth(1).fill("kwaivgi/kling-v3.0-std")
+    page.get_by_label("Prompt").fill("A white orchid")
+    page.get_by_role("tab", name=re.compile(r"^Models of \d+ \w+ \d{4}$")).wait_for()
+    page.get_by_label(re.compile("^Select Models of")).click()
+    for model in ("bytedance/seedance-2.0-mini", "kwaivgi/kling-v3.0-std"):
+        page.get_by_role("option", name=model, exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_label("Select Choose").nth(1).click()
+    assert page.get_by_role("option").all_inner_texts() == ["480p", "720p", "768p", "1080p", "2K", "4K"]
+    page.keyboard.press("Escape")
     page.get_by_text("fallback", exact=True).click()
     assert page.get_by_role("option").all_inner_texts() == ["fallback", "drop", "skip", "fail"]
     page.get_by_role("option", name="drop").click()
     # The first editor is that of the settings' trace.
     page.locator(".cm-content").nth(1).click()
     page.keyboard.insert_text('{"google-vertex": {"negativePrompt": "text"}}')
-    page.get_by_label("prompt").scroll_into_view_if_needed()
+    page.get_by_label("Prompt").scroll_into_view_if_needed()
     keep(page, "form")
     # The button that leads to the run is gone after some seconds, before a busy machine has pressed it.
     with page.expect_response(lambda answer: answer.url.endswith("/create_flow_run") and answer.ok) as made:

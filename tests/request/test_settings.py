@@ -51,9 +51,9 @@ def test_what_was_not_given_is_absent(given: Any, kept: dict[str, Any]) -> None:
         (
             {"durations": 4},
             "durations",
-            "settings has no field 'durations'; did you mean duration? it has duration, res",
+            "settings has no field 'durations'; did you mean duration? it has duration, asp",
         ),
-        ({"fps": 24}, "fps", "settings has no field 'fps'; it has duration, resolution,"),
+        ({"fps": 24}, "fps", "settings has no field 'fps'; it has duration, aspect_ratio,"),
         ({"duration": 0}, "duration", "duration cannot be 0: it should be greater than or equal to 1"),
         ({"duration": 4.5}, "duration", "duration cannot be 4.5: it should be a valid integer"),
         ({"duration": True}, "duration", "duration cannot be True: it must be a whole number, not true or false"),
