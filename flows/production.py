@@ -60,7 +60,7 @@ async def _produce(asked: RunRequest) -> FanOut:
         outcomes = await make_all(videos, made_by)
         await settle_run(outcomes, made_by)
         published = await _publish(outcomes, videos, run.resources)
-    await publish_report(unsearched(outcomes))
+        await publish_report(unsearched(outcomes), run.resources, published.gallery_url)
     return FanOut(
         run_id=run.identity.run_id,
         status=run_status(outcomes, asked.wanted),

@@ -12,7 +12,6 @@ from copy import deepcopy
 from typing import Any
 
 from pydantic import Field, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
 
 __all__ = ["Tabs", "labelled", "offers_models", "with_models"]
 
@@ -33,7 +32,7 @@ class Tabs:
         self._absent = absent
         self._choices = list(choices)
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return the schema of the field, with titles for what a form shows as tabs."""
         schema = handler(core)
         branches = [self._titled(branch) for branch in schema["anyOf"]]

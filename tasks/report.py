@@ -1,25 +1,36 @@
-"""The report of a run in Prefect's UI: a table at the end, and a progress bar on the way.
+"""The report of a run in Prefect's UI: a table and a page at the end, and a progress bar on the way.
 
-Both are for people to look at: a server that is away at that moment must not cost a video, so each call is limited in
+All are for people to look at: a server that is away at that moment must not cost a video, so each call is limited in
 time and its failure is a log line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime
 from math import ceil
 from typing import TypeVar
 from uuid import UUID
 
 import httpx
 from prefect import get_run_logger, task
-from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
 
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.gallery import Sights, find_sights, run_page
 from openrouter_video.outcome import Outcome, expected_cost, is_simulated, summary
 from openrouter_video.report import table_rows
+from openrouter_video.run import Resources
+from openrouter_video.threads import Threads
 
 __all__ = ["ProgressBar", "publish_report", "publish_table"]
 
@@ -31,12 +42,27 @@ TABLE = "openrouter-videos"
 
 
 @task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
-async def publish_report(outcomes: Sequence[Outcome]) -> None:
-    """Publish what became of every video as a table artifact with flat columns."""
-    expected, above = expected_cost(outcomes), f"{summary(outcomes)}."
-    if expected:
-        above += f" The estimate was {expected.words(sandbox=is_simulated(outcomes))}."
-    await publish_table(outcomes, above)
+async def publish_report(
+    outcomes: Sequence[Outcome], resources: Resources | None = None, gallery_url: str | None = None
+) -> None:
+    """Publish what became of every video: a table with flat columns, and a page with a picture of each.
+
+    The page has no key: under a shared one it would be a version of the newest run's, and be listed with its pictures.
+    """
+    expected, words = expected_cost(outcomes), f"{summary(outcomes)}."
+    above = f" The estimate was {expected.words(sandbox=is_simulated(outcomes))}." if expected else ""
+    await publish_table(outcomes, f"{words}{above}")
+    page = run_page(outcomes, await _find_sights(outcomes, resources, gallery_url), gallery_url)
+    await _tolerate(acreate_markdown_artifact(page, description=f"The videos of this run: {words}"))
+
+
+async def _find_sights(outcomes: Sequence[Outcome], resources: Resources | None, gallery_url: str | None) -> Sights:
+    store, threads = (resources.store, resources.threads) if resources else (None, Threads())
+    try:
+        return await threads.run(find_sights, outcomes, store, os.environ, datetime.now(UTC), gallery_url)
+    except ConfigurationError as error:
+        get_run_logger().warning("The page of the run has neither links nor pictures: %s", error)
+        return Sights({}, {})
 
 
 async def publish_table(outcomes: Sequence[Outcome], above: str, seconds: float = ARTIFACT_TIMEOUT_SECONDS) -> None:

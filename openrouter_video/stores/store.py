@@ -184,6 +184,10 @@ class Store(ABC):
         with self.errors("remove", relative), self.session() as filesystem, suppress(FileNotFoundError):
             filesystem.rm_file(self.path(relative))
 
+    def sign(self, relative: str, seconds: int) -> str | None:  # noqa: ARG002 - only object stores can
+        """Return an address that opens a file for so long, to whoever has it; None where there can be none."""
+        return None
+
     # ---- Large files -------------------------------------------------------------------------------------------------
 
     @contextmanager

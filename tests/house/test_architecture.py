@@ -45,7 +45,7 @@ PURE = (
     *("elision", "errors", "form", "markdown", "media_types", "money", "outcome", "report", "rows"),
     *("state_message", "text"),
     *("gallery.links", "gallery.matrix", "gallery.merging", "gallery.page"),
-    *("gallery.summaries", "gallery.tiles"),
+    *("gallery.run_page", "gallery.summaries", "gallery.tiles"),
     *("api.answers", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.portions", "ledger.records"),
