@@ -1,16 +1,14 @@
 """The flow that makes the videos of a table of prompts."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
-from typing import Annotated, Any, Literal
-
 from prefect import flow
 from prefect.runtime import flow_run
 
 from openrouter_video.batch import name_of_source
 from openrouter_video.outcome import Batch
-from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.tasks import RESULT_FORMAT
 
+from . import form_fields as form
 from .batch_production import make_batch
 from .prefect_refusals import explain_prefect_refusals
 from .run_names import name_of_run
@@ -27,31 +25,32 @@ def batch_name() -> str:
 @explain_prefect_refusals
 @flow(name="batch-videos", flow_run_name=batch_name, retries=0, persist_result=True, result_serializer=RESULT_FORMAT)
 async def batch_videos(
-    source: str | None = None,
-    models: list[str] | None = None,
-    settings: VideoSettings | None = None,
-    prompt_template: str | None = None,
-    takes: int = 1,
-    batch: str | None = None,
-    max_usd: float | None = None,
-    approve_above_usd: float | None = None,
-    provider_options: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
-    on_unsupported: Literal["fallback", "drop", "skip", "fail"] = "fallback",
-    on_invalid_row: Literal["refuse", "skip"] = "refuse",
-    output: str | None = None,
-    store: str | None = None,
-    credentials: str | None = None,
-    labels: Annotated[dict[str, Any] | None, JSON_EDITOR] = None,
-    deadline_minutes: float = 30,
-    min_success: int | None = None,
-    concurrency: int = 8,
-    concurrency_per_provider: Annotated[int | dict[str, int] | None, JSON_EDITOR] = None,
-    path_template: str | None = None,
-    ledger: str | None = None,
-    provider_slugs: Annotated[dict[str, str] | None, JSON_EDITOR] = None,
-    assumed_usd: Annotated[dict[str, float] | None, JSON_EDITOR] = None,
-    send_labels: bool = False,
-    rows: Annotated[list[dict[str, Any]] | None, JSON_EDITOR] = None,
+    source: form.Source = None,
+    models: form.ModelsOfRows = None,
+    settings: form.Settings = None,
+    *,
+    prompt_template: form.PromptTemplate = None,
+    takes: form.Takes = 1,
+    batch: form.BatchName = None,
+    max_usd: form.Amount = None,
+    approve_above_usd: form.AmountToAsk = None,
+    output: form.OutputUrl = None,
+    store: form.StoreName = None,
+    credentials: form.CredentialsName = None,
+    min_success: form.MinSuccess = None,
+    deadline_minutes: form.Deadline = 30,
+    concurrency: form.Concurrency = 8,
+    on_invalid_row: form.OnInvalidRow = "refuse",
+    path_template: form.PathTemplate = None,
+    ledger: form.LedgerUrl = None,
+    send_labels: form.SendLabels = False,
+    on_unsupported: form.OnUnsupported = "fallback",
+    provider_options: form.ProviderOptions = None,
+    labels: form.Labels = None,
+    concurrency_per_provider: form.PerProvider = None,
+    assumed_usd: form.AssumedUsd = None,
+    provider_slugs: form.ProviderSlugs = None,
+    rows: form.Rows = None,
 ) -> Batch:
     """Turn a table of prompts into videos: each row for each of its models.
 
@@ -69,27 +68,27 @@ async def batch_videos(
         max_usd: Ceiling in US dollars for the whole batch. One that may cost more is refused before anything is sent.
         approve_above_usd: A batch that may cost more US dollars than this waits for somebody's yes first. The lowest of
             this, the block's and the environment's holds.
-        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
-            Those under "*" are for every model.
-        on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
-            leaves out only what is unsupported, skip does not run the model, fail runs none.
-        on_invalid_row: If a row cannot be made. refuse sends nothing at all, skip leaves the row out.
         output: Folder for the videos, a path or any fsspec URL. Wins over the store's.
         store: Name of an OpenRouter Video Store block. Without it the output or the environment decides.
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
-        labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the batch.
-        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
         min_success: How many videos make the batch a success. None means all of them.
+        deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
         concurrency: How many videos to make at the same time.
-        concurrency_per_provider: How many of them of each provider, as a number or by slug, such as
-            {"google-vertex": 4}.
+        on_invalid_row: If a row cannot be made. refuse sends nothing at all, skip leaves the row out.
         path_template: Where each video goes in the output, such as "{batch}/{id}-{hash}/{model}".
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
-        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
-            {"acme/*": "acme-cloud"}.
+        send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
+        on_unsupported: For a model that lacks one of its options. fallback sends the request without options, drop
+            leaves out only what is unsupported, skip does not run the model, fail runs none.
+        provider_options: Passthrough options by provider slug, such as {"google-vertex": {"negativePrompt": "text"}}.
+            Those under "*" are for every model.
+        labels: Whose money it is: texts by name, such as {"team": "film"}. They stand in every record of the batch.
+        concurrency_per_provider: How many of them of each provider, as a number or by slug, such as
+            {"google-vertex": 4}.
         assumed_usd: What a video may cost whose price nobody knows, in US dollars by model id or pattern, so that it
             can pass a ceiling, such as {"acme/*": 1.5}.
-        send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
+        provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
+            {"acme/*": "acme-cloud"}.
         rows: The table itself, in the place of a source: a list of objects by column. It needs the name of a batch.
 
     Returns:

@@ -88,7 +88,7 @@ async def _produce(
         outcomes = await portions.make(made_by, manifest)
         await manifest.write()
         published = await _publish(outcomes, folder_of_batch(plan.batch), run.resources)
-    await publish_report(unsearched(outcomes))
+        await publish_report(unsearched(outcomes), run.resources, published.gallery_url)
     told = {
         "rows_same": said.same,
         "rows_changed": len(said.changed),

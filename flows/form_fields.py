@@ -10,6 +10,7 @@ __all__ = [
     "Amount",
     "AmountToAsk",
     "AssumedUsd",
+    "BatchName",
     "Concurrency",
     "CredentialsName",
     "Deadline",
@@ -20,13 +21,20 @@ __all__ = [
     "MinSuccess",
     "Model",
     "Models",
+    "ModelsOfRows",
+    "OnInvalidRow",
     "OnUnsupported",
     "OutputUrl",
+    "PathTemplate",
+    "PerProvider",
     "Prompt",
+    "PromptTemplate",
     "ProviderOptions",
     "ProviderSlugs",
+    "Rows",
     "SendLabels",
     "Settings",
+    "Source",
     "StoreName",
     "Takes",
     "Wait",
@@ -35,10 +43,19 @@ __all__ = [
 Prompt = Annotated[str, labelled("Prompt")]
 Model = Annotated[str, labelled("Model")]
 Models = Annotated[list[str], labelled("Models")]
+ModelsOfRows = Annotated[
+    list[str] | None, labelled("Models, for rows that name none"), Tabs("List", "Every row names its own")
+]
 Settings = Annotated[
     VideoSettings | None, labelled("Length, picture and sound"), Tabs("Set here", "All up to each model")
 ]
 Takes = Annotated[int, labelled("Videos per model")]
+
+Source = Annotated[str | None, labelled("Table of prompts"), Tabs("File", "None: see the rows")]
+PromptTemplate = Annotated[str | None, labelled("Prompt template"), Tabs("Text", "Each row has its prompt")]
+BatchName = Annotated[str | None, labelled("Name of the batch"), Tabs("Name", "That of the file")]
+PathTemplate = Annotated[str | None, labelled("Path template"), Tabs("Template", "The usual one")]
+OnInvalidRow = Annotated[Literal["refuse", "skip"], labelled("If a row cannot be used")]
 
 Amount = Annotated[float | None, labelled("Ceiling (US dollars)"), Tabs("Amount", "None")]
 AmountToAsk = Annotated[float | None, labelled("Ask above (US dollars)"), Tabs("Amount", "As configured")]
@@ -61,5 +78,7 @@ SendLabels = Annotated[bool, labelled("Send labels to OpenRouter")]
 
 ProviderOptions = Annotated[dict[str, Any] | None, JSON_EDITOR, labelled("Provider options (JSON)")]
 Labels = Annotated[dict[str, Any] | None, JSON_EDITOR, labelled("Labels (JSON)")]
+PerProvider = Annotated[int | dict[str, int] | None, JSON_EDITOR, labelled("At the same time by provider (JSON)")]
+Rows = Annotated[list[dict[str, Any]] | None, JSON_EDITOR, labelled("Rows in place of a table (JSON)")]
 AssumedUsd = Annotated[dict[str, float] | None, JSON_EDITOR, labelled("Assumed prices (JSON)")]
 ProviderSlugs = Annotated[dict[str, str] | None, JSON_EDITOR, labelled("Provider slugs (JSON)")]

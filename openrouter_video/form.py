@@ -59,12 +59,15 @@ def with_models(schema: Mapping[str, Any], ids: Sequence[str], day: str) -> dict
     The day stands in the form, so that everybody sees how old the list is. Whatever was offered before is replaced.
     """
     offering = deepcopy(dict(schema))
-    for name in MODEL_FIELDS:
-        if (field := offering["properties"].get(name)) is None:
-            continue
-        free = {key: field.pop(key) for key in ("type", "items") if key in field}
-        free = free or {key: value for key, value in field["anyOf"][-1].items() if key != "title"}
+    for field in (offering["properties"][name] for name in MODEL_FIELDS if name in offering["properties"]):
+        alone = {key: field.pop(key) for key in ("type", "items") if key in field}
+        branches = [alone] if alone else [branch for branch in field["anyOf"] if not _is_list_of_the_day(branch)]
         chosen = {"type": "string", "enum": sorted(ids)}
-        listed = {"type": "array", "items": chosen} if free["type"] == "array" else chosen
-        field["anyOf"] = [{**listed, "title": f"Models of {day}"}, {**free, "title": "Any id"}]
+        listed = {"type": "array", "items": chosen} if branches[0]["type"] == "array" else chosen
+        others = [{**branches[0], "title": "Any id"}, *branches[1:]]
+        field["anyOf"] = [{**listed, "title": f"Models of {day}"}, *others]
     return offering
+
+
+def _is_list_of_the_day(branch: Mapping[str, Any]) -> bool:
+    return "enum" in branch or "enum" in branch.get("items", {})

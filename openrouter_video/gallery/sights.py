@@ -1,4 +1,4 @@
-"""Looks for what the page of a run can show: small pictures of posters, and addresses that a browser can open. Blocks."""
+"""Looks for what the page of a run can show: small pictures, and addresses that a browser can open. Blocks."""
 
 from __future__ import annotations
 

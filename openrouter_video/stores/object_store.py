@@ -58,6 +58,14 @@ class ObjectStore(Store):
         found = self.list_tree(relative) or {}
         return sorted(path for path in found if not set(path.split("/")[:-1]) & set(without))
 
+    def sign(self, relative: str, seconds: int) -> str | None:
+        """Return an address that opens a file for so long; None if these credentials cannot sign one."""
+        try:
+            return str(self.filesystem.sign(self.path(relative), expiration=seconds))
+        except driver_errors(AttributeError, ImportError, KeyError, TypeError, ValueError):
+            # Each driver says in a way of its own that it has no key to sign with.
+            return None
+
     def _write(self, path: str, data: bytes) -> None:
         self.filesystem.pipe_file(path, data, **self._typed(path))
 

@@ -49,6 +49,9 @@ def test_models_are_offered_beside_any_other() -> None:
         {"type": "string", "title": "Any id"},
     ]
     assert with_models({"properties": {}}, ["a"], "1 May 2026") == {"properties": {}}
+    optional = schema(Annotated[list[str] | None, Tabs("List", "By row")])
+    offered = with_models({"properties": {"models": optional}}, ["a"], "2 May 2026")["properties"]["models"]
+    assert [tab["title"] for tab in offered["anyOf"]] == ["Models of 2 May 2026", "Any id", "By row"]
     assert offers_models(several)
     assert not offers_models({"properties": {"store": {}}})
     assert not offers_models({})
