@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openrouter_video.gallery.links import Place
-from openrouter_video.gallery.summaries import COLUMNS, Cell, best_of, summary_rows, totals
+from openrouter_video.gallery.summaries import COLUMNS, OF_SEVERAL, Cell, best_of, summary_rows, totals
 from openrouter_video.gallery.tiles import labels_of, settings_words, tile_of
 from openrouter_video.outcome import Outcome, is_simulated, summary
 from openrouter_video.text import clip
@@ -60,8 +60,8 @@ def page_data(entries: Sequence[Entry], place: Place, pages: Mapping[str, str] |
         "title": _title(outcomes, place),
         "totals": totals(outcomes),
         "sandbox": all_simulated,
-        "columns": COLUMNS,
-        "models": _models(summary_rows(by_model, best), shown),
+        "columns": [*COLUMNS, *(OF_SEVERAL if len(shown) > 1 else ())],
+        "models": _models(summary_rows(by_model, best if len(shown) > 1 else None), shown),
         "groups": [_group(folder, rows, ordered, place, pages) for folder in groups],
         "rows": shown,
         "videos": len(outcomes),

@@ -212,10 +212,11 @@ function rowOf(row) {
   const node = make("article", "row line");
   if (row.ratio) node.style.setProperty("--ratio", row.ratio);
   const prompt = said("h3", row.prompt);
-  const asked = make("div", "asked", make("div", "number said", row.label), prompt);
+  const alone = DATA.rows.length === 1;
+  const asked = make("div", "asked", alone && row.label === "1" ? null : said("div", row.label, "number"), prompt);
   if (row.settings) asked.append(said("p", row.settings));
   if (row.labels) asked.append(said("p", row.labels));
-  if (row.total) asked.append(make("p", "", row.total));
+  if (row.total && !alone) asked.append(make("p", "", row.total));
   const actions = make("div", "actions");
   const cells = make("div", "cells");
   for (const [index, tiles] of row.cells.entries()) {

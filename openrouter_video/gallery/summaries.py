@@ -11,19 +11,12 @@ from openrouter_video.gallery.tiles import seconds_words
 from openrouter_video.money import dollars
 from openrouter_video.outcome import Outcome, count_completed, expected_cost, is_simulated, summary, total_cost
 
-__all__ = ["COLUMNS", "LOWEST", "QUICKEST", "Cell", "best_of", "summary_rows", "totals"]
+__all__ = ["COLUMNS", "LOWEST", "OF_SEVERAL", "QUICKEST", "Cell", "best_of", "summary_rows", "totals"]
 
 LOWEST, QUICKEST = "lowest price", "quickest"
-COLUMNS = (
-    "Videos",
-    "Cost",
-    "A video",
-    "Made in, median",
-    "Lowest price for",
-    "Quickest for",
-    "With a check",
-    "Not made",
-)
+COLUMNS = ("Videos", "Price each", "In all", "Made in, median", "With a check", "Not made")
+OF_SEVERAL = ("Lowest price for", "Quickest for")
+"""Besides, where there is more than one prompt."""
 DIME = 0.1
 NONE = "\N{EN DASH}"
 
@@ -74,8 +67,10 @@ def best_of(outcomes: Sequence[Outcome]) -> Mapping[int, tuple[str, ...]]:
     return found
 
 
-def summary_rows(by_model: Mapping[str, Sequence[Outcome]], best: Mapping[str, Counter[str]]) -> dict[str, list[Cell]]:
-    """Return the cells of each model; ``best`` counts for how many prompts it was best at what."""
+def summary_rows(
+    by_model: Mapping[str, Sequence[Outcome]], best: Mapping[str, Counter[str]] | None
+) -> dict[str, list[Cell]]:
+    """Return the cells of each model; ``best`` counts for how many of several prompts it was best at what."""
     all_simulated = is_simulated([outcome for outcomes in by_model.values() for outcome in outcomes])
     figures = {model: _figures(outcomes) for model, outcomes in by_model.items()}
     least = _Figures(*(_least([values[index] for values in figures.values()]) for index in range(2)))
@@ -84,21 +79,21 @@ def summary_rows(by_model: Mapping[str, Sequence[Outcome]], best: Mapping[str, C
             (f"{count_completed(outcomes)} of {len(outcomes)}", ""),
             *_money(outcomes, figures[model], least, marked=is_simulated(outcomes) and not all_simulated),
             (_whole(figures[model].seconds), _mark(figures[model].seconds, least.seconds)),
-            *[_prompts(best[model][name]) for name in (LOWEST, QUICKEST)],
             _count(sum(bool(outcome.checks) for outcome in outcomes)),
             _not_made(outcomes),
+            *([_prompts(best[model][name]) for name in (LOWEST, QUICKEST)] if best else []),
         ]
         for model, outcomes in by_model.items()
     }
 
 
 def _money(outcomes: Sequence[Outcome], own: _Figures, least: _Figures, *, marked: bool) -> tuple[Cell, Cell]:
-    """Return what a model has cost in all, and what one video of it on average."""
+    """Return what a video of a model has cost on average, and what all have."""
     cost, each = total_cost(_as_paid(outcomes)), own.each_usd
-    together = dollars(cost, sandbox=marked) if cost is not None else "unknown"
+    together = dollars(cost, sandbox=marked) if cost is not None else "unknown" if count_completed(outcomes) else NONE
     if each is None:
-        return (together, ""), (NONE, "")
-    return (together, ""), (dollars(round(each, 2 if each >= DIME else 4), sandbox=marked), _mark(each, least.each_usd))
+        return (NONE, ""), (together, "")
+    return (dollars(round(each, 2 if each >= DIME else 4), sandbox=marked), _mark(each, least.each_usd)), (together, "")
 
 
 def _whole(seconds: float | None) -> str:

@@ -41,7 +41,7 @@ def tile_of(outcome: Outcome, place: Place, best: tuple[str, ...], *, all_simula
         "made": _made(outcome) if is_made else None,
         "best": list(best),
         "checks": [{"name": check, "says": _sentence(check, outcome)} for check in outcome.checks],
-        "left_out": len(outcome.left_out) if outcome.status not in {"refused", "skipped"} else 0,
+        "left_out": _lost(outcome),
         "reused": outcome.reused,
         "labels": labels_of(outcome),
         "details": [list(detail) for detail in _details(outcome, place)],
@@ -84,6 +84,13 @@ def _why(outcome: Outcome) -> str:
     return clip(outcome.error or "; ".join(outcome.notes)).removeprefix(f"{outcome.status}: ")
 
 
+def _lost(outcome: Outcome) -> int:
+    """Return how many options this video went without; those meant for other providers are no loss."""
+    if outcome.status in {"refused", "skipped"}:
+        return 0
+    return sum(option.lost for option in outcome.left_out)
+
+
 def _sentence(check: Check, outcome: Outcome) -> str:
     """Return what is said of a check: the note that begins with its name; a row of a manifest joins the notes."""
     name = check.replace("_", " ")
@@ -121,6 +128,7 @@ def _reasons(outcome: Outcome) -> Iterator[tuple[str, str]]:
     """Yield what is odd about a video, and why."""
     yield "why", clip(outcome.error or "")
     yield from (("left out", line) for line in group_left_out(outcome.left_out))
+    yield "for others", clip(", ".join(option.key for option in outcome.left_out if not option.lost))
     yield from (("note", clip(note)) for note in outcome.notes)
     yield "reused", "An earlier run made it and paid for it." if outcome.reused else ""
 

@@ -102,17 +102,17 @@ def test_each_model_is_summed_up_and_the_best_is_marked() -> None:
     )
     assert cells(data, 0) == {
         "Videos": "2 of 2",
-        "Cost": "$0.40",
-        "A video": "$0.20",
+        "Price each": "$0.20",
+        "In all": "$0.40",
         "Made in, median": "1 min 35 s",
-        "Lowest price for": "1 prompt",
-        "Quickest for": "–",  # noqa: RUF001 (nothing to say)
-        "With a check": "–",  # noqa: RUF001
+        "With a check": "–",  # noqa: RUF001 (nothing to say)
         "Not made": "–",  # noqa: RUF001
+        "Lowest price for": "1 prompt",
+        "Quickest for": "–",  # noqa: RUF001
     }
-    assert cells(data, 1) | {"Cost": "$0.50", "Not made": "1 failed", "With a check": "1"} == cells(data, 1)
+    assert cells(data, 1) | {"In all": "$0.50", "Not made": "1 failed", "With a check": "1"} == cells(data, 1)
     marks = [[mark for _, mark in model["cells"]] for model in data["models"]]
-    assert marks == [["", "", "best", "", "", "", "", ""], ["", "", "", "best", "", "", "some", "some"]]
+    assert marks == [["", "best", "", "", "", "", "", ""], ["", "", "", "best", "some", "some", "", ""]]
     first, second = data["rows"]
     assert [cell[0].get("best") for cell in first["cells"]] == [["lowest price"], ["quickest"]]
     # Of one video alone nothing is best.
@@ -124,15 +124,18 @@ def test_what_all_have_in_common_is_not_best() -> None:
     """Equal prices distinguish nobody; of several takes the prompt counts once."""
     same = page(video("a/one", cost_usd=0.1), video("b/two", cost_usd=0.1))
     assert [cell[0].get("best") for cell in same["rows"][0]["cells"]] == [None, None]
-    takes = page(video("a/one", 1, cost_usd=0.1), video("a/one", 2, cost_usd=0.1), video("b/two", cost_usd=0.2))
-    assert cells(takes, 0)["Lowest price for"] == "1 prompt"
+    takes = [video("a/one", 1, cost_usd=0.1), video("a/one", 2, cost_usd=0.1), video("b/two", cost_usd=0.2)]
+    assert cells(page(*takes, video(row=2, prompt="another")), 0)["Lowest price for"] == "1 prompt"
+    # Of one prompt alone the row tells it.
+    assert "Lowest price for" not in cells(page(*takes), 0)
 
 
 def test_an_unknown_price_is_not_nothing() -> None:
     """It is said, and nothing is averaged from it."""
     data = page(video())
-    assert cells(data, 0) | {"Cost": "unknown", "A video": "–", "Made in, median": "–"} == cells(data, 0)  # noqa: RUF001
+    assert cells(data, 0) | {"In all": "unknown", "Price each": "–", "Made in, median": "–"} == cells(data, 0)  # noqa: RUF001
     assert tile(video())["price"] == "price unknown"
+    assert cells(page(video(status="refused")), 0)["In all"] == "–"  # noqa: RUF001
 
 
 def test_a_page_of_a_sandbox_says_so_once_and_a_mixed_one_of_each_video() -> None:
@@ -145,7 +148,7 @@ def test_a_page_of_a_sandbox_says_so_once_and_a_mixed_one_of_each_video() -> Non
     assert mixed["sandbox"] is False
     assert mixed["totals"][:3] == ["2 of 2 videos", "$0.25", "sandbox $0.50"]
     assert [cell[0]["price"] for cell in mixed["rows"][0]["cells"]] == ["sandbox $0.50", "$0.25"]
-    assert cells(mixed, 0)["Cost"] == "sandbox $0.50"
+    assert cells(mixed, 0)["In all"] == "sandbox $0.50"
 
 
 def test_a_page_counts_what_its_videos_cost_whoever_paid() -> None:
@@ -165,7 +168,10 @@ def test_a_video_is_shown_with_all_that_is_to_be_said_of_it() -> None:
             reused=True,
             c2pa=True,
             checks=("shorter_than_asked",),
-            left_out=(LeftOut(key="negative_prompt", reason="not allowed", suggestion="negativePrompt"),),
+            left_out=(
+                LeftOut(key="negative_prompt", reason="not allowed", suggestion="negativePrompt"),
+                LeftOut(key="google-vertex.seed", reason="meant for google-vertex"),
+            ),
             notes=("shorter than asked: asked 5 s, got 4.0 s",),
             labels={"team": "film"},
             estimate=Estimate(low_usd=0.1, high_usd=0.2, basis="listed"),
@@ -195,6 +201,7 @@ def test_a_video_is_shown_with_all_that_is_to_be_said_of_it() -> None:
         ["video", "a--one.2.mp4", "a--one.2.mp4"],
         ["video", "https://cdn.example/2.jpg", "https://cdn.example/2.jpg"],
         ["left out", "negative_prompt: not allowed; did you mean negativePrompt?", ""],
+        ["for others", "google-vertex.seed", ""],
         ["note", "shorter than asked: asked 5 s, got 4.0 s", ""],
         ["reused", "An earlier run made it and paid for it.", ""],
         ["estimate", "$0.10 to $0.20 (listed)", ""],
