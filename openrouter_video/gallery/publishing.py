@@ -1,6 +1,6 @@
 """Brings the page and the manifest of a folder up to date with what has become of its videos. Blocks.
 
-One manifest is read and two files are written, however many videos there are.
+One manifest is read, two files are written and one folder is looked at, however many videos there are.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from openrouter_video.gallery.matrix import Entry
 from openrouter_video.gallery.merging import merged_rows
-from openrouter_video.gallery.writing import write_page
+from openrouter_video.gallery.writing import PAGE, write_page
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row, outcome_of_row
-from openrouter_video.run import PARQUET, Published, read_manifest, write_manifest
+from openrouter_video.run import MANIFEST, PARQUET, Published, read_manifest, write_manifest
 from openrouter_video.stores import Store
 
 __all__ = ["publish", "refresh", "was_begun"]
@@ -33,7 +33,10 @@ def publish(store: Store, folder: str, outcomes: Sequence[Outcome], *, with_mani
     """
     rows = merged_rows(read_manifest(store, folder), outcomes)
     manifest_url = write_manifest(store, folder, rows) if with_manifest else None
-    return Published(write_page(store, folder, _entries(rows, outcomes)), manifest_url)
+    gallery_url = write_page(store, folder, _entries(rows, outcomes))
+    # Of writers that were killed.
+    store.clear_leftovers(folder, {PAGE, MANIFEST})
+    return Published(gallery_url, manifest_url)
 
 
 def refresh(store: Store, outcomes: Mapping[str, Outcome]) -> list[Published]:

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import httpx
 
 from openrouter_video.errors import LedgerError
+from openrouter_video.gallery.writing import PAGE
 from openrouter_video.ledger import Journal, ledger_key
 from openrouter_video.ledger.journal_entry import JournalEntry
 from openrouter_video.ledger.records import LedgerEntry, parse_entry
 from openrouter_video.money import micro
-from openrouter_video.run.destination import LEDGER_FOLDER
-from openrouter_video.stores import open_store
+from openrouter_video.run import LEDGER_FOLDER, MANIFEST
+from openrouter_video.stores import open_store, part_of
 from openrouter_video.videos.paths import FILE_SUFFIXES
 from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD
 
@@ -242,7 +243,11 @@ def gather(api: str, api_key: str, output: Path, asked: frozenset[str], reports:
     ledger = output / LEDGER_FOLDER
     everything = {str(path.relative_to(output)): path for path in output.rglob("*") if path.is_file()}
     strays = [name for name in everything if not _belongs(Path(name))]
-    files = {name: path for name, path in everything.items() if name not in strays and ledger not in path.parents}
+    files = {
+        name: path
+        for name, path in everything.items()
+        if name not in strays and ledger not in path.parents and not _of_page(path)
+    }
     return Evidence(
         asked=asked,
         charges=tuple(_charges(api, api_key)),
@@ -285,12 +290,19 @@ def _entry(folder: Path) -> LedgerEntry:
     return parse_entry(folder.name, {path.stem: path.read_bytes() for path in folder.glob("[!.]*.json")})
 
 
+def _of_page(path: Path) -> bool:
+    """Whether a file is the page or the manifest of a run, or what a killed writer left of one."""
+    return (part_of(path.name) or path.name) in {PAGE, MANIFEST}
+
+
 def _belongs(path: Path) -> bool:
     """Tell a video, a sidecar or a record from everything else, by place and name."""
     if path.parts[:2] == (LEDGER_FOLDER, "_money"):
         # What a killed writer left of the newest entry goes with the next one.
         entry = r"(sandbox/)?20\d\d-\d\d/(\d{8}\.json|\.\d{8}\.json\.[0-9a-f]{12}\.part)"
         return re.fullmatch(entry, "/".join(path.parts[2:])) is not None
+    if _of_page(path):
+        return True
     kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
     depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
     return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth

@@ -18,6 +18,8 @@ import pytest
 
 from openrouter_video.api.content import DownloadLimits
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.gallery.writing import PAGE
+from openrouter_video.run import MANIFEST
 from openrouter_video.sandbox import Fault, rendering
 from openrouter_video.videos.probing import probe
 from tests.support.grains import in_both_grains
@@ -324,8 +326,8 @@ def _on_s3(url: str) -> tuple[list[str], list[str]]:
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     names = [path.removeprefix(f"{bucket}/{prefix}/") for path in filesystem.find(f"{bucket}/{prefix}")]
     uploads = filesystem.call_s3("list_multipart_uploads", Bucket=bucket).get("Uploads", [])
-    videos = sorted(name.rpartition("/")[2] for name in names if not name.startswith(("_jobs/", ".openrouter-video-")))
-    return videos, [upload["Key"] for upload in uploads]
+    kept = [name.rpartition("/")[2] for name in names if not name.startswith(("_jobs/", ".openrouter-video-"))]
+    return sorted(name for name in kept if name not in {PAGE, MANIFEST}), [upload["Key"] for upload in uploads]
 
 
 @pytest.mark.parametrize("mangle", ["cut_reset", "cut_clean", "no_moov"])

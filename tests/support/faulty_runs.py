@@ -13,8 +13,10 @@ from prefect import flow
 from flows import collect_videos, generate_video
 from openrouter_video.api.client import VideoClient
 from openrouter_video.errors import TooFewVideos
+from openrouter_video.gallery.writing import PAGE
 from openrouter_video.outcome import Outcome
 from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run import MANIFEST
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.tasks import fetch_catalog
@@ -129,8 +131,9 @@ class FaultyRuns:
 
     @property
     def files(self) -> list[str]:
-        """The names of all files in the output, temporary ones too, but not the ledger's records."""
+        """The names of all files in the output, temporary ones too, but not the ledger's records, nor a run's page."""
         found = [path.relative_to(self.output) for path in self.output.rglob("*") if path.is_file()]
+        found = [path for path in found if path.name not in {PAGE, MANIFEST}]
         ours = {"_jobs", ".openrouter-video-folder"}
         return sorted(path.name for path in found if path.parts[0] not in ours or path.name.endswith(".part"))
 
