@@ -110,7 +110,12 @@ docs: $(READY)
 pictures: $(READY)
 	@set -e; videos=$$(mktemp -d); trap 'rm -rf "$$videos"' EXIT; \
 		OPENROUTER_API_KEY= OPENROUTER_VIDEO_OUTPUT="$$videos" $(MAKE) --no-print-directory demo; \
-		$(PY) -m tests.support.poster_strip "$$videos" docs/images/demo.jpg
+		$(PY) -m tests.support.poster_strip "$$videos" docs/images/demo.jpg; \
+		for prompt in 'A red bicycle in the rain, seen from a window' "A potter's hands shape a bowl"; do \
+			.venv/bin/openrouter-video fan-out "$$prompt" $(DEMO_MODELS:%=--model %) $(DEMO_FIELDS) \
+				--provider-options '$(DEMO_OPTIONS)' --sandbox --output "$$videos"; done; \
+		.venv/bin/openrouter-video gallery "$$videos"; \
+		$(PY) -m tests.support.gallery_picture "$$videos/index.html" docs/images/gallery.png
 	@PICTURES=docs/images $(PY) -m pytest -q tests/prefect/test_ui.py
 
 check: $(READY)

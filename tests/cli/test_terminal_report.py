@@ -154,18 +154,20 @@ def test_paths_are_short_where_they_can_be(tmp_path: Path, monkeypatch: pytest.M
 def test_a_report_ends_with_the_total_and_the_folder(
     terminal: Callable[..., tuple[Terminal, io.StringIO]], tty: bool
 ) -> None:
-    """The last lines say how many videos there are, what they cost and where they are, the sandbox included."""
+    """The last lines say how many videos there are, what they cost, where they are, and what opens their page."""
     screen, written = terminal(tty=tty)
     outcomes = [one.model_copy(update={"sandbox": True}) for one in (DONE, REFUSED)]
     expected = Estimate.of(120_000, 200_000, "listed")
-    print_report(screen, run_of(*outcomes).model_copy(update={"estimate": expected}))
+    page = "file:///far/away/orchid/index.html"
+    print_report(screen, run_of(*outcomes).model_copy(update={"estimate": expected, "gallery_url": page}))
     text = written.getvalue()
     assert ("\x1b[" in text) is tty
-    *_, total, folder = without_styles(text).splitlines()
+    *_, total, folder, gallery = without_styles(text).splitlines()
     assert total == (
         "1 of 2 videos, sandbox $0.12, 1 refused; the estimate was sandbox $0.12 to $0.20 (sandbox: nothing was billed)"
     )
     assert folder == "in /far/away/orchid/"
+    assert gallery == f"gallery: {page}"
 
 
 def test_a_report_keeps_to_80_columns_and_paths_whole(

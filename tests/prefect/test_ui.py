@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.browsers import chromium
 from tests.support.flow_processes import wait_until
 from tests.support.prefect_servers import make_serve
 
@@ -21,38 +21,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import FloatRect, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-# Without most of these Chromium looks up its maker's hosts at every start.
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 PATIENCE_SECONDS = 60
 WIDTH, HEIGHT = 1200, 1000
-
-
-def absent(sentence: str) -> NoReturn:
-    """Skip for want of a browser; where all real parts are promised, fail."""
-    if os.environ.get("REQUIRE_REAL_PARTS") == "1":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
     """An empty page of a real browser."""
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 (it may be absent)
-    except ImportError as error:
-        absent(f"The browser test needs Playwright ({error}): pip install playwright.")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        absent("The browser test needs Chromium. On Debian: apt-get install chromium.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(PATIENCE_SECONDS * 1000)
         yield page
-        browser.close()
 
 
 @pytest.fixture

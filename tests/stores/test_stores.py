@@ -137,6 +137,40 @@ def test_a_listing_is_never_stale(store: Store) -> None:
     assert store.size_of("k/two") == 1
 
 
+def test_lists_all_files(store: Store) -> None:
+    """By their paths, however deep; not what is left out, nor what is still being written."""
+    names = ["a b/é #1?.json", "a b/deep/er/x.mp4", "top.json", "_jobs/k/claim-1.json", "a b/_jobs/x.json"]
+    for name in names:
+        store.write_bytes(name, b"x")
+    with store.writing("a b/half.mp4") as writer:
+        writer.write(b"x")
+        assert store.list_files(without={"_jobs"}) == sorted(names[:3])
+        writer.publish()
+    assert store.list_files("a b", without={"_jobs"}) == ["deep/er/x.mp4", "half.mp4", "é #1?.json"]
+    assert len(store.list_files()) == len(names) + 1
+    assert store.list_files("nothing") == []
+    assert store.list_files("top.json") == []
+
+
+@of_kinds("s3", "gcs", "azure")
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("run/index.html", "text/html; charset=utf-8"),
+        ("run/a b.jpg", "image/jpeg"),
+        ("run/a.json", "application/json"),
+        ("run/videos.jsonl", "application/x-ndjson"),
+        ("run/a.unheard-of", "application/octet-stream"),
+    ],
+)
+def test_a_small_file_in_a_bucket_has_its_media_type(store: Store, name: str, media_type: str) -> None:
+    """By which a browser shows a page instead of saving it."""
+    store.write_bytes(name, b"x")
+    info = store.filesystem.info(store.path(name))
+    told = info.get("ContentType") or info.get("contentType") or info["content_settings"]["content_type"]
+    assert told == media_type
+
+
 def test_lists_a_tree(store: Store) -> None:
     """Every file beneath a folder with its size, as they are now, where that takes few requests."""
     for name, content in {"a/x.json": b"123", "a/b/y.json": b"12", "z.json": b"1", "a/empty.json": b""}.items():
