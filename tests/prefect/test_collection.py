@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,13 +42,13 @@ def key_of(runs: FaultyRuns, job_id: str) -> str:
 
 
 async def test_five_collections_at_once_make_each_file_once(runs: FaultyRuns) -> None:
-    """No limit is needed: each video is there, whole, with its sidecar, and nothing else."""
+    """No limit is needed: each video is there, whole, with its sidecar and its poster, and nothing else."""
     jobs = await leave_open(runs, *"abcdefghij")
     collected = await asyncio.gather(*(runs.collect() for _ in range(5)))
     for outcomes in collected:
         assert {outcome.status for outcome in outcomes} <= {"completed"}
     assert {outcome.job_id for outcomes in collected for outcome in outcomes} == set(jobs)
-    assert (len(runs.files), runs.jobs) == (20, 10)
+    assert (len(runs.files), runs.jobs) == (30, 10)
     assert await runs.collect() == []
 
 
@@ -191,8 +192,7 @@ async def test_a_folder_that_was_removed_on_its_own_machine_is_made_again(runs: 
     """Nobody else could."""
     runs.use_store(str(tmp_path / "videos"), str(tmp_path / "ledger"))
     await leave_open(runs, "a")
-    (tmp_path / "videos" / ".openrouter-video-folder").unlink()
-    (tmp_path / "videos").rmdir()
+    shutil.rmtree(tmp_path / "videos")
     assert (await runs.collect_one()).status == "completed"
 
 
