@@ -108,7 +108,7 @@ docs: $(READY)
 	@echo "Open site/index.html"
 
 pictures: $(READY)
-	@set -e; videos=$$(mktemp -d); trap 'rm -rf "$$videos"' EXIT; \
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; videos="$$folder/videos"; \
 		OPENROUTER_API_KEY= OPENROUTER_VIDEO_OUTPUT="$$videos" $(MAKE) --no-print-directory demo; \
 		$(PY) -m tests.support.poster_strip "$$videos" docs/images/demo.jpg; \
 		for prompt in 'A red bicycle in the rain, seen from a window' "A potter's hands shape a bowl"; do \

@@ -26,6 +26,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -58,7 +59,7 @@ def page_of(data: Mapping[str, Any], parts: Parts) -> bytes:
     policy = (
         f"default-src 'none'; script-src {_digest(parts.script)}; style-src {_digest(parts.style)}; "
         # A page that was opened as a file has no origin that would be 'self' in every browser.
-        "img-src 'self' file:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
+        "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
     text = _PAGE.format(
         policy=html.escape(policy),

@@ -58,7 +58,10 @@ def best_of(outcomes: Sequence[Outcome]) -> Mapping[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     simulated = is_simulated(outcomes)
     costs = {index: one.cost_usd for index, one in made.items() if one.sandbox is simulated}
-    for name, values in ((LOWEST, costs), (QUICKEST, {index: one.elapsed_seconds for index, one in made.items()})):
+    for name, values in (
+        (LOWEST, costs),
+        (QUICKEST, {index: _whole(one.elapsed_seconds) for index, one in made.items()}),
+    ):
         known = {index: value for index, value in values.items() if value is not None}
         least = min(known.values(), default=None)
         best = [index for index, value in known.items() if value == least]
@@ -78,7 +81,7 @@ def summary_rows(
         model: [
             (f"{count_completed(outcomes)} of {len(outcomes)}", ""),
             *_money(outcomes, figures[model], least, marked=is_simulated(outcomes) and not all_simulated),
-            (_whole(figures[model].seconds), _mark(figures[model].seconds, least.seconds)),
+            (seconds_words(figures[model].seconds) or NONE, _mark(figures[model].seconds, least.seconds)),
             _count(sum(bool(outcome.checks) for outcome in outcomes)),
             _not_made(outcomes),
             *([_prompts(best[model][name]) for name in (LOWEST, QUICKEST)] if best else []),
@@ -96,15 +99,16 @@ def _money(outcomes: Sequence[Outcome], own: _Figures, least: _Figures, *, marke
     return (dollars(round(each, 2 if each >= DIME else 4), sandbox=marked), _mark(each, least.each_usd)), (together, "")
 
 
-def _whole(seconds: float | None) -> str:
-    return NONE if seconds is None else seconds_words(max(1, round(seconds)))
+def _whole(seconds: float | None) -> int | None:
+    """Return a time in whole seconds, as it is shown: who is quicker by less is not quicker."""
+    return None if seconds is None else max(1, round(seconds))
 
 
 def _figures(outcomes: Sequence[Outcome]) -> _Figures:
     made = [outcome for outcome in outcomes if outcome.status == "completed"]
     costs = [outcome.cost_usd for outcome in made if outcome.cost_usd is not None]
     times = [outcome.elapsed_seconds for outcome in made if outcome.elapsed_seconds is not None]
-    return _Figures(sum(costs) / len(costs) if costs else None, median(times) if times else None)
+    return _Figures(sum(costs) / len(costs) if costs else None, _whole(median(times)) if times else None)
 
 
 def _least(values: Sequence[float | None]) -> float | None:
