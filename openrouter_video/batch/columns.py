@@ -15,12 +15,17 @@ from openrouter_video.batch.table import RowProblem
 from openrouter_video.request import VideoSettings
 from openrouter_video.text import letters_only, shown
 
-__all__ = ["KNOWN", "SETTINGS", "CellKind", "column_problems"]
+__all__ = ["KNOWN", "SETTINGS", "CellKind", "column_problems", "option_warnings"]
 
 CellKind = Literal["text", "whole number", "yes or no", "JSON"]
 
 ALMOST = 0.85
 """How alike two names are of which one is taken for a slip: ``user_id`` and ``first_name`` are names of their own."""
+
+OF_BATCH = frozenset({"on_unsupported", "provider_slugs", "send_labels", "assumed_usd", "max_usd", "min_success"})
+"""Parameters that a batch has as a whole; a column of this name would be carried along without effect."""
+
+LONGEST_NAME = 200
 
 ALIASES = {"audio": "generate_audio"}
 """What another part of this package calls a setting: the command line has --audio."""
@@ -44,16 +49,29 @@ def column_problems(columns: Iterable[str]) -> list[RowProblem]:
     """Find the columns that are almost, and not quite, one that is read."""
     found = []
     for column in columns:
-        near = _meant(column)
-        if near:
+        if column in OF_BATCH:
+            message = "it is a parameter of the whole batch, and of no row; give it there, or rename the column"
+            found.append(RowProblem(None, column, message))
+        elif near := _meant(column):
             message = f"{shown(column)} is not a column that is read; write {near}, or rename it if it is your own"
             found.append(RowProblem(None, column, message))
     return found
 
 
+def option_warnings(columns: Iterable[str], options: Iterable[str]) -> list[str]:
+    """Say which columns are called like an option of a provider: they are carried along, and not sent."""
+    by_letters = {letters_only(option): option for option in options}
+    return [
+        f"the column {shown(column)} is carried along and not sent; the option {option} of a provider goes into the "
+        "column provider_options"
+        for column in columns
+        if column not in KNOWN and (option := by_letters.get(letters_only(column)))
+    ]
+
+
 def _meant(column: str) -> str | None:
     """Return the known column that a name is most likely a slip for; None if it is one, or its own."""
-    if column in KNOWN:
+    if column in KNOWN or len(column) > LONGEST_NAME:
         return None
     letters = letters_only(column)
     if letters in ALIASES:

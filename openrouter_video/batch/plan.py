@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from openrouter_video.api import Catalog
 from openrouter_video.batch.batch_request import BatchRequest
+from openrouter_video.batch.columns import option_warnings
 from openrouter_video.batch.paths import (
     PathTemplate,
     field_problems,
@@ -32,6 +33,7 @@ from openrouter_video.ledger import scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
 from openrouter_video.planning import ModelShare, Plan, PriceKey, known_problems, plan_run
 from openrouter_video.run import PlannedVideo
+from openrouter_video.text import clip
 
 __all__ = ["MOST_TOLD", "BatchPlan", "PlannedRow", "plan_batch"]
 
@@ -131,7 +133,8 @@ class BatchPlan:
     @property
     def subject(self) -> str:
         """What it is of: its name, and how many rows it has."""
-        return f"Batch {self.batch}: {len(self.rows):,} rows of {self.source}"
+        rows = f"{len(self.rows):,} row{'s' * (len(self.rows) != 1)}"
+        return f"Batch {clip(self.batch)}: {rows} of {self.source}"
 
     def content(self) -> list[object]:
         """Return what would be sent; what the ledger knows already counts as sent."""
@@ -201,7 +204,9 @@ def plan_batch(
     template, of_template = parse_path_template(batch.path_template, table.columns)
     prices: dict[PriceKey, Estimate] = {}
     planned, found = [], [*parsed.problems, *problems]
-    for row in parsed.rows:
+    too_many = _too_many(parsed.rows)
+    # A batch that can never be made is not planned, or it would take the memory of a batch without an end.
+    for row in () if too_many else parsed.rows:
         plan = plan_run(row.run, catalog, images=images, bills=bills, found_before=prices)
         videos, of_paths = _videos(row, plan, template, batch.name, realm)
         planned.append(PlannedRow(row, plan, videos))
@@ -212,8 +217,8 @@ def plan_batch(
         counted=table.counted,
         total_rows=parsed.total,
         rows=tuple(planned),
-        more=(*parsed.of_batch, *of_template),
-        warnings=tuple(_warnings(planned)),
+        more=(*parsed.of_batch, *of_template, *too_many),
+        warnings=(*_warnings(planned), *option_warnings(_unused(table, batch), _options(planned, catalog))),
         skips=batch.on_invalid_row == "skip",
         min_success=batch.min_success,
         sandbox=catalog.sandbox,
@@ -267,12 +272,29 @@ def _warnings(planned: Sequence[PlannedRow]) -> Iterator[str]:
         yield f"{warning}{where}"
 
 
+def _unused(table: Table, batch: BatchRequest) -> list[str]:
+    """Return the columns that no prompt is made from."""
+    return [column for column in table.columns if f"{{{column}}}" not in (batch.prompt_template or "")]
+
+
+def _options(planned: Iterable[PlannedRow], catalog: Catalog) -> Iterator[str]:
+    """Return the names of the options that the chosen models take."""
+    chosen = {model for row in planned for model in row.row.run.models}
+    return (option for model in catalog.models if model.id in chosen for option in model.passthrough_options)
+
+
+def _too_many(rows: Iterable[BatchRow]) -> list[Problem]:
+    """Find that there are more videos than one batch makes."""
+    videos = sum(len(row.run.models) * row.run.takes for row in rows)
+    if videos <= MOST_VIDEOS:
+        return []
+    message = f"{videos:,} videos are more than the {MOST_VIDEOS:,} that one batch makes; divide it into several"
+    return [Problem("rows", message)]
+
+
 def _count_problems(plan: BatchPlan) -> list[Problem]:
-    """Find that no row is left, that there are too many videos, or fewer than are wanted."""
+    """Find that no row is left, or that fewer videos can be made than are wanted."""
     videos, possible = len(plan.videos), sum(video.plan.decision == "send" for video in plan.videos)
-    if videos > MOST_VIDEOS:
-        message = f"{videos:,} videos are more than the {MOST_VIDEOS:,} that one batch makes; divide it into several"
-        return [Problem("rows", message)]
     if not plan.rows and not plan.refused:
         return [Problem("rows", f"none of the {plan.total_rows:,} rows can be made")]
     if possible < plan.wanted and not plan.refused:

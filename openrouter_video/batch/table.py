@@ -12,6 +12,7 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
+from openrouter_video.elision import redact
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.text import clip, shown
 
@@ -34,6 +35,8 @@ MOST_ROWS = 10_000
 
 FIELD = "source"
 """The parameter that the table as a whole comes from, which its problems are of."""
+
+MOST_COLUMNS = 500
 
 COUNTED_AS_LIST = "rows count from 1"
 DEEPEST = 32
@@ -63,7 +66,7 @@ class RowProblem(NamedTuple):
 
     def __str__(self) -> str:
         model = f"{clip(self.model)}: " if self.model else ""
-        return f"{self.place}: {model}{self.message}"
+        return redact(f"{self.place}: {model}{self.message}")
 
 
 def problems_in_words(problems: Iterable[RowProblem], most: int) -> list[str]:
@@ -105,11 +108,14 @@ class Table(NamedTuple):
         """Return the table of these rows; without ``columns`` it has all that its rows have.
 
         Raises:
-            RequestRefused: if there is no row, or no name of a column.
+            RequestRefused: if there is no row, or if there are too many columns.
         """
         if not rows:
             raise RequestRefused([Problem(FIELD, f"{source} has no rows; write at least one prompt")])
         names = tuple(dict.fromkeys(name for row in rows for name in row.cells) if columns is None else columns)
+        if len(names) > MOST_COLUMNS:
+            message = f"{source} has {len(names):,} columns, and at most {MOST_COLUMNS} are read; leave some out"
+            raise RequestRefused([Problem(FIELD, message)])
         return cls(source, counted, names, tuple(rows))
 
 

@@ -30,6 +30,8 @@ __all__ = ["parse_csv", "parse_json_lines"]
 COUNTED_AS_SPREADSHEET = "rows count as in a spreadsheet: the names of the columns are row 1"
 COUNTED_AS_LINES = "rows count as the lines of the file, from 1"
 SEPARATORS = (",", ";", "\t")
+SAID_SEPARATOR = re.compile(r"\Asep=.\r?\n", re.IGNORECASE)
+"""What some programs write first for spreadsheets, which show no row for it."""
 # Not as str.splitlines does, which also divides at characters that stand in prompts.
 LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
@@ -40,6 +42,7 @@ def parse_csv(text: str, title: str) -> Table:
     Raises:
         RequestRefused: if its quotes do not end, if a column has no name or the name of another, or without rows.
     """
+    text = SAID_SEPARATOR.sub("", text)
     separator = max(SEPARATORS, key=lambda one: _width(text, title, one))
     header = _header(text, title, separator)
     check_columns(header, title)

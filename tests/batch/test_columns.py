@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openrouter_video.batch.columns import KNOWN, SETTINGS, column_problems
+from openrouter_video.batch.columns import KNOWN, SETTINGS, column_problems, option_warnings
 from openrouter_video.request.settings import VideoSettings
 
 
@@ -44,8 +44,23 @@ def test_a_column_that_looks_like_a_known_one_is_a_problem_with_its_spelling(col
     assert f"write {meant}, or rename it if it is your own" in str(problem)
 
 
+def test_a_parameter_of_the_batch_is_no_column() -> None:
+    """It would have no effect."""
+    (problem,) = column_problems(["on_unsupported"])
+    assert str(problem).startswith("column on_unsupported: it is a parameter of the whole batch, and of no row;")
+
+
+def test_a_column_called_like_an_option_of_a_provider_is_a_warning() -> None:
+    """It may be one's own, and it may be meant to be sent."""
+    columns = ["negative_prompt", "style", "seed", "prompt"]
+    (warning,) = option_warnings(columns, ["negativePrompt", "seed"])
+    assert warning.startswith(
+        "the column 'negative_prompt' is carried along and not sent; the option negativePrompt of"
+    )
+
+
 @pytest.mark.parametrize(
-    "column", ["product", "sku", "user_id", "first_name", "last_name", "title", "price", "", "日本"]
+    "column", ["x" * 300, "product", "sku", "user_id", "first_name", "last_name", "title", "price", "", "日本"]
 )
 def test_other_columns_are_ones_own(column: str) -> None:
     """They are carried along, for joins."""

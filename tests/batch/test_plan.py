@@ -207,6 +207,14 @@ def test_warnings_are_told_once_for_all_rows() -> None:
     assert plan_of(rows).warnings == ("2 takes with the same seed may give the same video 2 times (in 1 of 3 rows)",)
 
 
+def test_an_option_of_a_chosen_model_that_is_a_column_is_a_warning() -> None:
+    """Nothing is carried along in the place of an option without a word."""
+    plan = plan_of(prompts("an orchid", negative_prompt="text"))
+    assert plan.warnings[0].startswith("the column 'negative_prompt' is carried along and not sent")
+    filled = plan_of([{"negative_prompt": "text"}], prompt_template="No {negative_prompt}")
+    assert filled.warnings == ()
+
+
 def test_many_problems_are_clipped_where_they_are_told_and_whole_in_the_plan() -> None:
     """A refusal is read by people and kept by Prefect."""
     rows = [{"prompt": str(n), "duration": f"x{n}", "models": "a/b"} for n in range(166)]

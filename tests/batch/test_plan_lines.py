@@ -62,7 +62,7 @@ def test_rows_that_are_left_out_are_told() -> None:
     lines = batch_plan_text(plan_of(f"o,an orchid,{LITE},4", *bad, on_invalid_row="skip")).splitlines()
     assert lines[0] == "left out: row 3 (0), column duration: 'x0' is not a whole number, such as 4"
     assert lines[20] == "left out: and 4 more problems"
-    assert "Batch orchids: 1 rows of x.csv, 1 video (24 of 25 rows are left out)" in lines
+    assert "Batch orchids: 1 row of x.csv, 1 video (24 of 25 rows are left out)" in lines
 
 
 def test_what_holds_for_many_videos_is_said_once() -> None:

@@ -93,6 +93,12 @@ def test_a_table_without_rows_is_refused() -> None:
         Table.of("x.csv", "rows", [], ["prompt"])
 
 
+def test_a_table_has_an_end_to_its_right_too() -> None:
+    """Each of its columns is compared with those that are read."""
+    with pytest.raises(RequestRefused, match="has 501 columns, and at most 500 are read"):
+        table_of_rows([{str(n): 1 for n in range(501)}])
+
+
 def test_columns_have_names_and_each_another() -> None:
     """All that are wrong are told."""
     with pytest.raises(RequestRefused) as refused:
@@ -121,6 +127,7 @@ def test_json_that_others_would_read_in_their_own_way_is_refused(text: str, word
 
 def test_a_problem_says_its_place_on_one_printable_line() -> None:
     """Ids and columns are other people's words."""
+    assert "secret" not in str(RowProblem(1, "x", "https://x.test/a?sig=secret is no image"))
     problem = RowProblem(1234, "du\nration", "is wrong", "or\x1bchid", "acme/film")
     assert str(problem) == "row 1,234 (or chid), column du ration: acme/film: is wrong"
     assert problem.problem == Problem("du\nration", str(problem))

@@ -43,6 +43,7 @@ ORCHID, FERN = {"prompt": "an orchid", "id": "o"}, {"prompt": "a fern", "id": "f
         # What a spreadsheet leaves behind the last column.
         ("prompt,id,,\nan orchid,o,,\na fern,f,,,,\n", [(2, ORCHID), (3, FERN)]),
         ("prompt\nan orchid\n", [(2, {"prompt": "an orchid"})]),
+        ("sep=;\r\nprompt;id\r\nan orchid;o\r\n", [(2, ORCHID)]),
         (" prompt , id\nan orchid,o\n", [(2, ORCHID)]),
     ],
 )
