@@ -40,7 +40,7 @@ class BatchPortions:
 
     def __init__(self, plan: BatchPlan, run: OpenedRun) -> None:
         self._plan, self._run = plan, run
-        self._portions = in_portions(plan.videos, self._is_new)
+        self._portions = in_portions(plan.videos, self._is_new, run.resources.limits.portion)
         self._amounts = [self._amounts_of(videos) for videos in self._portions]
         self._token = batch_token(video.key for video in plan.videos)
 

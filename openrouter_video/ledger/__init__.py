@@ -5,7 +5,7 @@ from __future__ import annotations
 from openrouter_video.ledger.journal import Journal, Repaired
 from openrouter_video.ledger.learning import subject
 from openrouter_video.ledger.ledger import OWNER_ONLY, Ledger
-from openrouter_video.ledger.portions import batch_token, in_portions, is_lump, lump_of
+from openrouter_video.ledger.portions import PORTION, batch_token, in_portions, is_lump, lump_of
 from openrouter_video.ledger.reading import (
     Reading,
     Unreadable,
@@ -48,6 +48,7 @@ from openrouter_video.ledger.spending import By, Reserved, Spending, Sum, reserv
 __all__ = [
     "BEGUN_NOT_ENDED",
     "OWNER_ONLY",
+    "PORTION",
     "UNCERTAIN_STATES",
     "Bill",
     "By",

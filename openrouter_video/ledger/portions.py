@@ -27,7 +27,7 @@ LUMP = re.compile(r"portion-[0-9]+-[0-9a-f]{12}")
 T = TypeVar("T")
 
 
-def in_portions(videos: Iterable[T], counts: Callable[[T], bool], size: int = PORTION) -> list[list[T]]:
+def in_portions(videos: Iterable[T], counts: Callable[[T], bool], size: int) -> list[list[T]]:
     """Divide the videos of a batch, in their order, so that of each portion so many count as to be paid for."""
     portions, room = list[list[T]](), 0
     for video in videos:

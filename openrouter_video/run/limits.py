@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from openrouter_video.api import DownloadLimits, Timeouts, download_limits
+from openrouter_video.ledger import PORTION
 from openrouter_video.run.download import DOWNLOAD_ATTEMPTS
 from openrouter_video.run.lanes import MOST_LANES
 from openrouter_video.run.submission import SubmitPolicy
@@ -32,7 +33,8 @@ class Limits(NamedTuple):
     process. ``download_attempts``: per video. ``download``: how long, slow and large one download may be. ``sleep`` and
     ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. ``lanes``: up to so many
     videos have task runs of their own, and more of them share at most so many. How long to wait for a job is the flow's
-    own ``deadline_minutes``. ``approval_seconds``: how long to wait for somebody's yes to what a run may cost.
+    own ``deadline_minutes``. ``portion``: so many videos of a batch are reserved one by one, and made at a time at most.
+    ``approval_seconds``: how long to wait for somebody's yes to what a run may cost.
     """
 
     timeouts: Timeouts = Timeouts()
@@ -42,6 +44,7 @@ class Limits(NamedTuple):
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     lanes: int = MOST_LANES
+    portion: int = PORTION
     approval_seconds: float = 7 * 24 * 3600.0
 
 

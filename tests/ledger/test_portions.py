@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger.portions import (
+    PORTION,
     batch_token,
     begin_portion,
     in_portions,
@@ -132,7 +133,7 @@ def test_many_batches_fit_beside_each_other() -> None:
     money = Money()
     for run in range(3):
         keys = [f"{run}-{n}" for n in range(30_000)]
-        amounts = [dict.fromkeys(portion, 1) for portion in in_portions(keys, bool)]
+        amounts = [dict.fromkeys(portion, 1) for portion in in_portions(keys, bool, PORTION)]
         assert (len(amounts), sum(map(len, amounts))) == (60, 30_000)
         money = after(
             reserve_batch(money, run_token(str(run)), batch_token(keys), amounts, MONDAY, NOON, Caps(month=90_000))

@@ -23,6 +23,7 @@ from uuid import UUID
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
+from openrouter_video.ledger.portions import PORTION
 from openrouter_video.outcome import SavedFile
 from openrouter_video.run.lanes import MOST_LANES
 from openrouter_video.run.limits import Limits, using_limits
@@ -61,6 +62,7 @@ class Errand(NamedTuple):
     haste: float = 10.0
     crawls: bool = False
     lanes: int = MOST_LANES
+    portion: int = PORTION
 
 
 Work = Callable[[Errand], Coroutine[Any, Any, list[dict[str, Any]]]]
@@ -156,7 +158,8 @@ def _run(errand: Errand, work: Work) -> None:
 
     timeouts = Timeouts(connect=5, submit=errand.submit_seconds, poll=10, content=errand.submit_seconds)
     policy = SubmitPolicy(margin=1.0)
-    limits = Limits(timeouts=timeouts, submit=policy, sleep=_hasty(errand.haste), lanes=errand.lanes)
+    grains = {"lanes": errand.lanes, "portion": errand.portion}
+    limits = Limits(timeouts=timeouts, submit=policy, sleep=_hasty(errand.haste), **grains)
     results = errand.folder.parent / "results"
     with (
         temporary_settings({PREFECT_API_URL: errand.prefect_api, PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
