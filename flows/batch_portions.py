@@ -54,11 +54,12 @@ class BatchPortions:
 
     async def make(self, run: VideoRun, manifest: BatchManifest) -> list[Outcome]:
         """Make all videos, and record what each came to; of a batch that is stopped, tell what goes on."""
-        outcomes: list[Outcome] = []
+        outcomes, of_portion = list[Outcome](), list[Outcome]()
         bar = ProgressBar(len(self._plan.videos))
         await bar.start()
 
         async def ended(outcome: Outcome) -> None:
+            of_portion.append(outcome)
             await bar.advance()
             await manifest.add(outcome)
 
@@ -70,9 +71,10 @@ class BatchPortions:
             try:
                 done = await make_some(made, run, ended, len(outcomes), len(self._plan.videos))
             except asyncio.CancelledError:
-                await self._stopped(videos, outcomes, run, manifest)
+                await self._stopped(videos, [*outcomes, *of_portion], run, manifest)
                 raise
             await settle_run(done, run)
+            of_portion.clear()
             outcomes += done
         await self._give_up(run)
         return outcomes
@@ -98,17 +100,23 @@ class BatchPortions:
         raise AssertionError(PAUSES)  # pragma: no cover
 
     async def _stopped(
-        self, videos: Sequence[PlannedVideo], before: Sequence[Outcome], run: VideoRun, manifest: BatchManifest
+        self, videos: Sequence[PlannedVideo], ended: Sequence[Outcome], run: VideoRun, manifest: BatchManifest
     ) -> None:
         """Leave everything in good order, as far as there is time: the process may be killed at any moment."""
-        open_before = {outcome.key for outcome in before if outcome.status in {"open", "uncertain"}}
-        earlier = [video for video in self._plan.videos if video.key in open_before]
+        now = {video.key for video in videos}
+        goes_on = {outcome.key for outcome in ended if outcome.status in {"open", "uncertain"}}
+        told = [video for video in self._plan.videos if video.key in goes_on | now]
         await asyncio.gather(
             manifest.write_within(ENDS_WITHIN_SECONDS),
-            asyncio.wait_for(self._give_up(run, [video.key for video in videos]), ENDS_WITHIN_SECONDS),
-            say_what_goes_on([*earlier, *videos], run),
+            asyncio.wait_for(self._settle(ended, [*now], run), ENDS_WITHIN_SECONDS),
+            say_what_goes_on(told, run),
             return_exceptions=True,
         )
+
+    async def _settle(self, ended: Sequence[Outcome], keys: Sequence[str], run: VideoRun) -> None:
+        """Put in the journal what the videos of a portion that was broken off have come to."""
+        await settle_run([outcome for outcome in ended if outcome.key in {*keys}], run)
+        await self._give_up(run, keys)
 
     async def _give_up(self, run: VideoRun, unsent: Sequence[str] = ()) -> None:
         """Give up what is reserved for portions that never begin, and for videos that have not been sent."""

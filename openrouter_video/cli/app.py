@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from openrouter_video.cli import help_texts
+from openrouter_video.cli.batch_options import DEFAULT_BATCH, BatchOptions, read_batch
 from openrouter_video.cli.options import (
     DEFAULT_LEDGER,
     DEFAULT_MONEY,
@@ -154,6 +155,37 @@ def fan_out(
         read_options, prompt, models, request, place, run, money, min_success=min_success, concurrency=concurrency
     )
     return make_videos(read, place, run, start)
+
+
+@app.command(help_epilogue=help_texts.BATCH)
+def batch(
+    file: Annotated[str, Parameter(help="Table of prompts: CSV, JSON Lines or Parquet, a path or any fsspec URL.")],
+    /,
+    *,
+    models: Models = (),
+    batch: BatchOptions = DEFAULT_BATCH,
+    request: RequestOptions = DEFAULT_REQUEST,
+    place: PlaceOptions = DEFAULT_PLACE,
+    run: RunOptions = DEFAULT_RUN,
+    money: MoneyOptions = DEFAULT_MONEY,
+) -> int:
+    """Turn a table of prompts into videos: each row for each of its models.
+
+    A row may set its own model, takes, settings and labels by columns of these names; what it leaves out comes from the
+    options here. A second run of the same file makes only what is new or changed.
+    """
+    from openrouter_video.cli.batch import make_batch, print_plan
+
+    read = partial(read_batch, file, models, batch, request, place, run, money)
+    if batch.dry_run:
+        return print_plan(read, sandbox=run.sandbox, as_json=run.json)
+
+    async def start(form: dict[str, Any]) -> State[Any]:
+        from openrouter_video.flows import batch_videos
+
+        return await batch_videos(**form, return_state=True)
+
+    return make_batch(read, place, run, lambda form: partial(start, form))
 
 
 @app.command(help_epilogue=help_texts.COLLECT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "ABOUT",
+    "BATCH",
     "COLLECT",
     "EXAMPLES",
     "FAN_OUT",
@@ -71,6 +72,22 @@ FAN_OUT = """Examples:
   openrouter-video fan-out "A white orchid" --duration 4 --min-success 1 \\
       --model google/veo-3.1-lite --model alibaba/wan-3.0 \\
       --provider-options '{"google-vertex": {"negativePrompt": "text"}}' --json
+
+Exit codes: 0 as many videos as --min-success, 1 fewer, 2 refused before
+  anything was spent, 130 interrupted."""
+
+BATCH = """Examples:
+  openrouter-video batch prompts.csv --model google/veo-3.1-lite --dry-run
+                                                 every problem, and the price
+  openrouter-video batch prompts.csv --model google/veo-3.1-lite \\
+      --model alibaba/wan-3.0 --duration 4 --max-usd 40
+  openrouter-video batch s3://bucket/products.parquet --batch 'spring-{date}' \\
+      --prompt-template "{name}, turning slowly on white" --sandbox
+
+prompts.csv:
+  id,prompt,duration
+  rose,A red rose opening,4
+  tulip,A tulip in the rain,
 
 Exit codes: 0 as many videos as --min-success, 1 fewer, 2 refused before
   anything was spent, 130 interrupted."""

@@ -45,6 +45,7 @@ __all__ = [
     "parse_usd",
     "read_options",
     "refuse_blanks",
+    "run_form",
     "whole",
 ]
 
@@ -248,32 +249,37 @@ def read_options(
     if only_one and len(models) > 1:
         message = f"generate takes one model, not {len(models)}; for several use fan-out, or --takes"
         raise RequestRefused([Problem("model", message)])
-    refuse_blanks(place, run)
+    form = run_form(models, request, place, run, money)
     from openrouter_video.request import parse_run_request  # noqa: PLC0415 (pydantic, which --help does not need)
 
-    return parse_run_request(
-        prompt=prompt,
-        models=models,
-        settings=request.settings(),
-        provider_options=parse_provider_options(request.provider_options),
-        on_unsupported=request.on_unsupported,
-        provider_slugs=parse_slugs(request.provider_slug),
-        takes=request.takes,
-        min_success=min_success,
-        concurrency=concurrency,
-        deadline_minutes=parse_seconds("deadline", run.deadline) / 60,
-        idempotency_key=run.idempotency_key,
-        output=place.output,
-        ledger=place.ledger,
-        store=place.store,
-        credentials=place.credentials,
-        max_usd=_usd("max-usd", money.max_usd),
-        assumed_usd=parse_assumptions(money.assume_usd),
-        labels=parse_label_pairs(money.label),
-        send_labels=money.send_labels,
-        approve_above_usd=_usd("approve-above-usd", money.approve_above_usd),
-        checked=False,
-    )
+    return parse_run_request(prompt=prompt, min_success=min_success, concurrency=concurrency, checked=False, **form)
+
+
+def run_form(
+    models: tuple[str, ...], request: RequestOptions, place: PlaceOptions, run: RunOptions, money: MoneyOptions
+) -> dict[str, Any]:
+    """Return what options that a run and a batch share say, as the parameters of their flows.
+
+    Raises:
+        RequestRefused: if one cannot be read.
+    """
+    refuse_blanks(place, run)
+    return {
+        "models": models,
+        "settings": request.settings(),
+        "provider_options": parse_provider_options(request.provider_options),
+        "on_unsupported": request.on_unsupported,
+        "provider_slugs": parse_slugs(request.provider_slug),
+        "takes": request.takes,
+        "deadline_minutes": parse_seconds("deadline", run.deadline) / 60,
+        "idempotency_key": run.idempotency_key,
+        **vars(place),
+        "max_usd": parse_usd("max-usd", money.max_usd),
+        "assumed_usd": parse_assumptions(money.assume_usd),
+        "labels": parse_label_pairs(money.label),
+        "send_labels": money.send_labels,
+        "approve_above_usd": parse_usd("approve-above-usd", money.approve_above_usd),
+    }
 
 
 def parse_reference(text: str) -> dict[str, str]:
@@ -336,7 +342,7 @@ def parse_assumptions(pairs: Sequence[str]) -> dict[str, float]:
         if not model:
             message = f"--assume-usd {shown(pair)} is not MODEL=DOLLARS, such as acme/film=1.50"
             raise _refused("assumed_usd", message)
-        amounts[model] = parse_usd("assume-usd", amount)
+        amounts[model] = parse_usd("assume-usd", amount) or 0.0
     return amounts
 
 
@@ -356,18 +362,14 @@ def parse_label_pairs(pairs: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def _usd(option: str, text: str | None) -> float | None:
-    return None if text is None else parse_usd(option, text)
-
-
-def parse_usd(option: str, text: str) -> float:
+def parse_usd(option: str, text: str | None) -> float | None:
     """Return an amount of US dollars such as ``5`` or ``0.50``; whether it makes sense is left to the run.
 
     Raises:
         RequestRefused: if it is not a number; ``option`` names it in the message.
     """
     try:
-        return float(text)
+        return None if text is None else float(text)
     except ValueError:
         message = f"--{option} {shown(text)} is not an amount of US dollars; write a plain number, such as 5 or 0.50"
         raise _refused(option.replace("-", "_"), message) from None

@@ -21,7 +21,7 @@ from openrouter_video.report import VERDICTS, plan_lines
 from openrouter_video.request import RunRequest
 from openrouter_video.run import approval_threshold, find_destination
 
-__all__ = ["dry_plan", "plan_document", "run_plan"]
+__all__ = ["STYLES", "dry_plan", "plan_document", "run_plan"]
 
 STYLES = {
     "refused": "red",

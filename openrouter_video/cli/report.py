@@ -16,13 +16,16 @@ from rich.text import Text
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.money import dollars
-from openrouter_video.outcome import FanOut, Outcome, count_completed, summary
+from openrouter_video.outcome import Batch, FanOut, Outcome, count_completed, summary
 from openrouter_video.planning import Plan, priced_rows
 from openrouter_video.report import cost_words, group_left_out, in_all, options_of_others
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable
 
 __all__ = ["Detail", "asked_line", "beforehand", "details", "facts", "folder_of", "print_report", "shown_path"]
+
+MANY = 40
+"""So many videos are told one by one."""
 
 
 class Detail(NamedTuple):
@@ -121,7 +124,7 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
         terminal.say(f"note: {printable(problem)}", "yellow")
     if terminal.is_terminal:
         terminal.print()
-    show(terminal, result.outcomes)
+    show(terminal, _shown(result.outcomes))
     sent = [outcome for outcome in result.outcomes if outcome.sent is not None]
     if others := options_of_others(option for outcome in sent for option in outcome.left_out):
         terminal.say(others, "dim")
@@ -131,12 +134,36 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
     if result.sandbox:
         total.append(" (sandbox: nothing was billed)", "not bold cyan")
     terminal.print(total, soft_wrap=True)
+    if isinstance(result, Batch):
+        terminal.print(Text(_rows_words(result)), soft_wrap=True)
     folder = folder_of(result.outcomes)
     if folder:
         terminal.print(Text(f"in {folder}/"), soft_wrap=True)
     if result.gallery_url:
         # A URL and no path: a terminal opens it by a click.
         terminal.print(Text(f"gallery: {printable(result.gallery_url)}"), soft_wrap=True)
+    if isinstance(result, Batch) and result.manifest_url:
+        terminal.print(Text(f"manifest: {shown_path(result.manifest_url)}"), soft_wrap=True)
+
+
+def _shown(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Return what is told one by one: of many videos those that are not completed, which somebody has to look at."""
+    if len(outcomes) <= MANY:
+        return outcomes
+    return [outcome for outcome in outcomes if outcome.status != "completed"][:MANY]
+
+
+def _rows_words(batch: Batch) -> str:
+    """Return what the rows of a batch's table were to this run, such as ``40 rows: 38 as they were, 2 new``."""
+    counts = {
+        "as they were": batch.rows_same,
+        "changed": batch.rows_changed,
+        "new": batch.rows_new,
+        "left out": batch.rows_left_out,
+    }
+    words = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    gone = f"; {batch.rows_gone:,} made before and not in the table any more" if batch.rows_gone else ""
+    return f"{batch.rows_in_table:,} rows: {words}{gone}"
 
 
 def _show_pretty(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
@@ -172,4 +199,6 @@ def _show_plain(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
 
 def _name(outcome: Outcome, outcomes: Sequence[Outcome]) -> str:
     model = clip(outcome.model)
-    return f"{model} take {outcome.take}" if any(one.take > 1 for one in outcomes) else model
+    row = clip(" ".join(str(part) for part in (outcome.row, outcome.row_id) if part is not None))
+    name = f"row {row}, {model}" if row else model
+    return f"{name} take {outcome.take}" if any(one.take > 1 for one in outcomes) else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from openrouter_video.api import JobStatus
@@ -11,12 +11,23 @@ from openrouter_video.money import dollars
 from openrouter_video.outcome import Outcome, OutcomeStatus, is_simulated, total_cost
 from openrouter_video.planning import Plan
 from openrouter_video.report import cost_words
-from openrouter_video.run import Progress
+from openrouter_video.run import PlannedVideo, Progress
 from openrouter_video.text import clip
 
-__all__ = ["FEW", "VideoLine", "advance", "is_told", "plain_line", "planned_lines", "so_far", "that_fit"]
+__all__ = [
+    "FEW",
+    "VideoLine",
+    "advance",
+    "is_told",
+    "lines_of_batch",
+    "plain_line",
+    "planned_lines",
+    "so_far",
+    "that_fit",
+]
 
 STAGES = {"planned": "queued", "submitting": "submitting", "waiting": "running", "downloading": "saving"}
+WORDS = {"send": STAGES["planned"], "skip": "skipped", "refuse": "refused"}
 NOT_COMPLETED: tuple[OutcomeStatus, ...] = ("failed", "refused", "skipped", "uncertain", "open")
 
 FEW, MANY = 12, 100
@@ -58,9 +69,15 @@ class VideoLine(NamedTuple):
 
 def planned_lines(plan: Plan) -> list[VideoLine]:
     """Return a line per video of a plan, before anything has happened."""
-    words = {"send": STAGES["planned"], "skip": "skipped", "refuse": "refused"}
     takes = range(1, plan.takes + 1)
-    return [VideoLine(model.model, take, words[model.decision]) for model in plan.models for take in takes]
+    return [VideoLine(model.model, take, WORDS[model.decision]) for model in plan.models for take in takes]
+
+
+def lines_of_batch(videos: Iterable[PlannedVideo]) -> list[VideoLine]:
+    """Return a line per video of a batch, before anything has happened."""
+    return [
+        VideoLine(one.plan.model, one.take, WORDS[one.plan.decision], row=one.row, row_id=one.row_id) for one in videos
+    ]
 
 
 def advance(line: VideoLine | None, progress: Progress, now: float) -> VideoLine:

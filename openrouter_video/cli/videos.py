@@ -30,10 +30,11 @@ from openrouter_video.cli.report import beforehand, print_report
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message, queued_requests
 from openrouter_video.cli.terminal import Terminal, print_json
-from openrouter_video.cli.video_lines import planned_lines
+from openrouter_video.cli.video_lines import VideoLine, planned_lines
 from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcome import (
+    Batch,
     FanOut,
     Outcome,
     count_completed,
@@ -51,26 +52,52 @@ from openrouter_video.text import clip
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-__all__ = ["make_videos"]
+__all__ = ["Asked", "Checked", "make_videos", "run_videos"]
 
 EXIT_FEWER = 1
 NOT_SENT = "interrupted before anything was sent"
 NOTHING_SENT = "\nInterrupted; nothing was sent and nothing was spent.\n"
 
 
+class Checked(NamedTuple):
+    """A run that may begin, as far as the command can tell: how its flow is called, and what is told beforehand.
+
+    ``lines``: its videos, as far as they are known. ``wanted``: how many make it a success, if anybody knows it yet.
+    """
+
+    start: StartFlow
+    beforehand: Sequence[str]
+    lines: Sequence[VideoLine] = ()
+    wanted: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """What the command line asks for, in a value and as it is reported; ``check`` finds what would refuse it."""
+
+    run: RunRequest
+    report: dict[str, Any]
+    check: Callable[[], Checked]
+
+
 class _Run(NamedTuple):
     """A run that has begun: what was asked and planned, and what shows it."""
 
-    request: RunRequest
+    asked: Asked
+    checked: Checked
     options: RunOptions
-    plan: Plan | None
     ledger: Ledger
     view: LiveView
     terminal: Terminal
 
+    @property
+    def wanted(self) -> int:
+        """How many videos make it a success."""
+        return len(self.view.lines) if self.checked.wanted is None else self.checked.wanted
+
     def tell_left_behind(self, why: str, outcomes: Sequence[Outcome]) -> None:
         """Tell the user of a run that broke off what it leaves behind."""
-        asked = self.request
+        asked = self.asked.run
         collect = collect_command(
             output=asked.output, ledger=asked.ledger, store=asked.store, credentials=asked.credentials
         )
@@ -84,32 +111,50 @@ def make_videos(
     start: Callable[[RunRequest], Awaitable[State[Any]]],
 ) -> int:
     """Make the videos that the command line asks for, and return the exit code. ``start`` calls the flow."""
-    terminal, asked = Terminal(stderr=options.json), dict[str, Any]()
+
+    def begin() -> Asked:
+        request = read()
+        return Asked(request, request.asked(), partial(_checked, request, partial(start, request)))
+
+    return run_videos(begin, place, options)
+
+
+def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: RunOptions) -> int:
+    """Check a run, start Prefect, run it before the user's eyes, and return the exit code."""
+    terminal, report = Terminal(stderr=options.json), dict[str, Any]()
 
     def message() -> ExitMessage:
-        refused = refused_run(asked, NOT_SENT).model_dump(mode="json")
+        refused = refused_run(report, NOT_SENT).model_dump(mode="json")
         return ExitMessage(NOTHING_SENT, f"{json.dumps(refused, indent=2)}\n" if options.json else "")
 
     try:
-        request = read()
-        asked = request.asked()
-        if options.sandbox and request.credentials:
+        asked = begin()
+        report = asked.report
+        if options.sandbox and asked.run.credentials:
             raise ConfigurationError("--sandbox and --credentials contradict each other: a sandbox has its own key")
         with exit_message(message), embedded_sandbox(options.sandbox, terminal):
-            plan = check_run(request, os.environ)
-            terminal.announce("\n".join([clip(request.request.prompt), *beforehand(asked, plan)]))
+            checked = asked.check()
+            terminal.announce("\n".join(checked.beforehand))
             start_prefect(terminal.announce, verbose=options.verbose)
             view = LiveView(terminal, animated=terminal.animated and not options.verbose)
-            view.expect(planned_lines(plan) if plan else ())
+            view.expect(checked.lines)
             with open_ledger(place, lambda _: None) as ledger:
-                return _make(_Run(request, options, plan, ledger, view, terminal), partial(start, request))
+                return _make(_Run(asked, checked, options, ledger, view, terminal))
     except VideoError as error:
         tell_refusal(error, spending=True)
-        return _document(options, refused_run(asked, error), EXIT_REFUSED)
+        return _document(options, refused_run(report, error), EXIT_REFUSED)
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be gone
             sys.stderr.write(NOTHING_SENT)
-        return _document(options, refused_run(asked, NOT_SENT), EXIT_INTERRUPTED)
+        return _document(options, refused_run(report, NOT_SENT), EXIT_INTERRUPTED)
+
+
+def _checked(request: RunRequest, start: StartFlow) -> Checked:
+    plan = check_run(request, os.environ)
+    words = [clip(request.request.prompt), *beforehand(request.asked(), plan)]
+    if plan is None:
+        return Checked(start, words, wanted=request.wanted)
+    return Checked(start, words, planned_lines(plan), request.wanted, plan.warnings)
 
 
 def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
@@ -134,10 +179,10 @@ def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
     return plan
 
 
-def _make(run: _Run, start: StartFlow) -> int:
+def _make(run: _Run) -> int:
     """Run the flow before the user's eyes, and report; from the run on, a request to end is never an exception."""
     with queued_requests() as requests:
-        finished = _watch(run, start)
+        finished = _watch(run, run.checked.start)
         wait_for_late_answers(run.terminal.announce, lambda: not requests.empty())
         code = _report(finished, run)
         return code if requests.empty() else EXIT_INTERRUPTED
@@ -145,7 +190,7 @@ def _make(run: _Run, start: StartFlow) -> int:
 
 def _report(finished: Finished, run: _Run) -> int:
     result, outcomes = finished.result, _outcomes(finished.result)
-    problems = list(run.plan.warnings if run.plan else ())
+    problems = list(run.checked.warnings)
     if outcomes is None:
         # A refusal, an interruption or a bug; what was sent by then must be told all the same.
         if not run.view.any_sent:
@@ -155,18 +200,7 @@ def _report(finished: Finished, run: _Run) -> int:
     outcomes = late_answers(outcomes, run.ledger)
     if run.options.sandbox:
         outcomes = end_sandbox_jobs(outcomes, run.ledger, os.environ["OPENROUTER_BASE_URL"])
-    total = FanOut(
-        run_id=finished.run_id,
-        status=run_status(outcomes, run.request.wanted),
-        asked=run.request.asked(),
-        cost_usd=total_cost(outcomes),
-        reused_cost_usd=reused_cost(outcomes),
-        estimate=expected_cost(outcomes),
-        problems=tuple(problems),
-        gallery_url=finished.published.gallery_url,
-        manifest_url=finished.published.manifest_url,
-        outcomes=tuple(outcomes),
-    )
+    total = _total(outcomes, problems, finished, run)
     if isinstance(result, KeyboardInterrupt):
         with suppress(OSError):  # the terminal may be gone
             run.tell_left_behind("Interrupted", outcomes)
@@ -175,8 +209,29 @@ def _report(finished: Finished, run: _Run) -> int:
         print_report(run.terminal, total)
     if isinstance(result, Exception) and not isinstance(result, VideoError):
         raise result
-    enough = count_completed(outcomes) >= run.request.wanted
+    enough = count_completed(outcomes) >= run.wanted
     return _document(run.options, total, 0 if enough else EXIT_FEWER)
+
+
+def _total(outcomes: Sequence[Outcome], problems: Sequence[str], finished: Finished, run: _Run) -> FanOut:
+    """Return what became of the whole run; of a batch with what became of its rows."""
+    told = {
+        "status": run_status(outcomes, run.wanted),
+        "cost_usd": total_cost(outcomes),
+        "reused_cost_usd": reused_cost(outcomes),
+        "estimate": expected_cost(outcomes),
+        "outcomes": tuple(outcomes),
+    }
+    if isinstance(finished.result, Batch):
+        return finished.result.model_copy(update=told)
+    return FanOut(
+        run_id=finished.run_id,
+        asked=run.asked.report,
+        problems=tuple(problems),
+        gallery_url=finished.published.gallery_url,
+        manifest_url=finished.published.manifest_url,
+        **told,
+    )
 
 
 def _watch(run: _Run, start: StartFlow) -> Finished:

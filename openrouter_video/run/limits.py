@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     process. ``download_attempts``: per video. ``download``: how long, slow and large one download may be. ``sleep`` and
     ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. ``lanes``: up to so many
     videos have task runs of their own, and more of them share at most so many. How long to wait for a job is the flow's
-    own ``deadline_minutes``. ``portion``: so many videos of a batch are reserved one by one, and made at a time at most.
+    own ``deadline_minutes``. ``portion``: so many videos of a batch are reserved one by one, and made side by side.
     ``approval_seconds``: how long to wait for somebody's yes to what a run may cost.
     """
 

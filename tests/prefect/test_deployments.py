@@ -44,11 +44,13 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "generate-video": flows.generate_video,
     "fan-out-video": flows.fan_out_video,
     "daily-fan-out-video": flows.fan_out_video,
+    "batch-videos": flows.batch_videos,
     "collect-videos": flows.collect_videos,
 }
 PATHS = (
     "flows/video_generation.py:generate_video",
     "flows/model_fan_out.py:fan_out_video",
+    "flows/batch.py:batch_videos",
     "flows/collection.py:collect_videos",
 )
 SCHEDULES = [(name, entry) for name, definition in DEFINITIONS.items() for entry in definition.get("schedules", [])]
@@ -332,7 +334,8 @@ def test_make_serve_starts_answers_and_stops(served: Served) -> None:
     assert not {"store", "credentials"} & set(deployment["parameters"])
     switches = {name: [s["active"] for s in named(served.api, name)["schedules"]] for name in DEFINITIONS}
     off, on = [False], [True]
-    assert switches == {"generate-video": [], "fan-out-video": [], "daily-fan-out-video": off, "collect-videos": on}
+    none: dict[str, list[bool]] = {name: [] for name in ("generate-video", "fan-out-video", "batch-videos")}
+    assert switches == {**none, "daily-fan-out-video": off, "collect-videos": on}
     assert (served.folder / ".prefect" / "server.log").exists()
 
 

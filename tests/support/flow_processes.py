@@ -158,8 +158,8 @@ def _run(errand: Errand, work: Work) -> None:
 
     timeouts = Timeouts(connect=5, submit=errand.submit_seconds, poll=10, content=errand.submit_seconds)
     policy = SubmitPolicy(margin=1.0)
-    grains = {"lanes": errand.lanes, "portion": errand.portion}
-    limits = Limits(timeouts=timeouts, submit=policy, sleep=_hasty(errand.haste), **grains)
+    limits = Limits(timeouts=timeouts, submit=policy, sleep=_hasty(errand.haste), lanes=errand.lanes)
+    limits = limits._replace(portion=errand.portion)
     results = errand.folder.parent / "results"
     with (
         temporary_settings({PREFECT_API_URL: errand.prefect_api, PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
