@@ -98,7 +98,17 @@ class BatchPlan:
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
         """Why nothing may be sent: all of it."""
-        return (*self.more, *(() if self.skips else (one.problem for one in self.row_problems)))
+        of_rows = () if self.skips else (one.problem for one in self.row_problems)
+        return (*self.more, *of_rows) or tuple(self._too_few())
+
+    def _too_few(self) -> Iterator[Problem]:
+        """Find that no row is left, or that fewer videos can be made than are wanted."""
+        possible = sum(video.plan.decision == "send" for video in self.videos)
+        if not self.rows:
+            yield Problem("rows", f"none of the {self.total_rows:,} rows can be made")
+        elif possible < self.wanted:
+            message = f"{possible:,} of {len(self.videos):,} videos can be made, and min_success is {self.wanted:,}"
+            yield Problem("min_success", f"{message}; set it to {possible:,} at most, or mend what is refused")
 
     @property
     def refused(self) -> bool:
@@ -108,9 +118,9 @@ class BatchPlan:
     @property
     def refusal(self) -> tuple[Problem, ...]:
         """Why nothing is sent, as it is told."""
-        known = known_problems(len(self.known)) if self.refused else []
         rows = () if self.skips else (Problem("rows", words) for words in self.row_words)
-        return (*self.more, *rows, *known)
+        told = (*self.more, *rows) or self.problems
+        return (*told, *known_problems(len(self.known))) if told else ()
 
     @property
     def row_words(self) -> list[str]:
@@ -224,8 +234,7 @@ def plan_batch(
         sandbox=catalog.sandbox,
     ).with_row_problems(found)
     whole = whole.with_row_problems(_same_content(whole.rows))
-    whole = whole.with_row_problems(same_paths(whole.videos) if template else [])
-    return whole.with_problems(_count_problems(whole))
+    return whole.with_row_problems(same_paths(whole.videos) if template else [])
 
 
 def _videos(
@@ -290,14 +299,3 @@ def _too_many(rows: Iterable[BatchRow]) -> list[Problem]:
         return []
     message = f"{videos:,} videos are more than the {MOST_VIDEOS:,} that one batch makes; divide it into several"
     return [Problem("rows", message)]
-
-
-def _count_problems(plan: BatchPlan) -> list[Problem]:
-    """Find that no row is left, or that fewer videos can be made than are wanted."""
-    videos, possible = len(plan.videos), sum(video.plan.decision == "send" for video in plan.videos)
-    if not plan.rows and not plan.refused:
-        return [Problem("rows", f"none of the {plan.total_rows:,} rows can be made")]
-    if possible < plan.wanted and not plan.refused:
-        message = f"{possible:,} of {videos:,} videos can be made, and min_success is {plan.wanted:,}"
-        return [Problem("min_success", f"{message}; set it to {possible:,} at most, or mend what is refused")]
-    return []

@@ -8,12 +8,16 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openrouter_video.api import KeyBudget
 from openrouter_video.api.catalog import parse_catalog
 from openrouter_video.batch.batch_request import parse_batch_request
+from openrouter_video.batch.columns import KNOWN
 from openrouter_video.batch.dry_run import dry_batch
 from openrouter_video.batch.plan import MOST_TOLD, BatchPlan
+from openrouter_video.batch.plan_lines import batch_plan_text
 from openrouter_video.batch.table import RowProblem, table_of_rows
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import CapReached, Caps
@@ -309,6 +313,31 @@ def test_more_may_be_found_wrong_after_the_plan() -> None:
     assert plan_of(TEN).with_row_problems(found).refused
     plan = plan_of(TEN, on_invalid_row="skip").with_row_problems(found)
     assert (plan.refused, len(plan.rows)) == (False, 9)
+    all_of_them = plan.with_row_problems(found[0]._replace(row=row.row.number) for row in plan.rows)
+    assert told(all_of_them) == [one.message for one in all_of_them.refusal] == ["none of the 10 rows can be made"]
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["4", "{x}", "a=b"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+CELLS = st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=4), ANYTHING, max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(CELLS, min_size=1, max_size=3), form=st.sampled_from([{}, {"prompt_template": "{id} {prompt}"}]))
+def test_whatever_a_table_holds_it_is_planned_or_refused(rows: list[dict[str, Any]], form: dict[str, Any]) -> None:
+    """In words, never by another exception; and what is planned can be told and asked about."""
+    plan = plan_of(rows, **form, on_invalid_row="skip")
+    assert batch_plan_text(plan)
+    assert plan.refused or plan.videos
+    assert Question.of(plan, "https://openrouter.ai/api/v1").covers(Question.of(plan, "https://openrouter.ai/api/v1"))
 
 
 def test_what_has_become_of_a_table_since_it_was_made() -> None:

@@ -34,8 +34,8 @@ GROUND = (
     "rows",
     "errors",
 )
-WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run")
-ORDER = (*GROUND, *WINGS, "report", "batch", "gallery", "blocks", "tasks", "flows", "cli")
+WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run", "batch", "gallery")
+ORDER = (*GROUND, *WINGS[:-2], "report", *WINGS[-2:], "blocks", "tasks", "flows", "cli")
 FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself.
