@@ -18,11 +18,13 @@ from cyclopts import App, CycloptsError, Parameter
 from openrouter_video.cli import help_texts
 from openrouter_video.cli.batch_options import DEFAULT_BATCH, BatchOptions, read_batch
 from openrouter_video.cli.options import (
+    DEFAULT_HOW,
     DEFAULT_LEDGER,
     DEFAULT_MONEY,
     DEFAULT_PLACE,
     DEFAULT_REQUEST,
     DEFAULT_RUN,
+    HowOptions,
     Json,
     LedgerOptions,
     MinSuccess,
@@ -166,7 +168,7 @@ def batch(
     batch: BatchOptions = DEFAULT_BATCH,
     request: RequestOptions = DEFAULT_REQUEST,
     place: PlaceOptions = DEFAULT_PLACE,
-    run: RunOptions = DEFAULT_RUN,
+    run: HowOptions = DEFAULT_HOW,
     money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Turn a table of prompts into videos: each row for each of its models.

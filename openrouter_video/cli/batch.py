@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from openrouter_video.api import DEFAULT_BASE_URL, is_loopback, parse_api_key
 from openrouter_video.batch import BatchPlan, BatchRequest, batch_plan_lines, dry_batch, read_table
 from openrouter_video.cli.model_list import read_catalog
-from openrouter_video.cli.options import PlaceOptions, RunOptions
+from openrouter_video.cli.options import HowOptions, PlaceOptions
 from openrouter_video.cli.plan import STYLES
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
@@ -34,7 +34,7 @@ OVERVIEW = frozenset({"warning", "model", "price"})
 
 
 def make_batch(
-    read: Read, place: PlaceOptions, options: RunOptions, start: Callable[[dict[str, Any]], StartFlow]
+    read: Read, place: PlaceOptions, options: HowOptions, start: Callable[[dict[str, Any]], StartFlow]
 ) -> int:
     """Make the videos of a table, and return the exit code. ``start`` calls the flow with its parameters."""
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from openrouter_video.cli.options import (
+    HowOptions,
     MinSuccess,
     MoneyOptions,
     PlaceOptions,
     RequestOptions,
-    RunOptions,
     Whole,
     run_form,
     whole,
@@ -67,7 +67,7 @@ def read_batch(
     batch: BatchOptions,
     request: RequestOptions,
     place: PlaceOptions,
-    run: RunOptions,
+    run: HowOptions,
     money: MoneyOptions,
 ) -> tuple[BatchRequest, dict[str, Any]]:
     """Turn the options into a batch, and into the parameters of the flow that makes it.
@@ -75,13 +75,9 @@ def read_batch(
     Raises:
         RequestRefused: if one cannot be read.
     """
-    if run.idempotency_key is not None:
-        message = "a batch takes no --idempotency-key: its videos are found again by its name and what each row asks"
-        raise RequestRefused([Problem("idempotency_key", message)])
     from openrouter_video.batch import name_of_source, parse_batch_request  # noqa: PLC0415 (--help does not need it)
 
     form = run_form(models, request, place, run, money)
-    del form["idempotency_key"]
     form |= {
         "prompt_template": batch.prompt_template,
         "path_template": batch.path_template,

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from openrouter_video.request import RunRequest
 
 __all__ = [
+    "DEFAULT_HOW",
     "DEFAULT_LEDGER",
     "DEFAULT_MONEY",
     "DEFAULT_PLACE",
     "DEFAULT_REQUEST",
     "DEFAULT_RUN",
+    "HowOptions",
     "Json",
     "LedgerOptions",
     "MinSuccess",
@@ -161,19 +163,11 @@ class PlaceOptions(LedgerOptions):
 
 @Parameter(name="*", group=HOW)
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How a run behaves."""
+class HowOptions:
+    """How a run or a batch behaves."""
 
-    idempotency_key: Annotated[
-        str | None, Parameter(help="Runs with the same key share their videos, paid once. {date} is today (UTC).")
-    ] = None
     deadline: Annotated[
-        str,
-        Parameter(
-            help="How long to wait for a job: 90s, 30m, 2h. It goes on after that.",
-            show_default=True,
-            allow_leading_hyphen=True,
-        ),
+        str, Parameter(help="How long to wait for a job: 90s, 30m, 2h.", show_default=True, allow_leading_hyphen=True)
     ] = "30m"
     yes: Annotated[
         bool, Parameter(help="Do not ask whether the run may spend what it may cost: it may.", negative=())
@@ -181,6 +175,16 @@ class RunOptions:
     sandbox: Annotated[bool, Parameter(help="Use a stand-in for OpenRouter: no key, no bill.", negative=())] = False
     json: Annotated[bool, Parameter(help="Print one JSON document on stdout, all else on stderr.", negative=())] = False
     verbose: Annotated[bool, Parameter(help="Show Prefect's own log.", negative=())] = False
+
+
+@Parameter(name="*", group=HOW)
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(HowOptions):
+    """How a run behaves, whose videos are found again by a key."""
+
+    idempotency_key: Annotated[
+        str | None, Parameter(help="Runs with the same key share their videos, paid once. {date} is today (UTC).")
+    ] = None
 
 
 @Parameter(name="*", group=MONEY)
@@ -204,16 +208,11 @@ class MoneyOptions:
     send_labels: Annotated[bool, Parameter(help="Tell OpenRouter the labels too.", negative=())] = False
 
 
-DEFAULT_REQUEST, DEFAULT_LEDGER, DEFAULT_PLACE, DEFAULT_RUN, DEFAULT_MONEY = (
-    RequestOptions(),
-    LedgerOptions(),
-    PlaceOptions(),
-    RunOptions(),
-    MoneyOptions(),
-)
+DEFAULT_REQUEST, DEFAULT_LEDGER, DEFAULT_PLACE = RequestOptions(), LedgerOptions(), PlaceOptions()
+DEFAULT_HOW, DEFAULT_RUN, DEFAULT_MONEY = HowOptions(), RunOptions(), MoneyOptions()
 
 
-def refuse_blanks(*groups: LedgerOptions | RunOptions) -> None:
+def refuse_blanks(*groups: LedgerOptions | HowOptions) -> None:
     """Refuse an option that is given and empty, as by an unset variable: it would silently mean something else.
 
     Raises:
@@ -250,13 +249,14 @@ def read_options(
         message = f"generate takes one model, not {len(models)}; for several use fan-out, or --takes"
         raise RequestRefused([Problem("model", message)])
     form = run_form(models, request, place, run, money)
+    form |= {"idempotency_key": run.idempotency_key, "min_success": min_success, "concurrency": concurrency}
     from openrouter_video.request import parse_run_request  # noqa: PLC0415 (pydantic, which --help does not need)
 
-    return parse_run_request(prompt=prompt, min_success=min_success, concurrency=concurrency, checked=False, **form)
+    return parse_run_request(prompt=prompt, checked=False, **form)
 
 
 def run_form(
-    models: tuple[str, ...], request: RequestOptions, place: PlaceOptions, run: RunOptions, money: MoneyOptions
+    models: tuple[str, ...], request: RequestOptions, place: PlaceOptions, run: HowOptions, money: MoneyOptions
 ) -> dict[str, Any]:
     """Return what options that a run and a batch share say, as the parameters of their flows.
 
@@ -272,7 +272,6 @@ def run_form(
         "provider_slugs": parse_slugs(request.provider_slug),
         "takes": request.takes,
         "deadline_minutes": parse_seconds("deadline", run.deadline) / 60,
-        "idempotency_key": run.idempotency_key,
         **vars(place),
         "max_usd": parse_usd("max-usd", money.max_usd),
         "assumed_usd": parse_assumptions(money.assume_usd),

@@ -22,7 +22,7 @@ from openrouter_video.cli.interruption import (
 )
 from openrouter_video.cli.ledger import open_ledger
 from openrouter_video.cli.live_view import LiveView
-from openrouter_video.cli.options import PlaceOptions, RunOptions
+from openrouter_video.cli.options import HowOptions, PlaceOptions
 from openrouter_video.cli.plan import dry_plan
 from openrouter_video.cli.prefect_server import start_prefect
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
@@ -85,7 +85,7 @@ class _Run(NamedTuple):
 
     asked: Asked
     checked: Checked
-    options: RunOptions
+    options: HowOptions
     ledger: Ledger
     view: LiveView
     terminal: Terminal
@@ -107,7 +107,7 @@ class _Run(NamedTuple):
 def make_videos(
     read: Callable[[], RunRequest],
     place: PlaceOptions,
-    options: RunOptions,
+    options: HowOptions,
     start: Callable[[RunRequest], Awaitable[State[Any]]],
 ) -> int:
     """Make the videos that the command line asks for, and return the exit code. ``start`` calls the flow."""
@@ -119,7 +119,7 @@ def make_videos(
     return run_videos(begin, place, options)
 
 
-def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: RunOptions) -> int:
+def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOptions) -> int:
     """Check a run, start Prefect, run it before the user's eyes, and return the exit code."""
     terminal, report = Terminal(stderr=options.json), dict[str, Any]()
 
@@ -255,7 +255,7 @@ def _outcomes(result: object) -> Sequence[Outcome] | None:
     return result if isinstance(result, list) else None
 
 
-def _document(options: RunOptions, total: FanOut, code: int) -> int:
+def _document(options: HowOptions, total: FanOut, code: int) -> int:
     if options.json:
         print_json(total.model_dump(mode="json"))
     return code

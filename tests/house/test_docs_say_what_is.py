@@ -40,6 +40,7 @@ COMMANDS = (
     "plan",
     "generate",
     "fan-out",
+    "batch",
     "collect",
     "gallery",
     "ledger list",
@@ -49,6 +50,7 @@ COMMANDS = (
     "spend",
     "sandbox",
 )
+COLLECT = "Parameters of `collect_videos`"
 PLACES = {"openrouter_video", "flows", "tasks", "blocks", "deployments"}
 
 
@@ -136,7 +138,7 @@ def test_the_commands_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert Table("options", "The command").names() == list(COMMANDS)
     shared = {
         name
-        for heading in ("Parameters of the flows", "Settings", "Parameters of `collect_videos`")
+        for heading in ("Parameters of the flows", "Parameters of `batch_videos`", "Settings", COLLECT)
         for name in Table("options", heading).names(1)
         if name.startswith("--")
     }
