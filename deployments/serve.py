@@ -111,7 +111,8 @@ def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
 
 def _serve_videos(stack: ExitStack) -> str:
     """Serve the output, if it is a folder of this machine and nobody serves it already; say where."""
-    folder, ledger = (_local_folder(os.environ.get(f"OPENROUTER_VIDEO_{name}")) for name in ("OUTPUT", "LEDGER"))
+    folder = _local_folder(os.environ.get("OPENROUTER_VIDEO_OUTPUT"))
+    ledger = _local_folder(os.environ.get("OPENROUTER_VIDEO_LEDGER"))
     if folder is None or os.environ.get("OPENROUTER_VIDEO_WEB_URL"):
         return ""
     address = stack.enter_context(serve_output(folder, _free_port(VIDEOS_PORT), ledger))

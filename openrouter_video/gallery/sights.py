@@ -56,7 +56,8 @@ def web_root(environ: Mapping[str, str]) -> tuple[str, str] | None:
     Raises:
         ConfigurationError: if it is no address.
     """
-    address, output = (environ.get(f"OPENROUTER_VIDEO_{name}", "").strip() for name in ("WEB_URL", "OUTPUT"))
+    address = environ.get("OPENROUTER_VIDEO_WEB_URL", "").strip()
+    output = environ.get("OPENROUTER_VIDEO_OUTPUT", "").strip()
     if not address or not output:
         return None
     if not ADDRESS.fullmatch(address) or "?" in address or "#" in address:
