@@ -13,6 +13,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple, Self
 
+from openrouter_video.markdown import as_text
 from openrouter_video.money import dollars, micro
 from openrouter_video.planning.gated_plan import GatedPlan
 from openrouter_video.text import clip
@@ -25,8 +26,6 @@ ANSWERS = (
     "**yes**: it goes on; if the same requests cost more by then, it asks again. **no**, or no answer until {until}: "
     "the run ends as failed, and nothing is spent."
 )
-# What Markdown or HTML would take for more than text.
-MARKUP = re.compile(r"([\\`*_{}\[\]()<>#~|&!$])")
 
 
 class Question(NamedTuple):
@@ -118,12 +117,12 @@ def form_text(plan: GatedPlan, above_usd: float, until: datetime) -> str:
         table.append(_cells(f"and {len(more)} models more", "see the run's log"))
     return "\n".join(
         [
-            f"**{_plain(asked_words(plan, above_usd))}**\n",
-            f"{_plain(plan.subject)}\n",
+            f"**{as_text(asked_words(plan, above_usd))}**\n",
+            f"{as_text(plan.subject)}\n",
             "| model | may cost |",
             "|---|---|",
             *table,
-            f"| **{videos:,} video{'s' * (videos != 1)}** | **{_plain(str(plan.estimate))}** |",
+            f"| **{videos:,} video{'s' * (videos != 1)}** | **{as_text(str(plan.estimate))}** |",
             "",
             ANSWERS.format(until=f"{until:%Y-%m-%d %H:%M} UTC"),
         ]
@@ -131,9 +130,4 @@ def form_text(plan: GatedPlan, above_usd: float, until: datetime) -> str:
 
 
 def _cells(*cells: str) -> str:
-    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Return a text that Markdown shows as it is: prompts and ids are other people's words."""
-    return MARKUP.sub(r"\\\1", text)
+    return f"| {' | '.join(as_text(cell) for cell in cells)} |"

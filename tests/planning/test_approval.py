@@ -176,4 +176,4 @@ def test_words_of_others_are_no_markup_in_the_form() -> None:
     line = next(
         line for line in form_text(planned("a/cheap", prompt=hostile), 0, UNTIL).split("\n") if "Prompt" in line
     )
-    assert line == (r"Prompt: x \| a/free \| 1 \| \$0 \| \# \[yes\]\(https://evil.example\) \<b\>\`\*")
+    assert line == (r"Prompt: x \| a/free \| 1 \| \$0 \| \# \[yes\]\(https<!-- -->://evil.example\) \<b\>\`\*")

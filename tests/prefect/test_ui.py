@@ -1,4 +1,4 @@
-"""A person's way: ``make serve``, the form in a real browser, the run's page, its table, the switch of the schedule.
+"""A person's way: ``make serve``, the form in a real browser, the run, its page and table, the schedule's switch.
 
 With PICTURES set to a folder, as by ``make pictures``, the pages are kept there for the documentation.
 """
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -18,27 +18,50 @@ from tests.support.flow_processes import wait_until
 from tests.support.prefect_servers import make_serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FloatRect, Page
+    from playwright.sync_api import Browser, FloatRect, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 WIDTH, HEIGHT = 1200, 1000
+HOSTILE = (
+    "A white orchid | *macro* <b>lens</b> <img src=x> [x](javascript:1) http://e.example www.e.example a@e.example"
+)
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """An empty page of a real browser."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser, for all of these tests."""
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(PATIENCE_SECONDS * 1000)
-        yield page
+        yield browser
 
 
 @pytest.fixture
-def form(tmp_path: Path) -> Iterator[str]:
-    """The address that ``make serve`` prints, with its sandbox, and all its files in a folder of this test."""
-    with make_serve(tmp_path) as address:
-        yield address
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    yield page
+    page.close()
+
+
+class Served(NamedTuple):
+    """What ``make serve`` serves: the address of its form, and the folder of its videos."""
+
+    form: str
+    videos: Path
+
+    @property
+    def origin(self) -> str:
+        """The address of Prefect's server."""
+        return self.form.split("/v2/", maxsplit=1)[0]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One ``make serve`` for all, with its sandbox, and all its files in a folder of these tests."""
+    folder = tmp_path_factory.mktemp("served")
+    with make_serve(folder) as form:
+        yield Served(form, folder / "videos")
 
 
 def keep(page: Page, name: str, height: int = HEIGHT) -> None:
@@ -50,10 +73,9 @@ def keep(page: Page, name: str, height: int = HEIGHT) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", clip=part)
 
 
-def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: Path) -> None:
-    """Type a prompt, change the models, give options, submit; the run completes and its table says what was got."""
-    origin = form.split("/v2/", maxsplit=1)[0]
-    page.goto(form)
+def submit(page: Page, served: Served) -> str:
+    """Fill in the form: a prompt, other models, options; press Submit; the run's id."""
+    page.goto(served.form)
     page.get_by_label("Prompt").fill("A white orchid")
     page.get_by_role("tab", name=re.compile(r"^Models of \d+ \w+ \d{4}$")).wait_for()
     page.get_by_label(re.compile("^Select Models of")).click()
@@ -74,14 +96,36 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     # The button that leads to the run is gone after some seconds, before a busy machine has pressed it.
     with page.expect_response(lambda answer: answer.url.endswith("/create_flow_run") and answer.ok) as made:
         page.get_by_role("button", name="Submit").click()
-    page.goto(f"{origin}/v2/runs/flow-run/{made.value.json()['id']}")
+    return str(made.value.json()["id"])
+
+
+def test_a_run_from_the_form_ends_with_a_page_and_a_table(page: Page, served: Served) -> None:
+    """Type a prompt, change the models, give options, submit; the run completes and shows what was got."""
+    origin = served.origin
+    run_id = submit(page, served)
+    page.goto(f"{origin}/v2/runs/flow-run/{run_id}")
 
     page.get_by_text("A white orchid").first.wait_for()
     # The page falls back to its first tab when the run's state changes.
     page.get_by_text("Completed").first.wait_for()
+    # Its timeline follows a run by seconds; afterwards it shows the whole of it.
+    page.reload()
     page.get_by_role("tab", name="Details").click()
     page.get_by_text(re.compile(r"^3 of 3 videos, sandbox \$\d+\.\d\d")).first.wait_for()
     keep(page, "run", 560)
+
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("The videos of this run: 3 of 3 videos").first.click()
+    page.get_by_role("link", name="Play").first.wait_for()
+    page.wait_for_function("[...document.querySelectorAll('main img, table img')].every(i => i.naturalWidth > 99)")
+    assert page.locator("table img").count() == 3
+    keep(page, "page", 760)
+    links = [link.get_attribute("href") or "" for link in page.get_by_role("link", name="Play").all()]
+    parts = [page.request.get(link, headers={"Range": "bytes=0-9"}) for link in links]
+    assert [(part.status, len(part.body())) for part in parts] == [(206, 10)] * 3
+    side_by_side = page.get_by_role("link", name="All of them, side by side").get_attribute("href") or ""
+    assert page.request.get(side_by_side).ok
+    assert page.request.get(f"{side_by_side.rpartition('/')[0]}/../_jobs/").status == 404
 
     page.goto(f"{origin}/v2/artifacts/key/openrouter-videos")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
@@ -90,7 +134,7 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     assert columns[:6] == ["model", "take", "status", "cost", "estimate", "why"]
     assert page.get_by_role("cell", name="completed", exact=True).count() == 3
     keep(page, "table", 520)
-    videos = sorted(path.name for path in (tmp_path / "videos").glob("a-white-orchid-*/*.mp4"))
+    videos = sorted(path.name for path in served.videos.glob("a-white-orchid-*/*.mp4"))
     assert videos == ["alibaba--wan-3.0.mp4", "google--veo-3.1-lite.mp4", "kwaivgi--kling-v3.0-std.mp4"]
 
     page.goto(f"{origin}/v2/deployments")
@@ -100,14 +144,13 @@ def test_a_run_from_the_form_ends_with_a_table(page: Page, form: str, tmp_path: 
     keep(page, "schedule", 450)
 
 
-def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
-    page: Page, form: str, tmp_path: Path
-) -> None:
-    """Prompt and prices stand in Prefect's dialog, as text and as a table, above the question."""
-    origin = form.split("/v2/", maxsplit=1)[0]
-    parameters = {"prompt": "A white orchid | *macro* <b>lens</b>", "takes": 2, "approve_above_usd": 1}
+def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page: Page, served: Served) -> None:
+    """Prompt and prices stand in Prefect's dialog, as text and as a table, above the question; no word of them acts."""
+    origin = served.origin
+    models = ["google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-2.6"]
+    parameters = {"prompt": HOSTILE, "models": models, "takes": 2, "approve_above_usd": 0.5, "min_success": 4}
     made = page.request.post(
-        f"{origin}/api/deployments/{form.split('/')[-2]}/create_flow_run", data={"parameters": parameters}
+        f"{origin}/api/deployments/{served.form.split('/')[-2]}/create_flow_run", data={"parameters": parameters}
     )
     run_id = made.json()["id"]
     page.goto(f"{origin}/v2/runs/flow-run/{run_id}")
@@ -116,10 +159,11 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
     page.get_by_role("menuitem", name="Resume").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("it needs somebody's yes.").wait_for()
-    dialog.get_by_text("Prompt: A white orchid | *macro* <b>lens</b>").wait_for()
+    dialog.get_by_text(f"Prompt: {HOSTILE}").wait_for()
+    assert dialog.get_by_role("link").count() == 0
     assert [header.inner_text() for header in dialog.get_by_role("columnheader").all()] == ["model", "may cost"]
     cells = [cell.inner_text() for cell in dialog.get_by_role("cell").all()]
-    assert cells[4:7] == ["google/veo-3.1-lite × 2", "$0.24", "6 videos"]  # noqa: RUF001
+    assert cells[2:5] == ["google/veo-3.1-lite × 2", "$0.24", "4 videos"]  # noqa: RUF001
     keep(page, "approval")
     dialog.get_by_label("May it spend this?").first.click()
     assert page.get_by_role("option").all_inner_texts() == ["yes", "no"]
@@ -128,5 +172,16 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(
     dialog.get_by_role("button", name="Resume").click()
     # The log has the word before the run has ended.
     run = f"{origin}/api/flow_runs/{run_id}"
-    wait_until(lambda: page.request.get(run).json()["state"]["name"] == "Completed", PATIENCE_SECONDS * 2)
-    assert len(list((tmp_path / "videos").glob("*/*.mp4"))) == 6
+    wait_until(lambda: page.request.get(run).json()["state"]["name"] == "Partial", PATIENCE_SECONDS * 2)
+    assert "wan-2.6 refused: duration" in page.request.get(run).json()["state"]["message"]
+    found = page.request.post(
+        f"{origin}/api/artifacts/filter", data={"artifacts": {"flow_run_id": {"any_": [run_id]}}}
+    ).json()
+    (report,) = [artifact for artifact in found if artifact["type"] == "markdown"]
+    assert (report["key"], len(report["data"]) < 100_000) == (None, True)
+    for ui in ("v2/", ""):
+        page.goto(f"{origin}/{ui}artifacts/artifact/{report['id']}")
+        page.get_by_text(HOSTILE, exact=True).first.wait_for()
+        assert page.locator("a[href*='e.example'], img[src='x']").count() == 0
+        assert page.get_by_role("link", name="Play").count() == 4
+        page.get_by_text("alibaba/wan-2.6").first.wait_for()
