@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from openrouter_video.gallery.matrix import Entry
 from openrouter_video.gallery.merging import merged_rows
+from openrouter_video.gallery.reading import build_page
 from openrouter_video.gallery.writing import PAGE, write_page
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row, outcome_of_row
@@ -49,10 +50,13 @@ def refresh(store: Store, outcomes: Mapping[str, Outcome]) -> list[Published]:
     published = []
     for folder in dict.fromkeys(above for path in outcomes for above in _folders_above(path)):
         rows = read_manifest(store, folder)
-        if any(row.get("key") in keys for row in rows):
-            known = {row.get("key") for row in rows}
+        known = {row.get("key") for row in rows} & keys
+        if known:
             own = [outcome for outcome in outcomes.values() if outcome.key in known]
             published.append(_update(store, folder, rows, own))
+        elif not rows and store.size_of(f"{folder}/{PAGE}"):
+            # Somebody has made a page of a folder that is older than manifests.
+            published.append(Published(build_page(store.child(folder)).url))
     return published
 
 

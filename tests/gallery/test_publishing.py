@@ -49,9 +49,14 @@ def shown(store: Store, folder: str = "") -> dict[str, Any]:
     return data
 
 
+def tiles_of(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The videos on a page, in its order."""
+    return [tile for row in data["rows"] for cell in row["cells"] for tile in cell]
+
+
 def statuses(data: dict[str, Any]) -> list[str]:
     """The status of each video on a page."""
-    return [tile["status"] for row in data["rows"] for cell in row["cells"] for tile in cell]
+    return [tile["status"] for tile in tiles_of(data)]
 
 
 def test_a_run_leaves_a_page_and_a_manifest_and_the_next_one_in_its_folder_adds_to_them(store: Store) -> None:
@@ -97,6 +102,15 @@ def test_a_collection_brings_the_pages_up_to_date_on_which_its_videos_stand(stor
     assert "index.html" not in store.list_names("unpublished")
 
 
+def test_a_page_without_a_manifest_is_brought_up_to_date_too(store: Store) -> None:
+    """Somebody has made it of a folder that is older than manifests."""
+    video(store, "orchid/a.mp4", "1")
+    build_page(store.child("orchid"))
+    (published,) = refresh(store, {"orchid/b.mp4": video(store, "orchid/b.mp4", "2")})
+    assert published.gallery_url == store.url_of("orchid/index.html")
+    assert [tile["src"] for tile in tiles_of(shown(store, "orchid"))] == ["a.mp4", "b.mp4"]
+
+
 def test_a_whole_output_gets_a_page_that_leads_to_those_of_its_runs(store: Store) -> None:
     """From sidecars and manifests alone; what lies in the ledger, or anybody else's JSON, is no video."""
     publish(store, "a run #1", [video(store, "a run #1/a b.mp4", "1"), video(store, "a run #1/c.mp4", "2", "failed")])
@@ -107,7 +121,7 @@ def test_a_whole_output_gets_a_page_that_leads_to_those_of_its_runs(store: Store
     made = build_page(store)
     assert made == (store.url_of("index.html"), 3)
     data = shown(store)
-    tiles = [tile for row in data["rows"] for cell in row["cells"] for tile in cell]
+    tiles = tiles_of(data)
     assert [(tile["status"], tile.get("src")) for tile in tiles] == [
         ("completed", "a%20run%20%231/a%20b.mp4"),
         ("failed", None),
