@@ -190,8 +190,9 @@ function more(tile) {
   if (tile.reused) summary.append(make("span", "badge plain", "reused"));
   summary.append(make("span", "what", "details"));
   details.append(summary);
-  details.addEventListener("toggle", () => {
-    if (details.open && details.childNodes.length === 1) details.append(facts(tile));
+  // Not when it has opened, which is told too late for a quick next key.
+  summary.addEventListener("click", () => {
+    if (details.childNodes.length === 1) details.append(facts(tile));
   });
   return details;
 }
