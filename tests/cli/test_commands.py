@@ -718,3 +718,50 @@ def test_an_option_that_is_given_empty_is_refused(command: Command, sandbox: San
     assert said.code == 2
     assert "empty" in said.err
     assert sandbox.charges == ()
+
+
+# ---- A table of prompts ----------------------------------------------------------------------------------------------
+
+TABLE = """id,prompt,duration,shelf
+rose,A red rose,,1
+tulip,"A tulip
+in the rain",2,2
+"""
+GROK = "x-ai/grok-imagine-video"
+BATCH = ("--model", GROK, "--duration", "1", "--resolution", "480p")
+
+
+def test_the_dry_run_of_a_batch_tells_everything_that_is_wrong(command: Command, sandbox: Sandbox) -> None:
+    """Every problem of every row, or the price of the whole; it needs no terminal, and sends nothing."""
+    Path("prompts.csv").write_text(TABLE)
+    fine = command("batch", "prompts.csv", *BATCH, "--dry-run")
+    assert (fine.code, "in all: 2 videos, sandbox $0.15" in fine.out, "would be made" in fine.out) == (0, True, True)
+    Path("prompts.csv").write_text(f"{TABLE},,soon,3\nlily,A lily,99,4\n")
+    wrong = command("batch", "prompts.csv", *BATCH, "--dry-run", "--json")
+    assert (wrong.code, wrong.document["status"], len(wrong.document["problems"])) == (2, "refused", 3)
+    problems = " ".join(wrong.document["problems"])
+    assert all(words in problems for words in ("row 4, column prompt", "row 4, column duration", "row 5 (lily)"))
+    assert command("batch", "prompts.csv", *BATCH).code == 2
+    assert command("batch", "nowhere.csv", *BATCH, "--dry-run").code == 2
+    assert not sandbox.charges
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_batch_is_made_and_made_again(command: Command, sandbox: Sandbox) -> None:
+    """Row by row, with its page and its manifest; the second time it is all there."""
+    Path("prompts.csv").write_text(TABLE)
+    said = command("batch", "prompts.csv", *BATCH, "--concurrency-per-provider", "1")
+    assert said.code == 0
+    assert f"row 3 tulip, {GROK}: completed" in said.out
+    assert "2 rows: 2 new" in said.out
+    assert "manifest: videos/prompts/videos.jsonl" in said.out
+    assert "/videos/prompts/index.html" in said.out
+    again = command("batch", "prompts.csv", *BATCH, "--json", "--max-usd", "0.01")
+    assert (again.code, len(sandbox.charges)) == (0, 2)
+    assert {name: again.document[name] for name in ("batch", "rows_in_table", "rows_same", "cost_usd")} == {
+        "batch": "prompts",
+        "rows_in_table": 2,
+        "rows_same": 2,
+        "cost_usd": 0.0,
+    }
+    assert [outcome["reused"] for outcome in again.document["outcomes"]] == [True, True]

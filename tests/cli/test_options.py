@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openrouter_video.cli.batch_options import parse_per_provider
 from openrouter_video.cli.options import (
     RequestOptions,
     parse_assumptions,
@@ -76,6 +77,27 @@ def test_references_are_images_unless_they_say_otherwise() -> None:
 def test_slugs_by_model() -> None:
     """Each pair overrides the built-in table."""
     assert parse_slugs(["a/one=acme", "b/*= other"]) == {"a/one": "acme", "b/*": "other"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], None),
+        (["4"], 4),
+        (["google-vertex=2", "x-ai = 1"], {"google-vertex": 2, "x-ai": 1}),
+        (["many"], "'many' is not N or SLUG=N"),
+        (["x-ai=-1"], "'x-ai=-1' is not N or SLUG=N"),
+        (["x-ai=1", "x-ai=2"], "'x-ai=2' is given twice"),
+        (["4", "x-ai=1"], "not both"),
+    ],
+)
+def test_how_many_of_a_provider(texts: list[str], expected: object) -> None:
+    """One number for each, or one by slug; whether it makes sense is the batch's affair."""
+    if isinstance(expected, str):
+        with pytest.raises(RequestRefused, match=expected):
+            parse_per_provider(texts)
+    else:
+        assert parse_per_provider(texts) == expected
 
 
 def test_amounts_of_money() -> None:

@@ -293,5 +293,5 @@ async def test_a_batch_that_is_killed_and_finished(tmp_path: Path, monkeypatch: 
     assert Counter(charge.session_id for charge in sandbox.charges) == Counter(one.key for one in result.outcomes)
     assert len(sandbox.charges) == VIDEOS
     with duckdb.connect() as database:
-        query = f"SELECT shelf, count(DISTINCT key) FROM '{output}/autumn/videos.parquet' GROUP BY 1 ORDER BY 1"
+        query = f"SELECT shelf::INT, count(DISTINCT key) FROM '{output}/autumn/videos.parquet' GROUP BY 1 ORDER BY 1"
         assert database.sql(query).fetchall() == [(n, 18 if n < 5 else 15) for n in range(7)]
