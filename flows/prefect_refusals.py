@@ -81,5 +81,5 @@ def _refusal(status: int, text: str) -> RequestRefused | None:
         return None
     size = f"they have {found[2]} bytes, and it keeps at most {found[1]}" if found else "its server refused their size"
     message = f"the parameters are larger than Prefect keeps with a run: {size}; "
-    advice = "give an image as a path or an https URL instead of a data: URL"
+    advice = "give an image as a path or an https URL instead of a data: URL, and the rows of a batch as a file"
     return RequestRefused([Problem("parameters", message + advice)])

@@ -32,6 +32,7 @@ FINAL_FOR: Mapping[bool | None, str] = {
     False: "this run and its retries: to try again, start a new run",
     None: "this key and take: to try again, use another key or take; without a key, start a new run",
 }
+FINAL_FOR_ROW = "this row as it is: to try again, change what it asks for, or raise takes"
 STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
@@ -291,7 +292,8 @@ def _final(outcome: Outcome, claim: Claim | None) -> Outcome:
     if outcome.status != "failed" or FINAL in error:
         return outcome
     said = f"{error.rstrip('.')}. " if error else ""
-    return _changed(outcome, error=f"{said}{FINAL} {FINAL_FOR[claim.shared if claim else None]}")
+    what = FINAL_FOR_ROW if claim and claim.batch else FINAL_FOR[claim.shared if claim else None]
+    return _changed(outcome, error=f"{said}{FINAL} {what}")
 
 
 def _with_unrecorded(outcome: Outcome, left: Unrecorded | None) -> Outcome:

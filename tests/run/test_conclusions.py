@@ -527,16 +527,17 @@ def test_a_retry_of_a_run_has_paid_for_what_it_finds(wanted_by: str | None, sent
 
 
 @pytest.mark.parametrize(
-    ("shared", "words"),
+    ("shared", "batch", "words"),
     [
-        (True, "use another key or another take"),
-        (False, "This is final for this run and its retries: to try again, start a new run"),
-        (None, "use another key or take; without a key, start a new run"),
+        (True, None, "use another key or another take"),
+        (False, None, "This is final for this run and its retries: to try again, start a new run"),
+        (None, None, "use another key or take; without a key, start a new run"),
+        (True, "spring", "This is final for this row as it is: to try again, change what it asks for, or raise takes"),
     ],
 )
-def test_a_failure_says_that_it_is_final(shared: bool | None, words: str) -> None:
+def test_a_failure_says_that_it_is_final(shared: bool | None, batch: str | None, words: str) -> None:
     """Also one that an older version recorded without a word; and once is enough."""
-    claim = CLAIM.model_copy(update={"shared": shared})
+    claim = CLAIM.model_copy(update={"shared": shared, "batch": batch})
     old = DONE.model_copy(update={"status": "failed", "error": "failed: no luck"})
     known = outcome_of(Facts.of_entry(LedgerEntry("k1", "settled", 1, claim, outcome=old)), NOW)
     assert (known.error or "").startswith("failed: no luck. This is final for ")
