@@ -19,7 +19,7 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.rows import COLUMNS, Row, outcome_of_row, row_of_outcome
 from openrouter_video.stores import path_of_file_url
 
-__all__ = ["Files", "found_videos", "is_sidecar", "merged_rows"]
+__all__ = ["Files", "found_videos", "is_sidecar", "keys_of", "merged_rows", "videos_of"]
 
 
 class Files(NamedTuple):
@@ -70,6 +70,18 @@ def merged_rows(rows: Sequence[Row], outcomes: Iterable[Outcome]) -> list[Row]:
         carried = {name: value for name, value in row.items() if name not in COLUMNS}
         merged.append(row if outcome is None else row_of_outcome(outcome, carried))
     return merged + [row_of_outcome(outcome) for outcome in now.values()]
+
+
+def videos_of(rows: Iterable[Row], outcomes: Iterable[Outcome]) -> list[Entry]:
+    """Return the videos of a manifest's rows; of those that ended just now what is known of them, which is more."""
+    now = {outcome.key: outcome for outcome in outcomes if outcome.key}
+    found = (now.get(str(row.get("key"))) or outcome_of_row(row) for row in rows)
+    return [Entry(outcome) for outcome in found if outcome is not None and _is_finite(outcome)]
+
+
+def keys_of(rows: Iterable[Row]) -> set[str]:
+    """Return the keys of a manifest's videos; another program may have written anything there."""
+    return {key for row in rows if isinstance(key := row.get("key"), str)}
 
 
 def _outcome_in(content: Mapping[str, Any]) -> Outcome | None:

@@ -4,6 +4,7 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const SLICE = 60;
 const WAIT_MS = 4000;
+const HOVER_MS = 100;
 const STOPS = ".frame, .asked button, .asked a";
 const rowsByNode = new WeakMap();
 
@@ -37,19 +38,25 @@ class Player {
     this.frame = frame;
     this.video = null;
     this.pinned = false;
+    this.pause = 0;
+  }
+  hover(over) {
+    // A mouse on its way across the page starts nothing.
+    clearTimeout(this.pause);
+    if (this.pinned) return;
+    if (over) this.pause = setTimeout(() => this.start(), HOVER_MS); else this.stop();
   }
   load() {
     if (this.video) return this.video;
     const video = document.createElement("video");
     Object.assign(video, { muted: !sound.checked, playsInline: true, preload: "auto", src: this.tile.src, tabIndex: -1 });
     video.disablePictureInPicture = true;
-    video.addEventListener("error", () => this.fail(), { once: true });
+    video.addEventListener("error", () => { if (this.video === video) this.fail(); }, { once: true });
     this.frame.append(video);
     this.video = video;
     return video;
   }
   fail() {
-    if (!this.video) return;
     this.stop();
     this.frame.append(make("span", "silent", "This browser cannot play it here. The file is under details."));
   }
@@ -64,6 +71,7 @@ class Player {
     this.frame.setAttribute("aria-pressed", String(playing));
   }
   stop() {
+    clearTimeout(this.pause);
     this.pinned = false;
     this.show(false);
     if (!this.video) return;
@@ -76,6 +84,7 @@ class Player {
   }
   toggle() {
     if (this.pinned) return this.stop();
+    clearTimeout(this.pause);
     this.pinned = true;
     this.start();
   }
@@ -94,6 +103,7 @@ class Step {
     const players = this.row.players.filter((one) => !one.frame.closest("[hidden]"));
     const videos = players.map((one) => {
       const video = one.load();
+      clearTimeout(one.pause);
       one.pinned = true;
       video.loop = false;
       return video;
@@ -158,10 +168,10 @@ function playable(tile, row) {
   }
   frame.append(make("span", "sign"));
   frame.addEventListener("pointerenter", (event) => {
-    if (event.pointerType === "mouse" && !CALM.matches && !player.pinned) player.start();
+    if (event.pointerType === "mouse" && !CALM.matches) player.hover(true);
   });
   frame.addEventListener("pointerleave", (event) => {
-    if (event.pointerType === "mouse" && !player.pinned) player.stop();
+    if (event.pointerType === "mouse") player.hover(false);
   });
   return frame;
 }

@@ -34,6 +34,7 @@ _PAGE = """<!doctype html>
 <header class="top" id="top"></header>
 <div class="tools" id="tools" role="search" aria-label="Filters"></div>
 <main>
+<h2 class="unseen">Videos</h2>
 <div class="heads" id="heads" aria-hidden="true"></div>
 <div class="matrix" id="matrix" role="region" aria-label="Videos: prompts down, models across"></div>
 </main>

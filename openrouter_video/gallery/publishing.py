@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from openrouter_video.gallery.matrix import Entry
-from openrouter_video.gallery.merging import merged_rows
+from openrouter_video.gallery.merging import keys_of, merged_rows, videos_of
 from openrouter_video.gallery.reading import build_page
 from openrouter_video.gallery.writing import PAGE, write_page
 from openrouter_video.outcome import Outcome
-from openrouter_video.rows import Row, outcome_of_row
+from openrouter_video.rows import Row
 from openrouter_video.run import MANIFEST, PARQUET, Published, read_manifest, write_manifest
 from openrouter_video.stores import Store
 
@@ -34,7 +33,7 @@ def publish(store: Store, folder: str, outcomes: Sequence[Outcome], *, with_mani
     """
     rows = merged_rows(read_manifest(store, folder), outcomes)
     manifest_url = write_manifest(store, folder, rows) if with_manifest else None
-    gallery_url = write_page(store, folder, _entries(rows, outcomes))
+    gallery_url = write_page(store, folder, videos_of(rows, outcomes))
     # Of writers that were killed.
     store.clear_leftovers(folder, {PAGE, MANIFEST})
     return Published(gallery_url, manifest_url)
@@ -46,11 +45,11 @@ def refresh(store: Store, outcomes: Mapping[str, Outcome]) -> list[Published]:
     Raises:
         StorageError: if it could not be read or written.
     """
-    keys = {outcome.key for outcome in outcomes.values()}
+    keys = {outcome.key for outcome in outcomes.values() if outcome.key}
     published = []
     for folder in dict.fromkeys(above for path in outcomes for above in _folders_above(path)):
         rows = read_manifest(store, folder)
-        known = {row.get("key") for row in rows} & keys
+        known = keys_of(rows) & keys
         if known:
             own = [outcome for outcome in outcomes.values() if outcome.key in known]
             published.append(_update(store, folder, rows, own))
@@ -64,14 +63,7 @@ def _update(store: Store, folder: str, rows: Sequence[Row], outcomes: Sequence[O
     merged = merged_rows(rows, outcomes)
     parquet = store.size_of(f"{folder}/{PARQUET}".lstrip("/")) is not None
     manifest_url = write_manifest(store, folder, merged, parquet=parquet)
-    return Published(write_page(store, folder, _entries(merged, outcomes)), manifest_url)
-
-
-def _entries(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Entry]:
-    """Return the videos of the rows, those of this run as it knows them."""
-    now = {outcome.key: outcome for outcome in outcomes}
-    found = [now.get(row["key"]) or outcome_of_row(row) for row in rows]
-    return [Entry(outcome) for outcome in found if outcome is not None]
+    return Published(write_page(store, folder, videos_of(merged, outcomes)), manifest_url)
 
 
 def _folders_above(path: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openrouter_video.gallery.merging import Files, found_videos, is_sidecar, merged_rows
+from openrouter_video.gallery.merging import Files, found_videos, is_sidecar, keys_of, merged_rows, videos_of
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row, row_of_outcome
 
@@ -125,3 +125,11 @@ def test_a_manifest_is_brought_up_to_date_in_its_order() -> None:
     ]
     assert merged[0]["sku"] == "x"
     assert merged[1] is old[1]
+
+
+def test_what_a_run_knows_of_its_videos_is_more_than_their_rows_tell() -> None:
+    """And what another program has written into the table is left aside."""
+    now = video("1", reused=True)
+    rows = [row(now), row(video("2", "open")), {"key": ["odd"], "model": "m"}, {"status": "open"}]
+    assert [entry.outcome for entry in videos_of(rows, [now])] == [now, video("2", "open")]
+    assert keys_of(rows) == {"1", "2"}

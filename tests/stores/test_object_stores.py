@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 GROK, VEO = "x-ai/grok-imagine-video", "google/veo-3.1-lite"
+KINDS = ("jpg", "json", "mp4")
 FILES = [
-    f"{stem}.{suffix}" for stem in ("google--veo-3.1-lite", "x-ai--grok-imagine-video") for suffix in ("json", "mp4")
+    *(f"google--veo-3.1-lite.{kind}" for kind in KINDS),
+    *("index.html", "videos.jsonl"),
+    *(f"x-ai--grok-imagine-video.{kind}" for kind in KINDS),
 ]
 
 
@@ -102,7 +105,7 @@ async def test_a_fan_out_into_an_object_store(runs: FaultyRuns, url: str, tmp_pa
         ("open", True),
         ("completed", True),
     ]
-    assert (runs.jobs, runs.count("submit"), files_in(store)) == (2, 2, FILES[:2])
+    assert (runs.jobs, runs.count("submit"), files_in(store)) == (2, 2, FILES[:5])
 
     runs.sandbox.clear_faults()
     (collected,) = await asyncio.to_thread(collect, url)
