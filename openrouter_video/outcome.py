@@ -124,6 +124,12 @@ class Outcome(BaseModel):
         """Records of older versions hold whole URLs."""
         return elide(value)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a table with the poster."""
+        from openrouter_video.notebook import html_of_outcomes  # noqa: PLC0415 (only a notebook pays for it)
+
+        return html_of_outcomes([self])
+
 
 class FanOut(BaseModel):
     """The whole run: what was asked and what became of every video.
@@ -159,6 +165,12 @@ class FanOut(BaseModel):
         from openrouter_video.rows import row_of_outcome  # noqa: PLC0415 (a row is built on outcomes)
 
         return [row_of_outcome(outcome) for outcome in self.outcomes]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what all videos add up to, and a table with their posters."""
+        from openrouter_video.notebook import html_of_run  # noqa: PLC0415 (only a notebook pays for it)
+
+        return html_of_run(self)
 
 
 class Batch(FanOut):

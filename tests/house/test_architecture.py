@@ -35,11 +35,11 @@ GROUND = (
     "errors",
 )
 WINGS = ("stores", "api", "ledger", "videos", "request", "planning", "run", "batch", "gallery")
-ORDER = (*GROUND, *WINGS[:-2], "report", *WINGS[-2:], "blocks", "tasks", "flows", "cli")
+ORDER = (*GROUND, *WINGS[:-2], "report", "notebook", *WINGS[-2:], "blocks", "tasks", "flows", "cli")
 FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself.
-LATE = {("outcome", "rows")}
+LATE = {("outcome", "rows"), ("outcome", "notebook")}
 BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "output_server", "results", "sandbox"}
 PURE = (
     *("elision", "errors", "form", "markdown", "media_types", "money", "outcome", "report", "rows"),

@@ -46,7 +46,7 @@ def imported() -> dict[str, set[str]]:
         source = drawn.get(house.room_of(file))
         if source is None or file in house.ALIASES:
             continue
-        modules = [module for module, _, _ in house.imports(file) if module.split(".")[0] in house.FOLDERS]
+        modules = [module for module, _, _ in house.early_imports(file) if module.split(".")[0] in house.FOLDERS]
         found[source] |= {drawn[room] for module in modules if (room := house.room_of(module)) in drawn}
     return {room: targets - {room} for room, targets in found.items()}
 
