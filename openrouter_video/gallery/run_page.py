@@ -62,11 +62,15 @@ def _head(outcomes: Sequence[Outcome], sights: Sights, gallery_url: str | None) 
         yield "Made in a sandbox: nothing was billed."
     if gallery_url:
         href = sights.links.get(gallery_url)
-        yield f"[All of them, side by side]({href})" if href else f"All of them, side by side: {as_text(gallery_url)}"
+        yield (
+            f"[All of them, side by side]({href})"
+            if href
+            else f"All of them, side by side: {as_text(clip(gallery_url))}"
+        )
     if sights.signed_until:
         yield (
-            f"The links work until {sights.signed_until:%Y-%m-%d %H:%M} UTC. Until then they open the videos for "
-            "whoever has them."
+            f"The links work until {sights.signed_until:%Y-%m-%d %H:%M} UTC, if the credentials that signed them last "
+            "as long. Until then they open the videos for whoever has them."
         )
 
 

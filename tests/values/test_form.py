@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter
 
-from openrouter_video.form import Tabs, offers_models, with_models
+from openrouter_video.form import Tabs, labelled, offers_models, with_models
 
 
 def schema(kind: Any) -> dict[str, Any]:
@@ -29,6 +29,11 @@ def test_each_tab_has_a_name() -> None:
         {"type": "boolean", "enum": [True, False], "title": "Yes or no"},
         {"type": "null", "title": "Open"},
     ]
+
+
+def test_a_label_stands_in_the_schema() -> None:
+    """Under what Prefect does not write over."""
+    assert labelled("Prompt").json_schema_extra == {"title": "Prompt"}
 
 
 def test_models_are_offered_beside_any_other() -> None:
