@@ -57,6 +57,22 @@ def test_all_that_is_wrong_with_a_batch_is_told_at_once() -> None:
     assert {one.field for one in refused.value.problems} == {*wrong}
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (0, "0 videos of each provider"),
+        ({"x-ai": 2, "google-vertex": -1}, "-1 videos of google-vertex"),
+        (5000, "it must be 1 to 1,000"),
+        ({"x-ai": True}, "videos of x-ai"),
+    ],
+)
+def test_so_many_of_a_provider_cannot_be_made(given: Any, words: str) -> None:
+    """With none at a time a provider would never make any."""
+    with pytest.raises(RequestRefused, match=words):
+        batch_of(concurrency_per_provider=given)
+    assert batch_of(concurrency_per_provider={"x-ai": 2}).per_provider == {"x-ai": 2}
+
+
 # ---- Rows ------------------------------------------------------------------------------------------------------------
 
 

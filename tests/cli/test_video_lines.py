@@ -13,14 +13,18 @@ from openrouter_video.cli.video_lines import (
     VideoLine,
     advance,
     is_told,
+    lines_of_batch,
     plain_line,
     planned_lines,
     so_far,
     that_fit,
 )
+from openrouter_video.ledger import scope_of_key
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning.plan import plan_videos
+from openrouter_video.request import parse_run_request
 from openrouter_video.request.request import parse_request
+from openrouter_video.run import videos_of_request
 from openrouter_video.run.progress import Progress
 
 SUBMITTING = Progress("submitting", "a/one", 1, "k1")
@@ -93,6 +97,15 @@ def test_a_plan_gives_a_line_per_take() -> None:
         ("a/one", 2, "queued"),
         ("a/two", 1, "refused"),
         ("a/two", 2, "refused"),
+    ]
+    asked = parse_run_request(prompt="An orchid", models=["a/one", "a/two"])
+    videos = [
+        video._replace(batch="spring", row=7, row_id="rose")
+        for video in videos_of_request(asked, scope_of_key("k"), plan.models)
+    ]
+    assert [(line.model, line.status, line.row_words) for line in lines_of_batch(videos)] == [
+        ("a/one", "queued", "7 rose"),
+        ("a/two", "refused", "7 rose"),
     ]
 
 

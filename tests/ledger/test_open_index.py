@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.open_index import Mark, OpenIndex, OwnMarks, listing_due, still_marked
-from openrouter_video.ledger.reading import forget_settled, read_all, read_open
+from openrouter_video.ledger.reading import forget_settled, read_accepted, read_all, read_open
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import open_store
@@ -365,6 +365,22 @@ def test_on_s3_a_listing_takes_few_requests_and_the_next_look_fewer(
     requests.clear()
     assert found(ledger, NOW + HOUR) == [A]
     assert requests.total() <= 8
+    requests.clear()
+    keys = [f"{number:032x}" for number in range(10, 20)]
+    assert read_accepted(ledger, [A, *keys]) == {*keys[:2]}
+    assert requests.total() == 1
+
+
+def test_which_keys_have_a_job_is_told_by_names_alone(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch asks about thousands of them; no record is read, and none that is damaged is forgotten."""
+    settle(ledger, A)
+    ledger.claim(1, claim(B))
+    ledger.record_job(B, 1, "j1")
+    ledger.claim(1, claim(C))
+    monkeypatch.setattr(Ledger, "entry", None)
+    monkeypatch.setattr(type(ledger.store), "read_bytes", None)
+    assert read_accepted(ledger, [A, B, C, "e" * 32]) == {A, B}
+    assert read_accepted(ledger, [C]) == set()
 
 
 def test_where_nothing_may_be_removed_a_mark_is_emptied(s3_store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from openrouter_video.ledger.records import (
     differences,
     digest,
     in_flight,
+    is_of_job,
     is_record,
     parse_entry,
     scope_of_key,
@@ -321,3 +322,22 @@ def test_a_request_does_not_differ_from_its_own_record() -> None:
 def test_the_name_of_a_record(name: str, ours: bool) -> None:
     """Whatever else somebody keeps beside them is left alone."""
     assert is_record(name) is ours
+
+
+@pytest.mark.parametrize(
+    ("file", "of_job"),
+    [
+        ("outcome.json", True),
+        ("job-1.json", True),
+        ("job-12.json", True),
+        ("claim-1.json", False),
+        ("release-1.json", False),
+        ("job-0.json", False),
+        ("job-1", False),
+        ("outcome", False),
+        (".job-1.json.part", False),
+    ],
+)
+def test_which_files_say_that_a_job_was_accepted(file: str, of_job: bool) -> None:
+    """By their names alone, for a batch that asks about thousands of keys."""
+    assert is_of_job(file) is of_job

@@ -32,3 +32,11 @@ def test_a_lane_is_named_for_its_videos() -> None:
         "videos 667-1,000 of 1,000",
     ]
     assert Lane(5, 6, 9).indexes == range(4, 6)
+
+
+def test_the_lanes_of_a_batch_count_on_from_portion_to_portion() -> None:
+    """By the numbers in the whole batch; and a last portion of a few is in one lane, though few need none elsewhere."""
+    lanes = divide(20, 2, before=500, total=523)
+    assert [str(lane) for lane in lanes] == ["videos 501-510 of 523", "videos 511-520 of 523"]
+    assert [index for lane in lanes for index in lane.indexes] == list(range(20))
+    assert [str(lane) for lane in divide(3, 64, before=520, total=523)] == ["videos 521-523 of 523"]

@@ -9,7 +9,7 @@ from prefect._internal.result_records import ResultRecord, ResultRecordMetadata
 
 from openrouter_video.api.catalog import Catalog, VideoModel
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, TooFewVideos
-from openrouter_video.outcome import FanOut, LeftOut, Outcome
+from openrouter_video.outcome import Batch, FanOut, LeftOut, Outcome
 from openrouter_video.tasks import RESULT_FORMAT
 
 OUTCOME = Outcome(model="m", status="open", key="k", left_out=(LeftOut(key="o", reason="r", suggestion="s"),))
@@ -21,6 +21,7 @@ OUTCOME = Outcome(model="m", status="open", key="k", left_out=(LeftOut(key="o", 
         OUTCOME,
         [OUTCOME, OUTCOME],
         FanOut(status="partial", asked={"prompt": "p"}, outcomes=(OUTCOME,), cost_usd=1.2),
+        Batch(status="partial", asked={}, outcomes=(OUTCOME,), batch="spring", rows_in_table=3, rows_new=1),
         Catalog(models=(VideoModel(id="a/b", supported_durations=(4,)),)),
         {"plain": [1, None]},
     ],
