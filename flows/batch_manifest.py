@@ -40,10 +40,13 @@ class BatchManifest:
         self._ended, self._step = 0, ceil(len(self._keys) / PARTS)
         self._writing = asyncio.Lock()
 
-    async def add(self, outcome: Outcome) -> None:
-        """Take the row of one more video that has ended; each tenth of the batch, write all of them."""
+    def add(self, outcome: Outcome) -> None:
+        """Take the row of one more video that has ended."""
         self._rows[outcome.key or ""] = row_of_outcome(outcome, self._carried.get(outcome.row or 0))
         self._ended += 1
+
+    async def write_tenth(self) -> None:
+        """Write all rows if another tenth of the batch has ended; the last one is written at the end."""
         if self._ended % self._step == 0 and self._ended < len(self._keys):
             await self.write()
 

@@ -60,20 +60,21 @@ class BatchPortions:
 
         async def ended(outcome: Outcome) -> None:
             of_portion.append(outcome)
+            manifest.add(outcome)
             await bar.advance()
-            await manifest.add(outcome)
+            await manifest.write_tenth()
 
+        why: Problem | None = None
         for number, videos in enumerate(self._portions, start=1):
-            why = None
-            if number > 1:
-                run, why = await self._begin(number, run)
-            made = [self._refused(video, why) for video in videos] if why else videos
             try:
+                if number > 1 and why is None:
+                    run, why = await self._begin(number, run)
+                made = [self._refused(video, why) for video in videos] if why else videos
                 done = await make_some(made, run, ended, len(outcomes), len(self._plan.videos))
+                await settle_run(done, run)
             except asyncio.CancelledError:
                 await self._stopped(videos, [*outcomes, *of_portion], run, manifest)
                 raise
-            await settle_run(done, run)
             of_portion.clear()
             outcomes += done
         await self._give_up(run)
@@ -88,16 +89,15 @@ class BatchPortions:
         for pause in (*PAUSES, None):
             try:
                 reserved = await threads.run(reserve)
+                break
             except LedgerError as error:
                 if pause is None:
                     return run, Problem("ledger", f"{error}. It was not sent")
                 get_run_logger().warning("The next portion of the batch cannot begin: %s; trying again", error)
                 await run.resources.limits.sleep(pause)
-                continue
-            if isinstance(reserved, CapReached):
-                return run, cap_problem(self._plan, reserved)
-            return run._replace(reserved=reserved), None
-        raise AssertionError(PAUSES)  # pragma: no cover
+        if isinstance(reserved, CapReached):
+            return run, cap_problem(self._plan, reserved)
+        return run._replace(reserved=reserved), None
 
     async def _stopped(
         self, videos: Sequence[PlannedVideo], ended: Sequence[Outcome], run: VideoRun, manifest: BatchManifest

@@ -77,13 +77,13 @@ async def _produce(
             run = await stack.enter_async_context(open_run(batch.run, identity))
             table = await _table(source, rows, run)
             plan = await run.approved(partial(_plan, table, batch, run))
+            earlier = await _earlier(run.resources, folder_of_batch(plan.batch))
+            said = plan.compared_with(earlier)
+            for line in said.words():
+                get_run_logger().info("%s", line)
             portions = BatchPortions(plan, run)
             reserved = await portions.reserve()
         made_by = await run.begin(reserved, sandbox=plan.sandbox, per_provider=batch.per_provider)
-        earlier = await _earlier(run.resources, folder_of_batch(plan.batch))
-        said = plan.compared_with(earlier)
-        for line in said.words():
-            get_run_logger().info("%s", line)
         manifest = BatchManifest(plan, run.resources, earlier)
         outcomes = await portions.make(made_by, manifest)
         await manifest.write()
