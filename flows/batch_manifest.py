@@ -38,6 +38,7 @@ class BatchManifest:
         self._rows = {key: row for row in earlier if (key := row.get("key")) in set(self._keys)}
         self._resources, self._folder = resources, folder_of_batch(plan.batch)
         self._ended, self._step = 0, ceil(len(self._keys) / PARTS)
+        self._due = self._step
         self._writing = asyncio.Lock()
 
     def add(self, outcome: Outcome) -> None:
@@ -47,7 +48,8 @@ class BatchManifest:
 
     async def write_tenth(self) -> None:
         """Write all rows if another tenth of the batch has ended; the last one is written at the end."""
-        if self._ended % self._step == 0 and self._ended < len(self._keys):
+        if self._due <= self._ended < len(self._keys):
+            self._due = self._ended + self._step
             await self.write()
 
     async def write(self) -> None:
