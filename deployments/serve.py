@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from openrouter_video.child_process import child_command
-from openrouter_video.errors import VideoError
+from openrouter_video.errors import ConfigurationError, VideoError
 from openrouter_video.output_server import serve_output
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.stores import open_store, parse_store_url, path_of_file_url
@@ -121,10 +121,13 @@ def _serve_videos(stack: ExitStack) -> str:
 
 
 def _local_folder(url: str | None) -> Path | None:
-    if not url or parse_store_url(url).kind != "local":
-        return None
-    with closing(open_store(url)) as store:
-        path = path_of_file_url(store.url)
+    try:
+        if not url or parse_store_url(url).kind != "local":
+            return None
+        with closing(open_store(url)) as store:
+            path = path_of_file_url(store.url)
+    except ConfigurationError:
+        return None  # the first run says what is wrong with it
     return Path(path) if path else None
 
 
