@@ -45,7 +45,7 @@ def batch_plan_text(plan: BatchPlan) -> str:
 
 
 def _subject(plan: BatchPlan) -> str:
-    out = f" ({plan.rows_left_out:,} of {plan.total_rows:,} rows are left out)" if plan.rows_left_out else ""
+    out = f" ({plan.rows_left_out:,} of {plan.total_rows:,} rows cannot be made)" if plan.rows_left_out else ""
     return f"{plan.subject}, {len(plan.videos):,} video{'s' * (len(plan.videos) != 1)}{out}"
 
 

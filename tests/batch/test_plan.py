@@ -330,7 +330,7 @@ ANYTHING = st.recursive(
 CELLS = st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=4), ANYTHING, max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(CELLS, min_size=1, max_size=3), form=st.sampled_from([{}, {"prompt_template": "{id} {prompt}"}]))
 def test_whatever_a_table_holds_it_is_planned_or_refused(rows: list[dict[str, Any]], form: dict[str, Any]) -> None:
     """In words, never by another exception; and what is planned can be told and asked about."""

@@ -62,7 +62,7 @@ def test_rows_that_are_left_out_are_told() -> None:
     lines = batch_plan_text(plan_of(f"o,an orchid,{LITE},4", *bad, on_invalid_row="skip")).splitlines()
     assert lines[0] == "left out: row 3 (0), column duration: 'x0' is not a whole number, such as 4"
     assert lines[20] == "left out: and 4 more problems"
-    assert "Batch orchids: 1 row of x.csv, 1 video (24 of 25 rows are left out)" in lines
+    assert "Batch orchids: 1 row of x.csv, 1 video (24 of 25 rows cannot be made)" in lines
 
 
 def test_what_holds_for_many_videos_is_said_once() -> None:
@@ -98,9 +98,9 @@ def test_what_has_no_price_is_never_nothing() -> None:
 
 def test_a_plan_of_ten_thousand_rows_is_as_short_as_one_of_ten() -> None:
     """Whatever differs from row to row."""
-    rows = [f"{n},a fern {n},{LITE},{(4, 6, 8)[n % 3]}" for n in range(1000)]
+    rows = [f"{n},a fern {n},{LITE},{(4, 6, 8)[n % 3]}" for n in range(300)]
     assert len(batch_plan_text(plan_of(*rows)).splitlines()) == 5
-    broken = [f"{n},a fern {n},a/b{n},4" for n in range(1000)]
+    broken = [f"{n},a fern {n},a/b{n},4" for n in range(300)]
     assert len(batch_plan_text(plan_of(*broken)).splitlines()) == 22
     plan = plan_of(*rows[:50])
     noted = tuple(changed(row, notes=(f"note {row.row.number}",)) for row in plan.rows)
