@@ -144,6 +144,7 @@ function tileOf(tile, row, model) {
   const node = make("div", `tile ${tile.status}`, said("div", title, "who"));
   node.append(tile.src ? playable(tile, row) : tile.status === "completed" ? elsewhere(tile) : words(tile));
   const facts = make("div", "facts");
+  if (row.cells[model].length > 1) facts.append(make("span", "take", `take ${tile.take}`));
   if (tile.price) facts.append(make("span", "price", tile.price));
   for (const text of [tile.seconds, tile.size, tile.made]) if (text) facts.append(make("span", "", text));
   for (const text of tile.best || []) facts.append(make("span", "tag", text));

@@ -10,8 +10,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from PIL import Image
-
 from tests.support.browsers import chromium
 
 WIDTH, HEIGHT = 1200, 1060
@@ -25,11 +23,6 @@ def main(page: str, picture: str) -> None:
         shown.locator(".frame img").first.wait_for()
         shown.wait_for_timeout(1000)
         shown.screenshot(path=picture)
-    # Half of its bytes; dithered, nobody sees it.
-    with Image.open(picture) as taken:
-        whole = taken.convert("RGB")
-        fewer = whole.quantize(palette=whole.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
-    fewer.save(picture, optimize=True)
 
 
 if __name__ == "__main__":
