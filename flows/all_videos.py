@@ -30,6 +30,7 @@ __all__ = ["make_all", "make_some", "say_what_goes_on"]
 LOG_WITHIN_SECONDS = 1.0
 TABLE_WITHIN_SECONDS = 2.0
 
+GOING_ON = ("open", "uncertain")
 FETCH = "What is open goes on and is fetched by a collection."
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ async def say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> Non
         ]
         outcomes = [outcome_of(known, datetime.now(UTC)) for known in facts]
         get_run_logger().warning("%s", interruption_message(outcomes, run.collect))
+        outcomes.sort(key=lambda outcome: outcome.status not in GOING_ON)
         await publish_table(outcomes, f"Interrupted: {summary(outcomes)}. {FETCH}", TABLE_WITHIN_SECONDS)
     with suppress(TimeoutError):
         # A process that dies by a signal sends no log any more.

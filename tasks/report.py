@@ -39,6 +39,7 @@ T = TypeVar("T")
 ARTIFACT_TIMEOUT_SECONDS = 10.0
 STEPS = 20
 TABLE = "openrouter-videos"
+MOST_ROWS = 1_000
 
 
 @task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -66,8 +67,14 @@ async def _find_sights(outcomes: Sequence[Outcome], resources: Resources | None,
 
 
 async def publish_table(outcomes: Sequence[Outcome], above: str, seconds: float = ARTIFACT_TIMEOUT_SECONDS) -> None:
-    """Publish a table of what became of videos, with a line above it; within so many seconds, or not at all."""
-    await _tolerate(acreate_table_artifact(table=table_rows(outcomes), key=TABLE, description=above), seconds)
+    """Publish a table of what became of videos, with a line above it; within so many seconds, or not at all.
+
+    Of a large batch it has the first videos: Prefect lists artifacts with all that is in them.
+    """
+    if len(outcomes) > MOST_ROWS:
+        above += f" The table has {MOST_ROWS:,} of {len(outcomes):,} videos, the manifest all."
+    table = table_rows(outcomes[:MOST_ROWS])
+    await _tolerate(acreate_table_artifact(table=table, key=TABLE, description=above), seconds)
 
 
 class ProgressBar:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from uuid import UUID
 
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
     FlowRunFilter,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
@@ -20,9 +23,10 @@ from prefect.utilities.names import generate_slug
 
 from flows import fan_out_video
 from flows.run_names import is_made_up
-from openrouter_video.outcome import FanOut
+from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.sandbox import Sandbox
+from tasks import publish_table
 
 VEO, KLING = "google/veo-3.1-lite", "kwaivgi/kling-v3.0-std"
 LONG = "alibaba/wan-2.6"  # makes no 4 seconds
@@ -88,6 +92,22 @@ async def fan_out_video_run(made: FlowRun) -> None:
     from prefect.flow_engine import run_flow_async  # noqa: PLC0415 (what Prefect's own command calls)
 
     await run_flow_async(fan_out_video, flow_run=made, parameters=made.parameters, return_type="state")
+
+
+@pytest.mark.usefixtures("prefect_server")
+async def test_the_table_of_a_large_batch_is_bounded() -> None:
+    """And says so, with where all of them are."""
+
+    @flow
+    async def large() -> UUID:
+        await publish_table([Outcome(model="a/b", status="open")] * 1_001, "Above.")
+        return UUID(flow_run.id)
+
+    mine = ArtifactFilterFlowRunId(any_=[await large()])
+    async with get_client() as client:
+        (table,) = await client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=mine))
+    assert len(json.loads(str(table.data))) == 1_000
+    assert table.description == "Above. The table has 1,000 of 1,001 videos, the manifest all."
 
 
 @pytest.mark.parametrize(
