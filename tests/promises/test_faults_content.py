@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import resource
 import shutil
 import subprocess
@@ -315,9 +316,19 @@ def large_videos(monkeypatch: pytest.MonkeyPatch) -> None:
         video, padding = draw(scene), 20 * 2**20
         start = int.from_bytes(video[:4])
         # In front, where a cut of it is a cut of the video as well.
-        return video[:start] + padding.to_bytes(4) + b"free" + bytes(padding - 8) + video[start:]
+        return video[:start] + padding.to_bytes(4) + b"free" + bytes(padding - 8) + _shifted(video, padding)[start:]
 
     monkeypatch.setattr(rendering, "render", render_large)
+
+
+def _shifted(video: bytes, by: int) -> bytes:
+    """The video with its list of where its frames are (one for pictures, one for sound) moved on by so many bytes."""
+    moved = bytearray(video)
+    for found in re.finditer(b"stco", video):
+        first = found.end() + 8
+        for place in range(first, first + 4 * int.from_bytes(video[first - 4 : first]), 4):
+            moved[place : place + 4] = (int.from_bytes(video[place : place + 4]) + by).to_bytes(4)
+    return bytes(moved)
 
 
 def _on_s3(url: str) -> tuple[list[str], list[str]]:
