@@ -62,10 +62,12 @@ class Bench:
         answer = client.submit(BODY, CLAIM.key)
         self.job = VideoJob(id=answer.job_id or "", status="completed")
 
-    async def keep(self, job: VideoJob, *, reused: bool = False, downloader: Downloader | None = None) -> Outcome:
+    async def keep(
+        self, job: VideoJob, *, reused: bool = False, downloader: Downloader | None = None, claim: Claim = CLAIM
+    ) -> Outcome:
         """Download the videos of a finished job, and tell what became of it."""
-        submitted = Submitted(state="accepted", claim=CLAIM, job_id=job.id, reused=reused)
-        facts = Facts(MODEL, 1, CLAIM.key, CLAIM, submitted=submitted, step=Step("done", job=job))
+        submitted = Submitted(state="accepted", claim=claim, job_id=job.id, reused=reused)
+        facts = Facts(MODEL, 1, claim.key, claim, submitted=submitted, step=Step("done", job=job))
         return outcome_of(await (downloader or self.downloader).keep(facts), datetime.now(UTC))
 
     def found(self) -> Outcome | None:
@@ -128,6 +130,60 @@ async def test_the_file_the_sidecar_and_the_ledger_agree(bench: Bench) -> None:
     assert (sidecar["bytes"], sidecar["status"]) == (file.stat().st_size, "completed")
     entry = bench.ledger.entry(CLAIM.key)
     assert entry.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("mangle", "checks", "note"),
+    [
+        ("black", ("black",), "black: each frame is black"),
+        ("frozen", ("frozen",), "frozen: nothing moves in it"),
+        ("silent", ("silent",), "silent: its sound track is silent"),
+        ("no_audio", ("no_audio",), "no audio: asked for sound, got a video without a sound track"),
+        ("short", ("shorter_than_asked",), "shorter than asked: asked 1 s, got 0.5 s"),
+        ("small", ("smaller_than_asked",), "smaller than asked: asked 480p, got 426 x 240 pixels"),
+        ("c2pa", (), None),
+    ],
+)
+async def test_an_odd_video_is_kept_and_said_to_be_odd(
+    bench: Bench, mangle: Any, checks: tuple[str, ...], note: str | None
+) -> None:
+    """One download; outcome, sidecar and ledger say the same, and so does whoever finds it again."""
+    bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
+    sent = {"duration": 1, "resolution": "480p", "generate_audio": True if mangle in {"silent", "no_audio"} else None}
+    claim = CLAIM.model_copy(update={"sent": sent})
+    outcome = await bench.keep(bench.job, claim=claim)
+    assert (outcome.status, outcome.checks, outcome.notes, bench.contents) == (
+        "completed",
+        checks,
+        (note,) if note else (),
+        1,
+    )
+    assert outcome.c2pa is (mangle == "c2pa")
+    assert bench.files == ["grok.jpg", "grok.json", "grok.mp4"]
+    sidecar = json.loads((bench.folder / CLAIM.path).with_suffix(".json").read_text())
+    assert (tuple(sidecar["checks"]), sidecar["poster_url"]) == (checks, outcome.poster_url)
+    assert sidecar["digital_source_type"].endswith("/digitalsourcetype/trainedAlgorithmicMedia")
+    assert (await bench.keep(bench.job, claim=claim, reused=True)).checks == checks
+    assert bench.contents == 1
+
+
+async def test_the_poster_comes_between_the_video_and_its_sidecar(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the sidecar is, all of it is there; what a process that died has left of a poster is cleared too."""
+    real, order = LocalFiles.replace, list[str]()
+
+    def replace(files: LocalFiles, part: str, target: str) -> None:
+        order.append(Path(target).name)
+        real(files, part, target)
+
+    monkeypatch.setattr(LocalFiles, "replace", replace)
+    stray = bench.folder / "a-flower-01234567" / ".grok.jpg.0123456789ab.part"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"half")
+    await bench.keep(bench.job)
+    assert order[:3] == ["grok.mp4", "grok.jpg", "grok.json"]
+    assert not stray.exists()
 
 
 async def test_what_is_safe_is_not_downloaded_again(bench: Bench) -> None:
