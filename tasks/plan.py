@@ -77,7 +77,8 @@ def _with_accepted(plan: BatchPlan, resources: Resources) -> BatchPlan:
     """Add which videos the ledger knows already, and which of the others would be written over one that is there."""
     try:
         plan = plan.with_known(read_accepted(resources.ledger, [video.key for video in plan.videos]))
-        return plan.with_row_problems(overwritten(plan.new_videos, taken_paths(resources.store, plan.new_videos)))
+        taken = taken_paths(resources.store, resources.ledger, plan.new_videos)
+        return plan.with_row_problems(overwritten(plan.new_videos, taken))
     except (LedgerError, StorageError) as error:
         return plan.with_problems([Problem("ledger" if isinstance(error, LedgerError) else "output", str(error))])
 

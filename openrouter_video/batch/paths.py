@@ -53,11 +53,6 @@ class PathTemplate(NamedTuple):
     template: Template
     columns: tuple[str, ...] = ()
 
-    @property
-    def has_hash(self) -> bool:
-        """Whether another request never has the same path."""
-        return "hash" in self.template.fields
-
 
 def parse_path_template(text: str, columns: Iterable[str]) -> tuple[PathTemplate | None, list[Problem]]:
     """Take a template of paths apart; with all that is wrong with it, whatever the rows say."""
@@ -168,11 +163,12 @@ def same_paths(videos: Iterable[PlannedVideo]) -> list[RowProblem]:
 def overwritten(videos: Iterable[PlannedVideo], taken: Mapping[str, str]) -> list[RowProblem]:
     """Find videos whose path is that of another video already: what is paid for is never written over.
 
-    ``taken`` holds the keys of videos that are there, by the paths that were planned for them.
+    ``taken`` holds the keys of videos that are there or on their way, by the paths that were planned for them.
     """
     keys = {path.casefold(): key for path, key in taken.items()}
     message = (
-        "{} is there already, made of another request (key {}); write {{hash}} into path_template, or move the file"
+        "{} is the path of another request's video already (key {}); write {{hash}} and {{model}} into path_template, "
+        "or move the file once it is there"
     )
     return [
         RowProblem(video.row, FIELD, message.format(video.path, key), video.row_id, video.plan.model)

@@ -14,6 +14,7 @@ from openrouter_video.ledger.reading import (
     read_accepted,
     read_all,
     read_keys,
+    read_marked,
     read_open,
 )
 from openrouter_video.ledger.recording import Recorder
@@ -87,6 +88,7 @@ __all__ = [
     "read_accepted",
     "read_all",
     "read_keys",
+    "read_marked",
     "read_open",
     "reservation_id",
     "reserved",

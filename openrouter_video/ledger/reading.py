@@ -26,6 +26,7 @@ __all__ = [
     "read_accepted",
     "read_all",
     "read_keys",
+    "read_marked",
     "read_open",
 ]
 
@@ -55,10 +56,7 @@ def read_open(ledger: Ledger, now: datetime) -> Reading:
     Raises:
         LedgerError: if the ledger cannot be listed.
     """
-    try:
-        marks = tuple(ledger.index.read())
-    except StorageError as error:
-        raise LedgerError(f"the ledger at {ledger.url} cannot be read: {error}") from None
+    marks = tuple(_marks(ledger))
     marked = {key for mark in marks for key in mark.keys or ()}
     everything = listing_due(ledger.index.listed(), marks, now)
     keys = sorted({*marked, *ledger.keys(unsettled=True)} if everything else marked)
@@ -71,6 +69,23 @@ def read_open(ledger: Ledger, now: datetime) -> Reading:
     free = {key for key, entry in found.items() if entry is not None and entry.state == "free"}
     rest = ledger.index.tidy(marks, over, free, now)
     return Reading(_by_age(entries), unreadable, (*rest, *new))
+
+
+def read_marked(ledger: Ledger) -> list[LedgerEntry]:
+    """Read what is neither free nor settled of what is marked as open.
+
+    Raises:
+        LedgerError: if the marks cannot be listed.
+    """
+    keys = {key for mark in _marks(ledger) for key in mark.keys or ()}
+    return [entry for entry in read_keys(ledger, keys).entries if entry.state not in {"free", "settled"}]
+
+
+def _marks(ledger: Ledger) -> list[Mark]:
+    try:
+        return ledger.index.read()
+    except StorageError as error:
+        raise LedgerError(f"the ledger at {ledger.url} cannot be read: {error}") from None
 
 
 def _mark_found(ledger: Ledger, keys: set[str], now: datetime) -> list[Mark]:

@@ -183,13 +183,11 @@ def test_a_path_that_is_another_videos_already_is_found() -> None:
     taken = {"B/X.mp4": "f" * 32, "b/y.mp4": videos[1].key}
     (problem,) = overwritten(videos, taken)
     assert (problem.row, problem.column) == (1, "path_template")
-    assert "b/x.mp4 is there already, made of another request (key ffff" in problem.message
+    assert "b/x.mp4 is the path of another request's video already (key ffff" in problem.message
 
 
-def test_whether_a_template_has_the_hash() -> None:
-    """Without it a path may be taken already."""
-    assert template_of(DEFAULT_PATH).has_hash
-    assert not template_of("{batch}/{row}").has_hash
+def test_the_folder_of_a_batch() -> None:
+    """Its name as a part of a path."""
     assert [folder_of_batch(one) for one in ("Orchids 2026-11-26", "日本", "!?")] == [
         "orchids-2026-11-26",
         "ri-ben",
