@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -58,6 +59,10 @@ def parse_batch_request(
     problems = []
     if why := name_problem(batch):
         problems.append(Problem("batch", f"the name of a batch cannot be {shown(batch)}: {why}"))
+    elif unfilled := re.findall(r"\{[^{}]*\}", batch):
+        # It would be one batch for ever, of which each day finds that all is made already.
+        message = f"the name of the batch contains {', '.join(map(shown, unfilled))}, and only {{date}} is filled in"
+        problems.append(Problem("batch", message))
     if on_invalid_row not in {"refuse", "skip"}:
         message = f"on_invalid_row cannot be {shown(on_invalid_row)}; it is refuse or skip"
         problems.append(Problem("on_invalid_row", message))

@@ -17,6 +17,7 @@ from openrouter_video.text import shown
 __all__ = ["as_text", "is_empty", "read_id", "read_json", "read_labels", "read_models", "read_setting", "read_whole"]
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
+WRITTEN_AS_FLOAT = re.compile(r"[0-9]{1,18}\.0")
 SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -113,12 +114,14 @@ def read_labels(value: Any) -> Any:
 
 
 def read_id(value: Any) -> str:
-    """Return the id of a row as text.
+    """Return the id of a row as text; a whole number is the same id in every format, also where a table has it as 4.0.
 
     Raises:
         ValueError: if it cannot be one.
     """
     text = as_text(value).strip()
+    if WRITTEN_AS_FLOAT.fullmatch(text):
+        text = text.removesuffix(".0")
     if why := name_problem(text):
         raise ValueError(f"the id cannot be {shown(text)}: {why}")
     return text

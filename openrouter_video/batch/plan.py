@@ -28,8 +28,9 @@ from openrouter_video.batch.paths import (
 from openrouter_video.batch.rows import BatchRow, ParsedRows
 from openrouter_video.batch.table import RowProblem, Table, problems_in_words
 from openrouter_video.batch.versions import RowScope, Versions, compare_with_earlier
+from openrouter_video.elision import elide_source
 from openrouter_video.errors import Problem
-from openrouter_video.ledger import scope_of_row
+from openrouter_video.ledger import Scope, scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
 from openrouter_video.planning import ModelShare, Plan, PriceKey, known_problems, plan_run
 from openrouter_video.run import PlannedVideo
@@ -176,7 +177,8 @@ class BatchPlan:
             RowScope(row.title, row.id, videos[0].scope, tuple(video.key for video in videos))
             for row, _, videos in self.rows
         ]
-        return compare_with_earlier(self.batch, rows, earlier, sandbox=self.sandbox)
+        left_out = {one.row_id for one in self.row_problems if one.row_id}
+        return compare_with_earlier(self.batch, rows, earlier, left_out=left_out, sandbox=self.sandbox)
 
     def with_known(self, keys: Iterable[str]) -> Self:
         """Return the plan with the keys of which the ledger knows the job."""
@@ -213,12 +215,14 @@ def plan_batch(
     """
     template, of_template = parse_path_template(batch.path_template, table.columns)
     prices: dict[PriceKey, Estimate] = {}
+    files = {source: elide_source(url) for source, url in (images or {}).items() if url != source}
     planned, found = [], [*parsed.problems, *problems]
     too_many = _too_many(parsed.rows)
     # A batch that can never be made is not planned, or it would take the memory of a batch without an end.
     for row in () if too_many else parsed.rows:
         plan = plan_run(row.run, catalog, images=images, bills=bills, found_before=prices)
-        videos, of_paths = _videos(row, plan, template, batch.name, realm)
+        scope = scope_of_row(batch.name, row.id, _content_of(row, files), realm)
+        videos, of_paths = _videos(row, plan, template, batch.name, scope)
         planned.append(PlannedRow(row, plan, videos))
         found += [*_problems_of(row, plan, all_wanted=batch.min_success is None), *of_paths]
     whole = BatchPlan(
@@ -237,11 +241,17 @@ def plan_batch(
     return whole.with_row_problems(same_paths(whole.videos) if template else [])
 
 
+def _content_of(row: BatchRow, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a row asks for; of an image in a file not only its name, for another picture may have taken that."""
+    asked, sources = row.run.request.asked(), row.run.request.settings.image_sources()
+    pictures = {field: files[source] for field, source in sources.items() if source in files}
+    return {**asked, "pictures": pictures} if pictures else asked
+
+
 def _videos(
-    row: BatchRow, plan: Plan, template: PathTemplate | None, batch: str, realm: str
+    row: BatchRow, plan: Plan, template: PathTemplate | None, batch: str, scope: Scope
 ) -> tuple[tuple[PlannedVideo, ...], list[RowProblem]]:
     """Return every video of a row, and why its paths cannot be; without a template it has none, and is never made."""
-    scope = scope_of_row(batch, row.id, row.run.request.asked(), realm)
     fields = row_fields(template, batch, row, scope) if template else {}
     videos = []
     for model, take in plan.videos:

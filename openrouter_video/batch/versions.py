@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openrouter_video.ledger import Scope
@@ -52,12 +52,18 @@ class Versions(NamedTuple):
 
 
 def compare_with_earlier(
-    batch: str, rows: Sequence[RowScope], earlier: Iterable[Mapping[str, Any]], *, sandbox: bool
+    batch: str,
+    rows: Sequence[RowScope],
+    earlier: Iterable[Mapping[str, Any]],
+    *,
+    left_out: Collection[str] = (),
+    sandbox: bool,
 ) -> Versions:
     """Compare the rows of a table with those of an earlier manifest of its batch.
 
     A row is the same if what it asks for is: one more model or take makes it no new version. Without an id nothing
-    tells a changed row from a new one. What a sandbox has made does not count for what is paid for.
+    tells a changed row from a new one. The rows ``left_out``, by their ids, are in the table all the same. What a
+    sandbox has made does not count for what is paid for.
     """
     keys: set[str] = set()
     made: dict[str, list[tuple[str, int, str]]] = {}
@@ -78,5 +84,5 @@ def compare_with_earlier(
             new += 1
         else:
             changed.append(now.title)
-    ids = {now.id for now in rows}
+    ids = {now.id for now in rows}.union(left_out)
     return Versions(same, new, tuple(changed), tuple(row_id for row_id in made if row_id not in ids))

@@ -91,9 +91,19 @@ def scope_of_run(root_run_id: str, asked: Mapping[str, Any]) -> Scope:
 def scope_of_row(batch: str, row_id: str | None, asked: Mapping[str, Any], realm: str = "") -> Scope:
     """Identify by the content of a batch's row, across runs: its batch, its own id if it has one, what it asks for.
 
-    Where in its table it stands does not count. ``realm`` as for ``scope_of_key``.
+    Where in its table it stands does not count, nor whether a number is written as 4 or as 4.0, which hangs on the
+    format of the table. ``realm`` as for ``scope_of_key``.
     """
-    return Scope(digest(["row", batch, row_id, asked, *filter(None, [realm])]), shared=True)
+    return Scope(digest(["row", batch, row_id, _plain_numbers(asked), *filter(None, [realm])]), shared=True)
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Return JSON with whole numbers written as such."""
+    if isinstance(value, Mapping):
+        return {name: _plain_numbers(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def digest(value: object) -> str:

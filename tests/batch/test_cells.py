@@ -101,9 +101,12 @@ def test_labels_that_say_two_things_or_nothing_are_refused(given: str, words: st
         read_labels(given)
 
 
-@pytest.mark.parametrize(("given", "read"), [(" orchid ", "orchid"), (7, "7"), (7.0, "7"), ("7.0", "7.0")])
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [(" orchid ", "orchid"), (7, "7"), (7.0, "7"), ("7.0", "7"), ("7.00", "7.00"), ("v7.0", "v7.0"), ("07", "07")],
+)
 def test_an_id_is_a_text(given: Any, read: str) -> None:
-    """A number of a database becomes one, also where pandas made a float of it."""
+    """A number of a database becomes one, also where pandas made a float of it: the same in Parquet and in CSV."""
     assert read_id(given) == read
 
 

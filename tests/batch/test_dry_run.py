@@ -54,3 +54,15 @@ def test_the_images_of_a_batch_have_a_limit_together(pictures: list[str], monkey
     plan = plan_of([{"prompt": "a", "first_frame": one} for one in pictures])
     assert [one.row for one in plan.row_problems] == [2]
     assert "the images of the batch have more than 512 MiB together; put them on https URLs" in str(plan.problems[0])
+
+
+def test_another_picture_of_the_same_name_makes_another_video(pictures: list[str]) -> None:
+    """Else the video of the old one would stand in for it, or its key be refused at the last moment."""
+    rows = [{"prompt": "a", "first_frame": pictures[0]}, {"prompt": "b"}]
+    before, again = plan_of(rows), plan_of(rows)
+    Image.new("RGB", (9, 9)).save(pictures[0])
+    after = plan_of(rows)
+    keys, keys_again, keys_after = ([video.key for video in plan.videos] for plan in (before, again, after))
+    assert keys == keys_again
+    assert [one == other for one, other in zip(keys, keys_after, strict=True)] == [False, True]
+    assert before.videos[0].path != after.videos[0].path

@@ -19,7 +19,7 @@ from openrouter_video.batch.dry_run import dry_batch
 from openrouter_video.batch.plan import MOST_TOLD, BatchPlan
 from openrouter_video.batch.plan_lines import batch_plan_text
 from openrouter_video.batch.table import RowProblem, table_of_rows
-from openrouter_video.errors import Problem
+from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.ledger import CapReached, Caps
 from openrouter_video.planning import (
     Question,
@@ -97,6 +97,22 @@ def test_what_a_row_asks_for_is_its_identity(rows: list[dict[str, Any]], same: b
     """One more model or take, a label or a column of one's own make no other video of what is there."""
     first, now = plan_of(prompts("an orchid")).videos[0], plan_of(rows).videos[0]
     assert (first.key == now.key) is same
+
+
+def test_the_name_of_a_batch_is_not_one_day_for_ever() -> None:
+    """The date is filled in before; what is not would leave every later day with nothing to make."""
+    with pytest.raises(RequestRefused, match=r"the name of the batch contains '\{day\}', and only \{date\}"):
+        plan_of(prompts("an orchid"), batch="daily-{day}")
+
+
+@pytest.mark.parametrize("column", ["trace", "provider_options"])
+def test_a_number_is_the_same_in_every_format(column: str) -> None:
+    """Parquet and spreadsheets make 4.0 of 4, and the video would be paid for again; 4.5 is another number."""
+    first, same, other = (
+        plan_of(prompts("an orchid", **{column: {"google-vertex": {"personGeneration": [number]}}})).videos[0].key
+        for number in (4, 4.0, 4.5)
+    )
+    assert first == same != other
 
 
 def test_another_batch_and_a_sandbox_have_keys_of_their_own() -> None:

@@ -61,6 +61,13 @@ def test_a_row_against_an_earlier_manifest(now: RowScope, earlier: list[dict[str
     assert compare_with_earlier("orchids", [now], earlier, sandbox=False) == versions
 
 
+def test_a_row_that_is_left_out_this_time_is_not_gone() -> None:
+    """Something is wrong with it, and it is in the table all the same."""
+    earlier = [made("x"), made("y", "wrong"), made("z", "gone")]
+    now = compare_with_earlier("orchids", [row_of("x")], earlier, left_out={"wrong"}, sandbox=False)
+    assert now == Versions(1, 0, (), ("gone",))
+
+
 def test_what_a_person_should_know_of_it() -> None:
     """Nothing of a batch that was never made; the first of many rows, and how many more."""
     assert Versions(0, 7).words() == []
