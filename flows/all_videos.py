@@ -91,6 +91,8 @@ async def _make(video: PlannedVideo, run: VideoRun, ended: Callable[[Outcome], A
     """Make one video; an error that nobody foresaw is in its outcome, and ends nothing else."""
     (result,) = await asyncio.gather(make_video(video, run), return_exceptions=True)
     outcome = result if isinstance(result, Outcome) else await _of_broken_chain(video, result, run)
+    # Where a row stood when its video was made is of no use to anybody who looks at the table of today.
+    outcome = outcome.model_copy(update={"row": video.row or outcome.row})
     run.steps.log_end(outcome)
     await ended(outcome)
     return outcome

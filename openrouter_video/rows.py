@@ -13,10 +13,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from openrouter_video.elision import elide
 from openrouter_video.outcome import Outcome
 from openrouter_video.text import csv_line, printable_json
 
-__all__ = ["COLUMNS", "Row", "as_csv", "as_json_lines", "outcome_of_row", "row_of_outcome"]
+__all__ = [
+    "COLUMNS",
+    "SUBMITTED",
+    "Row",
+    "as_csv",
+    "as_json_lines",
+    "is_row",
+    "outcome_of_row",
+    "row_now",
+    "row_of_outcome",
+]
 
 Row = dict[str, Any]
 
@@ -44,6 +55,9 @@ COLUMNS: Mapping[str, type] = {
 """What a row tells, in this order, and as what; a time is a text in ISO 8601, and what is not known is None."""
 
 
+SUBMITTED = frozenset({"completed", "failed", "open", "uncertain"})
+"""What a row says of a video of which something was sent, and may be paid for."""
+
 _AS_JSON = ("labels", "extra_urls", "sent", "left_out")
 _OF_ESTIMATE = ("low_usd", "high_usd", "basis")
 
@@ -52,7 +66,7 @@ def row_of_outcome(outcome: Outcome, carried: Mapping[str, Any] | None = None) -
     """Return the row of a video by what became of it; what only its claim tells is None.
 
     ``carried``: what a table of prompts told besides. It stands at the end, and as ``source_status`` where a column
-    of ours is called ``status``.
+    of ours is called ``status``; of URLs in it without their secrets, since a manifest is passed on.
     """
     told = {name: value for name, value in outcome.model_dump(mode="json").items() if name in COLUMNS}
     row: Row = dict.fromkeys(COLUMNS) | told
@@ -66,8 +80,28 @@ def row_of_outcome(outcome: Outcome, carried: Mapping[str, Any] | None = None) -
     for name in _AS_JSON:
         row[name] = json.dumps(told[name], ensure_ascii=False) if told[name] or name == "labels" else None
     for name, value in (carried or {}).items():
-        row[_free_name(name, row)] = value
+        row[_free_name(name, row)] = elide(value)
     return row
+
+
+def row_now(before: Row | None, outcome: Outcome, carried: Mapping[str, Any] | None = None) -> Row:
+    """Return the row of a video after a run; one that sent nothing changes nothing of what was submitted before it."""
+    if before and before.get("status") in SUBMITTED and outcome.status not in SUBMITTED:
+        return before
+    return row_of_outcome(outcome, carried)
+
+
+def is_row(value: object) -> bool:
+    """Whether a value is a row, with what each of our columns holds; somebody may have edited it."""
+    return isinstance(value, dict) and all(_fits(value.get(name), kind) for name, kind in COLUMNS.items())
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is bool or isinstance(value, bool):
+        return value is None or (kind is bool and isinstance(value, bool))
+    if kind is float:
+        return value is None or isinstance(value, int | float)
+    return value is None or isinstance(value, str if kind is datetime else kind)
 
 
 def outcome_of_row(row: Mapping[str, Any]) -> Outcome | None:

@@ -31,6 +31,8 @@ def printable(text: str) -> str:
 
 def printable_json(document: str) -> str:
     """Return the same JSON with escapes for what ``printable`` would replace; its lines stay lines."""
+    if document.isprintable():
+        return document
     return "".join(one if one.isprintable() or one == "\n" else _escape(one) for one in document)
 
 

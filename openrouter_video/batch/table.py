@@ -150,8 +150,8 @@ def raw_row(number: int, row: object) -> RawRow:
         return RawRow(number, {}, (RowProblem(number, "", message),))
     cells, problems = dict[str, Any](), list[RowProblem]()
     for name, value in row.items():
-        if not isinstance(name, str):
-            problems.append(RowProblem(number, "", f"the name of a column must be text, not {shown(name)}"))
+        if not isinstance(name, str) or not _is_utf8(name):
+            problems.append(RowProblem(number, "", f"the name of a column must be text in UTF-8, not {shown(name)}"))
             continue
         cells[name] = None
         try:
@@ -210,6 +210,8 @@ def _plain(value: object, depth: int = DEEPEST) -> Any:
     Raises:
         ValueError: if JSON has no such value; in words.
     """
+    if isinstance(value, str) and not _is_utf8(value):
+        raise ValueError(f"{shown(value)} is not text in UTF-8: half a character stands in it")
     if value is None or isinstance(value, str | bool | int):
         return value
     # What compares unlike itself is what pandas and others write where a value is missing.
@@ -222,7 +224,16 @@ def _plain(value: object, depth: int = DEEPEST) -> Any:
     if isinstance(value, date | time):
         return value.isoformat()
     if depth and isinstance(value, Mapping):
-        return {str(key): _plain(item, depth - 1) for key, item in value.items()}
+        return {_plain(str(key)): _plain(item, depth - 1) for key, item in value.items()}
     if depth and isinstance(value, list | tuple):
         return [_plain(item, depth - 1) for item in value]
     raise ValueError(f"{shown(value)} cannot be written as JSON")
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text can be written at all: JSON can spell half a character, which nothing else takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

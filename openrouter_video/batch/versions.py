@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openrouter_video.ledger import Scope
+from openrouter_video.rows import SUBMITTED
 from openrouter_video.text import clip
 
 __all__ = ["RowScope", "Versions", "compare_with_earlier"]
-
-MADE = frozenset({"completed", "failed", "open", "uncertain"})
-"""What an earlier row says of a video that was submitted; of another one nothing is there that could have changed."""
 
 MOST_TOLD = 20
 
@@ -68,7 +66,7 @@ def compare_with_earlier(
     keys: set[str] = set()
     made: dict[str, list[tuple[str, int, str]]] = {}
     for row in earlier:
-        if row.get("batch") != batch or row.get("status") not in MADE or bool(row.get("sandbox")) is not sandbox:
+        if row.get("batch") != batch or row.get("status") not in SUBMITTED or bool(row.get("sandbox")) is not sandbox:
             continue
         keys.add(str(row.get("key")))
         if isinstance(row_id := row.get("row_id"), str) and isinstance(take := row.get("take"), int):

@@ -16,7 +16,7 @@ from openrouter_video.gallery.links import path_inside
 from openrouter_video.gallery.matrix import Entry
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
-from openrouter_video.rows import COLUMNS, Row, outcome_of_row, row_of_outcome
+from openrouter_video.rows import COLUMNS, Row, outcome_of_row, row_now, row_of_outcome
 from openrouter_video.stores import path_of_file_url
 
 __all__ = ["Files", "found_videos", "is_sidecar", "keys_of", "merged_rows", "videos_of"]
@@ -68,14 +68,17 @@ def merged_rows(rows: Sequence[Row], outcomes: Iterable[Outcome]) -> list[Row]:
     for row in rows:
         outcome = now.pop(str(row.get("key")), None)
         carried = {name: value for name, value in row.items() if name not in COLUMNS}
-        merged.append(row if outcome is None else row_of_outcome(outcome, carried))
+        merged.append(row if outcome is None else row_now(row, outcome, carried))
     return merged + [row_of_outcome(outcome) for outcome in now.values()]
 
 
 def videos_of(rows: Iterable[Row], outcomes: Iterable[Outcome]) -> list[Entry]:
-    """Return the videos of a manifest's rows; of those that ended just now what is known of them, which is more."""
-    now = {outcome.key: outcome for outcome in outcomes if outcome.key}
-    found = (now.get(str(row.get("key"))) or outcome_of_row(row) for row in rows)
+    """Return the videos of a manifest's rows; of those that ended just now what is known of them, which is more.
+
+    A row that tells of an earlier end is that of a video of which nothing was sent just now.
+    """
+    now = {f"{outcome.key} {outcome.status}": outcome for outcome in outcomes if outcome.key}
+    found = (now.get(f"{row.get('key')} {row.get('status')}") or outcome_of_row(row) for row in rows)
     return [Entry(outcome) for outcome in found if outcome is not None and _is_finite(outcome)]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from openrouter_video.rows import Row, as_json_lines
+from openrouter_video.errors import StorageError
+from openrouter_video.rows import Row, as_json_lines, is_row
 from openrouter_video.run.parquet import parquet_encoder
 from openrouter_video.stores import Store
+from openrouter_video.text import clip
 
 __all__ = ["MANIFEST", "PARQUET", "read_manifest", "write_manifest"]
 
@@ -28,7 +30,11 @@ def write_manifest(store: Store, folder: str, rows: Sequence[Row], *, parquet: b
     path = _in(folder, MANIFEST)
     store.write_bytes(path, as_json_lines(rows))
     if parquet and (encode := parquet_encoder()):
-        store.write_bytes(_in(folder, PARQUET), encode(rows))
+        try:
+            content = encode(rows)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise StorageError(f"{_in(folder, PARQUET)} cannot hold these rows: {clip(str(error))}") from None
+        store.write_bytes(_in(folder, PARQUET), content)
     return store.url_of(path)
 
 
@@ -49,7 +55,7 @@ def _in(folder: str, name: str) -> str:
 
 def _row(line: bytes) -> Row | None:
     try:
-        row = json.loads(line)
+        row: Row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) else None
+    return row if is_row(row) else None

@@ -12,7 +12,7 @@ from openrouter_video.rows import COLUMNS, Row
 
 __all__ = ["parquet_encoder"]
 
-LARGEST_WHOLE = 2**63
+LARGEST_WHOLE, LARGEST_EXACT = 2**63, 2**53
 
 
 def parquet_encoder() -> Callable[[Sequence[Row]], bytes] | None:
@@ -50,7 +50,8 @@ def _kind_of(values: Iterable[Any]) -> type:
     kinds = set(map(type, values))
     if kinds in ({bool}, {float}):
         return kinds.pop()
-    if kinds and kinds <= {int, float} and all(-LARGEST_WHOLE <= value < LARGEST_WHOLE for value in values):
+    largest = LARGEST_EXACT if float in kinds else LARGEST_WHOLE
+    if kinds and kinds <= {int, float} and all(isinstance(v, float) or -largest <= v < largest for v in values):
         return float if float in kinds else int
     return str
 

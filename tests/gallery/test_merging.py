@@ -133,3 +133,9 @@ def test_what_a_run_knows_of_its_videos_is_more_than_their_rows_tell() -> None:
     rows = [row(now), row(video("2", "open")), {"key": ["odd"], "model": "m"}, {"status": "open"}]
     assert [entry.outcome for entry in videos_of(rows, [now])] == [now, video("2", "open")]
     assert keys_of(rows) == {"1", "2"}
+
+
+def test_a_run_that_sends_nothing_leaves_what_was_made_before_it() -> None:
+    """In the manifest, whatever it says of the same video now."""
+    old = [row(video("1"))]
+    assert merged_rows(old, [video("1", "refused")]) == old

@@ -89,7 +89,9 @@ async def test_a_second_run_makes_only_what_is_new_or_changed(
     rows = [
         {**row, "prompt": f"{row['prompt']} at night"} if row["id"] == "red" else row for row in orchids("white", "red")
     ]
-    third = await batch(source=write_table(table, [*rows, *orchids("pink")]))
+    # A new row above the others moves them: each keeps what its own row carries, and says where it stands now.
+    third = await batch(source=write_table(table, [{**orchids("pink")[0], "sku": "S-9"}, *rows]))
+    assert [(one.row, one.row_id) for one in third.outcomes[::2]] == [(2, "pink"), (3, "white"), (4, "red")]
     assert (third.rows_same, third.rows_changed, third.rows_new, third.rows_gone) == (1, 1, 1, 1)
     assert (len(sandbox.charges), third.cost_usd, third.reused_cost_usd) == (10, 0.4, 0.2)
     assert "rows since the last time: 1 as they were, 1 changed, 1 new" in caplog.text

@@ -11,11 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from openrouter_video.errors import StorageError
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import COLUMNS, Row, row_of_outcome
 from openrouter_video.run import parquet
 from openrouter_video.run.manifest import read_manifest, write_manifest
-from openrouter_video.stores import Store, open_store
+from openrouter_video.stores import Store, open_store, path_of_file_url
 
 CARRIED: list[dict[str, Any]] = [
     {"sku": "A-1", "status": "draft", "stock": 3, "weight": 1, "tags": ["new", "red"], "huge": 2**70, "sold": True},
@@ -76,3 +77,23 @@ def test_without_pyarrow_there_are_json_lines_only(
     assert parquet.parquet_encoder() is None
     write_manifest(store, "spring", ROWS, parquet=True)
     assert [path.name for path in (tmp_path / "spring").iterdir()] == ["videos.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [([2**60 + 1, 0.5], [str(2**60 + 1), "0.5"]), ([2**53 - 1, 0.5], [2.0**53 - 1, 0.5])],
+)
+def test_numbers_that_have_no_column_in_common_are_texts(store: Store, values: list[Any], kept: list[Any]) -> None:
+    """No number is rounded, and none keeps the manifest from being written."""
+    rows = [{**ROWS[0], "row": n, "number": value} for n, value in enumerate(values)]
+    write_manifest(store, "spring", rows, parquet=True)
+    with duckdb.connect() as database:
+        file = f"'{path_of_file_url(store.url)}/spring/videos.parquet'"
+        assert database.sql(f"SELECT number FROM {file} ORDER BY row").fetchall() == [(value,) for value in kept]
+
+
+def test_what_parquet_cannot_hold_is_told_as_what_a_store_refuses(store: Store) -> None:
+    """So that it fails no run; the JSON Lines are there."""
+    with pytest.raises(StorageError, match=r"spring/videos.parquet cannot hold these rows"):
+        write_manifest(store, "spring", [{**ROWS[0], "bytes": 2**70}], parquet=True)
+    assert len(read_manifest(store, "spring")) == 1

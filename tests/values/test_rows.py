@@ -12,7 +12,7 @@ import pytest
 
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
-from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, outcome_of_row, row_of_outcome
+from openrouter_video.rows import COLUMNS, Row, as_csv, as_json_lines, is_row, outcome_of_row, row_now, row_of_outcome
 
 DONE = Outcome(
     model="a/b",
@@ -128,3 +128,54 @@ def test_a_row_leads_back_to_its_outcome() -> None:
 def test_what_is_not_the_row_of_a_video_leads_nowhere(row: Row) -> None:
     """Another program may have written into the table."""
     assert outcome_of_row(row) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "status", "now"),
+    [
+        (None, "refused", "refused"),
+        ("refused", "skipped", "skipped"),
+        ("refused", "completed", "completed"),
+        ("open", "completed", "completed"),
+        # Its file is gone, and could not be fetched once more.
+        ("completed", "open", "open"),
+        # A run that sends nothing knows nothing of what was paid for before it.
+        ("completed", "refused", "completed"),
+        ("open", "skipped", "open"),
+        ("uncertain", "refused", "uncertain"),
+    ],
+)
+def test_a_run_that_sends_nothing_hides_no_video_that_was_paid_for(before: str | None, status: str, now: str) -> None:
+    """Its row stays in the manifest, and with it the video on the page."""
+    row = row_of_outcome(DONE.model_copy(update={"status": before})) if before else None
+    assert row_now(row, DONE.model_copy(update={"status": status}))["status"] == now
+
+
+def test_what_is_carried_has_no_secret_in_its_urls() -> None:
+    """Whoever has a signed URL has the object, and a manifest is passed on; written twice it is the same."""
+    signed = "https://shop.test/p.jpg?X-Amz-Signature=SECRET&X-Amz-Expires=60"
+    carried = {"picture": signed, "shop": "https://shop.test/p/7", "list": [f"see {signed}"]}
+    row = row_of_outcome(DONE, carried)
+    assert "SECRET" not in as_json_lines([row]).decode()
+    assert row["shop"] == "https://shop.test/p/7"
+    assert row_of_outcome(DONE, {name: row[name] for name in carried}) == row
+
+
+@pytest.mark.parametrize(
+    ("edit", "good"),
+    [
+        ({}, True),
+        ({"sku": {"any": "thing"}, "cost_usd": 1, "row": None}, True),
+        ({"row": "17"}, False),
+        ({"row": True}, False),
+        ({"sandbox": 0}, False),
+        ({"cost_usd": "0.2"}, False),
+        ({"made_at": 7}, False),
+        ({"key": ["k1"]}, False),
+        ({"status": {}}, False),
+    ],
+)
+def test_an_edited_row_is_one_as_long_as_its_columns_hold_what_they_are_for(edit: dict[str, Any], good: bool) -> None:
+    """Or what compares and tabulates rows would break off, in the middle of a batch."""
+    assert is_row({**row_of_outcome(DONE), **edit}) is good
+    assert not is_row(["no row"])
