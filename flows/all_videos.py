@@ -16,7 +16,7 @@ from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import LedgerEntry, entries_in_time
 from openrouter_video.outcome import Outcome, summary
 from openrouter_video.report import interruption_message
-from openrouter_video.run import Facts, Lane, PlannedVideo, divide, outcome_of
+from openrouter_video.run import Facts, Lane, PlannedVideo, divide, ended_elsewhere, outcome_of
 from openrouter_video.tasks import ProgressBar, make_lane, publish_table, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
@@ -25,7 +25,7 @@ from .video_chain import VideoRun, make_video
 from .video_events import emit_video_event
 from .video_steps import AsCalls
 
-__all__ = ["make_all", "make_some", "say_what_goes_on"]
+__all__ = ["make_all", "make_some", "say_what_goes_on", "with_ends_elsewhere"]
 
 LOG_WITHIN_SECONDS = 1.0
 TABLE_WITHIN_SECONDS = 2.0
@@ -38,14 +38,14 @@ T = TypeVar("T")
 
 async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcome]:
     """Make all videos of a run, and tell how far it is; of one that is stopped, what goes on."""
-    bar = ProgressBar(len(videos))
+    bar, began = ProgressBar(len(videos)), datetime.now(UTC)
     await bar.start()
 
     async def ended(_: Outcome) -> None:
         await bar.advance()
 
     try:
-        return await make_some(videos, run, ended)
+        return await with_ends_elsewhere(await make_some(videos, run, ended), began, run)
     except asyncio.CancelledError:
         await say_what_goes_on(videos, run)
         raise
@@ -85,6 +85,16 @@ async def make_some(
         outcomes = await _side_by_side(_make(video, run, ended) for video in videos)
     await run.resources.threads.run(ledger.drop_marks)
     return outcomes
+
+
+async def with_ends_elsewhere(outcomes: Sequence[Outcome], since: datetime, run: VideoRun) -> list[Outcome]:
+    """Return the outcomes of a run as they are at its end: what it had left open a collection may have finished."""
+    if not any(outcome.status == "open" for outcome in outcomes):
+        return list(outcomes)
+    resources = run.resources
+    found = await resources.threads.run(ended_elsewhere, resources.ledger, outcomes, since, run.run_id)
+    now = {outcome.key: outcome for outcome in found}
+    return [now.get(outcome.key, outcome) for outcome in outcomes]
 
 
 async def _make(video: PlannedVideo, run: VideoRun, ended: Callable[[Outcome], Awaitable[None]]) -> Outcome:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from prefect import get_run_logger
 
 from openrouter_video.batch import BatchPlan
-from openrouter_video.errors import LedgerError, Problem
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, Problem
 from openrouter_video.ledger import CapReached, batch_token, in_portions, is_lump, lump_of
 from openrouter_video.outcome import Outcome
-from openrouter_video.planning import cap_problem
+from openrouter_video.planning import cap_problem, dearer_now
 from openrouter_video.run import PlannedVideo, RunReservation, give_up, reserve_portion
 from openrouter_video.tasks import ProgressBar
 from openrouter_video.threads import start
 
-from .all_videos import make_some, say_what_goes_on
+from .all_videos import make_some, say_what_goes_on, with_ends_elsewhere
 from .batch_manifest import BatchManifest
 from .gates import pass_gates_of_batch, time_for
 from .opened_run import OpenedRun
@@ -54,8 +55,8 @@ class BatchPortions:
 
     async def make(self, run: VideoRun, manifest: BatchManifest) -> list[Outcome]:
         """Make all videos, and record what each came to; of a batch that is stopped, tell what goes on."""
-        outcomes, of_portion = list[Outcome](), list[Outcome]()
-        bar = ProgressBar(len(self._plan.videos))
+        outcomes, of_portion, began = list[Outcome](), list[Outcome](), datetime.now(UTC)
+        bar, videos = ProgressBar(len(self._plan.videos)), list[PlannedVideo]()
         await bar.start()
 
         async def ended(outcome: Outcome) -> None:
@@ -65,20 +66,39 @@ class BatchPortions:
             await manifest.write_tenth()
 
         why: Problem | None = None
-        for number, videos in enumerate(self._portions, start=1):
-            try:
+        try:
+            for number, videos in enumerate(self._portions, start=1):
+                dearer: Mapping[str, Problem] = {}
                 if number > 1 and why is None:
                     run, why = await self._begin(number, run)
-                made = [self._refused(video, why) for video in videos] if why else videos
+                    dearer = {} if why else await self._dearer(videos, run)
+                made = [self._refused(video, why or dearer.get(video.key)) for video in videos]
                 done = await make_some(made, run, ended, len(outcomes), len(self._plan.videos))
                 await settle_run(done, run)
-            except asyncio.CancelledError:
-                await self._stopped(videos, [*outcomes, *of_portion], run, manifest)
-                raise
-            of_portion.clear()
-            outcomes += done
+                of_portion.clear()
+                outcomes += done
+            outcomes = await with_ends_elsewhere(outcomes, began, run)
+        except asyncio.CancelledError:
+            await self._stopped(videos, [*outcomes, *of_portion], run, manifest)
+            raise
+        for outcome in outcomes:
+            manifest.change(outcome)
         await self._give_up(run)
         return outcomes
+
+    async def _dearer(self, videos: Sequence[PlannedVideo], run: VideoRun) -> Mapping[str, Problem]:
+        """Return of which videos the price has risen since they were planned, which may be days ago."""
+        new = [video for video in videos if self._is_new(video)]
+        try:
+            catalog = await run.steps.list_models_afresh() if new else None
+        except (ApiUnavailable, ConfigurationError) as error:
+            get_run_logger().warning("Whether prices have risen since the batch was planned is not known: %s", error)
+            catalog = None
+        models = {model.id: model for model in catalog.models} if catalog else {}
+        risen = {
+            video.key: dearer_now(video.plan, models[video.plan.model]) for video in new if video.plan.model in models
+        }
+        return {key: problems[0] for key, problems in risen.items() if problems}
 
     async def _begin(self, number: int, run: VideoRun) -> tuple[VideoRun, Problem | None]:
         """Reserve a portion by video; if that cannot be, say why."""

@@ -9,7 +9,7 @@ from openrouter_video.planning.dry_run import dry_run
 from openrouter_video.planning.gated_plan import GatedPlan, ModelShare, known_problems
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options, provider_slug
-from openrouter_video.planning.plan import ModelPlan, Plan, plan_run, plan_videos, replan_options
+from openrouter_video.planning.plan import ModelPlan, Plan, dearer_now, plan_run, plan_videos, replan_options
 from openrouter_video.planning.price_key import PriceKey
 from openrouter_video.planning.pricing import mode_of, price_per_second
 
@@ -22,6 +22,7 @@ __all__ = [
     "Question",
     "asked_words",
     "cap_problem",
+    "dearer_now",
     "dry_run",
     "form_text",
     "hold_to_caps",

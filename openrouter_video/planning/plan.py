@@ -32,7 +32,7 @@ from openrouter_video.planning.pricing import assume, estimate, mode_of
 from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
 from openrouter_video.text import clip, printable, shown
 
-__all__ = ["ModelPlan", "Plan", "plan_model", "plan_run", "plan_videos", "replan_options"]
+__all__ = ["ModelPlan", "Plan", "dearer_now", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
 MOST_SHOWN = 3
 
@@ -255,7 +255,7 @@ def _with_labels(plan: ModelPlan, labels: Mapping[str, str]) -> ModelPlan:
 def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, rejected: frozenset[str]) -> ModelPlan:
     """Apply the policy again to a plan of which the API has refused some options; all else stays as it was planned."""
     options = select_options(request, model, rejected)
-    problems = [*options.problems, *_dearer_now(plan, model)]
+    problems = [*options.problems, *dearer_now(plan, model)]
     body = {key: value for key, value in plan.body.items() if key != "provider"}
     if options.provider:
         body["provider"] = {"options": options.provider}
@@ -271,7 +271,7 @@ def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, re
     return plan.model_copy(update=changed)
 
 
-def _dearer_now(plan: ModelPlan, model: VideoModel) -> list[Problem]:
+def dearer_now(plan: ModelPlan, model: VideoModel) -> list[Problem]:
     """Find that a model's list price has risen since it was planned, which is what was allowed and approved."""
     planned = plan.estimate.listed if plan.estimate else None
     now = estimate(model, plan.body)

@@ -10,6 +10,7 @@ from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadab
 from openrouter_video.run.concurrency import Concurrency, provider_of
 from openrouter_video.run.conflicts import find_known
 from openrouter_video.run.destination import LEDGER_FOLDER, Destination, Folder, find_destination, folder_of
+from openrouter_video.run.ended_elsewhere import ended_elsewhere
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.lanes import Lane, divide
@@ -62,6 +63,7 @@ __all__ = [
     "current_limits",
     "divide",
     "download",
+    "ended_elsewhere",
     "exit_within",
     "find_destination",
     "find_known",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,15 +24,16 @@ from prefect.states import AwaitingRetry, Crashed
 from flows import batch_videos
 from flows.batch_production import name_of_batch
 from openrouter_video.errors import RequestRefused, TooFewVideos
+from openrouter_video.ledger import Ledger, read_marked
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.portions import is_lump
 from openrouter_video.ledger.reservations import ledger_key, run_token
-from openrouter_video.outcome import Batch
+from openrouter_video.outcome import Batch, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.run.manifest import read_manifest
 from openrouter_video.run.progress import Progress, watching
-from openrouter_video.sandbox import Sandbox
+from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
 from tests.support.waits import doze
@@ -163,6 +167,15 @@ def test_no_batch_without_a_table_and_a_name(name: str | None, source: str | Non
         name_of_batch(name, source, rows)
 
 
+def raise_price(sandbox: Sandbox, dearer: str) -> None:
+    """Let the list of models name twice the price of one of them from now on."""
+    listed = json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text())
+    for model in listed["data"]:
+        if model["id"] == dearer:
+            model["pricing_skus"] = {sku: f"{float(price) * 2:f}" for sku, price in model["pricing_skus"].items()}
+    sandbox.add_fault(Fault(on="models", status=200, body=listed, times=None))
+
+
 @contextmanager
 def at_the_end_of(number: int, act: Any) -> Iterator[None]:
     """Do something when so many videos have ended."""
@@ -220,6 +233,42 @@ async def test_a_portion_that_cannot_begin_ends_the_batch_there(
     assert isinstance(rest, Batch)
     assert (rest.status, len(sandbox.charges), rest.rows_same) == ("completed", 6, 2)
     assert journal_of(tmp_path / "videos").money().held == ()
+
+
+async def test_a_portion_is_not_sent_at_a_price_that_nobody_has_allowed(sandbox: Sandbox) -> None:
+    """The plan may be days old by then: what has become dearer is refused, and what has not is made."""
+    rows = [{"prompt": f"Orchid {n}", "models": model} for n in range(2) for model in (GROK, WAN)]
+    with at_the_end_of(2, lambda: raise_price(sandbox, WAN)):
+        few = await batch(QUICK._replace(portion=2), rows=rows, batch="b", models=None)
+    assert isinstance(few, TooFewVideos)
+    assert [one.status for one in few.outcomes] == ["completed"] * 3 + ["refused"]
+    assert "the list price of a video was up to $0.10 in the plan and is up to $0.20 now" in (
+        few.outcomes[3].error or ""
+    )
+    assert len(sandbox.charges) == 3
+
+
+async def test_what_a_collection_finishes_beside_a_batch_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch may go on for hours after it has left a job open; at its end it tells what is so by then."""
+    output = tmp_path / "videos"
+    with Sandbox(job_seconds=3600) as sandbox:
+        for name, value in environment_of(sandbox, output).items():
+            monkeypatch.setenv(name, value)
+
+        def collect() -> None:
+            ledger = Ledger(open_store(str(output / "_jobs")))
+            (entry,) = [entry for entry in read_marked(ledger) if entry.state == "accepted"]
+            made = Outcome(model=GROK, key=entry.key, status="completed", job_id=entry.job_id, cost_usd=0.1)
+            ledger.settle(entry.key, made.model_copy(update={"made_at": datetime.now(UTC).isoformat()}))
+
+        rows = [{"prompt": f"Orchid {n}"} for n in range(2)]
+        with at_the_end_of(1, collect):
+            few = await batch(rows=rows, batch="b", models=[GROK], concurrency=1, deadline_minutes=0.005)
+    assert isinstance(few, TooFewVideos)
+    assert [(one.status, one.reused, one.row) for one in few.outcomes] == [("completed", False, 1), ("open", False, 2)]
+    assert [row["status"] for row in read_manifest(open_store(str(output)), "b")] == ["completed", "open"]
 
 
 TABLE = [{"id": f"row-{n}", "prompt": "An orchid", "shelf": n % 7} for n in range(40)]

@@ -54,8 +54,15 @@ def test_a_job_that_is_open_has_its_path_already(tmp_path: Path) -> None:
         places = [("b/X.mp4", store.url), ("b/y.mp4", "s3://other"), ("b/z.mp4", store.url)]
         for number, (path, output) in enumerate(places):
             claim = Claim(
-                **{"at": now, "key": f"{number:032x}", "model": "a/film", "take": 1, "asked": {}, "sent": {}},
-                **{"base_url": "https://openrouter.ai/api/v1", "output": output, "path": path},
+                at=now,
+                key=f"{number:032x}",
+                model="a/film",
+                take=1,
+                asked={},
+                sent={},
+                base_url="https://openrouter.ai/api/v1",
+                output=output,
+                path=path,
             )
             assert ledger.claim(1, claim)
             if path == "b/z.mp4":

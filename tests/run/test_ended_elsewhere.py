@@ -1,0 +1,56 @@
+"""What others have brought to an end while a run went on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from openrouter_video.ledger import Claim, Ledger
+from openrouter_video.outcome import Outcome, OutcomeStatus
+from openrouter_video.run.ended_elsewhere import ended_elsewhere
+from openrouter_video.stores import open_store
+
+BEGAN = datetime(2026, 11, 26, 10, tzinfo=UTC)
+KEY = "a" * 32
+
+
+@pytest.mark.parametrize(
+    ("minutes", "was", "status", "paid_by", "found"),
+    [
+        (5, "open", "completed", "own", [("completed", False)]),
+        (5, "open", "failed", "own", [("failed", False)]),
+        (5, "open", "completed", "other", [("completed", True)]),
+        # Made before: that it is open again is what the run itself has found, since its file is gone.
+        (-5, "open", "completed", "own", []),
+        (5, "refused", "completed", "own", []),
+    ],
+)
+def test_what_a_run_left_open_is_told_as_it_is_at_its_end(
+    tmp_path: Path, minutes: int, was: OutcomeStatus, status: OutcomeStatus, paid_by: str, found: list[tuple[str, bool]]
+) -> None:
+    """By the ledger, where a collection beside the run writes it."""
+    ledger = Ledger(open_store(str(tmp_path)))
+    claim = Claim(
+        at=BEGAN.isoformat(),
+        key=KEY,
+        model="a/b",
+        take=1,
+        asked={},
+        sent={},
+        run_id=paid_by,
+        base_url="https://openrouter.ai/api/v1",
+        output="s3://videos",
+        path="b/x.mp4",
+        row=9,
+    )
+    assert ledger.claim(1, claim)
+    ledger.record_job(KEY, 1, "job")
+    left = [Outcome(model="a/b", key=KEY, status=was, row=3), Outcome(model="a/c", key="b" * 32, status="open")]
+    assert ended_elsewhere(ledger, left, BEGAN, "own") == []
+    made = (BEGAN + timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+    ledger.settle(KEY, Outcome(model="a/b", key=KEY, status=status, job_id="job", made_at=made))
+    ended = ended_elsewhere(ledger, left, BEGAN, "own")
+    assert [(one.status, one.reused) for one in ended] == found
+    assert {one.row for one in ended} <= {3}
