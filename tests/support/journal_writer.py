@@ -1,6 +1,7 @@
-"""A process that appends to money journals, as its standard input says: for races, and for deaths in the middle.
+"""Processes that append to money journals, as they are told: for races, and for deaths in the middle.
 
-``python -m tests.support.journal_writer URL`` reads a JSON object a line and answers each with one.
+``python -m tests.support.journal_writer URL 3,4 5,6`` imports the store's driver once and forks a process for each pair
+of open files; that reads a JSON object a line from the first one and answers each by the second one.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import fsspec
 
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.reservations import Bill, CapReached, Caps, reservation_id, run_token
-from openrouter_video.stores import Store, open_store
+from openrouter_video.stores import Store, open_store, parse_store_url
 from openrouter_video.stores.local_store import LocalFiles
 from openrouter_video.stores.object_store import ObjectStore
 
@@ -87,10 +91,30 @@ def _die_at(step: int) -> None:
 
 
 def main() -> None:
+    """Become so many processes, and wait for them to end."""
+    url, *pairs = sys.argv[1:]
+    # What takes a second or more is done before the fork; a connection comes after it.
+    fsspec.get_filesystem_class(parse_store_url(url).scheme or "file")
+    for number, pair in enumerate(pairs):
+        if os.fork() == 0:
+            reading, answering = (int(one) for one in pair.split(","))
+            for other in pairs:
+                for file in map(int, other.split(",") if other != pair else ()):
+                    os.close(file)
+            with os.fdopen(reading) as lines, os.fdopen(answering, "w") as answers:
+                write(url, f"p{number}", lines, answers)
+            return
+    for pair in pairs:
+        for file in map(int, pair.split(",")):
+            os.close(file)
+    for _ in pairs:
+        os.wait()
+
+
+def write(url: str, name: str, lines: Iterable[str], answers: TextIO) -> None:
     """Do what each line says."""
-    url, name = sys.argv[1:]
     stores: list[Store] = []
-    for line in sys.stdin:
+    for line in lines:
         said = json.loads(line)
         if said["do"] == "die":
             # Not by a store of this process: a connection is not to be shared with a child.
@@ -103,40 +127,42 @@ def main() -> None:
                 if said["do"] == "append"
                 else take(store, name, said["amount"], said["caps"])
             )
-        print(json.dumps(answer), flush=True)  # noqa: T201 (its answer)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 class Writers:
-    """Some processes that write journals below one URL."""
+    """Some processes that write journals below one URL, each told by one file and heard by another."""
 
-    def __init__(self, processes: Sequence[subprocess.Popen[str]]) -> None:
-        self._processes = processes
+    def __init__(self, files: Sequence[tuple[TextIO, TextIO]]) -> None:
+        self._files = files
 
     def do(self, number: int | None = None, **said: Any) -> list[Any]:
         """Let so many of them, or all, do the same at once, and return what each answers."""
-        chosen = self._processes[:number]
-        for process in chosen:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(said) + "\n")
-            process.stdin.flush()
-        return [json.loads(process.stdout.readline() if process.stdout else "") for process in chosen]
+        chosen = self._files[:number]
+        for telling, _ in chosen:
+            telling.write(json.dumps(said) + "\n")
+            telling.flush()
+        return [json.loads(hearing.readline()) for _, hearing in chosen]
 
 
 @contextmanager
 def writers(url: str, number: int) -> Iterator[Writers]:
-    """Run so many of these processes."""
-    command = [sys.executable, "-m", "tests.support.journal_writer", url]
-    with ExitStack() as stack:
-        yield Writers(
-            [
-                stack.enter_context(
-                    subprocess.Popen(
-                        [*command, f"p{n}"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-                    )
-                )
-                for n in range(number)
-            ]
-        )
+    """Run so many of these processes; they end when nobody can tell them anything any more."""
+    pipes = [(*os.pipe(), *os.pipe()) for _ in range(number)]
+    theirs = [(reading, answering) for reading, _, _, answering in pipes]
+    command = [sys.executable, "-m", "tests.support.journal_writer", url, *(f"{one},{two}" for one, two in theirs)]
+    process = subprocess.Popen(command, cwd=ROOT, pass_fds=list(chain.from_iterable(theirs)))
+    for file in chain.from_iterable(theirs):
+        os.close(file)
+    try:
+        with ExitStack() as stack:
+            files = [(os.fdopen(telling, "w"), os.fdopen(hearing)) for _, telling, hearing, _ in pipes]
+            for told in chain.from_iterable(files):
+                stack.enter_context(told)
+            yield Writers(files)
+    finally:
+        code = process.wait(60)
+    assert code == 0
 
 
 if __name__ == "__main__":
