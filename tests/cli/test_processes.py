@@ -148,7 +148,7 @@ def test_a_killed_command_takes_its_temporary_server_along(
             (server,) = _children(process.pid)
         finally:
             process.kill()
-    wait_until(lambda: not _is_running(server), 60)
+    wait_until(lambda: not _is_running(server), 60, every=0.2)
 
 
 def _children(pid: int) -> list[int]:

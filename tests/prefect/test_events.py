@@ -64,7 +64,7 @@ def arrived(server: PrefectServer, about: str, *names: str) -> list[dict[str, An
     def there() -> bool:
         return [event["event"] for event in events(server, about)] == wanted
 
-    wait_until(there, ENDS_WITHIN_SECONDS, what=lambda: str(events(server, about)))
+    wait_until(there, ENDS_WITHIN_SECONDS, what=lambda: str(events(server, about)), every=0.2)
     return events(server, about)
 
 
@@ -189,7 +189,7 @@ async def test_the_next_deployment_starts_when_a_batch_is_done(server: PrefectSe
             found = {"deployments": {"id": {"any_": [str(following)]}}}
             return bool(httpx.post(f"{server.api}/flow_runs/count", json=found, trust_env=False).json())
 
-        wait_until(started, ENDS_WITHIN_SECONDS, what=lambda: "the next deployment did not start")
+        wait_until(started, ENDS_WITHIN_SECONDS, what=lambda: "the next deployment did not start", every=0.2)
         await client.delete_automation(automation)
         for deployment in (batch, following):
             await client.delete_deployment(deployment)

@@ -128,12 +128,17 @@ class FlowProcess:
         return list(json.loads(answer))
 
 
-def wait_until(true: Callable[[], object], seconds: float = 30.0, *, what: Callable[[], str] = lambda: "") -> None:
-    """Look every few milliseconds, and fail after a time that is long enough for a busy machine."""
+def wait_until(
+    true: Callable[[], object], seconds: float = 30.0, *, what: Callable[[], str] = lambda: "", every: float = 0.02
+) -> None:
+    """Look every few milliseconds, and fail after a time that is long enough for a busy machine.
+
+    Where a look is work, as for a server that is asked, ``every`` says how many seconds lie between two of them.
+    """
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, f"nothing came of it within {seconds} s. {what()}"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def _read(path: Path) -> str:

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
 
 import certifi
-import httpx
 
 from tests.support.flow_processes import wait_until
 
@@ -88,10 +89,12 @@ class PrefectServer:
     @property
     def answers(self) -> bool:
         """Whether it is there and well."""
-        try:
-            return httpx.get(f"{self.api}/health", timeout=5, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
+        with closing(HTTPConnection("127.0.0.1", self._port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/api/health")
+                return connection.getresponse().status == HTTPStatus.OK
+            except (OSError, HTTPException):
+                return False
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it answers."""
@@ -104,7 +107,7 @@ class PrefectServer:
             self._process = subprocess.Popen(
                 command, env=_environment(self._home), stdout=output, stderr=output, start_new_session=True
             )
-        wait_until(lambda: self.answers, 90, what=log.read_text)
+        wait_until(lambda: self.answers, 90, what=log.read_text, every=0.1)
 
     def kill(self) -> None:
         """End it at once, as a machine that fails does."""
