@@ -1,4 +1,4 @@
-"""The deployments as they are written, deployed, run by a worker, and served by ``make serve``."""
+"""The deployments as they are written, deployed, and run by a worker; ``make serve`` is in test_ui.py."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from datetime import datetime
-from http import HTTPStatus
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -32,10 +26,7 @@ from prefect.utilities.schema_tools.validation import validate
 from openrouter_video import flows
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.form import offers_models, with_models
-from openrouter_video.ledger.records import scope_of_key
 from openrouter_video.sandbox import Sandbox
-from tests.support.flow_processes import wait_until
-from tests.support.prefect_servers import make_serve
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
@@ -253,125 +244,3 @@ def test_a_worker_runs_a_deployment_with_its_blocks(tmp_path: Path) -> None:
     assert json.loads(sidecar.read_text())
     assert sidecar.with_suffix(".mp4").stat().st_size > 0
     assert list((tmp_path / "cwd").iterdir()) == []
-
-
-# ---- make serve ------------------------------------------------------------------------------------------------------
-
-
-def answer(url: str, data: Any = None, method: str | None = None) -> Any:
-    """What a server on this machine answers; with 503, while its database is busy, it asks to be asked again."""
-    body = None if data is None else json.dumps(data).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)  # noqa: S310
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
-                return json.loads(response.read() or "null")
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
-
-
-class Served:
-    """``make serve`` in a folder of its own, which can be ended and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._running = ExitStack()
-        self.start()
-
-    def start(self) -> None:
-        """Start it; the form's address tells where its server is."""
-        self.form = self._running.enter_context(make_serve(self.folder))
-        self.origin = self.form.split("/v2/")[0]
-        self.api = f"{self.origin}/api"
-
-    def stop(self) -> None:
-        """End all of it by Ctrl-C."""
-        self._running.close()
-        with pytest.raises(OSError, match="refused"):
-            answer(f"{self.api}/health")
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A ``make serve`` that was just started for the first time."""
-    served = Served(tmp_path_factory.mktemp("served"))
-    yield served
-    served.stop()
-
-
-def named(api: str, name: str) -> dict[str, Any]:
-    """A deployment on a server."""
-    found: dict[str, Any] = answer(f"{api}/deployments/name/{name.removeprefix('daily-')}/{name}")
-    return found
-
-
-def switch(api: str, name: str, *, active: bool) -> str:
-    """Switch a deployment's schedule as Prefect's UI does; the address of the deployment."""
-    deployment = named(api, name)
-    (schedule,) = deployment["schedules"]
-    address = f"{api}/deployments/{deployment['id']}"
-    answer(f"{address}/schedules/{schedule['id']}", {"active": active}, "PATCH")
-    return address
-
-
-def runs_of(api: str, deployment_id: str, *states: str) -> list[dict[str, Any]]:
-    """The runs of a deployment that are in one of these states."""
-    wanted = {"deployments": {"id": {"any_": [deployment_id]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
-    found: list[dict[str, Any]] = answer(f"{api}/flow_runs/filter", wanted)
-    return found
-
-
-def test_make_serve_starts_answers_and_stops(served: Served) -> None:
-    """A real process: it prints the form's address, serves what the file says, and Ctrl-C ends it all."""
-    assert answer(f"{served.origin}/ui-settings")["api_url"] == served.api
-    deployment = answer(f"{served.api}/deployments/{served.form.split('/')[-2]}")
-    assert deployment["name"] == "fan-out-video"
-    assert deployment["parameters"]["settings"] == DEFINITIONS["fan-out-video"]["parameters"]["settings"]
-    assert not {"store", "credentials"} & set(deployment["parameters"])
-    switches = {name: [s["active"] for s in named(served.api, name)["schedules"]] for name in DEFINITIONS}
-    off, on = [False], [True]
-    none: dict[str, list[bool]] = {name: [] for name in ("generate-video", "fan-out-video", "batch-videos")}
-    assert switches == {**none, "daily-fan-out-video": off, "collect-videos": on}
-    assert (served.folder / ".prefect" / "server.log").exists()
-
-
-def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
-    """Switched on as Prefect's UI does it, it plans runs with prompt and key; the next start keeps it on.
-
-    What does not wait for seven o'clock is a second schedule of the same deployment, without parameters, too.
-    """
-    wanted = DEFINITIONS["daily-fan-out-video"]["parameters"]
-    switch(served.api, "collect-videos", active=False)
-    daily = switch(served.api, "daily-fan-out-video", active=True)
-
-    def runs(*states: str) -> list[dict[str, Any]]:
-        return runs_of(served.api, daily.rsplit("/", 1)[-1], *states)
-
-    wait_until(lambda: runs("SCHEDULED"), 150)
-    planned = runs("SCHEDULED")
-    assert {run["auto_scheduled"] for run in planned} == {True}
-    for name in ("prompt", "idempotency_key"):
-        assert {run["parameters"][name] for run in planned} == {wanted[name]}
-    soon = {"schedule": {"interval": 10, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
-    (extra,) = answer(f"{daily}/schedules", [soon])
-    wait_until(lambda: runs("RUNNING", "COMPLETED"), 150)
-    # One run is enough; each that would follow costs seconds.
-    answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
-    wait_until(lambda: runs("COMPLETED"), 150)
-    fired = runs("COMPLETED")[0]
-    assert fired["auto_scheduled"]
-    assert fired["created_by"]["display_value"] == "soon"
-    assert " videos, sandbox $" in fired["state"]["message"]
-    assert not runs("FAILED", "CRASHED")
-    (folder,) = (served.folder / "videos").glob("a-time-lapse-of-*")
-    day = datetime.fromisoformat(fired["expected_start_time"]).astimezone(ZoneInfo("Europe/Berlin")).date()
-    assert folder.name.endswith(f"-{scope_of_key(f'orchid-{day}', 'loopback').short}")
-    assert len(list(folder.glob("*.mp4"))) == len(wanted["models"])
-    served.stop()
-    served.start()
-    assert [s["active"] for s in named(served.api, "daily-fan-out-video")["schedules"]] == [True]
-    assert [s["active"] for s in named(served.api, "collect-videos")["schedules"]] == [False]

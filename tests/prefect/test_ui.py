@@ -1,18 +1,30 @@
 """A person's way: ``make serve``, the form in a real browser, the run, its page and table, the schedule's switch.
 
+All tests share one server, which the last one starts again.
+
 With PICTURES set to a folder, as by ``make pictures``, the pages are kept there for the documentation.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 
+from openrouter_video.ledger.records import scope_of_key
 from tests.support.browsers import chromium
 from tests.support.flow_processes import wait_until
 from tests.support.prefect_servers import make_serve
@@ -21,8 +33,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, FloatRect, Page
 
 ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "deployments" / "prefect.yaml"
+DEFINITIONS: dict[str, dict[str, Any]] = {d["name"]: d for d in yaml.safe_load(FILE.read_text())["deployments"]}
 PATIENCE_SECONDS = 60
 WIDTH, HEIGHT = 1200, 1000
+# Without a graphics card each frame of what pulses or fades is computed, which took more than all else here.
+STILL = """addEventListener("DOMContentLoaded", () => {
+  const still = document.createElement("style");
+  still.textContent = "*, *::before, *::after { animation: none !important; transition: none !important }";
+  document.head.append(still);
+})"""
 HOSTILE = (
     "A white orchid | *macro* <b>lens</b> <img src=x> [x](javascript:1) http://e.example www.e.example a@e.example"
 )
@@ -40,28 +60,9 @@ def page(browser: Browser) -> Iterator[Page]:
     """An empty page."""
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    page.add_init_script(STILL)
     yield page
     page.close()
-
-
-class Served(NamedTuple):
-    """What ``make serve`` serves: the address of its form, and the folder of its videos."""
-
-    form: str
-    videos: Path
-
-    @property
-    def origin(self) -> str:
-        """The address of Prefect's server."""
-        return self.form.split("/v2/", maxsplit=1)[0]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One ``make serve`` for all, with its sandbox, and all its files in a folder of these tests."""
-    folder = tmp_path_factory.mktemp("served")
-    with make_serve(folder) as form:
-        yield Served(form, folder / "videos")
 
 
 def keep(page: Page, name: str, height: int = HEIGHT) -> None:
@@ -73,6 +74,98 @@ def keep(page: Page, name: str, height: int = HEIGHT) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", clip=part)
 
 
+def answer(url: str, data: Any = None, method: str | None = None) -> Any:
+    """What a server on this machine answers; with 503, while its database is busy, it asks to be asked again."""
+    body = None if data is None else json.dumps(data).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+                return json.loads(response.read() or "null")
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+
+
+class Served:
+    """``make serve`` in a folder of its own, which can be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running = ExitStack()
+        self.start()
+
+    @property
+    def videos(self) -> Path:
+        """The folder of its videos."""
+        return self.folder / "videos"
+
+    def start(self) -> None:
+        """Start it; the form's address tells where its server is."""
+        self.form = self._running.enter_context(make_serve(self.folder))
+        self.origin = self.form.split("/v2/")[0]
+        self.api = f"{self.origin}/api"
+
+    def stop(self) -> None:
+        """End all of it by Ctrl-C."""
+        self._running.close()
+        with pytest.raises(OSError, match="refused"):
+            answer(f"{self.api}/health")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One ``make serve`` for all, just started for the first time, with its sandbox."""
+    served = Served(tmp_path_factory.mktemp("served"))
+    yield served
+    served.stop()
+
+
+def named(api: str, name: str) -> dict[str, Any]:
+    """A deployment on a server."""
+    found: dict[str, Any] = answer(f"{api}/deployments/name/{name.removeprefix('daily-')}/{name}")
+    return found
+
+
+def switch(api: str, name: str, *, active: bool) -> str:
+    """Switch a deployment's schedule as Prefect's UI does; the address of the deployment."""
+    deployment = named(api, name)
+    (schedule,) = deployment["schedules"]
+    address = f"{api}/deployments/{deployment['id']}"
+    answer(f"{address}/schedules/{schedule['id']}", {"active": active}, "PATCH")
+    return address
+
+
+def runs_of(api: str, deployment_id: str, *states: str) -> list[dict[str, Any]]:
+    """The runs of a deployment that are in one of these states."""
+    wanted = {"deployments": {"id": {"any_": [deployment_id]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
+    found: list[dict[str, Any]] = answer(f"{api}/flow_runs/filter", wanted)
+    return found
+
+
+def test_make_serve_starts_answers_and_stops(served: Served) -> None:
+    """A real process: it prints the form's address, serves what the file says, and Ctrl-C ends it all."""
+    assert answer(f"{served.origin}/ui-settings")["api_url"] == served.api
+    deployment = answer(f"{served.api}/deployments/{served.form.split('/')[-2]}")
+    assert deployment["name"] == "fan-out-video"
+    assert deployment["parameters"]["settings"] == DEFINITIONS["fan-out-video"]["parameters"]["settings"]
+    assert not {"store", "credentials"} & set(deployment["parameters"])
+    switches = {name: [s["active"] for s in named(served.api, name)["schedules"]] for name in DEFINITIONS}
+    off, on = [False], [True]
+    none: dict[str, list[bool]] = {name: [] for name in ("generate-video", "fan-out-video", "batch-videos")}
+    assert switches == {**none, "daily-fan-out-video": off, "collect-videos": on}
+    assert (served.folder / ".prefect" / "server.log").exists()
+
+
+def close_list(page: Page) -> None:
+    """Close an open select; one that is still closing takes the one that is opened next along."""
+    page.keyboard.press("Escape")
+    page.get_by_role("option").first.wait_for(state="hidden")
+
+
 def submit(page: Page, served: Served) -> str:
     """Fill in the form: a prompt, other models, options; press Submit; the run's id."""
     page.goto(served.form)
@@ -81,10 +174,10 @@ def submit(page: Page, served: Served) -> str:
     page.get_by_label(re.compile("^Select Models of")).click()
     for model in ("bytedance/seedance-2.0-mini", "kwaivgi/kling-v3.0-std"):
         page.get_by_role("option", name=model, exact=True).click()
-    page.keyboard.press("Escape")
+    close_list(page)
     page.get_by_label("Select Choose").nth(1).click()
     assert page.get_by_role("option").all_inner_texts() == ["480p", "720p", "768p", "1080p", "2K", "4K"]
-    page.keyboard.press("Escape")
+    close_list(page)
     page.get_by_text("fallback", exact=True).click()
     assert page.get_by_role("option").all_inner_texts() == ["fallback", "drop", "skip", "fail"]
     page.get_by_role("option", name="drop").click()
@@ -172,7 +265,7 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     dialog.get_by_role("button", name="Resume").click()
     # The log has the word before the run has ended.
     run = f"{origin}/api/flow_runs/{run_id}"
-    wait_until(lambda: page.request.get(run).json()["state"]["name"] == "Partial", PATIENCE_SECONDS * 2)
+    wait_until(lambda: page.request.get(run).json()["state"]["name"] == "Partial", PATIENCE_SECONDS * 2, every=0.5)
     assert "wan-2.6 refused: duration" in page.request.get(run).json()["state"]["message"]
     found = page.request.post(
         f"{origin}/api/artifacts/filter", data={"artifacts": {"flow_run_id": {"any_": [run_id]}}}
@@ -185,3 +278,41 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
         assert page.locator("a[href*='e.example'], img[src='x']").count() == 0
         assert page.get_by_role("link", name="Play").count() == 4
         page.get_by_text("alibaba/wan-2.6").first.wait_for()
+
+
+def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
+    """Switched on as Prefect's UI does it, it plans runs with prompt and key; the next start keeps it on.
+
+    What does not wait for seven o'clock is a second schedule of the same deployment, without parameters, too.
+    """
+    wanted = DEFINITIONS["daily-fan-out-video"]["parameters"]
+    switch(served.api, "collect-videos", active=False)
+    daily = switch(served.api, "daily-fan-out-video", active=True)
+
+    def runs(*states: str) -> list[dict[str, Any]]:
+        return runs_of(served.api, daily.rsplit("/", 1)[-1], *states)
+
+    wait_until(lambda: runs("SCHEDULED"), 150, every=0.5)
+    planned = runs("SCHEDULED")
+    assert {run["auto_scheduled"] for run in planned} == {True}
+    for name in ("prompt", "idempotency_key"):
+        assert {run["parameters"][name] for run in planned} == {wanted[name]}
+    soon = {"schedule": {"interval": 10, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
+    (extra,) = answer(f"{daily}/schedules", [soon])
+    wait_until(lambda: runs("PENDING", "RUNNING", "COMPLETED"), 150, every=0.5)
+    # One run is enough; each that would follow costs seconds.
+    answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
+    wait_until(lambda: runs("COMPLETED"), 150, every=0.5)
+    fired = runs("COMPLETED")[0]
+    assert fired["auto_scheduled"]
+    assert fired["created_by"]["display_value"] == "soon"
+    assert " videos, sandbox $" in fired["state"]["message"]
+    assert not runs("FAILED", "CRASHED")
+    (folder,) = (served.folder / "videos").glob("a-time-lapse-of-*")
+    day = datetime.fromisoformat(fired["expected_start_time"]).astimezone(ZoneInfo("Europe/Berlin")).date()
+    assert folder.name.endswith(f"-{scope_of_key(f'orchid-{day}', 'loopback').short}")
+    assert len(list(folder.glob("*.mp4"))) == len(wanted["models"])
+    served.stop()
+    served.start()
+    assert [s["active"] for s in named(served.api, "daily-fan-out-video")["schedules"]] == [True]
+    assert [s["active"] for s in named(served.api, "collect-videos")["schedules"]] == [False]
