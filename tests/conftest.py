@@ -42,16 +42,29 @@ for _signal in (signal.SIGINT, signal.SIGHUP):
 os.environ["PREFECT_API_SSL_CERT_FILE"] = str(one_certificate())
 
 T = TypeVar("T")
+LONG = (
+    "test_ui",
+    "test_chaos",
+    "test_approval",
+    "test_deaths",
+    "test_packaging",
+    "test_faults_content",
+    "test_processes",
+)
+"""The files that take longest, which begin first, so that no worker ends with one of them alone."""
 FIRST = ("prefect", "promises", "house", "cli", "stores", "ledger", "videos")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the wings whose tests start servers and processes, so that no worker ends with a long file."""
+    """Begin with the long files, then with the wings whose tests start servers and processes."""
     superfluous = further_rows_in_a_lane(items)
     config.hook.pytest_deselected(items=list(superfluous))
     items[:] = [item for item in items if item not in superfluous]
-    wings = {item: item.path.parent.name for item in items}
-    items.sort(key=lambda item: FIRST.index(wings[item]) if wings[item] in FIRST else len(FIRST))
+    items.sort(key=lambda item: (_place(LONG, item.path.stem), _place(FIRST, item.path.parent.name)))
+
+
+def _place(names: tuple[str, ...], name: str) -> int:
+    return names.index(name) if name in names else len(names)
 
 
 # ---- Object stores ---------------------------------------------------------------------------------------------------
