@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from openrouter_video.money import MICRO, Estimate, dollars
 from openrouter_video.outcome import LeftOut, Outcome, unsettled_words
 from openrouter_video.planning import ModelPlan, Plan
-from openrouter_video.text import clip, printable, printable_json
+from openrouter_video.text import clip, printable, printable_json, video_title
 
 __all__ = [
     "UNDER_REFUSAL",
@@ -215,7 +215,7 @@ def explanation(outcome: Outcome) -> str:
 
 
 def _title(outcome: Outcome) -> str:
-    return clip(outcome.model) if outcome.take == 1 else f"{clip(outcome.model)} take {outcome.take}"
+    return video_title(outcome.model, outcome.take, outcome.row, outcome.row_id)
 
 
 def _number(value: float | None) -> str | float:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from openrouter_video.elision import redact, redact_source
 
-__all__ = ["csv_line", "nearest", "printable", "printable_json", "shown"]
+__all__ = ["csv_line", "nearest", "printable", "printable_json", "row_title", "shown", "video_title"]
 
 LONGEST_VALUE_IN_MESSAGE = 80
 
@@ -90,3 +90,14 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):
         return "what Python itself cannot write: a number of thousands of digits, or lists without an end"
     return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"
+
+
+def row_title(number: int, row_id: str | None = None) -> str:
+    """Return what a row of a table of prompts is called: ``row 7 (orchid)``, by its own id if it has one."""
+    return f"row {number:,}" + (f" ({clip(row_id)})" if row_id else "")
+
+
+def video_title(model: str, take: int = 1, row: int | None = None, row_id: str | None = None) -> str:
+    """Return what a video is called: ``x-ai/grok take 2``, in a batch ``row 7 (orchid), x-ai/grok take 2``."""
+    name = clip(model) if take == 1 else f"{clip(model)} take {take}"
+    return name if row is None else f"{row_title(row, row_id)}, {name}"

@@ -20,11 +20,11 @@ from openrouter_video.batch.cells import (
     read_whole,
 )
 from openrouter_video.batch.columns import KNOWN, SETTINGS, column_problems
-from openrouter_video.batch.table import RawRow, RowProblem, Table, row_title
+from openrouter_video.batch.table import RawRow, RowProblem, Table
 from openrouter_video.batch.template import Template
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.request import RunRequest, parse_run_request
-from openrouter_video.text import clip, shown
+from openrouter_video.text import clip, row_title, shown
 
 __all__ = ["BatchRow", "ParsedRows", "parse_rows"]
 

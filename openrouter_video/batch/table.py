@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.text import clip, shown
+from openrouter_video.text import clip, row_title, shown
 
 __all__ = [
     "COUNTED_AS_LIST",
@@ -80,11 +80,6 @@ def problems_in_words(problems: Iterable[RowProblem], most: int) -> list[str]:
     ]
     rest = sum(map(len, groups[most:]))
     return [*lines, f"and {rest:,} more problem{'s' * (rest != 1)}"] if rest else lines
-
-
-def row_title(number: int, row_id: str | None) -> str:
-    """Return what a row is called: ``row 7 (orchid)``."""
-    return f"row {number:,}" + (f" ({clip(row_id)})" if row_id else "")
 
 
 class RawRow(NamedTuple):

@@ -20,7 +20,7 @@ from openrouter_video.outcome import Batch, FanOut, Outcome, count_completed, su
 from openrouter_video.planning import Plan, priced_rows
 from openrouter_video.report import cost_words, group_left_out, in_all, options_of_others
 from openrouter_video.stores import path_of_file_url
-from openrouter_video.text import clip, printable
+from openrouter_video.text import clip, printable, row_title
 
 __all__ = ["Detail", "asked_line", "beforehand", "details", "facts", "folder_of", "print_report", "shown_path"]
 
@@ -199,6 +199,5 @@ def _show_plain(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
 
 def _name(outcome: Outcome, outcomes: Sequence[Outcome]) -> str:
     model = clip(outcome.model)
-    row = clip(" ".join(str(part) for part in (outcome.row, outcome.row_id) if part is not None))
-    name = f"row {row}, {model}" if row else model
+    name = model if outcome.row is None else f"{row_title(outcome.row, outcome.row_id)}, {model}"
     return f"{name} take {outcome.take}" if any(one.take > 1 for one in outcomes) else name

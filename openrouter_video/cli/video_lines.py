@@ -12,7 +12,7 @@ from openrouter_video.outcome import Outcome, OutcomeStatus, is_simulated, total
 from openrouter_video.planning import Plan
 from openrouter_video.report import cost_words
 from openrouter_video.run import PlannedVideo, Progress
-from openrouter_video.text import clip
+from openrouter_video.text import clip, video_title
 
 __all__ = [
     "FEW",
@@ -115,9 +115,7 @@ def plain_line(line: VideoLine, now: float) -> str:
         parts.append(f"{line.seconds(now):.0f} s")
     if line.outcome is not None and line.outcome.cost_usd is not None:
         parts.append(cost_words(line.outcome))
-    row = f"row {line.row_words}, " if line.row_words else ""
-    take = f" take {line.take}" if line.take > 1 else ""
-    return f"{row}{clip(line.model)}{take}: {', '.join(parts)}"
+    return f"{video_title(line.model, line.take, line.row, line.row_id)}: {', '.join(parts)}"
 
 
 def so_far(lines: Sequence[VideoLine]) -> str:

@@ -19,7 +19,7 @@ from openrouter_video.api import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.elision import elide
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
-from openrouter_video.text import clip
+from openrouter_video.text import video_title
 
 __all__ = [
     "BEGUN_NOT_ENDED",
@@ -164,7 +164,7 @@ class Claim(_Record):
     @property
     def title(self) -> str:
         """What the video is called in logs and on the pages of a run: one printable line, with a take from 2 on."""
-        return clip(self.model) if self.take == 1 else f"{clip(self.model)} take {self.take}"
+        return video_title(self.model, self.take, self.row, self.row_id)
 
 
 class JobRecord(_Record):

@@ -752,7 +752,7 @@ def test_a_batch_is_made_and_made_again(command: Command, sandbox: Sandbox) -> N
     Path("prompts.csv").write_text(TABLE)
     said = command("batch", "prompts.csv", *BATCH, "--concurrency-per-provider", "1")
     assert said.code == 0
-    assert f"row 3 tulip, {GROK}: completed" in said.out
+    assert f"row 3 (tulip), {GROK}: completed" in said.out
     assert "2 rows: 2 new" in said.out
     assert "manifest: videos/prompts/videos.jsonl" in said.out
     assert "/videos/prompts/index.html" in said.out

@@ -69,7 +69,7 @@ def test_a_line_of_a_batch_names_its_row() -> None:
     found = DONE.model_copy(update={"reused": True})
     step = ENDED._replace(take=2, row=17, row_id="rose", outcome=found)
     assert plain_line(advance(None, step, 0.0), 0.0) == (
-        "row 17 rose, a/one take 2: completed (reused), $0.12 paid before"
+        "row 17 (rose), a/one take 2: completed (reused), $0.12 paid before"
     )
     assert advance(None, step._replace(row_id=None), 0.0).row_words == "17"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+from typing import Any
 
 import pytest
 
-from openrouter_video.text import LONGEST_MESSAGE, LONGEST_WORD, clip, csv_line, nearest
+from openrouter_video.text import LONGEST_MESSAGE, LONGEST_WORD, clip, csv_line, nearest, video_title
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,17 @@ def test_a_record_of_a_csv_file(cells: tuple[object, ...], line: str) -> None:
     assert csv_line(cells) == line
     if cells:
         assert next(csv.reader([*line.splitlines(keepends=True)])) == ["" if one is None else str(one) for one in cells]
+
+
+@pytest.mark.parametrize(
+    ("video", "title"),
+    [
+        (("x-ai/grok",), "x-ai/grok"),
+        (("x-ai/grok", 2), "x-ai/grok take 2"),
+        (("x-ai/grok", 1, 7), "row 7, x-ai/grok"),
+        (("x-ai/grok", 2, 1007, "orchid\n7"), "row 1,007 (orchid 7), x-ai/grok take 2"),
+    ],
+)
+def test_what_a_video_is_called(video: tuple[Any, ...], title: str) -> None:
+    """One printable line, by which a person finds it in a log, on a page and in the table that it came from."""
+    assert video_title(*video) == title
