@@ -235,6 +235,17 @@ async def test_a_portion_that_cannot_begin_ends_the_batch_there(
     assert journal_of(tmp_path / "videos").money().held == ()
 
 
+async def test_rows_that_are_left_out_are_never_silent(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """All other videos are there, and still it is not what the table asked for."""
+    form: dict[str, Any] = {"rows": [CHEAP, {"prompt": ""}], "on_invalid_row": "skip"}
+    with using_limits(QUICK):
+        state = await batch_videos(**form, batch="b", models=[GROK], settings=SMALL, return_state=True)
+    assert (state.name, state.is_completed(), len(sandbox.charges)) == ("Partial", True, 1)
+    assert (state.message or "").endswith("; 1 of 2 rows were left out")
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line for line in warned if line.startswith("left out: row 2, column prompt: the prompt is empty")]
+
+
 async def test_a_portion_is_not_sent_at_a_price_that_nobody_has_allowed(sandbox: Sandbox) -> None:
     """The plan may be days old by then: what has become dearer is refused, and what has not is made."""
     rows = [{"prompt": f"Orchid {n}", "models": model} for n in range(2) for model in (GROK, WAN)]
