@@ -12,12 +12,13 @@ from math import ceil
 
 from prefect import get_run_logger
 
-from openrouter_video.batch import BatchPlan, folder_of_batch
+from openrouter_video.batch import BatchPlan
 from openrouter_video.errors import StorageError
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row, row_now
 from openrouter_video.run import Resources, write_manifest
 from openrouter_video.threads import start
+from openrouter_video.videos import folder_of_batch
 
 __all__ = ["BatchManifest"]
 

@@ -13,7 +13,6 @@ from openrouter_video.batch import (
     BatchPlan,
     BatchRequest,
     Table,
-    folder_of_batch,
     name_of_source,
     parse_batch_request,
     read_table,
@@ -25,6 +24,7 @@ from openrouter_video.outcome import Batch, Outcome, reused_cost, run_status, to
 from openrouter_video.rows import Row
 from openrouter_video.run import Published, Resources, read_manifest
 from openrouter_video.tasks import make_batch_plan, publish_gallery, publish_report, unsearched
+from openrouter_video.videos import folder_of_batch
 
 from .batch_manifest import BatchManifest
 from .batch_portions import BatchPortions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.batch.batch_request import BatchRequest, parse_batch_request
 from openrouter_video.batch.dry_run import dry_batch
-from openrouter_video.batch.paths import folder_of_batch, overwritten
+from openrouter_video.batch.paths import overwritten
 from openrouter_video.batch.plan import BatchPlan
 from openrouter_video.batch.plan_lines import batch_plan_lines, batch_plan_text
 from openrouter_video.batch.source import name_of_source, read_table
@@ -17,7 +17,6 @@ __all__ = [
     "batch_plan_lines",
     "batch_plan_text",
     "dry_batch",
-    "folder_of_batch",
     "name_of_source",
     "overwritten",
     "parse_batch_request",

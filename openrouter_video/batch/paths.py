@@ -19,13 +19,12 @@ from openrouter_video.errors import Problem
 from openrouter_video.ledger import Scope
 from openrouter_video.run import PlannedVideo
 from openrouter_video.text import shown
-from openrouter_video.videos import model_slug, slug, take_suffix
+from openrouter_video.videos import folder_of_batch, model_slug, slug, take_suffix
 
 __all__ = [
     "FIELDS",
     "PathTemplate",
     "field_problems",
-    "folder_of_batch",
     "length_problems",
     "overwritten",
     "parse_path_template",
@@ -89,11 +88,6 @@ def _shape_problems(template: Template) -> list[str]:
     if OURS.search(template.words):
         whys.append("'.take-' and '.damaged' are added where they are needed; leave them out")
     return whys
-
-
-def folder_of_batch(batch: str) -> str:
-    """Return the folder that the page and the manifest of a batch are in."""
-    return slug(batch) or "batch"
 
 
 def row_fields(template: PathTemplate, batch: str, row: BatchRow, scope: Scope) -> dict[str, str]:

@@ -14,6 +14,7 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row
 from openrouter_video.run import MANIFEST, PARQUET, Published, read_manifest, write_manifest
 from openrouter_video.stores import Store
+from openrouter_video.videos import folder_of_batch
 
 __all__ = ["publish", "refresh", "was_begun"]
 
@@ -42,12 +43,16 @@ def publish(store: Store, folder: str, outcomes: Sequence[Outcome], *, with_mani
 def refresh(store: Store, outcomes: Mapping[str, Outcome]) -> list[Published]:
     """Bring up to date what was published of these videos before, by their paths; return what was.
 
+    It lies in a folder above a video, or in that of its batch, whose videos may be anywhere.
+
     Raises:
         StorageError: if it could not be read or written.
     """
     keys = {outcome.key for outcome in outcomes.values() if outcome.key}
     published = []
-    for folder in dict.fromkeys(above for path in outcomes for above in _folders_above(path)):
+    folders = [above for path in outcomes for above in _folders_above(path)]
+    folders += [folder_of_batch(outcome.batch) for outcome in outcomes.values() if outcome.batch]
+    for folder in dict.fromkeys(folders):
         rows = read_manifest(store, folder)
         known = keys_of(rows) & keys
         if known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.videos.checks import checked
 from openrouter_video.videos.paths import (
+    folder_of_batch,
     kept_names,
     model_slug,
     numbered_path,
@@ -28,6 +29,7 @@ __all__ = [
     "Stopped",
     "checked",
     "find_saved",
+    "folder_of_batch",
     "kept_names",
     "model_slug",
     "numbered_path",

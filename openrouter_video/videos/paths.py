@@ -11,6 +11,7 @@ from slugify import slugify
 
 __all__ = [
     "FILE_SUFFIXES",
+    "folder_of_batch",
     "kept_names",
     "kept_path",
     "model_slug",
@@ -52,6 +53,11 @@ def video_path(prompt: str, identity_hex8: str, model: str, take: int = 1) -> st
     if take < 1:
         raise ValueError(f"Takes count from 1, unlike take {take}.")
     return f"{slug(prompt) or 'video'}-{identity_hex8}/{model_slug(model)}{take_suffix(take)}.mp4"
+
+
+def folder_of_batch(batch: str) -> str:
+    """Return the folder that the page and the manifest of a batch are in."""
+    return slug(batch) or "batch"
 
 
 def take_suffix(take: int) -> str:

@@ -12,7 +12,6 @@ from openrouter_video.batch.batch_request import DEFAULT_PATH, parse_batch_reque
 from openrouter_video.batch.paths import (
     PathTemplate,
     field_problems,
-    folder_of_batch,
     length_problems,
     overwritten,
     parse_path_template,
@@ -184,12 +183,3 @@ def test_a_path_that_is_another_videos_already_is_found() -> None:
     (problem,) = overwritten(videos, taken)
     assert (problem.row, problem.column) == (1, "path_template")
     assert "b/x.mp4 is the path of another request's video already (key ffff" in problem.message
-
-
-def test_the_folder_of_a_batch() -> None:
-    """Its name as a part of a path."""
-    assert [folder_of_batch(one) for one in ("Orchids 2026-11-26", "日本", "!?")] == [
-        "orchids-2026-11-26",
-        "ri-ben",
-        "batch",
-    ]

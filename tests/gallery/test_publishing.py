@@ -102,6 +102,14 @@ def test_a_collection_brings_the_pages_up_to_date_on_which_its_videos_stand(stor
     assert "index.html" not in store.list_names("unpublished")
 
 
+def test_the_page_of_a_batch_is_found_wherever_its_videos_go(store: Store) -> None:
+    """A path template may put them in folders of their own."""
+    write_manifest(store, "autumn-sale", [{"key": "1", "status": "open", "model": "a/one"}])
+    (published,) = refresh(store, {"north/a.mp4": video(store, "north/a.mp4", "1", batch="Autumn sale")})
+    assert published.manifest_url == store.url_of("autumn-sale/videos.jsonl")
+    assert [row["status"] for row in read_manifest(store, "autumn-sale")] == ["completed"]
+
+
 def test_a_page_without_a_manifest_is_brought_up_to_date_too(store: Store) -> None:
     """Somebody has made it of a folder that is older than manifests."""
     video(store, "orchid/a.mp4", "1")

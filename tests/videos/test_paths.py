@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.stores.other_store import MemoryStore
-from openrouter_video.videos.paths import numbered_path, sidecar_path, video_path
+from openrouter_video.videos.paths import folder_of_batch, numbered_path, sidecar_path, video_path
 
 
 def path_of(prompt: str, model: str, take: int, index: int | None) -> str:
@@ -106,3 +106,12 @@ def test_no_path_escapes(prompt: str, model: str, take: int) -> None:
     assert ".." not in path
     assert max(map(len, path.split("/"))) < 140
     MemoryStore("memory://", None, "").path(path)
+
+
+def test_the_folder_of_a_batch() -> None:
+    """Its name as a part of a path."""
+    assert [folder_of_batch(one) for one in ("Orchids 2026-11-26", "日本", "!?")] == [
+        "orchids-2026-11-26",
+        "ri-ben",
+        "batch",
+    ]
