@@ -8,14 +8,14 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog
-from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, dry_batch, overwritten
+from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, compare_with_stores, dry_batch
 from openrouter_video.errors import LedgerError, Problem, StorageError
-from openrouter_video.ledger import Scope, read_accepted
+from openrouter_video.ledger import Scope
 from openrouter_video.money import Bills
 from openrouter_video.planning import Plan, dry_run, hold_to_ceiling, hold_to_key
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Destination, Resources, find_known, taken_paths
+from openrouter_video.run import Destination, Resources, find_known
 
 __all__ = ["make_batch_plan", "make_plan"]
 
@@ -74,11 +74,8 @@ async def make_batch_plan(
 
 
 def _with_accepted(plan: BatchPlan, resources: Resources) -> BatchPlan:
-    """Add which videos the ledger knows already, and which of the others would be written over one that is there."""
     try:
-        plan = plan.with_known(read_accepted(resources.ledger, [video.key for video in plan.videos]))
-        taken = taken_paths(resources.store, resources.ledger, plan.new_videos)
-        return plan.with_row_problems(overwritten(plan.new_videos, taken))
+        return compare_with_stores(plan, resources.store, resources.ledger)
     except (LedgerError, StorageError) as error:
         return plan.with_problems([Problem("ledger" if isinstance(error, LedgerError) else "output", str(error))])
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.batch.batch_request import BatchRequest, parse_batch_request
-from openrouter_video.batch.dry_run import dry_batch
-from openrouter_video.batch.paths import overwritten
+from openrouter_video.batch.dry_run import compare_with_stores, dry_batch
 from openrouter_video.batch.plan import BatchPlan
 from openrouter_video.batch.plan_lines import batch_plan_lines, batch_plan_text
 from openrouter_video.batch.source import name_of_source, read_table
@@ -16,9 +15,9 @@ __all__ = [
     "Table",
     "batch_plan_lines",
     "batch_plan_text",
+    "compare_with_stores",
     "dry_batch",
     "name_of_source",
-    "overwritten",
     "parse_batch_request",
     "read_table",
     "table_of_rows",

@@ -7,14 +7,18 @@ from typing import Any
 
 from openrouter_video.api import Catalog
 from openrouter_video.batch.batch_request import BatchRequest
+from openrouter_video.batch.paths import overwritten
 from openrouter_video.batch.plan import BatchPlan, plan_batch
 from openrouter_video.batch.rows import BatchRow, parse_rows
 from openrouter_video.batch.table import RowProblem, Table
 from openrouter_video.errors import RequestRefused
+from openrouter_video.ledger import Ledger, read_accepted
 from openrouter_video.money import Bills
 from openrouter_video.request import load_image
+from openrouter_video.run import taken_paths
+from openrouter_video.stores import Store
 
-__all__ = ["dry_batch"]
+__all__ = ["compare_with_stores", "dry_batch"]
 
 MOST_BYTES = 512 * 2**20
 """What the images of one batch may have together as they are sent: they are all held in memory."""
@@ -44,6 +48,17 @@ def dry_batch(
     parsed = parse_rows(table, batch)
     images, problems = read_images(parsed.rows, options_for)
     return plan_batch(parsed, batch, table, catalog, images=images, problems=problems, bills=bills, realm=realm)
+
+
+def compare_with_stores(plan: BatchPlan, store: Store, ledger: Ledger) -> BatchPlan:
+    """Return the plan with the videos that the ledger knows, and without those that would be written over another one.
+
+    Raises:
+        LedgerError, StorageError: if one of them cannot be listed.
+    """
+    plan = plan.with_known(read_accepted(ledger, [video.key for video in plan.videos]))
+    taken = taken_paths(store, ledger, plan.new_videos)
+    return plan.with_row_problems(overwritten(plan.new_videos, taken))
 
 
 def read_images(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[dict[str, str], list[RowProblem]]:

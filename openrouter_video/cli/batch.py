@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openrouter_video.api import DEFAULT_BASE_URL, is_loopback, parse_api_key
-from openrouter_video.batch import BatchPlan, BatchRequest, batch_plan_lines, dry_batch, read_table
+from openrouter_video.batch import BatchPlan, BatchRequest, batch_plan_lines, compare_with_stores, dry_batch, read_table
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.options import HowOptions, PlaceOptions
 from openrouter_video.cli.plan import STYLES
@@ -19,8 +19,8 @@ from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.cli.video_lines import lines_of_batch
 from openrouter_video.cli.videos import Asked, Checked, run_videos
 from openrouter_video.elision import redact_source
-from openrouter_video.errors import LedgerError, Problem, RequestRefused, VideoError
-from openrouter_video.ledger import Journal, read_accepted
+from openrouter_video.errors import LedgerError, Problem, RequestRefused, StorageError, VideoError
+from openrouter_video.ledger import Journal
 from openrouter_video.planning import asked_words, hold_to_ceiling, needs_approval
 from openrouter_video.run import approval_threshold, find_destination
 
@@ -98,13 +98,16 @@ def _dry_plan(batch: BatchRequest, source: str, environ: Mapping[str, str]) -> B
     if asked.store:
         # A block says where the ledger is: what it knows is found by the flow.
         return dry_batch(table, batch, catalog, realm=realm)
-    with closing(find_destination(asked.output, asked.ledger, environ).open_ledger()) as ledger:
+    place = find_destination(asked.output, asked.ledger, environ)
+    with closing(place.open_ledger()) as ledger, closing(place.open_store()) as store:
         try:
             bills = Journal(ledger.store, sandbox=catalog.sandbox).money().bills()
             plan = dry_batch(table, batch, catalog, bills=bills, realm=realm)
-            plan = plan.with_known(read_accepted(ledger, [video.key for video in plan.videos]))
+            plan = compare_with_stores(plan, store, ledger)
         except LedgerError as error:
             raise RequestRefused([Problem("ledger", str(error))]) from None
+        except StorageError as error:
+            raise RequestRefused([Problem("output", str(error))]) from None
     return hold_to_ceiling(plan, asked.max_usd)
 
 

@@ -743,6 +743,11 @@ def test_the_dry_run_of_a_batch_tells_everything_that_is_wrong(command: Command,
     assert all(words in problems for words in ("row 4, column prompt", "row 4, column duration", "row 5 (lily)"))
     assert command("batch", "prompts.csv", *BATCH).code == 2
     assert command("batch", "nowhere.csv", *BATCH, "--dry-run").code == 2
+    Path("prompts.csv").write_text(TABLE)
+    Path("videos/prompts").mkdir(parents=True)
+    Path("videos/prompts/rose.mp4").touch()
+    taken = command("batch", "prompts.csv", *BATCH, "--dry-run", "--path-template", "{batch}/{id}")
+    assert (taken.code, "prompts/rose.mp4 is the path of another request's video already" in taken.out) == (2, True)
     assert not sandbox.charges
 
 
