@@ -77,12 +77,13 @@ class BatchPortions:
                 await settle_run(done, run)
                 of_portion.clear()
                 outcomes += done
-            outcomes = await with_ends_elsewhere(outcomes, began, run)
+            left, outcomes = outcomes, await with_ends_elsewhere(outcomes, began, run)
         except asyncio.CancelledError:
             await self._stopped(videos, [*outcomes, *of_portion], run, manifest)
             raise
-        for outcome in outcomes:
-            manifest.change(outcome)
+        for before, now in zip(left, outcomes, strict=True):
+            if now is not before:
+                manifest.change(now)
         await self._give_up(run)
         return outcomes
 
