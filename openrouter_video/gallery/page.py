@@ -14,7 +14,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Parts", "page_of"]
+__all__ = ["MARK", "Parts", "page_of"]
+
+MARK = '<meta name="generator" content="openrouter-video gallery">'
+"""By which a page is known as one of these, and may be written over by a newer one."""
 
 _NO_MARKUP = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
@@ -26,6 +29,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="robots" content="noindex">
+{mark}
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>{style}</style>
@@ -64,6 +68,7 @@ def page_of(data: Mapping[str, Any], parts: Parts) -> bytes:
     )
     text = _PAGE.format(
         policy=html.escape(policy),
+        mark=MARK,
         title=html.escape(str(data["title"])),
         style=parts.style,
         script=parts.script,

@@ -1,6 +1,6 @@
 """Brings the page and the manifest of a folder up to date with what has become of its videos. Blocks.
 
-One manifest is read, two files are written and one folder is looked at, however many videos there are.
+A manifest and a page are read, two files are written and one folder is looked at, however many videos there are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from openrouter_video.gallery.merging import keys_of, merged_rows, videos_of
 from openrouter_video.gallery.reading import build_page
-from openrouter_video.gallery.writing import PAGE, write_page
+from openrouter_video.gallery.writing import PAGE, page_in, write_page
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row
 from openrouter_video.run import MANIFEST, PARQUET, Published, read_manifest, write_manifest
@@ -58,7 +58,7 @@ def refresh(store: Store, outcomes: Mapping[str, Outcome]) -> list[Published]:
         if known:
             own = [outcome for outcome in outcomes.values() if outcome.key in known]
             published.append(_update(store, folder, rows, own))
-        elif not rows and store.size_of(f"{folder}/{PAGE}"):
+        elif not rows and page_in(store, folder) == "ours":
             # Somebody has made a page of a folder that is older than manifests.
             published.append(Published(build_page(store.child(folder)).url))
     return published

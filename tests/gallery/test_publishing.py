@@ -157,6 +157,24 @@ def test_a_page_that_cannot_be_written_is_an_error_of_the_store(store: Store, fo
         publish(store, "orchid", [outcome])
 
 
+def test_a_page_that_somebody_else_has_made_is_not_written_over(
+    store: Store, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by a run nor by the command, which say so, and a collection lets it be; an empty file is nobody's."""
+    outcome, theirs = video(store, "orchid/a.mp4", "1"), folder / "orchid" / "index.html"
+    theirs.write_text("<h1>My own page</h1>")
+    with pytest.raises(StorageError, match=r"orchid/index\.html was not made by openrouter-video, and is not written"):
+        publish(store, "orchid", [outcome], with_manifest=False)
+    assert refresh(store, {"orchid/a.mp4": outcome}) == []
+    assert main(["gallery", str(folder / "orchid")]) == 2
+    assert "Rename it, or put the videos elsewhere." in capsys.readouterr().err
+    assert theirs.read_text() == "<h1>My own page</h1>"
+    theirs.write_text("")
+    publish(store, "orchid", [outcome], with_manifest=False)
+    publish(store, "orchid", [outcome], with_manifest=False)
+    assert statuses(shown(store, "orchid")) == ["completed"]
+
+
 def test_the_command_tells_where_the_page_is(
     store: Store, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
