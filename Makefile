@@ -132,7 +132,7 @@ $(READY): pyproject.toml constraints.txt $(if $(filter-out "$(shell cat $(READY)
 	@echo "Setting up .venv (about a minute the first time) ..."
 	@$(PYTHON) -m venv .venv
 	@$(PY) $(PIP) install --quiet --upgrade pip --constraint constraints.txt
-	@$(PY) $(PIP) install --quiet $(EVERYTHING) --constraint constraints.txt --build-constraint constraints.txt
+	@$(PY) $(PIP) install --quiet $(INSTALL_OPTIONS) $(EVERYTHING) --constraint constraints.txt --build-constraint constraints.txt
 	@printf '%s\n' "$(CURDIR)" > $(READY)
 
 .PHONY: moved
