@@ -115,7 +115,7 @@ pictures: $(READY)
 			.venv/bin/openrouter-video fan-out "$$prompt" $(DEMO_MODELS:%=--model %) $(DEMO_FIELDS) \
 				--provider-options '$(DEMO_OPTIONS)' --sandbox --output "$$videos"; done; \
 		.venv/bin/openrouter-video gallery "$$videos"; \
-		$(PY) -m tests.support.gallery_picture "$$videos/index.html" docs/images/gallery.png
+		$(PY) -m tests.support.gallery_picture "$$videos/index.html" docs/images/gallery.jpg
 	@PICTURES=docs/images $(PY) -m pytest -q tests/prefect/test_ui.py
 
 check: $(READY)

@@ -35,10 +35,12 @@ For real:
   openrouter-video plan "A white orchid" --model google/veo-3.1-lite
   openrouter-video generate "A white orchid" --model google/veo-3.1-lite
   openrouter-video collect             finish what is still open
+  openrouter-video batch FILE          a table of prompts; --dry-run prices it
   openrouter-video spend               what was spent
 
 Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
   OPENROUTER_VIDEO_LEDGER, OPENROUTER_VIDEO_LEDGER_MODE,
+  OPENROUTER_VIDEO_WEB_URL,
   OPENROUTER_VIDEO_DOWNLOAD_SECONDS, OPENROUTER_VIDEO_DOWNLOAD_LARGEST,
   OPENROUTER_VIDEO_DOWNLOAD_LEAST_RATE,
   OPENROUTER_VIDEO_APPROVE_ABOVE_USD, OPENROUTER_VIDEO_MAX_USD_PER_DAY,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -22,7 +23,7 @@ from tests.support.prefect_servers import prefect_home
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 FIRST_SCREEN = 40
-MOST_LINES, MOST_WORDS, MOST_LINES_OF_FIGURES = 130, 900, 15
+MOST_LINES, MOST_WORDS, MOST_LINES_OF_FIGURES = 145, 1000, 15
 MOST_BYTES_OF_A_PICTURE = 150_000
 TERMINAL_COLUMNS = 80
 
@@ -61,25 +62,37 @@ def test_make_test_runs_pytest() -> None:
     assert re.search(r"\d+ passed", done.stdout)
 
 
+def run_lines(lines: str, sandbox: Sandbox, folder: Path) -> str:
+    """Run lines as written, with a sandbox's key and address in the environment; return what they print."""
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (most other tests here need no Prefect)
+
+    command = str(Path(sys.executable).parent / "openrouter-video")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
+        "OPENROUTER_BASE_URL": sandbox.base_url,
+        "OPENROUTER_API_KEY": sandbox.api_key,
+        "PREFECT_API_URL": PREFECT_API_URL.value() or "",
+    }
+    lines = lines.replace(".venv/bin/openrouter-video", shlex.quote(command))
+    done = subprocess.run(
+        ["sh", "-euc", lines], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def lines_with(words: str) -> str:
+    """Return the one example of the README that holds these words."""
+    (lines,) = (example.code for example in examples(ROOT / "README.md") if words in example.code)
+    return lines
+
+
 @pytest.mark.usefixtures("prefect_server")
 def test_the_lines_for_a_real_key_run(tmp_path: Path) -> None:
-    """As written, with the sandbox's key in place of the dots and its address in the environment."""
-    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
-
-    (lines,) = (example.code for example in examples(ROOT / "README.md") if "OPENROUTER_API_KEY" in example.code)
-    command = str(Path(sys.executable).parent / "openrouter-video")
+    """As written, with the sandbox's key in place of the dots."""
     with Sandbox(job_seconds=0) as sandbox:
-        lines = lines.replace("OPENROUTER_API_KEY=...", f"OPENROUTER_API_KEY={sandbox.api_key}")
-        lines = lines.replace(".venv/bin/openrouter-video", shlex.quote(command))
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
-            "OPENROUTER_BASE_URL": sandbox.base_url,
-            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-        }
-        done = subprocess.run(
-            ["sh", "-euc", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        lines = lines_with("OPENROUTER_API_KEY").replace("API_KEY=...", f"API_KEY={sandbox.api_key}")
+        run_lines(lines, sandbox, tmp_path)
         assert len(sandbox.charges) == 2
     assert len(list(tmp_path.rglob("*.mp4"))) == 2
 
@@ -87,28 +100,27 @@ def test_the_lines_for_a_real_key_run(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("prefect_server")
 def test_the_lines_about_money_run(tmp_path: Path) -> None:
     """As written, in a folder of their own; the query by DuckDB's library, since its command is another package."""
-    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (the other tests here need no Prefect)
-
-    (lines,) = (example.code for example in examples(ROOT / "README.md") if "--max-usd" in example.code)
-    lines, _, query = lines.partition("duckdb -c ")
-    command = str(Path(sys.executable).parent / "openrouter-video")
+    lines, _, query = lines_with("--max-usd 2").partition("duckdb -c ")
     with Sandbox(job_seconds=0) as sandbox:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
-            "OPENROUTER_BASE_URL": sandbox.base_url,
-            "OPENROUTER_API_KEY": sandbox.api_key,
-            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-        }
-        lines = lines.replace(".venv/bin/openrouter-video", shlex.quote(command))
-        done = subprocess.run(
-            ["sh", "-euc", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert "team=film" in run_lines(lines, sandbox, tmp_path)
         (charge,) = sandbox.charges
-    assert "team=film" in done.stdout
     (sql,) = shlex.split(query)
     rows = duckdb.execute(sql.replace("videos.jsonl", str(tmp_path / "videos.jsonl"))).fetchall()
     assert rows == [("google/veo-3.1-lite", 1, pytest.approx(charge.cost_usd))]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_lines_about_a_batch_run(tmp_path: Path) -> None:
+    """As written: a video of each row by each model, a table of results and a page beside them."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    with Sandbox(job_seconds=0) as sandbox:
+        said = run_lines(lines_with(" batch "), sandbox, tmp_path)
+        assert len(sandbox.charges) == 6
+    folder = tmp_path / "videos" / "flowers"
+    assert f"gallery: {(folder / 'index.html').as_uri()}" in said
+    assert len(list(folder.rglob("*.mp4"))) == 6
+    counted = duckdb.execute(f"SELECT shop, count(url) FROM '{folder / 'videos.jsonl'}' GROUP BY ALL ORDER BY 1")
+    assert counted.fetchall() == [("north", 4), ("south", 2)]
 
 
 def test_it_is_short() -> None:
@@ -119,10 +131,11 @@ def test_it_is_short() -> None:
     assert len(figures.splitlines()) <= MOST_LINES_OF_FIGURES
 
 
-def test_its_picture_is_small() -> None:
-    """It comes with each look at the page."""
-    (picture,) = (link for link in links(ROOT / "README.md") if link.startswith("docs/images/"))
-    assert (ROOT / picture).stat().st_size <= MOST_BYTES_OF_A_PICTURE
+def test_its_pictures_are_small() -> None:
+    """They come with each look at the page."""
+    pictures = [link for link in links(ROOT / "README.md") if link.startswith("docs/images/")]
+    assert pictures
+    assert [picture for picture in pictures if (ROOT / picture).stat().st_size > MOST_BYTES_OF_A_PICTURE] == []
 
 
 def test_it_says_on_which_pythons_it_was_tested() -> None:

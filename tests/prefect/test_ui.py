@@ -241,7 +241,9 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     """Prompt and prices stand in Prefect's dialog, as text and as a table, above the question; no word of them acts."""
     origin = served.origin
     models = ["google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-2.6"]
-    parameters = {"prompt": HOSTILE, "models": models, "takes": 2, "approve_above_usd": 0.5, "min_success": 4}
+    # A picture for the documentation shows what people ask for.
+    prompt = "A white orchid turns slowly on a dark table" if os.environ.get("PICTURES") else HOSTILE
+    parameters = {"prompt": prompt, "models": models, "takes": 2, "approve_above_usd": 0.5, "min_success": 4}
     made = page.request.post(
         f"{origin}/api/deployments/{served.form.split('/')[-2]}/create_flow_run", data={"parameters": parameters}
     )
@@ -252,7 +254,7 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     page.get_by_role("menuitem", name="Resume").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("it needs somebody's yes.").wait_for()
-    dialog.get_by_text(f"Prompt: {HOSTILE}").wait_for()
+    dialog.get_by_text(f"Prompt: {prompt}").wait_for()
     assert dialog.get_by_role("link").count() == 0
     assert [header.inner_text() for header in dialog.get_by_role("columnheader").all()] == ["model", "may cost"]
     cells = [cell.inner_text() for cell in dialog.get_by_role("cell").all()]
@@ -274,7 +276,7 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     assert (report["key"], len(report["data"]) < 100_000) == (None, True)
     for ui in ("v2/", ""):
         page.goto(f"{origin}/{ui}artifacts/artifact/{report['id']}")
-        page.get_by_text(HOSTILE, exact=True).first.wait_for()
+        page.get_by_text(prompt, exact=True).first.wait_for()
         assert page.locator("a[href*='e.example'], img[src='x']").count() == 0
         assert page.get_by_role("link", name="Play").count() == 4
         page.get_by_text("alibaba/wan-2.6").first.wait_for()

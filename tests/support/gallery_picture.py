@@ -1,6 +1,6 @@
 """A picture of a gallery, as a person sees it first.
 
-    python -m tests.support.gallery_picture VIDEOS/index.html docs/images/gallery.png
+    python -m tests.support.gallery_picture VIDEOS/index.html docs/images/gallery.jpg
 
 `make pictures` runs it over the page of some videos of the sandbox.
 """
@@ -22,7 +22,7 @@ def main(page: str, picture: str) -> None:
         shown.goto(Path(page).resolve().as_uri())
         shown.locator(".frame img").first.wait_for()
         shown.wait_for_timeout(1000)
-        shown.screenshot(path=picture)
+        shown.screenshot(path=picture, type="jpeg", quality=85)
 
 
 if __name__ == "__main__":
