@@ -39,12 +39,12 @@ T = TypeVar("T")
 async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcome]:
     """Make all videos of a run, and tell how far it is; of one that is stopped, what goes on."""
     bar, began = ProgressBar(len(videos)), datetime.now(UTC)
-    await bar.start()
 
     async def ended(_: Outcome) -> None:
         await bar.advance()
 
     try:
+        await bar.start()
         return await with_ends_elsewhere(await make_some(videos, run, ended), began, run)
     except asyncio.CancelledError:
         await say_what_goes_on(videos, run)

@@ -56,8 +56,7 @@ class BatchPortions:
     async def make(self, run: VideoRun, manifest: BatchManifest) -> list[Outcome]:
         """Make all videos, and record what each came to; of a batch that is stopped, tell what goes on."""
         outcomes, of_portion, began = list[Outcome](), list[Outcome](), datetime.now(UTC)
-        bar, videos = ProgressBar(len(self._plan.videos)), list[PlannedVideo]()
-        await bar.start()
+        bar, videos = ProgressBar(len(self._plan.videos)), next(iter(self._portions), [])
 
         async def ended(outcome: Outcome) -> None:
             of_portion.append(outcome)
@@ -67,6 +66,7 @@ class BatchPortions:
 
         why: Problem | None = None
         try:
+            await bar.start()
             for number, videos in enumerate(self._portions, start=1):
                 dearer: Mapping[str, Problem] = {}
                 if number > 1 and why is None:

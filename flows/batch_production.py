@@ -85,7 +85,7 @@ async def _produce(
             reserved = await portions.reserve()
             for words in plan.row_words:
                 get_run_logger().warning("left out: %s", words)
-        made_by = await run.begin(reserved, sandbox=plan.sandbox, per_provider=batch.per_provider)
+            made_by = await run.begin(reserved, sandbox=plan.sandbox, per_provider=batch.per_provider)
         manifest = BatchManifest(plan, run.resources, earlier)
         outcomes = await portions.make(made_by, manifest)
         await manifest.write()

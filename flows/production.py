@@ -55,7 +55,7 @@ async def _produce(asked: RunRequest) -> FanOut:
             scope = run.identity.scope(asked.idempotency_key, asked.request.asked(), base_url)
             plan = await run.approved(partial(_plan, run, scope))
             reserved = await pass_gates(plan, _keys(plan, scope), run)
-        made_by = await run.begin(reserved, sandbox=plan.sandbox)
+            made_by = await run.begin(reserved, sandbox=plan.sandbox)
         videos = videos_of_request(asked, scope, plan.models)
         outcomes = await make_all(videos, made_by)
         await settle_run(outcomes, made_by)
