@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed
 
 from openrouter_video.errors import TooFewVideos, VideoError
 from openrouter_video.outcome import Batch, FanOut, count_completed
+from openrouter_video.run import tell_result
 from openrouter_video.state_message import state_message, warnings_of
 
 __all__ = ["PARTIAL", "final_state", "refused_state"]
@@ -21,6 +22,7 @@ rows of its table; its type is COMPLETED."""
 
 def final_state(result: FanOut, data: Any, wanted: int) -> State[Any]:
     """Return the state of a run: its message says how many videos there are, what they cost, and what is missing."""
+    tell_result(result)
     log, message, completed = get_run_logger(), state_message(result.outcomes), count_completed(result.outcomes)
     left_out = result.rows_left_out if isinstance(result, Batch) else 0
     if isinstance(result, Batch) and left_out:

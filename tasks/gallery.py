@@ -42,7 +42,7 @@ async def _tolerated(work: Callable[[], list[Published]], resources: Resources) 
     except Exception as error:  # noqa: BLE001 (a page about safe videos must not fail their run)
         problem = f"the gallery was not written: {clip(str(error) or type(error).__name__)}"
         get_run_logger().warning("%s. Make it by: openrouter-video gallery", problem)
-        return [Published(problems=(problem,))]
+        published = [Published(problems=(problem,))]
     for one in published:
         tell_published(one)
     return published

@@ -87,14 +87,16 @@ def _collect(
                 terminal.announce(f"{settled:,} {words} settled in the money journal.")
             return collected(None, (), asked), ledger.url
         start_prefect(terminal.announce, verbose=verbose)
-        with view.running(), watching(view.tell) as published:
+        with view.running(), watching(view.tell) as watched:
             finished = run_flow(start)
         if isinstance(finished.result, Exception):
             raise finished.result
         result = collected(finished.run_id, cast(list[Outcome], finished.result), asked)
         # Of videos of several runs each has its own.
+        published = watched.published
         one = published[0] if len(published) == 1 else Published()
-        where = {"gallery_url": one.gallery_url, "manifest_url": one.manifest_url}
+        problems = tuple(problem for page in published for problem in page.problems)
+        where = {"gallery_url": one.gallery_url, "manifest_url": one.manifest_url, "problems": problems}
         return result.model_copy(update=where), ledger.url
 
 

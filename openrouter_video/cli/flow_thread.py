@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from openrouter_video.cli.signals import queued_requests
-from openrouter_video.run import Published
+from openrouter_video.outcome import FanOut
 from openrouter_video.threads import abandon_irrevocable, irrevocable_until
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ StartFlow = Callable[[], Awaitable["State[Any]"]]
 
 
 class Finished(NamedTuple):
-    """How a flow ended: ``result`` is its value, or the exception with which it failed; and what it has published."""
+    """How a flow ended: ``result`` is its value, or the exception with which it failed; ``told``: of the whole run."""
 
     run_id: str | None
     result: object
-    published: Published = Published()
+    told: FanOut | None = None
 
 
 class FlowThread:

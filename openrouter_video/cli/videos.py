@@ -46,7 +46,7 @@ from openrouter_video.outcome import (
 from openrouter_video.planning import Plan
 from openrouter_video.report import collect_command
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Published, approving, find_destination, watching
+from openrouter_video.run import approving, find_destination, watching
 from openrouter_video.text import clip
 
 if TYPE_CHECKING:
@@ -222,14 +222,15 @@ def _total(outcomes: Sequence[Outcome], problems: Sequence[str], finished: Finis
         "estimate": expected_cost(outcomes),
         "outcomes": tuple(outcomes),
     }
-    if isinstance(finished.result, Batch):
-        return finished.result.model_copy(update=told)
+    whole = finished.told
+    if isinstance(whole, Batch):
+        return whole.model_copy(update=told)
     return FanOut(
         run_id=finished.run_id,
         asked=run.asked.report,
-        problems=tuple(problems),
-        gallery_url=finished.published.gallery_url,
-        manifest_url=finished.published.manifest_url,
+        problems=tuple(dict.fromkeys((*problems, *(whole.problems if whole else ())))),
+        gallery_url=whole.gallery_url if whole else None,
+        manifest_url=whole.manifest_url if whole else None,
         **told,
     )
 
@@ -238,9 +239,9 @@ def _watch(run: _Run, start: StartFlow) -> Finished:
     """Run the flow; an interruption is a result, and even a crash tells first which jobs go on."""
     try:
         approver = partial(approve, view=run.view, yes=run.options.yes)
-        with run.view.running(), watching(run.view.tell) as published, approving(approver):
+        with run.view.running(), watching(run.view.tell) as watched, approving(approver):
             finished = run_flow(start)
-        return finished._replace(published=published[-1] if published else Published())
+        return finished._replace(told=watched.result)
     except KeyboardInterrupt as interruption:
         return Finished(None, interruption)
     except BaseException:

@@ -19,7 +19,7 @@ from openrouter_video.run.manifest import MANIFEST, PARQUET, read_manifest, writ
 from openrouter_video.run.parquet import parquet_encoder
 from openrouter_video.run.planned_video import PlannedVideo, videos_of_request
 from openrouter_video.run.polling import Step
-from openrouter_video.run.progress import Progress, Published, tell, tell_published, watching
+from openrouter_video.run.progress import Progress, Published, tell, tell_published, tell_result, watching
 from openrouter_video.run.resources import Resources, open_resources
 from openrouter_video.run.settling import settle
 from openrouter_video.run.spending import (
@@ -87,6 +87,7 @@ __all__ = [
     "taken_paths",
     "tell",
     "tell_published",
+    "tell_result",
     "to_reserve",
     "unreadable",
     "using_limits",

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Self
 
 from openrouter_video.ledger import Claim
-from openrouter_video.outcome import Outcome
+from openrouter_video.outcome import FanOut, Outcome
 
-__all__ = ["Progress", "Published", "tell", "tell_published", "watching"]
+__all__ = ["Progress", "Published", "Watched", "tell", "tell_published", "tell_result", "watching"]
 
 Stage = Literal["planned", "submitting", "waiting", "downloading", "ended"]
 
@@ -56,23 +57,31 @@ class Published(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
+@dataclass
+class Watched:
+    """What is told besides progress: what was published, and what a whole run came to, also where it raises."""
+
+    published: list[Published] = field(default_factory=list)
+    result: FanOut | None = None
+
+
 _watcher: ContextVar[Callable[[Progress], None] | None] = ContextVar("openrouter_video_watcher", default=None)
-_published: ContextVar[list[Published] | None] = ContextVar("openrouter_video_published", default=None)
+_watched: ContextVar[Watched | None] = ContextVar("openrouter_video_watched", default=None)
 
 
 @contextmanager
-def watching(watcher: Callable[[Progress], None]) -> Iterator[list[Published]]:
-    """Tell ``watcher`` every step of every video generated within; the list that is lent fills with what is published.
+def watching(watcher: Callable[[Progress], None]) -> Iterator[Watched]:
+    """Tell ``watcher`` every step of every video generated within; what is lent fills with all else that is told.
 
     A flow that returns its outcomes, or raises for want of some, has no other place to say where their page is.
     """
-    published: list[Published] = []
-    tokens = _watcher.set(watcher), _published.set(published)
+    watched = Watched()
+    tokens = _watcher.set(watcher), _watched.set(watched)
     try:
-        yield published
+        yield watched
     finally:
         _watcher.reset(tokens[0])
-        _published.reset(tokens[1])
+        _watched.reset(tokens[1])
 
 
 def tell(progress: Progress) -> None:
@@ -84,6 +93,13 @@ def tell(progress: Progress) -> None:
 
 def tell_published(published: Published) -> None:
     """Tell the watcher, if there is one, where the page of its videos is."""
-    told = _published.get()
-    if told is not None:
-        told.append(published)
+    watched = _watched.get()
+    if watched is not None:
+        watched.published.append(published)
+
+
+def tell_result(result: FanOut) -> None:
+    """Tell the watcher, if there is one, what a whole run came to."""
+    watched = _watched.get()
+    if watched is not None:
+        watched.result = result

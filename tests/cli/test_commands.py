@@ -753,12 +753,22 @@ def test_the_dry_run_of_a_batch_tells_everything_that_is_wrong(command: Command,
 
 @pytest.mark.usefixtures("prefect_server")
 def test_a_batch_is_made_and_made_again(command: Command, sandbox: Sandbox) -> None:
-    """Row by row, with its page and its manifest; the second time it is all there."""
+    """Row by row, with its page and its manifest, also where a video or the page is missing; then it is all there."""
     Path("prompts.csv").write_text(TABLE)
+    page = Path("videos/prompts/index.html")
+    page.parent.mkdir(parents=True)
+    page.write_text("My own page")
+    sandbox.add_fault(Fault(on="submit", status=400))
+    fewer = command("batch", "prompts.csv", *BATCH, "--concurrency", "1")
+    assert (fewer.code, len(sandbox.charges)) == (1, 1)
+    assert "2 rows: 2 new\n" in fewer.out
+    assert "manifest: videos/prompts/videos.jsonl" in fewer.out
+    assert "note: the gallery was not written: " in fewer.err + fewer.out
+    page.unlink()
     said = command("batch", "prompts.csv", *BATCH, "--concurrency-per-provider", "1")
     assert said.code == 0
     assert f"row 3 (tulip), {GROK}: completed" in said.out
-    assert "2 rows: 2 new" in said.out
+    assert "2 rows: 1 as they were, 1 new" in said.out
     assert "manifest: videos/prompts/videos.jsonl" in said.out
     assert "/videos/prompts/index.html" in said.out
     again = command("batch", "prompts.csv", *BATCH, "--json", "--max-usd", "0.01")

@@ -47,10 +47,10 @@ def told_of(page: Path) -> list[str]:
 async def test_a_run_leaves_a_page_and_a_manifest_which_a_collection_mends(runs: FaultyRuns) -> None:
     """Also of what is still open; whoever watches the run hears where the page is."""
     runs.sandbox.add_fault(Fault(on="content", status=401, body={"error": {"code": 401, "message": "no"}}))
-    with watching(lambda _: None) as published:
+    with watching(lambda _: None) as watched:
         result = await fan_out(min_success=1)
     page, manifest = file_of(result.gallery_url), file_of(result.manifest_url)
-    assert [one.gallery_url for one in published] == [result.gallery_url]
+    assert [one.gallery_url for one in watched.published] == [result.gallery_url]
     assert (page.parent, page.name) == (manifest.parent, "index.html")
     assert sorted(told_of(page)) == ["completed", "open"]
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
