@@ -28,7 +28,8 @@ PARTS = 10
 class BatchManifest:
     """The rows of a batch's videos in the order of its table; of what has not ended, those that ``earlier`` runs left.
 
-    Another batch whose name makes the same folder keeps its rows, behind these. ``url``: where it is, once it has been
+    Another batch whose name makes the same folder keeps its rows, behind these, and so does what was paid for when a
+    sandbox makes the same batch. ``url``: where it is, once it has been
     written. ``problem``: why it could not be.
     """
 
@@ -37,7 +38,7 @@ class BatchManifest:
         self.problem: str | None = None
         self._carried = {video.key: row.row.carried for row in plan.rows for video in row.videos}
         self._rows = {key: row for row in earlier if (key := row.get("key")) in self._carried}
-        self._others = [row for row in earlier if row.get("batch") != plan.batch]
+        self._others = [row for row in earlier if _is_of_others(row, plan) and row.get("key") not in self._carried]
         self._resources, self._folder = resources, folder_of_batch(plan.batch)
         self._ended, self._step = 0, ceil(len(self._carried) / PARTS)
         self._due = self._step
@@ -79,3 +80,8 @@ class BatchManifest:
                 self.problem = f"the manifest is not up to date: {error}"
             else:
                 self.url, self.problem = url, None
+
+
+def _is_of_others(row: Row, plan: BatchPlan) -> bool:
+    """Whether a row of an earlier manifest is that of another batch, or was paid for where this run pays nothing."""
+    return row.get("batch") != plan.batch or (plan.sandbox and not row.get("sandbox"))

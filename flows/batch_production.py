@@ -95,7 +95,7 @@ async def _produce(
         "rows_same": said.same,
         "rows_changed": len(said.changed),
         "rows_new": said.new,
-        "rows_gone": len(said.gone),
+        "rows_gone": said.rows_gone,
         "manifest_url": manifest.url,
         "gallery_url": published.gallery_url,
         "problems": (*plan.warnings, *filter(None, [manifest.problem]), *published.problems),

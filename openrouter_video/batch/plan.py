@@ -177,7 +177,7 @@ class BatchPlan:
             RowScope(row.title, row.id, videos[0].scope, tuple(video.key for video in videos))
             for row, _, videos in self.rows
         ]
-        left_out = {one.row_id for one in self.row_problems if one.row_id}
+        left_out = {one.row_id for one in self.row_problems}
         return compare_with_earlier(self.batch, rows, earlier, left_out=left_out, sandbox=self.sandbox)
 
     def with_known(self, keys: Iterable[str]) -> Self:

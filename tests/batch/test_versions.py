@@ -43,7 +43,10 @@ CHANGED = ("row 7 (o)",)
         (row_of("x", models=("a/b",)), [made("x")], Versions(1, 0)),
         # Without an id only the same content is known again.
         (row_of("x", None), [made("x", None)], Versions(1, 0)),
-        (row_of("y", None), [made("x", None)], Versions(0, 1)),
+        (row_of("y", None), [made("x", None)], Versions(0, 1, gone_without_id=1)),
+        (row_of("x", None, ("a/b",)), [made("x", None, row=2)], Versions(0, 1)),
+        (row_of("y", None), [made("x", None, row=2), made("z", None, row=3)], Versions(0, 1, gone_without_id=2)),
+        (row_of("y", None), [made("x", None, row=2), made("x", None, row=2, key="2")], Versions(0, 1, (), (), 1)),
         # Nothing was made of it, or not of this batch, or not for money.
         (row_of("y"), [made("x", status="refused")], Versions(0, 1)),
         (row_of("y"), [made("x", batch="others")], Versions(0, 1)),
@@ -66,6 +69,8 @@ def test_a_row_that_is_left_out_this_time_is_not_gone() -> None:
     earlier = [made("x"), made("y", "wrong"), made("z", "gone")]
     now = compare_with_earlier("orchids", [row_of("x")], earlier, left_out={"wrong"}, sandbox=False)
     assert now == Versions(1, 0, (), ("gone",))
+    nameless = [made("x"), made("y", None)]
+    assert compare_with_earlier("orchids", [row_of("x")], nameless, left_out={None}, sandbox=False) == Versions(1, 0)
 
 
 def test_what_a_person_should_know_of_it() -> None:
@@ -76,6 +81,11 @@ def test_what_a_person_should_know_of_it() -> None:
         "made before and not in the table any more: fern, rose",
         "rows since the last time: 3 as they were, 1 changed, 2 new",
     ]
+    assert Versions(0, 1, gone_without_id=1).words() == [
+        "made before and not in the table any more: 1 row without an id",
+        "rows since the last time: 1 new",
+    ]
+    assert Versions(1, 0, (), ("fern",), 2).words()[0].endswith(": fern and 2 rows without an id")
     many = Versions(0, 0, tuple(map(str, range(332))), tuple(map(str, range(25)))).words()
     assert many[20] == "and 312 more rows have changed"
     assert many[21].endswith("18, 19 and 5 more")

@@ -31,7 +31,7 @@ from openrouter_video.ledger.reservations import ledger_key, run_token
 from openrouter_video.outcome import Batch, Outcome
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.limits import Limits, using_limits
-from openrouter_video.run.manifest import read_manifest
+from openrouter_video.run.manifest import read_manifest, write_manifest
 from openrouter_video.run.progress import Progress, watching
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
@@ -87,8 +87,13 @@ async def test_a_second_run_makes_only_what_is_new_or_changed(
     assert (first.batch, first.status, len(sandbox.charges)) == ("spring", "completed", 6)
     assert (first.rows_in_table, first.rows_new, first.rows_same, first.cost_usd) == (3, 3, 0, 0.6)
     assert {(one.row, one.row_id) for one in first.outcomes} == {(2, "white"), (3, "red"), (4, "blue")}
+    store = open_store(str(output))
+    paid = {**read_manifest(store, "spring")[0], "key": "paid", "row_id": "paid", "sandbox": False}
+    write_manifest(store, "spring", [*read_manifest(store, "spring"), paid])
     again = await batch(source=source)
     assert (len(sandbox.charges), again.rows_same, again.cost_usd) == (6, 3, 0.0)
+    # What was paid for stays where a sandbox makes the same batch.
+    assert [row["key"] for row in read_manifest(store, "spring")][6:] == ["paid"]
     assert all(one.reused and one.url for one in again.outcomes)
     rows = [
         {**row, "prompt": f"{row['prompt']} at night"} if row["id"] == "red" else row for row in orchids("white", "red")

@@ -71,7 +71,7 @@ async def test_a_page_that_cannot_be_written_is_a_warning_and_a_note(
         result = await fan_out()
     assert (result.status, result.gallery_url) == ("completed", None)
     (problem,) = result.problems
-    assert problem.startswith("the gallery was not written: Could not write file://")
+    assert problem.startswith("the gallery was not written: Could not read file://")
     assert problem in caplog.text
 
 
