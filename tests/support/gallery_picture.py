@@ -22,7 +22,7 @@ def main(page: str, picture: str) -> None:
         shown.goto(Path(page).resolve().as_uri())
         shown.locator(".frame img").first.wait_for()
         shown.wait_for_timeout(1000)
-        shown.screenshot(path=picture, type="jpeg", quality=85)
+        shown.screenshot(path=picture, type="jpeg", quality=70)
 
 
 if __name__ == "__main__":
