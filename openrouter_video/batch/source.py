@@ -35,6 +35,7 @@ KINDS = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
 }
+ABSENT = 404
 
 OptionsFor = Callable[[str], Mapping[str, Any] | None]
 """Tells the storage options that a URL may be opened with."""
@@ -66,7 +67,8 @@ def read_table(source: str, options_for: OptionsFor = lambda _url: None) -> Tabl
 
 def name_of_source(source: str) -> str:
     """Return the name of a file without its ending, by which its batch is called if it has no other name."""
-    return _name(source).removesuffix(".gz").rpartition(".")[0]
+    name = _name(source).removesuffix(".gz")
+    return name.rpartition(".")[0] or name
 
 
 def _name(source: str) -> str:
@@ -81,12 +83,17 @@ def _content(source: str, options_for: OptionsFor, *, packed: bool) -> bytes:
             with store.session() as filesystem:
                 info = answered_in_time(lambda: filesystem.info(store.root), store.url)
             if info["type"] != "file":
-                raise _refused(f"{store.url} is a {info['type']}, not a file; name a table of prompts")
+                kind = "a directory" if info["type"] == "directory" else "a pipe or a device"
+                raise _refused(f"{store.url} is {kind}, not a file; name a table of prompts")
             if (info.get("size") or 0) > MOST_BYTES:
                 raise _too_large(store, info["size"])
             with store.reading(through=True) as file:
                 return _bounded(store, gzip.GzipFile(fileobj=file) if packed else file)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            # Whatever goes wrong over HTTP, its driver calls it a file that is not there.
+            cause = error.__cause__ if store.url.startswith(("http:", "https:")) else None
+            if cause is not None and getattr(cause, "status", None) != ABSENT:
+                raise cause from None
             raise _refused(f"there is no table of prompts at {store.url}; check the path") from None
         except (gzip.BadGzipFile, EOFError, zlib.error):
             raise _refused(

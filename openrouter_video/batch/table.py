@@ -76,7 +76,8 @@ def problems_in_words(problems: Iterable[RowProblem], most: int) -> list[str]:
         alike.setdefault((one.column, one.message, one.model), []).append(one)
     groups = list(alike.values())
     lines = [
-        str(first) + (f" (and in {len(others):,} more rows)" if others else "") for first, *others in groups[:most]
+        str(first) + (f" (and in {len(others):,} more row{'s' * (len(others) != 1)})" if others else "")
+        for first, *others in groups[:most]
     ]
     rest = sum(map(len, groups[most:]))
     return [*lines, f"and {rest:,} more problem{'s' * (rest != 1)}"] if rest else lines

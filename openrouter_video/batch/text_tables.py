@@ -82,6 +82,8 @@ def _records(text: str, title: str, separator: str) -> Iterator[tuple[int, list[
     except csv.Error as error:
         message = f"{title} cannot be read from row {number + 1:,} on: {error}"
         hint = "a text with quotes stands in quotes, each of them written twice"
+        if "field limit" in str(error):
+            hint = "shorten the cell, or end the quotes in which it stands"
         raise RequestRefused([Problem(FIELD, f"{message}; {hint}")]) from None
 
 

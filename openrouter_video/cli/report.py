@@ -163,7 +163,7 @@ def _rows_words(batch: Batch) -> str:
     }
     words = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     gone = f"; {batch.rows_gone:,} made before and not in the table any more" if batch.rows_gone else ""
-    return f"{batch.rows_in_table:,} rows: {words}{gone}"
+    return f"{batch.rows_in_table:,} row{'s' * (batch.rows_in_table != 1)}: {words}{gone}"
 
 
 def _show_pretty(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:

@@ -32,7 +32,7 @@ _LONGEST = 300
 _AZURE_DETAILS = re.compile(r"\s*RequestId:.*", re.DOTALL)
 # What S3 and Azure say to a key that is not theirs, with the status of a right that is missing.
 _WRONG_KEY = re.compile("access key id|signature|failed to authenticate", re.IGNORECASE)
-# The status of an answer over HTTP, as Azure's library and gcsfs carry it.
+# The status of an answer over HTTP, as Azure's library, aiohttp and gcsfs carry it.
 _STATUSES: Mapping[object, str] = {
     401: "credentials",
     403: "rights",
@@ -85,9 +85,14 @@ def _sort(error: BaseException) -> str:
         "connection": isinstance(error, ConnectionError | TimeoutError | EOFError)
         or re.search("Connect|SSH|gaierror|Timeout|ServiceRe(quest|sponse)", names),
     }
-    statuses = (getattr(one, name, None) for one in chain for name in ("status_code", "code"))
-    by_status = next((_STATUSES[status] for status in statuses if status in _STATUSES), "")
+    by_status = next((_STATUSES[status] for status in map(_status, chain) if status in _STATUSES), "")
     return next((sort for sort, holds in signs.items() if holds), by_status)
+
+
+def _status(error: BaseException) -> object:
+    """Return the status of an answer over HTTP, by whatever name an exception carries it; aiohttp warns of ``code``."""
+    name = next((name for name in ("status_code", "status", "code") if name in dir(error)), "")
+    return getattr(error, name, None)
 
 
 def _words(text: str) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import socket
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +145,41 @@ def test_what_is_not_there_is_refused_without_a_secret(url: str, words: str) -> 
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("404 Not Found", "there is no table of prompts at"), ("403 Forbidden", "Could not read"), ("", "Could not read")],
+)
+def test_a_server_that_refuses_a_table_is_not_one_without_it(status: str, words: str) -> None:
+    """What it has answered is told, or that it cannot be reached."""
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+    def serve() -> None:
+        # A driver asks more than once, by HEAD and by GET.
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.csv"
+        if status:
+            threading.Thread(target=serve, daemon=True).start()
+        else:
+            listener.close()
+        with pytest.raises(RequestRefused, match=words) as refused:
+            read_table(url)
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+    assert status.startswith("404") or (status or "can be reached").partition(" ")[2] in str(refused.value)
+
+
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
-    """Even if it is called like one."""
+    """Even if it is called like one; nor is a pipe, for which one could wait without an end."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(RequestRefused, match=r"pipe\.csv is a pipe or a device, not a file; name a table of prompts"):
+        read_table(str(tmp_path / "pipe.csv"))
     (tmp_path / "x.csv").mkdir()
     with pytest.raises(RequestRefused, match=r"x\.csv is a directory, not a file; name a table of prompts"):
         read_table(str(tmp_path / "x.csv"))
@@ -180,6 +217,9 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: py
         ("s3://bucket/team/orchids 2026.csv.gz", "orchids 2026"),
         ("https://x.test/a/orchids.jsonl?sig=a/b.csv#c", "orchids"),
         ("orchids.v2.parquet", "orchids.v2"),
+        # Their format is not known, which is what is told.
+        ("tables/orchids", "orchids"),
+        (".csv", ".csv"),
     ],
 )
 def test_a_batch_is_called_like_its_file(url: str, name: str) -> None:

@@ -71,7 +71,10 @@ def test_a_row_with_more_or_fewer_cells_than_columns_is_a_problem(row: str) -> N
         ("prompt,,id\na,b,c\n", r"columns without a name \(number 2\)"),
         ('prompt,id\na,b\n"an orchid,o\na fern,f\n', "cannot be read from row 3 on"),
         ('prompt,id\n"an" orchid,o\n', "cannot be read from row 2 on"),
-        (f"prompt,id\n{'x' * (csv.field_size_limit() + 1)},o\n", "cannot be read from row 2 on: field larger"),
+        (
+            f"prompt,id\n{'x' * (csv.field_size_limit() + 1)},o\n",
+            "shorten the cell, or end the quotes in",
+        ),
         ("p\n" + "x\n" * (MOST_ROWS + 1), "x.csv has more than the 10,000 rows"),
     ],
 )
