@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from openrouter_video.money import MICRO, Estimate, dollars
 from openrouter_video.outcome import LeftOut, Outcome, unsettled_words
 from openrouter_video.planning import ModelPlan, Plan
-from openrouter_video.text import clip, printable, printable_json, video_title
+from openrouter_video.text import clip, printable, printable_json, row_title, video_title
 
 __all__ = [
     "UNDER_REFUSAL",
@@ -130,26 +130,32 @@ def options_of_others(left_out: Iterable[LeftOut]) -> str:
 def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]]:
     """Return one flat row per video, the same columns in each, empty where there is nothing to say.
 
-    Prefect's page shows the first columns and scrolls to the rest, so what a person must know comes first.
+    Prefect's page shows the first columns and scrolls to the rest, so what a person must know comes first: of a batch
+    the row of its table.
     """
-    return [
-        {
-            "model": clip(outcome.model),
-            "take": outcome.take,
-            "status": f"{outcome.status} (reused)" if outcome.reused else outcome.status,
-            "cost": cost_words(outcome),
-            "estimate": outcome.estimate.words(sandbox=outcome.sandbox) if outcome.estimate else "",
-            "why": explanation(outcome),
-            "left out": clip(", ".join(option.key for option in outcome.left_out)),
-            "video": printable(outcome.url or ""),
-            "size": f"{outcome.width}x{outcome.height}" if outcome.width else "",
-            "seconds": _number(outcome.duration_seconds),
-            "waited": _number(outcome.elapsed_seconds),
-            "job": clip(outcome.job_id or ""),
-            "key": outcome.key or "",
-        }
-        for outcome in outcomes
-    ]
+    rows = [_table_row(outcome) for outcome in outcomes]
+    if all(outcome.row is None for outcome in outcomes):
+        return rows
+    titles = ["" if outcome.row is None else row_title(outcome.row, outcome.row_id) for outcome in outcomes]
+    return [{"row": title, **row} for title, row in zip(titles, rows, strict=True)]
+
+
+def _table_row(outcome: Outcome) -> dict[str, str | int | float]:
+    return {
+        "model": clip(outcome.model),
+        "take": outcome.take,
+        "status": f"{outcome.status} (reused)" if outcome.reused else outcome.status,
+        "cost": cost_words(outcome),
+        "estimate": outcome.estimate.words(sandbox=outcome.sandbox) if outcome.estimate else "",
+        "why": explanation(outcome),
+        "left out": clip(", ".join(option.key for option in outcome.left_out)),
+        "video": printable(outcome.url or ""),
+        "size": f"{outcome.width}x{outcome.height}" if outcome.width else "",
+        "seconds": _number(outcome.duration_seconds),
+        "waited": _number(outcome.elapsed_seconds),
+        "job": clip(outcome.job_id or ""),
+        "key": outcome.key or "",
+    }
 
 
 def collect_command(

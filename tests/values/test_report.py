@@ -54,6 +54,14 @@ def test_one_row_per_video_with_the_same_columns() -> None:
     }
 
 
+def test_a_table_of_a_batch_begins_with_the_row() -> None:
+    """Or nobody could tell which of forty videos of a model has failed; the same columns in each line."""
+    of_row = DONE.model_copy(update={"batch": "spring", "row": 7, "row_id": "orchid"})
+    first, second = table_rows([of_row, DONE])
+    assert list(first)[:2] == ["row", "model"]
+    assert (list(second), first["row"], second["row"]) == (list(first), "row 7 (orchid)", "")
+
+
 def test_control_characters_never_pass() -> None:
     """Whatever the API or a user has put there."""
     (row,) = table_rows([HOSTILE])
