@@ -151,9 +151,21 @@ class Money(_Part):
         """Return what bills have said of listed prices, by model and mode as ``subject`` writes them."""
         return {name: ratios.as_bills() for name, ratios in self.learned.items()}
 
+    def by_key(self, day: str | None = None) -> dict[str, int]:
+        """Return what is reserved in the month, or on one day of it, by ledger key.
+
+        Where several runs have reserved for one key, the most of it counts: the ledger lets one of them submit. So what
+        a run has left that was killed does not stand in the way of the run that finishes its work.
+        """
+        most = dict[str, int]()
+        for hold in self.held:
+            if day in {None, hold.day}:
+                most |= {key: max(amount, most.get(key, 0)) for key, amount in hold.videos.items()}
+        return most
+
     def reserved(self, day: str | None = None) -> int:
         """Return what is reserved in the month, or on one day of it."""
-        return sum(sum(hold.videos.values()) for hold in self.held if day in {None, hold.day})
+        return sum(self.by_key(day).values())
 
     def taken(self, day: str | None = None) -> int:
         """Return what is spent or reserved in the month, or on one day of it."""
@@ -220,7 +232,7 @@ def reserve(
     dearer = {key: amount for key, amount in amounts.items() if key in held and amount > held[key]}
     asked = sum(new.values()) + sum(amount - held[key] for key, amount in dearer.items())
     more = asked - sum(one.amount for one in given_up)
-    reached = _caps_reached(before, day, asked, caps) if more > 0 else []
+    reached = _caps_reached(before, new, asked, day, caps) if more > 0 else []
     if reached:
         return min(reached, key=lambda one: one.left)
     number = sum(len(hold.videos) for hold in before.held)
@@ -234,16 +246,21 @@ def reserve(
     return Change("reserve", money.model_copy(update={"held": after})) if after != money.held else None
 
 
-def _caps_reached(money: Money, day: str, asked: int, caps: Caps) -> list[CapReached]:
+def _caps_reached(money: Money, new: Mapping[str, int], asked: int, day: str, caps: Caps) -> list[CapReached]:
+    """Return the caps that would be passed; what other runs have reserved for the ``new`` keys is not asked again."""
     spans: Sequence[tuple[Span, int | None, int]] = (
-        ("day", caps.day, money.taken(day)),
-        ("month", caps.month, money.taken()),
+        ("day", caps.day, money.taken(day) - _shared(new, money.by_key(day))),
+        ("month", caps.month, money.taken() - _shared(new, money.by_key())),
     )
     return [
         CapReached(span, cap, taken, asked, day)
         for span, cap, taken in spans
         if cap is not None and taken + asked > cap
     ]
+
+
+def _shared(new: Mapping[str, int], held: Mapping[str, int]) -> int:
+    return sum(min(amount, held.get(key, 0)) for key, amount in new.items())
 
 
 def held_by(money: Money, run: str) -> dict[str, int]:

@@ -70,9 +70,10 @@ def spending(months: Iterable[Sequence[JournalEntry]], by: By, since: str) -> Sp
 
 
 def reserved(months: Iterable[Money]) -> Reserved:
-    """Return what is reserved in some months."""
-    held = [one for money in months for one in money.reservations().values()]
-    return Reserved(len(held), sum(one.amount for one in held), min((one.day for one in held), default=None))
+    """Return what is reserved in some months; a video that several runs have reserved counts once, as under a cap."""
+    known = list(months)
+    videos = [amount for money in known for amount in money.by_key().values()]
+    return Reserved(len(videos), sum(videos), min((hold.day for money in known for hold in money.held), default=None))
 
 
 def _lost(entries: Sequence[JournalEntry], bills: Iterable[tuple[str, Bill]]) -> dict[str, int]:

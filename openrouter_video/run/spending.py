@@ -6,7 +6,7 @@ An edge: ``bills`` decides what is settled. Every function blocks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from openrouter_video.ledger import (
     CapReached,
@@ -22,7 +22,7 @@ from openrouter_video.ledger import (
     run_token,
 )
 from openrouter_video.outcome import Outcome
-from openrouter_video.run.bills import RunReservation, bills_by_claim, settled_by_records, settled_by_run
+from openrouter_video.run.bills import RunReservation, Settled, bills_by_claim, settled_by_records, settled_by_run
 
 __all__ = [
     "give_up",
@@ -115,11 +115,16 @@ def settle_money(
     Raises:
         LedgerError: if the journal does not take it; a collection settles it then.
     """
-    reused = (outcome.key for outcome in outcomes if outcome.reused and outcome.key in reserved.keys)
-    found = _entries(ledger, filter(None, reused))
+    found, left = dict[str, LedgerEntry](), Settled({}, ())
+    if reused := {outcome.key for outcome in outcomes if outcome.key and outcome.reused}:
+        # Of what it has found, a run that was killed may have left reservations, and nobody else looks before long.
+        money = journal.money(reserved.month)
+        found = _entries(ledger, reused & {*reserved.keys, *map(ledger_key, money.reservations())})
+        left = settled_by_records(reserved.month, money, found, datetime.now(UTC))
     settled = settled_by_run(reserved, outcomes, found, run_id, deployment)
-    if settled.anything:
-        journal.settle(reserved.month, settled.bills, settled.released, run_id)
+    bills, released = left.bills | settled.bills, {*left.released, *settled.released}
+    if bills or released:
+        journal.settle(reserved.month, bills, released, run_id)
 
 
 def settle_left(ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]] = ()) -> int:

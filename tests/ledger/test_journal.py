@@ -156,7 +156,7 @@ def test_clocks_on_either_side_of_a_months_end(store: Store) -> None:
     ahead, behind = Clock(datetime(2026, 12, 1, 0, 30, tzinfo=UTC)), Clock(datetime(2026, 11, 30, 23, 30, tzinfo=UTC))
     for _ in range(3):
         for clock in (ahead, behind):
-            journal_of(store, clock).reserve(run_token(str(_)), {"a": 40}, UNTIL, Caps(month=100))
+            journal_of(store, clock).reserve(run_token(str(_)), {f"{_}": 40}, UNTIL, Caps(month=100))
     months = [
         journal_of(store, clock).money(month).taken() for clock in (ahead, behind) for month in (MONTH, "2026-12")
     ]

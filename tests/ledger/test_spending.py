@@ -87,9 +87,8 @@ def test_nothing_was_spent() -> None:
 
 
 def test_what_is_reserved() -> None:
-    """In all months, with the oldest day."""
-    holds = [
-        Hold(run=run, day=day, until=NOON, videos={"a": 5, "b": 6}) for run, day in (("r", TUESDAY), ("s", MONDAY))
-    ]
-    assert reserved([Money(held=tuple(holds)), Money()]) == Reserved(4, 22, MONDAY)
+    """In all months, with the oldest day; a video that two runs have reserved counts once, with the most of it."""
+    first = Hold(run="r", day=TUESDAY, until=NOON, videos={"a": 5, "b": 6})
+    second = Hold(run="s", day=MONDAY, until=NOON, videos={"b": 9, "c": 1})
+    assert reserved([Money(held=(first, second)), Money(held=(first,))]) == Reserved(5, 26, MONDAY)
     assert reserved([]) == Reserved(0, 0, None)

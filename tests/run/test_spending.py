@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_video.errors import LedgerError
-from openrouter_video.ledger import Caps, Journal, Ledger, run_token
+from openrouter_video.ledger import Caps, Claim, Journal, Ledger, run_token
 from openrouter_video.ledger.portions import batch_token, lump_of
 from openrouter_video.outcome import Outcome
 from openrouter_video.run import RunReservation, reserve_money, settle_left, settle_money
@@ -106,3 +106,35 @@ def test_a_batch_holds_lumps_for_what_has_not_begun(ledger: Ledger, made: Counte
     made.clear()
     assert settle_left(ledger, LATER) == 501
     assert made["list_names"] == len(KEYS) + 3
+
+
+def test_a_run_settles_what_a_killed_run_has_left_of_the_videos_that_it_finds(ledger: Ledger) -> None:
+    """Its bill counts once; what the killed run had not sent yet stays reserved, for nobody knows that it is dead."""
+    journal, cap = Journal(ledger.store, now=lambda: NOW), Caps(day=20)
+    found, not_sent = KEYS[:2]
+    killed = reserve_money(journal, "killed", {found: 10, not_sent: 10}, LATER, cap, "killed")
+    assert isinstance(killed, RunReservation)
+    claim = Claim(
+        at=NOW.isoformat(),
+        key=found,
+        model="m",
+        take=1,
+        asked={},
+        sent={},
+        base_url="https://openrouter.ai/api/v1",
+        output="/videos",
+        path="x.mp4",
+        run_id="killed",
+        reservation=killed.name_of(found),
+    )
+    outcome = Outcome(model="m", key=found, status="completed", cost_usd=0.000004, bytes=1)
+    ledger.claim(1, claim)
+    ledger.record_job(found, 1, "job-1")
+    ledger.settle(found, outcome)
+    finishing = reserve_money(journal, "finishing", {not_sent: 10}, LATER, cap, "finishing")
+    assert isinstance(finishing, RunReservation)
+    made = [outcome.model_copy(update={"reused": True}), outcome.model_copy(update={"key": not_sent})]
+    for _ in range(2):
+        settle_money(journal, ledger, finishing, made, "finishing", None)
+        money = Journal(ledger.store, now=lambda: NOW).money()
+        assert (money.spent, list(money.reservations())) == ({"2026-11-26": 8}, [f"{killed.run}/{not_sent}"])
