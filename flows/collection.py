@@ -4,7 +4,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, cast
@@ -121,12 +121,16 @@ async def collect_videos(
             turns = _turns(limit)
             destination = await load_store(store, output, ledger, deployed=identity.deployed)
             collection = await _begin(destination, credentials, turns, wait_minutes)
-            reading = await collection.threads.run(read_open, collection.ledger, datetime.now(UTC))
         except (RequestRefused, ConfigurationError, LedgerError) as error:
             return cast(list[Outcome], refused_state(error))
-        outcomes = await _collect(reading, collection)
-        await collection.threads.run(forget_settled, collection.ledger, reading)
-        await _settle_left(reading, outcomes, collection)
+        with closing(collection.ledger):
+            try:
+                reading = await collection.threads.run(read_open, collection.ledger, datetime.now(UTC))
+            except LedgerError as error:
+                return cast(list[Outcome], refused_state(error))
+            outcomes = await _collect(reading, collection)
+            await collection.threads.run(forget_settled, collection.ledger, reading)
+            await _settle_left(reading, outcomes, collection)
         if outcomes:
             await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.

@@ -108,8 +108,8 @@ async def test_a_poll_never_raises(sandbox: Sandbox, client: VideoClient, fault:
 async def test_a_poll_that_waits_for_its_turn_is_not_out_of_time(sandbox: Sandbox, client: VideoClient) -> None:
     """The time-out begins with the request, however many others are under way before it."""
     job_id = await _job(client)
-    sandbox.add_fault(Fault(on="poll", delay_seconds=1.5, times=None))
-    async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=2.5)) as many:
+    sandbox.add_fault(Fault(on="poll", delay_seconds=2.5, times=None))
+    async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=Timeouts(poll=4.5)) as many:
         answers = await asyncio.gather(*(many.get_job(job_id) for _ in range(MOST_CONNECTIONS + 1)))
     assert {answer.reason for answer in answers} == {"status completed"}
 

@@ -485,13 +485,15 @@ def test_fan_out_reports_each_video_as_plain_lines(command: Command, sandbox: Sa
     video = next(line for line in lines if line.startswith("  video: videos/") and "veo" in line)
     assert Path(video.removeprefix("  video: ")).stat().st_size > 1000
     assert "  sent: with options for the provider google-vertex: negativePrompt" in lines
-    assert lines[-3] == "not sent to models of other providers: negativePrompt for the provider google-vertex"
     assert "left out" not in said.out
     assert any("it supports 5, 10 s" in line for line in lines)
     assert "  estimate: sandbox $0.12 (listed)" in lines
-    assert lines[-2].startswith("2 of 3 videos, sandbox $0.")
-    assert "; the estimate was sandbox $0.4042 to $0.5241" in lines[-2]
-    assert lines[-1].startswith("in videos/a-white-orchid-blooming-")
+    others, total, folder, gallery = lines[-4:]
+    assert others == "not sent to models of other providers: negativePrompt for the provider google-vertex"
+    assert total.startswith("2 of 3 videos, sandbox $0.")
+    assert "; the estimate was sandbox $0.4042 to $0.5241" in total
+    assert folder.startswith("in videos/a-white-orchid-blooming-")
+    assert gallery.startswith("gallery: file:///")
     assert "\x1b" not in said.out
 
 

@@ -17,6 +17,7 @@ from prefect import flow, get_client
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.events.schemas.automations import AutomationCore
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
@@ -33,10 +34,13 @@ ENDS_WITHIN_SECONDS = 60
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """One server with all its services for all tests here: a temporary one would run no trigger."""
     server = PrefectServer(tmp_path_factory.mktemp("prefect"))
+    # Prefect's sender keeps to the server that it has begun with, and tries each event for a minute where that is away.
+    EventsWorker.drain_all(timeout=30)
     try:
         server.start()
         with temporary_settings({PREFECT_API_URL: server.api}):
             yield server
+            EventsWorker.drain_all(timeout=30)
     finally:
         server.kill()
 
