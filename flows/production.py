@@ -54,9 +54,9 @@ async def _produce(asked: RunRequest) -> FanOut:
             base_url = run.resources.client.base_url
             scope = run.identity.scope(asked.idempotency_key, asked.request.asked(), base_url)
             plan = await run.approved(partial(_plan, run, scope))
-            reserved = await pass_gates(plan, _keys(plan, scope), run)
-            made_by = await run.begin(reserved, sandbox=plan.sandbox)
-        videos = videos_of_request(asked, scope, plan.models)
+            videos = videos_of_request(asked, scope, plan.models)
+            keys = {(video.plan.model, video.take): video.key for video in videos}
+            made_by = await run.begin(await pass_gates(plan, keys, run), sandbox=plan.sandbox)
         outcomes = await make_all(videos, made_by)
         await settle_run(outcomes, made_by)
         published = await _publish(outcomes, videos, run.resources)
@@ -80,11 +80,6 @@ async def _publish(outcomes: Sequence[Outcome], videos: Sequence[PlannedVideo], 
     if not was_begun(outcomes):
         return Published()
     return await publish_gallery(unsearched(outcomes), videos[0].path.rpartition("/")[0], resources)
-
-
-def _keys(plan: Plan, scope: Scope) -> dict[tuple[str, int], str]:
-    """Return the ledger key of each video of a plan, by model and take."""
-    return {(model.model, take): scope.key(model.model, take) for model, take in plan.videos}
 
 
 async def settle_run(outcomes: Sequence[Outcome], run: VideoRun) -> None:

@@ -121,10 +121,10 @@ def settle_money(
         money = journal.money(reserved.month)
         found = _entries(ledger, reused & {*reserved.keys, *map(ledger_key, money.reservations())})
         left = settled_by_records(reserved.month, money, found, datetime.now(UTC))
-    settled = settled_by_run(reserved, outcomes, found, run_id, deployment)
-    bills, released = left.bills | settled.bills, {*left.released, *settled.released}
-    if bills or released:
-        journal.settle(reserved.month, bills, released, run_id)
+    own = settled_by_run(reserved, outcomes, found, run_id, deployment)
+    settled = Settled(left.bills | own.bills, (*left.released, *own.released))
+    if settled.anything:
+        journal.settle(reserved.month, settled.bills, settled.released, run_id)
 
 
 def settle_left(ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]] = ()) -> int:
