@@ -28,7 +28,7 @@ def assert_counted(store: Store, processes: int) -> None:
     assert bills == [2] * (processes * settled)
     money = journal.money()
     assert sum(money.spent.values()) == sum(bills)
-    open_ones = {reservation_id(run_token(f"p{p}"), f"{n}") for p in range(processes) for n in range(0, TIMES, 3)}
+    open_ones = {reservation_id(run_token(f"p{p}"), f"p{p}-{n}") for p in range(processes) for n in range(0, TIMES, 3)}
     assert set(money.reservations()) == open_ones
     steps = [after.money.taken() - before.money.taken() for before, after in pairwise(entries)]
     assert set(steps) == {3, 2 - 3}

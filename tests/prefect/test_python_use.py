@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from prefect import flow, task
 
 from openrouter_video.flows import generate_video
+from openrouter_video.outcome import Outcome
 from openrouter_video.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -53,10 +54,18 @@ async def test_where_a_loop_runs_already_the_recipe_refuses_before_anything_is_s
     openrouter_sandbox: Sandbox,
 ) -> None:
     """Also inside a synchronous flow; awaiting goes."""
+    made: list[Coroutine[Any, Any, list[Outcome]]] = []
+
+    def refused() -> None:
+        made.append(generate_video("A white orchid", MODEL))
+        asyncio.run(made[-1])
+
     with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
-        nightly(run, [None])
-    # What is never awaited says so once it is collected, which must not happen in another test.
-    gc.collect()
+        nightly(refused, [None])
+    # What is never awaited says so at its end, which must not come in another test.
+    for attempt in made:
+        attempt.close()
+    assert len(made) == 2
     assert not openrouter_sandbox.requests
     (outcome,) = await generate_video("A white orchid", MODEL)
     assert outcome.status == "completed"

@@ -33,19 +33,19 @@ STEPS = ("make_folders", "open_part", "size", "link_new", "remove", "names")
 
 
 def append(store: Store, name: str, times: int) -> int:
-    """Reserve 3 so many times, and settle two of three with 2; what is still reserved is counted by the caller."""
+    """Reserve 3 for so many videos of one's own, and settle two of three with 2; the rest is left reserved."""
     journal, run = Journal(store), run_token(name)
     for n in range(times):
-        month = journal.reserve(run, {f"{n}": 3}, UNTIL, Caps(), name)
+        month = journal.reserve(run, {f"{name}-{n}": 3}, UNTIL, Caps(), name)
         if n % 3 and not isinstance(month, CapReached):
-            journal.settle(month, {reservation_id(run, f"{n}"): Bill(model="m", amount=2)})
+            journal.settle(month, {reservation_id(run, f"{name}-{n}"): Bill(model="m", amount=2)})
     return times
 
 
 def take(store: Store, name: str, amount: int, caps: Sequence[int | None]) -> int:
-    """Reserve an amount as often as the caps allow, and return how often that was."""
+    """Reserve an amount for videos of one's own as often as the caps allow, and return how often that was."""
     journal, run, taken = Journal(store), run_token(name), 0
-    while not isinstance(journal.reserve(run, {f"{taken}": amount}, UNTIL, Caps(*caps)), CapReached):
+    while not isinstance(journal.reserve(run, {f"{name}-{taken}": amount}, UNTIL, Caps(*caps)), CapReached):
         taken += 1
     return taken
 
