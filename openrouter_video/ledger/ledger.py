@@ -19,8 +19,10 @@ from openrouter_video.ledger.records import (
     LedgerEntry,
     OutcomeRecord,
     Proof,
+    attempt_of_job,
     is_record,
     parse_entry,
+    parse_job,
 )
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import Store, check_ledger, check_reachable, clear_probes, part_of
@@ -111,9 +113,12 @@ class Ledger:
 
     def keep_job(self, key: str, attempt: int, job_id: str) -> None:
         """Record the id of a job that is billed, whatever a person has recorded for the attempt in the meantime."""
-        while not self.record_job(key, attempt, job_id):
-            entry = self.entry(key)
-            if job_id in {entry.job_id, *entry.other_job_ids}:
+        self._keep(key, attempt, JobRecord(at=_now(), job_id=job_id))
+
+    def _keep(self, key: str, attempt: int, record: JobRecord) -> None:
+        while not self._create(key, f"job-{attempt}", record):
+            entry = self._read(key, self._list(key))
+            if record.job_id in {entry.job_id, *entry.other_job_ids}:
                 return
             attempt += 1
 
@@ -126,9 +131,7 @@ class Ledger:
 
     def doubt(self, key: str, attempt: int, reason: str) -> bool:
         """Record that nobody knows whether the attempt was accepted; only a person may settle it."""
-        created = self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
-        self.store.clear_leftovers(key)
-        return created
+        return self._create(key, f"uncertain-{attempt}", Proof(at=_now(), reason=reason))
 
     def settle(self, key: str, outcome: Outcome) -> bool:
         """Record the end: the file is safe, or the provider has given up."""
@@ -142,7 +145,7 @@ class Ledger:
         """Read all records of a key."""
         names = self._names(key)
         entry = self._read(key, names)
-        self._tidy(key, names, over=entry.state in {"settled", "uncertain"})
+        self._tidy(key, names, entry, over=entry.state == "uncertain")
         if entry.state == "settled":
             self._marks.end(key, for_good=False)
         return entry
@@ -154,19 +157,49 @@ class Ledger:
         # Its mere existence ends nothing: a job whose outcome cannot be read is still to be fetched.
         settled = outcome in names and self._read(key, [outcome]).state == "settled"
         entry = None if settled else self._read(key, names)
-        self._tidy(key, names, over=entry is None or entry.state in {"free", "uncertain"})
+        self._tidy(key, names, entry, over=entry is not None and entry.state in {"free", "uncertain"})
         return entry
 
-    def _tidy(self, key: str, names: Sequence[str], *, over: bool) -> None:
+    def _tidy(self, key: str, names: Sequence[str], entry: LedgerEntry | None, *, over: bool) -> None:
         """Remove what processes left that died, if they left anything: until a key's story is over, what is of no use.
 
-        That is what is meant for a record which is there: a claim whose process died may be in flight for minutes.
+        That is what is meant for a record which is there: a claim whose process died may be in flight for minutes. That
+        of a job goes by ``_rescue``, and what is left of such by its end (None is settled too): it may be growing.
         """
-        superfluous = {of for of in map(part_of, names) if of is not None and (over or of in names)}
-        if superfluous:
-            self.store.clear_leftovers(key, None if over else superfluous)
+        left = {of for of in map(part_of, names) if of is not None}
+        if entry is not None and entry.state != "settled":
+            left = {of for of in left if (over or of in names) and attempt_of_job(of) is None}
+        if left:
+            self.store.clear_leftovers(key, left)
 
     def _names(self, key: str) -> list[str]:
+        """List what is under a key, after the ids of jobs were recorded whose records never got their name."""
+        names = self._list(key)
+        unnamed = {name: attempt for name in names if (attempt := attempt_of_job(part_of(name) or "")) is not None}
+        if not unnamed:
+            return names
+        try:
+            rescued = [self._rescue(key, name, attempt) for name, attempt in unnamed.items()]
+        except (LedgerError, StorageError):
+            # Who may only read sees the rest all the same; nothing is tidied that somebody else may rescue.
+            return [name for name in names if part_of(name) is None]
+        return self._list(key) if any(rescued) else names
+
+    def _rescue(self, key: str, name: str, attempt: int) -> bool:
+        """Record the job in a temporary, as its writer was about to when it died; False if that is not whole.
+
+        A writer that is alive finds this record of its own job. Only of jobs is anything rescued: a claim that has no
+        name has sent nothing; what a release proves would free the key, which a person may do; without an ``uncertain``
+        the age of the claim says the same; and an outcome is found again by whoever collects the job.
+        """
+        record = parse_job(self.store.read_bytes(f"{key}/{name}"))
+        if record is None:
+            return False
+        self._keep(key, attempt, record)
+        self.store.remove(f"{key}/{name}")
+        return True
+
+    def _list(self, key: str) -> list[str]:
         try:
             return self.store.list_names(key, temporaries=True)
         except StorageError as error:

@@ -34,6 +34,7 @@ __all__ = [
     "Submitted",
     "Unrecorded",
     "age_of",
+    "attempt_of_job",
     "describe_flight",
     "differences",
     "digest",
@@ -41,6 +42,7 @@ __all__ = [
     "is_of_job",
     "is_record",
     "parse_entry",
+    "parse_job",
     "scope_of_key",
     "scope_of_row",
     "scope_of_run",
@@ -218,6 +220,17 @@ def is_of_job(file: str) -> bool:
     """Whether the name of a record's file says that a job was accepted."""
     name = file.removesuffix(".json")
     return file != name and (name == "outcome" or (name.startswith("job-") and is_record(name)))
+
+
+def attempt_of_job(file: str) -> int | None:
+    """Return which attempt's job the file of this name records; None if it records none."""
+    match = ATTEMPT.fullmatch(file.removesuffix(".json"))
+    return int(match[2]) if match and match[1] == "job" and file.endswith(".json") else None
+
+
+def parse_job(content: bytes | None) -> JobRecord | None:
+    """Return the record of a job, if it is whole."""
+    return _parse(JobRecord, content)
 
 
 def parse_entry(key: str, contents: Mapping[str, bytes | None]) -> LedgerEntry:

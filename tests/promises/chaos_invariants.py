@@ -19,7 +19,7 @@ from openrouter_video.errors import LedgerError
 from openrouter_video.gallery.writing import PAGE
 from openrouter_video.ledger import Journal, ledger_key
 from openrouter_video.ledger.journal_entry import JournalEntry
-from openrouter_video.ledger.records import LedgerEntry, parse_entry
+from openrouter_video.ledger.records import LedgerEntry, attempt_of_job, is_record, parse_entry, parse_job
 from openrouter_video.money import micro
 from openrouter_video.run import LEDGER_FOLDER, MANIFEST
 from openrouter_video.stores import open_store, part_of
@@ -242,7 +242,11 @@ def gather(api: str, api_key: str, output: Path, asked: frozenset[str], reports:
     """
     ledger = output / LEDGER_FOLDER
     everything = {str(path.relative_to(output)): path for path in output.rglob("*") if path.is_file()}
-    strays = [name for name in everything if not _belongs(Path(name))]
+    # Not by Ledger, which removes temporaries when it reads.
+    entries = {folder.name: _entry(folder) for folder in sorted(ledger.glob("[!_]*/"))}
+    strays = [
+        name for name, path in everything.items() if not _belongs(Path(name)) and not _in_doubt_too(path, entries)
+    ]
     files = {
         name: path
         for name, path in everything.items()
@@ -251,8 +255,7 @@ def gather(api: str, api_key: str, output: Path, asked: frozenset[str], reports:
     return Evidence(
         asked=asked,
         charges=tuple(_charges(api, api_key)),
-        # Not by Ledger, which removes temporaries when it reads.
-        entries={folder.name: _entry(folder) for folder in sorted(ledger.glob("[!_]*/"))},
+        entries=entries,
         files={name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
         sidecars={name: json.loads(path.read_bytes()) for name, path in files.items() if name.endswith(".json")},
         strays=tuple(strays),
@@ -306,6 +309,19 @@ def _belongs(path: Path) -> bool:
     kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
     depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
     return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth
+
+
+def _in_doubt_too(path: Path, entries: Mapping[str, LedgerEntry]) -> bool:
+    """Whether a file was to become a record of a submission in doubt: it stays until no writer of it can be alive.
+
+    A whole record of a job is rescued by whoever reads the key, so that one of those is never there.
+    """
+    entry, of = entries.get(path.parent.name), part_of(path.name)
+    if entry is None or of is None or entry.state not in {"claimed", "uncertain"}:
+        return False
+    if attempt_of_job(of) is not None:
+        return parse_job(path.read_bytes()) is None
+    return entry.state == "claimed" and is_record(of.removesuffix(".json"))
 
 
 def _charges(api: str, api_key: str) -> Iterator[Charged]:

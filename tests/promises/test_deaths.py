@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FILES = [f"{MODEL.replace('/', '--')}.{suffix}" for suffix in ("jpg", "json", "mp4")]
 # Where the process dies too late to take the POST back, and too early to know its answer, only a person can tell.
-UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record", "in the record"}
+UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record"}
 SETTLED = {"before the bill"}
 UNPAID = {"before the claim", "in the claim", "between claim and POST"}
 # A lane takes the same steps: of each kind of end one.

@@ -293,7 +293,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     "in the claim": _before(LocalFiles, "link_new", _about("/claim-1.json")),
     "between claim and POST": _before(VideoClient, "submit"),
     "between POST and answer": lambda: None,  # the test kills it
-    "between answer and record": _before(Ledger, "record_job"),
+    "between answer and record": _before(Ledger, "keep_job"),
     "in the record": _before(LocalFiles, "link_new", _about("/job-1.json")),
     "in polling": _after_poll,
     "in the download": _after(PartWriter, "write"),

@@ -1,5 +1,7 @@
 """Processes that append to money journals, as they are told: for races, and for deaths in the middle.
 
+So dies, if told so, one that records a job.
+
 ``python -m tests.support.journal_writer URL 3,4 5,6`` imports the store's driver once and forks a process for each pair
 of open files; that reads a JSON object a line from the first one and answers each by the second one.
 """
@@ -22,6 +24,7 @@ from typing import Any, TextIO
 import fsspec
 
 from openrouter_video.ledger.journal import Journal
+from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.reservations import Bill, CapReached, Caps, reservation_id, run_token
 from openrouter_video.stores import Store, open_store, parse_store_url
 from openrouter_video.stores.local_store import LocalFiles
@@ -50,15 +53,25 @@ def take(store: Store, name: str, amount: int, caps: Sequence[int | None]) -> in
     return taken
 
 
-def die(store: Callable[[], Store], reservation: str, step: int) -> int:
-    """Settle a reservation with 70 in a process of its own, killed before its so-many-th step; 0 if it survives."""
+def die(work: Callable[[], None], step: int) -> int:
+    """Do something in a process of its own, killed before its so-many-th step; 0 if it survives."""
     child = os.fork()
     if child == 0:
         _die_at(step)
-        journal = Journal(store())
-        journal.settle(journal.month, {reservation: Bill(model="m", amount=70)})
+        work()
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _settle(url: str, reservation: str) -> None:
+    """Settle a reservation with 70."""
+    journal = Journal(open_store(url))
+    journal.settle(journal.month, {reservation: Bill(model="m", amount=70)})
+
+
+def _record(url: str, key: str) -> None:
+    """Record that the first attempt under a key was accepted as the job gen-1."""
+    Ledger(open_store(url)).keep_job(key, 1, "gen-1")
 
 
 def _die_at(step: int) -> None:
@@ -118,7 +131,8 @@ def write(url: str, name: str, lines: Iterable[str], answers: TextIO) -> None:
         said = json.loads(line)
         if said["do"] == "die":
             # Not by a store of this process: a connection is not to be shared with a child.
-            answer = die(partial(open_store, f"{url}/{said['folder']}"), said["reservation"], said["step"])
+            work, what = (_settle, said["reservation"]) if "reservation" in said else (_record, said["key"])
+            answer = die(partial(work, f"{url}/{said['folder']}", what), said["step"])
         else:
             stores = stores or [open_store(url)]
             store = stores[0].child(said["folder"])
