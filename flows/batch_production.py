@@ -32,6 +32,7 @@ from .final_states import final_state, refused_state
 from .opened_run import OpenedRun, open_run
 from .production import list_models
 from .run_identity import RunIdentity, identify_run, realm_of
+from .run_tags import tasks_tag_themselves
 from .termination import ended_by_sigterm, log_if_interrupted
 
 __all__ = ["make_batch"]
@@ -45,7 +46,7 @@ async def make_batch(form: Mapping[str, Any]) -> Batch:
     source, rows, name = given.pop("source"), given.pop("rows"), given.pop("batch")
     try:
         wish = name_of_batch(name, source, rows)
-        with ended_by_sigterm():
+        with ended_by_sigterm(), tasks_tag_themselves():
             identity = await identify_run(wish)
             batch = parse_batch_request(batch=identity.dated(wish), **given)
             result, wanted = await _produce(batch, source, rows, identity)

@@ -29,11 +29,12 @@ from openrouter_video.run import (
     not_here,
     open_resources,
     outcome_of,
+    provider_of_claim,
     settle_left,
     tell,
     unreadable,
 )
-from openrouter_video.tasks import RESULT_FORMAT, publish_report, refresh_galleries, unsearched
+from openrouter_video.tasks import RESULT_FORMAT, of_provider, publish_report, refresh_galleries, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
@@ -41,6 +42,7 @@ from . import form_fields as form
 from .final_states import refused_state
 from .prefect_refusals import explain_prefect_refusals
 from .run_identity import identify_run
+from .run_tags import tasks_tag_themselves
 from .termination import ended_by_sigterm, log_if_interrupted
 from .video_chain import finish
 from .video_events import emit_video_event
@@ -116,7 +118,7 @@ async def collect_videos(
         LedgerError: if the ledger cannot be read.
     """
     identity = await identify_run()
-    with ended_by_sigterm(), log_if_interrupted(GOES_ON):
+    with ended_by_sigterm(), tasks_tag_themselves(), log_if_interrupted(GOES_ON):
         try:
             turns = _turns(limit)
             destination = await load_store(store, output, ledger, deployed=identity.deployed)
@@ -271,7 +273,8 @@ async def _ask(job: Job, deadline_seconds: float, collection: Collection) -> Ste
     if origin(job.claim.base_url) != origin(job.resources.client.base_url):
         return Step("leave_open", reason=f"it belongs to {job.claim.base_url}; collect it with that base URL")
     steps = collection.steps_with(job.resources)
-    return await steps.poll(job.claim, job.entry.job_id or "", deadline_seconds, fresh=False)
+    with of_provider(provider_of_claim(job.claim)):
+        return await steps.poll(job.claim, job.entry.job_id or "", deadline_seconds, fresh=False)
 
 
 async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | None:
@@ -286,7 +289,8 @@ async def _finish(job: Job, step: Step, collection: Collection) -> Outcome | Non
             if turn is None:
                 return None
             steps = collection.steps_with(job.resources)
-            facts = await finish(Facts.of_entry(job.entry)._replace(step=step), steps, job.resources)
+            with of_provider(provider_of_claim(job.claim)):
+                facts = await finish(Facts.of_entry(job.entry)._replace(step=step), steps, job.resources)
             outcome = outcome_of(facts, datetime.now(UTC))
             emit_video_event(outcome, facts, collected=True)
             steps.log_end(outcome)

@@ -1,13 +1,16 @@
-"""Prefect's global concurrency limits ``openrouter-video:<provider>``, where somebody made them, around submissions.
+"""Prefect's concurrency limits around submissions, where somebody made them.
 
-They hold across runs and machines, and are a courtesy: a limit that is missing, whose server is away or whose slot is
+They are the global limit ``openrouter-video:<provider>``, and the limits of the tags ``<provider>`` and
+``openrouter-video``. These are taken here and not by Prefect's task runs, so that they hold in lanes, too.
+
+All hold across runs and machines, and are a courtesy: a limit that is missing, whose server is away or whose slot is
 lost costs no result, and never touches a submission that has begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
@@ -17,9 +20,13 @@ from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency
 from prefect.exceptions import PrefectException
 
+from openrouter_video.tasks import RUN_TAG
+
 __all__ = ["NamedLimits", "find_named_limits"]
 
-PREFIX = "openrouter-video:"
+PREFIX = f"{RUN_TAG}:"
+OF_TAG = "tag:"
+"""So Prefect names the limit of a tag among the global ones."""
 PAGE = 200
 ANSWERS_WITHIN_SECONDS = 5.0
 TROUBLE = (TimeoutError, ConcurrencySlotAcquisitionError, PrefectException, httpx.HTTPError)
@@ -35,13 +42,22 @@ class NamedLimits:
         self._turns = {name: asyncio.Lock() for name in names}
 
     async def around(self, provider: str, submit: Callable[[], Awaitable[T]], patience: float) -> T:
-        """Submit while a slot of the provider's limit is held, which is waited for so many seconds at most."""
-        slot = await self._take(f"{PREFIX}{provider}", patience)
-        try:
+        """Submit while a slot of each of the limits is held, which is waited for so many seconds at most."""
+        return await self._around(
+            (f"{PREFIX}{provider}", f"{OF_TAG}{provider}", f"{OF_TAG}{RUN_TAG}"), submit, patience
+        )
+
+    async def _around(self, names: Sequence[str], submit: Callable[[], Awaitable[T]], patience: float) -> T:
+        """Take the limits in this order, which is the same everywhere, so that nobody waits for whom waits for him."""
+        if not names:
             return await submit()
+        name, *more = names
+        slot = await self._take(name, patience)
+        try:
+            return await self._around(more, submit, patience)
         finally:
             if slot is not None:
-                await self._give_back(f"{PREFIX}{provider}", slot)
+                await self._give_back(name, slot)
 
     async def _take(self, name: str, patience: float) -> AbstractAsyncContextManager[None] | None:
         turn = self._turns.get(name)
@@ -88,4 +104,4 @@ async def find_named_limits() -> NamedLimits:
                     break
     except TROUBLE as error:
         get_run_logger().warning("Prefect's concurrency limits could not be looked up: %s", type(error).__name__)
-    return NamedLimits(one.name for one in found if one.active and one.name.startswith(PREFIX))
+    return NamedLimits(one.name for one in found if one.active and one.name.startswith((PREFIX, OF_TAG)))

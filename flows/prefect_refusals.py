@@ -14,6 +14,8 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 
+from .run_tags import made_with_tag
+
 __all__ = ["explain_prefect_refusals"]
 
 TOO_LARGE = re.compile(r"parameters must be less than ([\d,]+) bytes.*?got ([\d,]+) bytes")
@@ -45,7 +47,8 @@ class _ExplainingFlow(Flow[..., Any]):
 async def _explained(called: Awaitable[T]) -> T:
     refused: RequestRefused | ConfigurationError | None
     try:
-        return await called
+        with made_with_tag():
+            return await called
     except PrefectHTTPStatusError as error:
         refused = _refusal(error.response.status_code, error.response.text)
         if refused is None:

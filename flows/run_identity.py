@@ -20,6 +20,8 @@ from openrouter_video.api import is_loopback
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger import Scope, scope_of_key, scope_of_run
 
+from .run_tags import add_tag
+
 __all__ = ["RunIdentity", "identify_run", "local_day", "realm_of", "zone_of"]
 
 DATE = "{date}"
@@ -79,6 +81,7 @@ async def identify_run(idempotency_key: str | None = None) -> RunIdentity:
     if context is None or context.flow_run is None:
         raise ConfigurationError("this must be called from a flow run")
     run = context.flow_run
+    await add_tag(run)
     root = await _root_of(run)
     if root.starts is None:
         raise ConfigurationError(f"Prefect does not tell when the run {root.id} was to start")

@@ -26,6 +26,7 @@ from openrouter_video.run import (
     settle,
     tell,
 )
+from openrouter_video.tasks import of_provider
 
 from .named_limits import NamedLimits
 from .video_events import emit_video_event
@@ -87,8 +88,10 @@ async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
     claim = run.claim(video)
     facts = Facts.of_plan(video.plan, claim)
     if video.plan.decision == "send":
-        async with run.concurrency.place(provider_of(video.plan)):
-            facts = await _send(video, claim, run)
+        provider = provider_of(video.plan)
+        async with run.concurrency.place(provider):
+            with of_provider(provider):
+                facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
     tell(Progress.of("ended", claim, outcome.job_id, outcome=outcome))
     emit_video_event(outcome, facts)

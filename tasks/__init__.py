@@ -13,17 +13,20 @@ from .poll import poll_job
 from .report import ProgressBar, publish_report, publish_table
 from .result_format import RESULT_FORMAT
 from .submit import submit_video
+from .task_tags import RUN_TAG, of_provider
 from .unsearched import unsearched
 
 __all__ = [
     "CATALOG_RETRY_DELAYS",
     "RESULT_FORMAT",
+    "RUN_TAG",
     "ProgressBar",
     "download_video",
     "fetch_catalog",
     "make_batch_plan",
     "make_lane",
     "make_plan",
+    "of_provider",
     "poll_job",
     "publish_gallery",
     "publish_report",

@@ -16,6 +16,7 @@ from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.errors import ApiUnavailable
 
 from .result_format import RESULT_FORMAT
+from .task_tags import add_tags
 
 __all__ = ["CATALOG_RETRY_DELAYS", "CATALOG_TIME_TO_LIVE", "fetch_catalog"]
 
@@ -29,12 +30,13 @@ class BaseUrlOnly(CachePolicy):
 
     def compute_key(
         self,
-        task_ctx: TaskRunContext,  # noqa: ARG002 (Prefect's signature)
+        task_ctx: TaskRunContext,
         inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],  # noqa: ARG002
+        flow_parameters: dict[str, Any],  # noqa: ARG002 (Prefect's signature)
         **_: Any,
     ) -> str | None:
         """Return a key that is named for the task, since Prefect does not keep the keys of tasks apart."""
+        add_tags(task_ctx.task_run)  # here, since a list that is kept runs no body
         return f"openrouter-video-models-{hash_objects(inputs['base_url'], raise_on_failure=True)}"
 
 

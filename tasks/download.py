@@ -9,6 +9,8 @@ from openrouter_video.api import VideoJob
 from openrouter_video.ledger import Claim
 from openrouter_video.run import Facts, Resources, download
 
+from .task_tags import tagged
+
 __all__ = ["download_video"]
 
 
@@ -18,6 +20,7 @@ __all__ = ["download_video"]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@tagged
 async def download_video(
     claim: Claim,  # noqa: ARG001 (for Prefect to draw)
     job: VideoJob,  # noqa: ARG001 (the same)

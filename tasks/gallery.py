@@ -16,10 +16,13 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.run import Published, Resources, tell_published
 from openrouter_video.text import clip
 
+from .task_tags import tagged
+
 __all__ = ["publish_gallery", "refresh_galleries"]
 
 
 @task(task_run_name="gallery", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
 async def publish_gallery(
     outcomes: Sequence[Outcome], folder: str, resources: Resources, *, with_manifest: bool = True
 ) -> Published:
@@ -30,6 +33,7 @@ async def publish_gallery(
 
 
 @task(task_run_name="galleries", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
 async def refresh_galleries(outcomes: Mapping[str, Outcome], resources: Resources) -> None:
     """Bring the pages and manifests up to date on which these videos stand already, by the paths of the videos."""
     await _tolerated(partial(refresh, resources.store, outcomes), resources)

@@ -17,10 +17,13 @@ from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Destination, Resources, find_known
 
+from .task_tags import tagged
+
 __all__ = ["make_batch_plan", "make_plan"]
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
 async def make_plan(
     run: RunRequest,
     catalog: Catalog,
@@ -52,6 +55,7 @@ async def make_plan(
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
 async def make_batch_plan(
     table: Table, batch: BatchRequest, catalog: Catalog, destination: Destination, resources: Resources, realm: str
 ) -> BatchPlan:

@@ -8,6 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from openrouter_video.ledger import Claim
 from openrouter_video.run import Resources, Step, poll
 
+from .task_tags import tagged
+
 __all__ = ["poll_job"]
 
 
@@ -18,6 +20,7 @@ __all__ = ["poll_job"]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@tagged
 async def poll_job(
     claim: Claim, job_id: str, resources: Resources, *, deadline_seconds: float = 1800, fresh: bool = True
 ) -> Step:

@@ -32,6 +32,8 @@ from openrouter_video.report import table_rows
 from openrouter_video.run import Resources
 from openrouter_video.threads import Threads
 
+from .task_tags import tagged
+
 __all__ = ["ProgressBar", "publish_report", "publish_table"]
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ MOST_ROWS = 1_000
 
 
 @task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
 async def publish_report(
     outcomes: Sequence[Outcome], resources: Resources | None = None, gallery_url: str | None = None
 ) -> None:

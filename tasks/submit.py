@@ -10,6 +10,8 @@ from prefect.cache_policies import NO_CACHE
 from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.run import Resources, submit
 
+from .task_tags import tagged
+
 __all__ = ["submit_video"]
 
 
@@ -21,6 +23,7 @@ __all__ = ["submit_video"]
     cache_policy=NO_CACHE,
     persist_result=False,
 )
+@tagged
 async def submit_video(
     claim: Claim, body: dict[str, Any], resources: Resources, *, deadline_seconds: float = 1800
 ) -> Submitted:

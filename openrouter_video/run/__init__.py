@@ -7,7 +7,7 @@ from openrouter_video.run.bills import RunReservation, to_reserve
 from openrouter_video.run.caps import approval_threshold, caps_of
 from openrouter_video.run.collecting import Turns, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
-from openrouter_video.run.concurrency import Concurrency, provider_of
+from openrouter_video.run.concurrency import Concurrency, provider_of, provider_of_claim
 from openrouter_video.run.conflicts import find_known
 from openrouter_video.run.destination import LEDGER_FOLDER, Destination, Folder, find_destination, folder_of
 from openrouter_video.run.ended_elsewhere import ended_elsewhere
@@ -76,6 +76,7 @@ __all__ = [
     "parquet_encoder",
     "poll",
     "provider_of",
+    "provider_of_claim",
     "read_manifest",
     "reserve_batch_money",
     "reserve_money",

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from openrouter_video.planning import ModelPlan
+from openrouter_video.ledger import Claim
+from openrouter_video.planning import ModelPlan, provider_slug
 
-__all__ = ["Concurrency", "provider_of"]
+__all__ = ["Concurrency", "provider_of", "provider_of_claim"]
 
 
 class Concurrency:
@@ -42,4 +43,13 @@ class Concurrency:
 
 def provider_of(plan: ModelPlan) -> str:
     """Return the slug of a model's provider; where it is not known, the first part of the model's id."""
-    return plan.slug or plan.model.partition("/")[0]
+    return plan.slug or _maker_of(plan.model)
+
+
+def provider_of_claim(claim: Claim) -> str:
+    """Return the same for a video of which only the claim is left."""
+    return provider_slug(claim.model, claim.asked.get("provider_slugs")) or _maker_of(claim.model)
+
+
+def _maker_of(model: str) -> str:
+    return model.partition("/")[0]
