@@ -39,6 +39,7 @@ async def batch_videos(
     credentials: form.CredentialsName = None,
     min_success: form.MinSuccess = None,
     deadline_minutes: form.Deadline = 30,
+    wait: form.WaitMode = "here",
     concurrency: form.Concurrency = 8,
     on_invalid_row: form.OnInvalidRow = "refuse",
     path_template: form.PathTemplate = None,
@@ -73,6 +74,8 @@ async def batch_videos(
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
         min_success: How many videos make the batch a success. None means all of them.
         deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
+        wait: Where to wait for the videos. here waits in this run. suspended, of a deployment, submits and frees its
+            worker, until a collection resumes the run to report. no submits, and leaves the videos to a collection.
         concurrency: How many videos to make at the same time.
         on_invalid_row: If a row cannot be made. refuse sends nothing at all, skip leaves the row out.
         path_template: Where each video goes in the output, such as "{batch}/{id}-{hash}/{model}".

@@ -50,9 +50,10 @@ async def make_batch(form: Mapping[str, Any]) -> Batch:
             identity = await identify_run(wish)
             batch = parse_batch_request(batch=identity.dated(wish), **given)
             result, wanted = await _produce(batch, source, rows, identity)
+            waited = batch.run.wait != "no"
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
         return cast(Batch, refused_state(error))
-    return cast(Batch, final_state(result, result, wanted))
+    return cast(Batch, final_state(result, result, wanted, waited=waited))
 
 
 def name_of_batch(name: str | None, source: str | None, rows: object) -> str:
@@ -156,7 +157,7 @@ def _batch(
     asked = {name: value for name, value in batch.run.asked().items() if name != "prompt"}
     return Batch(
         run_id=run_id,
-        status=run_status(outcomes, plan.wanted),
+        status=run_status(outcomes, plan.wanted, waited=batch.run.wait != "no"),
         asked={"batch": plan.batch, "source": plan.source, **asked},
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),

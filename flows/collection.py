@@ -15,7 +15,15 @@ from prefect.states import Completed
 from openrouter_video.api import origin
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused
-from openrouter_video.ledger import Claim, Ledger, LedgerEntry, Reading, forget_settled, read_open
+from openrouter_video.ledger import (
+    Claim,
+    Ledger,
+    LedgerEntry,
+    Reading,
+    forget_settled,
+    read_open,
+    read_open_of,
+)
 from openrouter_video.outcome import Outcome, summary
 from openrouter_video.run import (
     Destination,
@@ -25,6 +33,7 @@ from openrouter_video.run import (
     Resources,
     Step,
     Turns,
+    checked_keys,
     current_limits,
     not_here,
     open_resources,
@@ -94,6 +103,7 @@ async def collect_videos(
     credentials: form.CredentialsName = None,
     limit: form.Limit = None,
     wait_minutes: form.Wait = 0,
+    keys: form.Keys = None,
 ) -> list[Outcome]:
     """Finish every job that an earlier run left open, in any process that sees the ledger.
 
@@ -108,6 +118,7 @@ async def collect_videos(
         credentials: Name of an OpenRouter Credentials block. Without it each job's own, or OPENROUTER_API_KEY.
         limit: How many jobs to finish. Those that make no progress do not count. None means all.
         wait_minutes: How long to wait for all jobs that still run. 0 leaves them for the next time.
+        keys: Ledger keys of the jobs to finish; no other is looked at. None means all that is open.
 
     Returns:
         What became of each job that was open, and of each submission that nobody can vouch for or whose records cannot
@@ -120,31 +131,44 @@ async def collect_videos(
     identity = await identify_run()
     with ended_by_sigterm(), tasks_tag_themselves(), log_if_interrupted(GOES_ON):
         try:
-            turns = _turns(limit)
+            turns, only = _turns(limit), checked_keys(keys or ())
             destination = await load_store(store, output, ledger, deployed=identity.deployed)
             collection = await _begin(destination, credentials, turns, wait_minutes)
         except (RequestRefused, ConfigurationError, LedgerError) as error:
             return cast(list[Outcome], refused_state(error))
         with closing(collection.ledger):
             try:
-                reading = await collection.threads.run(read_open, collection.ledger, datetime.now(UTC))
+                reading = await _read(only, collection)
             except LedgerError as error:
                 return cast(list[Outcome], refused_state(error))
             outcomes = await _collect(reading, collection)
             await collection.threads.run(forget_settled, collection.ledger, reading)
-            await _settle_left(reading, outcomes, collection)
+            await _settle_left(reading, outcomes, collection, only_ended=bool(only))
         if outcomes:
             await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.
     return cast(list[Outcome], Completed(message=summary(outcomes) if outcomes else "nothing is open", data=outcomes))
 
 
-async def _settle_left(reading: Reading, outcomes: Sequence[Outcome], collection: Collection) -> None:
+async def _read(only: Sequence[str], collection: Collection) -> Reading:
+    """Read what is open, of these keys if there are any."""
+    if not only:
+        return await collection.threads.run(read_open, collection.ledger, datetime.now(UTC))
+    reading = await collection.threads.run(read_open_of, collection.ledger, only)
+    for key in reading.unknown:
+        get_run_logger().warning("Nothing is recorded under the key %s in %s", key, collection.ledger.url)
+    return reading
+
+
+async def _settle_left(
+    reading: Reading, outcomes: Sequence[Outcome], collection: Collection, *, only_ended: bool
+) -> None:
     """Record what videos of earlier runs came to, and give up what runs that died had reserved for others."""
     claims = {entry.key: entry.claim for entry in reading.entries}
     ended = [(claim, outcome) for outcome in outcomes if (claim := claims.get(outcome.key or ""))]
     try:
-        settled = await collection.threads.run(settle_left, collection.ledger, datetime.now(UTC), ended)
+        settle = partial(settle_left, collection.ledger, datetime.now(UTC), ended, only_ended=only_ended)
+        settled = await collection.threads.run(settle)
     except LedgerError as error:
         get_run_logger().warning("What earlier runs reserved is not settled: %s", error)
     else:

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from openrouter_video.errors import TooFewVideos, VideoError
-from openrouter_video.outcome import Batch, FanOut, count_completed
+from openrouter_video.outcome import Batch, FanOut, count_completed, count_submitted
 from openrouter_video.run import tell_result
 from openrouter_video.state_message import state_message, warnings_of
 
@@ -20,19 +20,23 @@ PARTIAL = "Partial"
 rows of its table; its type is COMPLETED."""
 
 
-def final_state(result: FanOut, data: Any, wanted: int) -> State[Any]:
-    """Return the state of a run: its message says how many videos there are, what they cost, and what is missing."""
+def final_state(result: FanOut, data: Any, wanted: int, *, waited: bool = True) -> State[Any]:
+    """Return the state of a run: its message says how many videos there are, what they cost, and what is missing.
+
+    Of a run that has not ``waited`` for its jobs those that it has submitted count as well.
+    """
     tell_result(result)
-    log, message, completed = get_run_logger(), state_message(result.outcomes), count_completed(result.outcomes)
+    log, message = get_run_logger(), state_message(result.outcomes, waited=waited)
+    reached = count_completed(result.outcomes) + (0 if waited else count_submitted(result.outcomes))
     left_out = result.rows_left_out if isinstance(result, Batch) else 0
     if isinstance(result, Batch) and left_out:
         message = f"{message}; {left_out:,} of {result.rows_in_table:,} rows were left out"
     for warning in warnings_of(result.outcomes):
         log.warning("%s", warning)
     log.info("%s", message)
-    if completed < wanted:
+    if reached < wanted:
         return Failed(message=message, data=TooFewVideos(result.outcomes, wanted))
-    if completed < len(result.outcomes) or left_out:
+    if reached < len(result.outcomes) or left_out:
         return Completed(name=PARTIAL, message=message, data=data)
     return Completed(message=message, data=data)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from openrouter_video.form import Tabs, labelled
 from openrouter_video.request import JSON_EDITOR, VideoSettings
+from openrouter_video.request import WaitMode as Mode
 
 __all__ = [
     "Amount",
@@ -15,6 +16,7 @@ __all__ = [
     "CredentialsName",
     "Deadline",
     "IdempotencyKey",
+    "Keys",
     "Labels",
     "LedgerUrl",
     "Limit",
@@ -38,6 +40,7 @@ __all__ = [
     "StoreName",
     "Takes",
     "Wait",
+    "WaitMode",
 ]
 
 Prompt = Annotated[str, labelled("Prompt")]
@@ -67,11 +70,13 @@ CredentialsName = Annotated[str | None, labelled("Credentials block"), Tabs("Nam
 MinSuccess = Annotated[int | None, labelled("Videos that make it a success"), Tabs("Number", "All of them")]
 IdempotencyKey = Annotated[str | None, labelled("Idempotency key"), Tabs("Key", "None")]
 Deadline = Annotated[float, labelled("Wait at most (minutes)")]
+WaitMode = Annotated[Mode, labelled("Wait for the videos")]
 Concurrency = Annotated[int, labelled("Videos at the same time")]
 LedgerUrl = Annotated[str | None, labelled("Ledger folder"), Tabs("Folder", "As configured")]
 OnUnsupported = Annotated[
     Literal["fallback", "drop", "skip", "fail"], labelled("If a model lacks one of its provider options")
 ]
+Keys = Annotated[list[str] | None, labelled("Only these ledger keys"), Tabs("Keys", "All that is open")]
 Limit = Annotated[int | None, labelled("Jobs to finish"), Tabs("Number", "All")]
 Wait = Annotated[float, labelled("Wait for all at most (minutes)")]
 SendLabels = Annotated[bool, labelled("Send labels to OpenRouter")]

@@ -30,6 +30,7 @@ async def fan_out_video(
     min_success: form.MinSuccess = None,
     idempotency_key: form.IdempotencyKey = None,
     deadline_minutes: form.Deadline = 30,
+    wait: form.WaitMode = "here",
     concurrency: form.Concurrency = 8,
     ledger: form.LedgerUrl = None,
     send_labels: form.SendLabels = False,
@@ -59,6 +60,8 @@ async def fan_out_video(
             sends nothing.
         idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
         deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
+        wait: Where to wait for the videos. here waits in this run. suspended, of a deployment, submits and frees its
+            worker, until a collection resumes the run to report. no submits, and leaves the videos to a collection.
         concurrency: How many videos to make at the same time.
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
         send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.

@@ -44,7 +44,7 @@ async def make_videos(form: Mapping[str, Any], data: Callable[[FanOut], T]) -> T
             result = await _produce(run)
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
         return cast(T, refused_state(error))
-    return cast(T, final_state(result, data(result), run.wanted))
+    return cast(T, final_state(result, data(result), run.wanted, waited=run.wait != "no"))
 
 
 async def _produce(asked: RunRequest) -> FanOut:
@@ -64,7 +64,7 @@ async def _produce(asked: RunRequest) -> FanOut:
         await publish_report(unsearched(outcomes), run.resources, published.gallery_url)
     return FanOut(
         run_id=run.identity.run_id,
-        status=run_status(outcomes, asked.wanted),
+        status=run_status(outcomes, asked.wanted, waited=asked.wait != "no"),
         asked=plan.asked,
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),

@@ -12,6 +12,7 @@ from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConfl
 from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import ModelPlan, named_options, replan_options
+from openrouter_video.request import RunRequest
 from openrouter_video.run import (
     Concurrency,
     Facts,
@@ -19,6 +20,7 @@ from openrouter_video.run import (
     Progress,
     Resources,
     RunReservation,
+    Step,
     Trouble,
     look_again,
     outcome_of,
@@ -35,6 +37,7 @@ from .video_steps import VideoSteps
 __all__ = ["VideoRun", "finish", "make_video"]
 
 BAD_REQUEST = 400
+NOT_WAITED_FOR = "it is submitted, and this run does not wait for it"
 
 
 class VideoRun(NamedTuple):
@@ -102,7 +105,7 @@ async def _send(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     """Whatever its end, the ledger is asked once more to take what it has not taken of the submission."""
     try:
         facts = await _submit(video, claim, run)
-        facts = await _poll(facts, video.asked.deadline_seconds, run)
+        facts = await _poll(facts, video.asked, run)
         facts = await finish(facts, run.steps, run.resources)
     finally:
         left = await run.resources.submitter.record_again(claim.key)
@@ -128,8 +131,11 @@ async def _submit(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     return facts
 
 
-async def _poll(facts: Facts, deadline_seconds: float, run: VideoRun) -> Facts:
-    """Wait for the end of an accepted job; of one that an earlier run has finished, look whether its video is there."""
+async def _poll(facts: Facts, asked: RunRequest, run: VideoRun) -> Facts:
+    """Wait for the end of an accepted job, if the run waits for it here.
+
+    Of one that an earlier run has finished, look whether its video is there.
+    """
     submitted, claim, resources = facts.submitted, facts.claim, run.resources
     if submitted is None or claim is None:
         return facts
@@ -137,7 +143,9 @@ async def _poll(facts: Facts, deadline_seconds: float, run: VideoRun) -> Facts:
         return await resources.threads.run(look_again, facts, resources.store)
     if submitted.state != "accepted" or submitted.job_id is None:
         return facts
-    left = max(0.0, deadline_seconds - submitted.late_seconds)
+    if asked.wait == "no":
+        return facts._replace(step=Step("leave_open", reason=NOT_WAITED_FOR))
+    left = max(0.0, asked.deadline_seconds - submitted.late_seconds)
     step = await run.steps.poll(claim, submitted.job_id, left, fresh=not submitted.reused)
     return facts._replace(step=step)
 

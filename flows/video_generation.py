@@ -29,6 +29,7 @@ async def generate_video(
     credentials: form.CredentialsName = None,
     idempotency_key: form.IdempotencyKey = None,
     deadline_minutes: form.Deadline = 30,
+    wait: form.WaitMode = "here",
     ledger: form.LedgerUrl = None,
     send_labels: form.SendLabels = False,
     on_unsupported: form.OnUnsupported = "fallback",
@@ -52,6 +53,8 @@ async def generate_video(
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
         idempotency_key: Runs with the same key share their videos, paid once. {date} becomes the scheduled day.
         deadline_minutes: How long to wait for a job. One that takes longer stays open and can be collected later.
+        wait: Where to wait for the videos. here waits in this run. suspended, of a deployment, submits and frees its
+            worker, until a collection resumes the run to report. no submits, and leaves the videos to a collection.
         ledger: Folder for the submission records, if not inside the output. Wins over the store's.
         send_labels: Whether to tell OpenRouter the labels too, as tracing metadata.
         on_unsupported: If the model lacks one of its options. fallback sends the request without options, drop leaves

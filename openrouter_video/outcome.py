@@ -23,6 +23,7 @@ __all__ = [
     "SavedFile",
     "Sight",
     "count_completed",
+    "count_submitted",
     "expected_cost",
     "is_simulated",
     "reused_cost",
@@ -36,7 +37,7 @@ SETTLE_COMMAND = "openrouter-video ledger settle"
 MEANT_FOR_ANOTHER = "meant for "
 
 OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
-RunStatus = Literal["completed", "partial", "failed", "refused"]
+RunStatus = Literal["completed", "partial", "submitted", "failed", "refused"]
 
 
 Sight = Literal["black", "frozen", "silent"]
@@ -195,6 +196,12 @@ def count_completed(outcomes: Sequence[Outcome]) -> int:
     return sum(outcome.status == "completed" for outcome in outcomes)
 
 
+def count_submitted(outcomes: Sequence[Outcome]) -> int:
+    """Return of how many videos a collection finishes the job: it goes on, and the ledger knows it."""
+    going_on = [outcome for outcome in outcomes if outcome.status == "open" and outcome.job_id]
+    return len(going_on) - len(unsettled_words(going_on))
+
+
 def total_cost(outcomes: Sequence[Outcome]) -> float | None:
     """Return what a run has paid for in US dollars: nothing for what it found; None if the provider told no cost.
 
@@ -232,11 +239,16 @@ def _sum_of_costs(outcomes: Sequence[Outcome]) -> float | None:
     return round(sum(known), 6) if known else None
 
 
-def run_status(outcomes: Sequence[Outcome], wanted: int) -> RunStatus:
-    """Return ``completed`` with as many videos as wanted, ``partial`` with some, ``failed`` with none."""
+def run_status(outcomes: Sequence[Outcome], wanted: int, *, waited: bool = True) -> RunStatus:
+    """Return ``completed`` with as many videos as wanted, ``partial`` with some, ``failed`` with none.
+
+    A run that has not ``waited`` for its jobs is ``submitted`` with as many as wanted of them.
+    """
     completed = count_completed(outcomes)
     if completed >= wanted:
         return "completed"
+    if not waited and completed + count_submitted(outcomes) >= wanted:
+        return "submitted"
     return "partial" if completed else "failed"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from openrouter_video.outcome import Outcome, summary
+from openrouter_video.outcome import Outcome, count_submitted, summary
 from openrouter_video.text import clip
 
 __all__ = ["state_message", "warnings_of"]
@@ -18,15 +18,19 @@ LONGEST_REASON = 120
 NOT_SENT = ("refused", "skipped")
 
 
-def state_message(outcomes: Sequence[Outcome]) -> str:
+def state_message(outcomes: Sequence[Outcome], *, waited: bool = True) -> str:
     """Return a run in a line: ``3 of 4 videos, $0.80, 1 refused. wan-2.6 refused: duration is … Lost: kling … seed``.
 
-    Refused models and lost options stand there once each, however many videos they cost.
+    Refused models and lost options stand there once each, however many videos they cost. A run that has not ``waited``
+    begins with what it has submitted: ``3 submitted, collect finishes them; 0 of 4 videos, 1 refused, 3 open``.
     """
+    words, submitted = summary(outcomes), 0 if waited else count_submitted(outcomes)
+    if submitted:
+        words = f"{submitted:,} submitted, collect finishes {'it' if submitted == 1 else 'them'}; {words}"
     refused = _once(f"{_short(one)} {one.status}: {_first_words(one.error or '')}" for one in _not_sent(outcomes))
     lost = _once(f"{_short(one)} {', '.join(keys)}" for one in outcomes if (keys := _lost(one)))
     parts = [*_few(refused), *([f"lost: {'; '.join(_few(lost))}"] if lost else [])]
-    return f"{summary(outcomes)}. {'; '.join(parts)}" if parts else summary(outcomes)
+    return f"{words}. {'; '.join(parts)}" if parts else words
 
 
 def warnings_of(outcomes: Sequence[Outcome]) -> list[str]:

@@ -198,6 +198,7 @@ def collect(
         str | None,
         Parameter(help="How long to wait for jobs that still run, such as 10m.", allow_leading_hyphen=True),
     ] = None,
+    key: Annotated[tuple[str, ...], Parameter(help="Ledger key of a job to finish, and no other; once for each.")] = (),
     place: PlaceOptions = DEFAULT_PLACE,
     json: Json = False,
     verbose: Annotated[bool, Flag(help="Show Prefect's own log.")] = False,
@@ -211,9 +212,10 @@ def collect(
     async def start() -> State[Any]:
         from openrouter_video.flows import collect_videos
 
-        return await collect_videos(**vars(place), limit=limit, wait_minutes=seconds / 60, return_state=True)
+        given = {**vars(place), "limit": limit, "wait_minutes": seconds / 60, "keys": [*key] or None}
+        return await collect_videos(**given, return_state=True)
 
-    return run(place, limit, start, as_json=json, verbose=verbose)
+    return run(place, limit, key, start, as_json=json, verbose=verbose)
 
 
 @app.command(help_epilogue=help_texts.GALLERY)

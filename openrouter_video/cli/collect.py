@@ -21,9 +21,9 @@ from openrouter_video.cli.report import print_report
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused, VideoError
-from openrouter_video.ledger import read_open
+from openrouter_video.ledger import read_open, read_open_of
 from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, total_cost
-from openrouter_video.run import Published, settle_left, watching
+from openrouter_video.run import Published, checked_keys, settle_left, watching
 from openrouter_video.stores import safe_url
 from openrouter_video.text import printable
 
@@ -33,11 +33,13 @@ EXIT_LEFT_OPEN = 1
 GOES_ON = "Interrupted; nothing is lost: what is still open stays in the ledger. Run collect again."
 
 
-def collect(place: PlaceOptions, limit: int | None, start: StartFlow, *, as_json: bool, verbose: bool) -> int:
+def collect(
+    place: PlaceOptions, limit: int | None, keys: Sequence[str], start: StartFlow, *, as_json: bool, verbose: bool
+) -> int:
     """Collect, show and report; 0 if nothing is left open or uncertain, else 1. ``start`` calls the flow."""
     given = {"store": place.store, "output": place.output, "ledger": place.ledger, "credentials": place.credentials}
     shown = {name: safe_url(value) if "://" in value else value for name, value in given.items() if value is not None}
-    asked = {**shown, **({"limit": limit} if limit is not None else {})}
+    asked = {**shown, **({"limit": limit} if limit is not None else {}), **({"keys": [*keys]} if keys else {})}
     terminal = Terminal(stderr=as_json)
     view = LiveView(terminal, animated=terminal.animated and not verbose)
 
@@ -49,7 +51,7 @@ def collect(place: PlaceOptions, limit: int | None, start: StartFlow, *, as_json
         with exit_message(message):
             if limit is not None and limit < 1:
                 raise RequestRefused([Problem("limit", f"--limit must be 1 or more, not {limit}")])
-            result, where = _collect(place, start, asked, view, terminal, verbose=verbose)
+            result, where = _collect(place, checked_keys(keys), start, asked, view, terminal, verbose=verbose)
     except VideoError as error:
         tell_refusal(error)
         result, code = refused_run(asked, error), EXIT_REFUSED
@@ -69,6 +71,7 @@ def collect(place: PlaceOptions, limit: int | None, start: StartFlow, *, as_json
 
 def _collect(
     place: PlaceOptions,
+    keys: Sequence[str],
     start: StartFlow,
     asked: Mapping[str, object],
     view: LiveView,
@@ -79,9 +82,11 @@ def _collect(
     """Return what became of the jobs, and where their ledger is."""
     with open_ledger(place, terminal.announce) as ledger:
         # Where nothing is open, Prefect is not needed, whose start takes seconds.
-        reading = read_open(ledger, datetime.now(UTC))
+        reading = read_open_of(ledger, keys) if keys else read_open(ledger, datetime.now(UTC))
+        for key in reading.unknown:
+            terminal.announce(f"Nothing is recorded under the key {key} in {ledger.url}.")
         if not reading.entries and not reading.unreadable:
-            settled = settle_left(ledger, datetime.now(UTC))
+            settled = settle_left(ledger, datetime.now(UTC), only_ended=bool(keys))
             if settled:
                 words = "reservation is" if settled == 1 else "reservations are"
                 terminal.announce(f"{settled:,} {words} settled in the money journal.")

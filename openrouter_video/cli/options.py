@@ -169,6 +169,7 @@ class HowOptions:
     deadline: Annotated[
         str, Parameter(help="How long to wait for a job: 90s, 30m, 2h.", show_default=True, allow_leading_hyphen=True)
     ] = "30m"
+    no_wait: Annotated[bool, Parameter(help="Only submit; `collect` finishes the videos.", negative=())] = False
     yes: Annotated[
         bool, Parameter(help="Do not ask whether the run may spend what it may cost: it may.", negative=())
     ] = False
@@ -272,6 +273,7 @@ def run_form(
         "provider_slugs": parse_slugs(request.provider_slug),
         "takes": request.takes,
         "deadline_minutes": parse_seconds("deadline", run.deadline) / 60,
+        "wait": "no" if run.no_wait else "here",
         **vars(place),
         "max_usd": parse_usd("max-usd", money.max_usd),
         "assumed_usd": parse_assumptions(money.assume_usd),

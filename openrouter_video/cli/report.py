@@ -128,7 +128,8 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
     sent = [outcome for outcome in result.outcomes if outcome.sent is not None]
     if others := options_of_others(option for outcome in sent for option in outcome.left_out):
         terminal.say(others, "dim")
-    total = Text(summary(result.outcomes), "bold" if count_completed(result.outcomes) else "bold red")
+    good = count_completed(result.outcomes) or result.status == "submitted"
+    total = Text(summary(result.outcomes), "bold" if good else "bold red")
     if result.estimate is not None:
         total.append(f"; the estimate was {result.estimate.words(sandbox=result.sandbox)}", "not bold")
     if result.sandbox:

@@ -37,7 +37,7 @@ from openrouter_video.outcome import (
     Batch,
     FanOut,
     Outcome,
-    count_completed,
+    count_submitted,
     expected_cost,
     reused_cost,
     run_status,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Checked", "make_videos", "run_videos"]
 
 EXIT_FEWER = 1
+ENOUGH = frozenset({"completed", "submitted"})
 NOT_SENT = "interrupted before anything was sent"
 NOTHING_SENT = "\nInterrupted; nothing was sent and nothing was spent.\n"
 
@@ -95,13 +96,17 @@ class _Run(NamedTuple):
         """How many videos make it a success."""
         return len(self.view.lines) if self.checked.wanted is None else self.checked.wanted
 
-    def tell_left_behind(self, why: str, outcomes: Sequence[Outcome]) -> None:
-        """Tell the user of a run that broke off what it leaves behind."""
+    @property
+    def collect(self) -> str:
+        """The command that finishes what it leaves open."""
         asked = self.asked.run
-        collect = collect_command(
+        return collect_command(
             output=asked.output, ledger=asked.ledger, store=asked.store, credentials=asked.credentials
         )
-        sys.stderr.write(left_behind(why, outcomes, collect, sandbox=self.options.sandbox))
+
+    def tell_left_behind(self, why: str, outcomes: Sequence[Outcome]) -> None:
+        """Tell the user of a run that broke off what it leaves behind."""
+        sys.stderr.write(left_behind(why, outcomes, self.collect, sandbox=self.options.sandbox))
 
 
 def make_videos(
@@ -132,6 +137,9 @@ def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOpti
         report = asked.report
         if options.sandbox and asked.run.credentials:
             raise ConfigurationError("--sandbox and --credentials contradict each other: a sandbox has its own key")
+        if options.sandbox and options.no_wait:
+            why = "this sandbox ends with the command, and its jobs with it"
+            raise ConfigurationError(f"--sandbox and --no-wait contradict each other: {why}")
         with exit_message(message), embedded_sandbox(options.sandbox, terminal):
             checked = asked.check()
             terminal.announce("\n".join(checked.beforehand))
@@ -209,14 +217,15 @@ def _report(finished: Finished, run: _Run) -> int:
         print_report(run.terminal, total)
     if isinstance(result, Exception) and not isinstance(result, VideoError):
         raise result
-    enough = count_completed(outcomes) >= run.wanted
-    return _document(run.options, total, 0 if enough else EXIT_FEWER)
+    if run.options.no_wait and (submitted := count_submitted(outcomes)):
+        run.terminal.announce(f"{submitted:,} submitted. Fetch their videos later with: {run.collect}")
+    return _document(run.options, total, 0 if total.status in ENOUGH else EXIT_FEWER)
 
 
 def _total(outcomes: Sequence[Outcome], problems: Sequence[str], finished: Finished, run: _Run) -> FanOut:
     """Return what became of the whole run; of a batch with what became of its rows."""
     told = {
-        "status": run_status(outcomes, run.wanted),
+        "status": run_status(outcomes, run.wanted, waited=not run.options.no_wait),
         "cost_usd": total_cost(outcomes),
         "reused_cost_usd": reused_cost(outcomes),
         "estimate": expected_cost(outcomes),

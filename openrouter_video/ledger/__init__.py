@@ -16,6 +16,7 @@ from openrouter_video.ledger.reading import (
     read_keys,
     read_marked,
     read_open,
+    read_open_of,
 )
 from openrouter_video.ledger.recording import Recorder
 from openrouter_video.ledger.records import (
@@ -29,6 +30,7 @@ from openrouter_video.ledger.records import (
     describe_flight,
     differences,
     in_flight,
+    is_key,
     scope_of_key,
     scope_of_row,
     scope_of_run,
@@ -81,6 +83,7 @@ __all__ = [
     "forget_settled",
     "in_flight",
     "in_portions",
+    "is_key",
     "is_lump",
     "ledger_key",
     "lump_of",
@@ -90,6 +93,7 @@ __all__ = [
     "read_keys",
     "read_marked",
     "read_open",
+    "read_open_of",
     "reservation_id",
     "reserved",
     "run_token",

@@ -28,6 +28,7 @@ __all__ = [
     "read_keys",
     "read_marked",
     "read_open",
+    "read_open_of",
 ]
 
 READERS = 16
@@ -43,11 +44,15 @@ class Unreadable(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What was found: entries, the oldest first, and the keys that could not be read. ``marks`` led to them."""
+    """What was found: entries, the oldest first, and the keys that could not be read. ``marks`` led to them.
+
+    ``unknown``: those that were asked for, and of which there is no record.
+    """
 
     entries: list[LedgerEntry]
     unreadable: list[Unreadable]
     marks: tuple[Mark, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def read_open(ledger: Ledger, now: datetime) -> Reading:
@@ -69,6 +74,14 @@ def read_open(ledger: Ledger, now: datetime) -> Reading:
     free = {key for key, entry in found.items() if entry is not None and entry.state == "free"}
     rest = ledger.index.tidy(marks, over, free, now)
     return Reading(_by_age(entries), unreadable, (*rest, *new))
+
+
+def read_open_of(ledger: Ledger, keys: Iterable[str]) -> Reading:
+    """Read what is neither free nor settled of these keys; nothing is listed."""
+    found, unreadable = _read(ledger.unfinished, dict.fromkeys(keys))
+    entries = [entry for entry in found.values() if entry is not None]
+    unknown = tuple(entry.key for entry in entries if entry.state == "free" and not entry.attempt)
+    return Reading(_by_age(entry for entry in entries if entry.state != "free"), unreadable, unknown=unknown)
 
 
 def read_marked(ledger: Ledger) -> list[LedgerEntry]:

@@ -39,6 +39,7 @@ __all__ = [
     "differences",
     "digest",
     "in_flight",
+    "is_key",
     "is_of_job",
     "is_record",
     "parse_entry",
@@ -209,6 +210,11 @@ class LedgerEntry(NamedTuple):
     outcome: Outcome | None = None
     since: str | None = None
     other_job_ids: tuple[str, ...] = ()
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be the key of a submission."""
+    return KEY.fullmatch(text) is not None
 
 
 def is_record(name: str) -> bool:

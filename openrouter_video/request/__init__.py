@@ -11,7 +11,7 @@ from openrouter_video.request.request import (
     VideoRequest,
     parse_request,
 )
-from openrouter_video.request.run_request import RunRequest, parse_run_request
+from openrouter_video.request.run_request import RunRequest, WaitMode, parse_run_request
 from openrouter_video.request.settings import JSON_EDITOR, InputReference, VideoSettings
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "RunRequest",
     "VideoRequest",
     "VideoSettings",
+    "WaitMode",
     "load_image",
     "parse_request",
     "parse_run_request",

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from openrouter_video.elision import elide
 from openrouter_video.errors import Problem, RequestRefused
@@ -19,7 +19,11 @@ from openrouter_video.request.request import OnUnsupported, VideoRequest, parse_
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.text import shown
 
-__all__ = ["RunRequest", "parse_run_request"]
+__all__ = ["RunRequest", "WaitMode", "parse_run_request"]
+
+WaitMode = Literal["here", "suspended", "no"]
+"""Where a run waits for its jobs: in its process, suspended and without one, or not at all."""
+
 
 MOST_VIDEOS = 1_000
 """What one run makes at most: more is a slip of the keyboard, and each video costs money."""
@@ -36,8 +40,8 @@ class RunRequest(NamedTuple):
     what to assume of a video whose price nobody knows, by the model's id or a pattern. ``labels``: whose money it is,
     which makes no other request of it; ``send_labels``: whether OpenRouter is told them.
 
-    ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of blocks; for what is None the environment
-    or a default decides.
+    ``wait``: where it waits for its jobs. ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of
+    blocks; for what is None the environment or a default decides.
     """
 
     request: VideoRequest
@@ -56,6 +60,7 @@ class RunRequest(NamedTuple):
     labels: Mapping[str, str] = MappingProxyType({})
     send_labels: bool = False
     approve_above_usd: float | None = None
+    wait: WaitMode = "here"
 
     @property
     def wanted(self) -> int:
@@ -123,6 +128,7 @@ def parse_run_request(
     labels: Any = None,
     send_labels: bool = False,
     approve_above_usd: float | None = None,
+    wait: WaitMode = "here",
     checked: bool = True,
 ) -> RunRequest:
     """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
@@ -155,6 +161,7 @@ def parse_run_request(
         labels=said,
         send_labels=send_labels,
         approve_above_usd=approve_above_usd,
+        wait=wait,
     )
     if checked:
         problems += run.problems()
@@ -196,6 +203,8 @@ def _limit_problems(run: RunRequest) -> list[Problem]:
         days = LONGEST_DEADLINE_MINUTES // (24 * 60)
         message = f"the deadline must be above zero and at most {LONGEST_DEADLINE_MINUTES:,} minutes ({days} days)"
         problems.append(Problem("deadline_minutes", f"{message}, not {shown(run.deadline_minutes)} minutes"))
+    if run.wait not in get_args(WaitMode):
+        problems.append(Problem("wait", f"wait is here, suspended or no, not {shown(run.wait)}"))
     return problems
 
 

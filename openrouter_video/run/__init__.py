@@ -5,7 +5,7 @@ from __future__ import annotations
 from openrouter_video.run.approver import Answer, approving, current_approver
 from openrouter_video.run.bills import RunReservation, to_reserve
 from openrouter_video.run.caps import approval_threshold, caps_of
-from openrouter_video.run.collecting import Turns, not_here
+from openrouter_video.run.collecting import Turns, checked_keys, not_here
 from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadable, why_unreadable
 from openrouter_video.run.concurrency import Concurrency, provider_of, provider_of_claim
 from openrouter_video.run.conflicts import find_known
@@ -59,6 +59,7 @@ __all__ = [
     "approval_threshold",
     "approving",
     "caps_of",
+    "checked_keys",
     "current_approver",
     "current_limits",
     "divide",

@@ -1,17 +1,18 @@
-"""What a collection has to decide beside its jobs: which are not this machine's to fetch, and how many it finishes."""
+"""What a collection has to decide beside its jobs: which it is asked for, which are not here, how many it finishes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from openrouter_video.errors import ConfigurationError, StorageError
-from openrouter_video.ledger import Claim
+from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, StorageError
+from openrouter_video.ledger import Claim, is_key
 from openrouter_video.run.conclusions import COLLECT
 from openrouter_video.stores import is_same_folder, open_store, parse_store_url
+from openrouter_video.text import shown
 
-__all__ = ["Turn", "Turns", "not_here"]
+__all__ = ["Turn", "Turns", "checked_keys", "not_here"]
 
 
 class Turn:
@@ -44,6 +45,18 @@ class Turns:
             # A used turn is gone; after the last one all who wait are told so, one by one.
             if turn is None or not turn.used or self._left == 0:
                 self._free.release()
+
+
+def checked_keys(keys: Sequence[str]) -> Sequence[str]:
+    """Return the ledger keys that a collection is asked for.
+
+    Raises:
+        RequestRefused: if one is none.
+    """
+    if wrong := [key for key in keys if not is_key(key)]:
+        message = "{} is not the key of a video in a ledger: 32 of the digits 0-9 and a-f"
+        raise RequestRefused([Problem("keys", message.format(shown(key))) for key in wrong])
+    return keys
 
 
 def not_here(claim: Claim) -> str | None:

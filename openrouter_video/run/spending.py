@@ -127,10 +127,13 @@ def settle_money(
         journal.settle(reserved.month, settled.bills, settled.released, run_id)
 
 
-def settle_left(ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]] = ()) -> int:
+def settle_left(
+    ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]] = (), *, only_ended: bool = False
+) -> int:
     """Settle what earlier runs left reserved, as far as the ledger knows its end; return how many reservations.
 
     ``ended``: the videos that a collection has just finished; their bills count also if nothing is reserved any more.
+    With ``only_ended`` no others are looked at, which takes as long whatever else is reserved.
 
     Raises:
         LedgerError: if a journal cannot be read or written.
@@ -138,17 +141,21 @@ def settle_left(ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outc
     number = 0
     for sandbox in (False, True):
         of_kind = [(claim, outcome) for claim, outcome in ended if claim.sandbox is sandbox]
-        number += _settle_left(Journal(ledger.store, sandbox=sandbox), ledger, now, of_kind)
+        if of_kind or not only_ended:
+            number += _settle_left(Journal(ledger.store, sandbox=sandbox), ledger, now, of_kind, only_ended=only_ended)
     return number
 
 
-def _settle_left(journal: Journal, ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]]) -> int:
-    number = 0
-    for month in journal.months()[-MONTHS:]:
+def _settle_left(
+    journal: Journal, ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]], *, only_ended: bool
+) -> int:
+    number, of_ended = 0, {claim.key for claim, _ in ended}
+    named = {(claim.reservation or "").partition("/")[0] for claim, _ in ended}
+    for month in [month for month in journal.months()[-MONTHS:] if month in named or not only_ended]:
         money = journal.money(month)
         held = money.reservations()
         late = {name: bill for name, bill in bills_by_claim(month, ended).items() if name not in held}
-        keys = (key for key in map(ledger_key, held) if not is_lump(key))
+        keys = [key for key in map(ledger_key, held) if not is_lump(key) and (key in of_ended or not only_ended)]
         bills, released = settled_by_records(month, money, _entries(ledger, keys), now)
         if bills or released or late:
             journal.settle(month, bills | late, released)

@@ -13,6 +13,8 @@ FIRST = Outcome(model="a/1", status="completed", cost_usd=0.1)
 SECOND = Outcome(model="a/2", status="completed", cost_usd=0.2, reused=True)
 REUSED_OPEN = Outcome(model="a/2", status="open", reused=True)
 UNPRICED = Outcome(model="a/3", status="completed")
+SUBMITTED = Outcome(model="a/6", status="open", job_id="job-1")
+UNRECORDED = SUBMITTED.model_copy(update={"error": "no collection finds it: openrouter-video ledger settle"})
 FAILED = Outcome(model="a/4", status="failed", cost_usd=0.0)
 SIMULATED = Outcome(model="a/5", status="completed", cost_usd=0.3, sandbox=True)
 
@@ -117,6 +119,22 @@ def test_costs_are_summed_where_they_are_known(
 def test_the_status_of_a_run(outcomes: list[Outcome], wanted: int, status: str) -> None:
     """By how many videos are safe, and how many were wanted."""
     assert run_status(outcomes, wanted) == status
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "wanted", "status"),
+    [
+        ([SUBMITTED, SUBMITTED], 2, "submitted"),
+        ([SUBMITTED, FIRST], 2, "submitted"),
+        ([SUBMITTED, FIRST], 1, "completed"),
+        ([SUBMITTED, FAILED], 2, "failed"),
+        ([FIRST, UNRECORDED], 2, "partial"),
+        (ends("open"), 1, "failed"),
+    ],
+)
+def test_the_status_of_a_run_that_has_not_waited(outcomes: list[Outcome], wanted: int, status: str) -> None:
+    """What is submitted counts, if a collection finds it."""
+    assert run_status(outcomes, wanted, waited=False) == status
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,7 @@ BAD_VALUES = {
     "a ledger in memory": (("--model", VEO, "--ledger", "memory://ledger"), "ends with this command"),
     "an unknown scheme": (("--model", VEO, "--output", "s4://bucket/videos"), "Did you mean s3://"),
     "an output under a file": (("--model", VEO, "--output", "text.png/videos"), "cannot be used"),
+    "jobs that end with their sandbox": (("--model", VEO, "--sandbox", "--no-wait"), "ends with the command"),
     "a key for the sandbox": (("--model", VEO, "--sandbox", "--credentials", "mine"), "contradict each other"),
 }
 
@@ -557,6 +558,25 @@ def test_what_a_deadline_leaves_open_is_collected(command: Command, sandbox: San
         assert Path(said.document["outcomes"][0]["url"].removeprefix("file://")).exists()
         assert len(slow.charges) == 1
     assert command("collect").out.startswith("Nothing is open in file://")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_what_is_not_waited_for_is_collected_by_its_key(command: Command, sandbox: Sandbox) -> None:
+    """The command says what finishes it, and exits with 0; of two jobs the key names one, and no other is asked for."""
+    said = command("fan-out", PROMPT, "--model", VEO, "--takes", "2", *SMALL, "--no-wait", "--json")
+    assert (said.code, said.document["status"]) == (0, "submitted")
+    assert "2 submitted. Fetch their videos later with: openrouter-video collect" in said.err
+    assert "poll" not in {request.kind for request in sandbox.requests}
+    one, other = said.document["outcomes"]
+    said = command("collect", "--key", one["key"], "--key", "0" * 32, "--wait", "30s", "--json")
+    assert f"Nothing is recorded under the key {'0' * 32}" in said.err
+    assert (said.code, [outcome["key"] for outcome in said.document["outcomes"]]) == (0, [one["key"]])
+    polled = {request.path for request in sandbox.requests if request.kind == "poll"}
+    assert [path.endswith(one["job_id"]) for path in polled] == [True]
+    assert command("collect", "--key", one["key"]).code == 0
+    assert "is not the key of a video in a ledger" in command("collect", "--key", one["key"][:8]).err
+    assert [o["key"] for o in command("collect", "--wait", "30s", "--json").document["outcomes"]] == [other["key"]]
+    assert len(sandbox.charges) == 2
 
 
 def test_collect_settles_money_where_no_job_is_open(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:

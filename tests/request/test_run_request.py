@@ -20,6 +20,7 @@ FULL: dict[str, Any] = {
     "takes": 2,
     "idempotency_key": "daily-{date}",
     "deadline_minutes": 5,
+    "wait": "no",
     "output": "s3://bucket/videos",
     "ledger": "s3://bucket/ledger",
     "store": "nightly",
@@ -103,6 +104,11 @@ def test_limits_under_which_nothing_could_run(concurrency: int, minutes: float, 
     run = parse_run_request(prompt="p", model="a/b")._replace(concurrency=concurrency, deadline_minutes=minutes)
     assert [problem.field for problem in run.problems()] == fields
     assert all("must be" in problem.message for problem in run.problems())
+
+
+def test_a_wait_that_there_is_not() -> None:
+    """As from Python, where nothing else looks at it."""
+    assert refusals(wait="yes") == [("wait", "wait is here, suspended or no, not 'yes'")]
 
 
 @pytest.mark.parametrize("usd", [0, -1, float("nan"), float("inf"), 1_000_001])

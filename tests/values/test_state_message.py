@@ -34,6 +34,15 @@ def test_what_is_missing_stands_in_the_line() -> None:
     assert state_message([skipped]) == "0 of 1 video, 1 skipped. kling-v3.0-std skipped: by policy"
 
 
+def test_a_run_that_has_not_waited_begins_with_what_it_has_submitted() -> None:
+    """A collection finishes that; what it does not find stands in the rest."""
+    one = Outcome(model="a/b", status="open", job_id="job-1")
+    assert state_message([one], waited=False) == "1 submitted, collect finishes it; 0 of 1 video, 1 open"
+    message = state_message([one, one, VEO, WAN], waited=False)
+    assert message.startswith("2 submitted, collect finishes them; 1 of 4 videos, $0.40, 1 refused, 2 open. wan-2.6")
+    assert state_message([VEO], waited=False) == "1 of 1 video, $0.40"
+
+
 def test_the_line_stays_a_line() -> None:
     """However many models, and however long their reasons."""
     many = [WAN.model_copy(update={"model": f"a/{n}", "error": "so " * 100}) for n in range(30)]
