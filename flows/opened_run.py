@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
+from openrouter_video.api import webhook_url
 from openrouter_video.blocks import OpenRouterCredentials, load_credentials, load_store
 from openrouter_video.ledger import Caps
 from openrouter_video.planning import GatedPlan
@@ -43,7 +44,7 @@ class Prepare(Protocol[P_co]):
 
 
 class OpenedRun(NamedTuple):
-    """A run that is open, and has sent nothing yet."""
+    """A run that is open, and has sent nothing yet; ``webhook``: where OpenRouter tells of the ends of its jobs."""
 
     asked: RunRequest
     identity: RunIdentity
@@ -51,6 +52,7 @@ class OpenedRun(NamedTuple):
     destination: Destination
     resources: Resources
     approval: Approval
+    webhook: str | None = None
 
     @property
     def caps(self) -> Caps:
@@ -88,6 +90,7 @@ class OpenedRun(NamedTuple):
             folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
             sandbox=sandbox,
             limits=await find_named_limits(),
+            webhook=self.webhook,
         )
 
 
@@ -103,8 +106,9 @@ async def open_run(asked: RunRequest, identity: RunIdentity) -> AsyncIterator[Op
     destination = await load_store(asked.store, asked.output, asked.ledger, deployed=identity.deployed)
     async with open_resources(destination, credentials.get_client(), current_limits()) as resources:
         above, base_url = asked.approve_above_usd, resources.client.base_url
+        webhook = webhook_url(os.environ, base_url)
         approval = await open_approval(above, credentials.approve_above_usd, base_url)
-        yield OpenedRun(asked, identity, credentials, destination, resources, approval)
+        yield OpenedRun(asked, identity, credentials, destination, resources, approval, webhook)
 
 
 def collect_command_of(asked: RunRequest, resources: Resources) -> str:

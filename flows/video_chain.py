@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from openrouter_video.api import ContentUnavailable
+from openrouter_video.api import ContentUnavailable, callback_url, shown_callback_url
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, KeyConflict, LedgerError, StorageError
 from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.outcome import Outcome
@@ -41,7 +41,11 @@ NOT_WAITED_FOR = "it is submitted, and this run does not wait for it"
 
 
 class VideoRun(NamedTuple):
-    """What all videos of one run share; ``collect`` is the command that finishes what it leaves open."""
+    """What all videos of one run share.
+
+    ``collect`` is the command that finishes what it leaves open; ``webhook``: where OpenRouter tells of the ends of its
+    jobs.
+    """
 
     resources: Resources
     steps: VideoSteps
@@ -53,17 +57,26 @@ class VideoRun(NamedTuple):
     folder: str | None = None
     sandbox: bool = False
     limits: NamedLimits = NamedLimits()
+    webhook: str | None = None
+
+    def body(self, video: PlannedVideo) -> dict[str, Any]:
+        """Return what is sent for one video: the body of its plan, and where its end is to be told."""
+        if self.webhook is None:
+            return video.plan.body
+        return {**video.plan.body, "callback_url": callback_url(self.webhook, video.key)}
 
     def claim(self, video: PlannedVideo) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
-        plan, asked = video.plan, video.asked
+        plan, asked, sent = video.plan, video.asked, video.plan.sent or {}
+        if sent and self.webhook is not None:
+            sent = {**sent, "callback_url": shown_callback_url(self.webhook)}
         return Claim(
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             key=video.key,
             model=plan.model,
             take=video.take,
             asked=asked.request.asked(),
-            sent=plan.sent or {},
+            sent=sent,
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
             path=video.path,
@@ -118,7 +131,7 @@ async def _submit(video: PlannedVideo, claim: Claim, run: VideoRun) -> Facts:
     try:
         while video.plan.decision == "send":
             patience = video.asked.deadline_seconds
-            submit = partial(run.steps.submit, claim, video.plan.body, patience)
+            submit = partial(run.steps.submit, claim, run.body(video), patience)
             submitted = await run.limits.around(provider_of(video.plan), submit, patience)
             if not (named := _rejected_options(submitted, video.plan)):
                 return facts.after_submission(submitted)

@@ -12,14 +12,15 @@ from openrouter_video.api.answers import (
     SubmitAnswer,
     is_gone,
 )
+from openrouter_video.api.callback import callback_url, shown_callback_url, webhook_url
 from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import DownloadLimits, download_limits
-from openrouter_video.api.endpoint import DEFAULT_BASE_URL, is_loopback, origin, parse_api_key
+from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
 from openrouter_video.api.key_budget import KeyBudget
 from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
-from openrouter_video.api.web_urls import https_problem
+from openrouter_video.api.web_urls import https_problem, is_loopback
 
 __all__ = [
     "ADVICE",
@@ -39,6 +40,7 @@ __all__ = [
     "VideoClient",
     "VideoJob",
     "VideoModel",
+    "callback_url",
     "changes_for_httpx",
     "choose_proxy",
     "download_limits",
@@ -48,4 +50,6 @@ __all__ = [
     "origin",
     "parse_api_key",
     "parse_catalog",
+    "shown_callback_url",
+    "webhook_url",
 ]

@@ -5,16 +5,15 @@ Pure. The key goes to one origin (scheme, host and port), over https, or over ht
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from openrouter_video.api.web_urls import is_host
+from openrouter_video.api.web_urls import is_host, is_loopback
 from openrouter_video.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "is_loopback", "origin", "parse_api_key", "parse_base_url"]
+__all__ = ["DEFAULT_BASE_URL", "origin", "parse_api_key", "parse_base_url"]
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 HOW_TO_GET_A_KEY = "set OPENROUTER_API_KEY, or use --sandbox to try everything without a key"
@@ -90,15 +89,6 @@ def origin(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         # A record that somebody edited: an origin that equals no other, so that no key goes there.
         return url, "", None
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine, by name or by address."""
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _shown(url: str) -> str:

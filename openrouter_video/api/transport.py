@@ -18,8 +18,8 @@ from urllib.request import getproxies
 import certifi
 import httpx
 
-from openrouter_video.api.endpoint import is_loopback
 from openrouter_video.api.proxies import choose_proxy
+from openrouter_video.api.web_urls import is_loopback
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.text import clip
 

@@ -1,4 +1,4 @@
-"""Which texts are https URLs that somebody can be reached by; pure."""
+"""Which texts are https URLs that somebody can be reached by, and which name this machine; pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["https_problem", "is_host"]
+__all__ = ["https_problem", "is_host", "is_loopback"]
 
 LONGEST_HOST = 253
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -46,3 +46,12 @@ def https_problem(text: str) -> str | None:
     if not text.isprintable() or " " in text:
         return "contains a space or a character that URLs do not have"
     return None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine, by name or by address."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

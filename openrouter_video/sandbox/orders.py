@@ -21,6 +21,7 @@ ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
 
 _STEP: dict[str, JsonValue] = {"failed_routing_step": "Validate Video Parameters"}
 _NULL = object()
+_HERE = tuple(f"http://{host}{end}" for host in ("127.0.0.1", "localhost", "[::1]") for end in ":/")
 
 
 class Refusal(NamedTuple):
@@ -171,7 +172,8 @@ def _bad_reference(body: _Body) -> Refusal | None:
         image_data = ".image_url." in place and url.startswith("data:image/")
         if not image_data and not url.startswith("https://"):
             return Refusal(f"Invalid reference URL: {place}: Only HTTPS URLs are allowed")
-    if body.callback_url and not body.callback_url.startswith("https://"):
+    # Unlike OpenRouter's, this API can reach a receiver on this machine.
+    if body.callback_url and not body.callback_url.startswith(("https://", *_HERE)):
         return Refusal("Invalid callback URL: Only HTTPS URLs are allowed")
     return None
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from openrouter_video.api.endpoint import DEFAULT_BASE_URL, is_loopback, origin, parse_api_key, parse_base_url
+from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key, parse_base_url
+from openrouter_video.api.web_urls import is_loopback
 from openrouter_video.errors import ConfigurationError
 
 
