@@ -32,7 +32,7 @@ def embedded_sandbox(wanted: bool, terminal: Terminal) -> Iterator[None]:
         return
     from openrouter_video.sandbox import Sandbox  # noqa: PLC0415 (its server is imported only where it is used)
 
-    with Sandbox(speed=SANDBOX_SPEED) as sandbox:
+    with Sandbox(speed=SANDBOX_SPEED, webhook_secret=_webhook_secret()) as sandbox:
         ours = {"OPENROUTER_API_KEY": sandbox.api_key, "OPENROUTER_BASE_URL": sandbox.base_url}
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
@@ -66,5 +66,17 @@ def serve_sandbox(port: int, speed: float, state: str | None, budget_usd: float 
         terminal.print(Text("\n".join(lines)), soft_wrap=True)
 
     with ended_like_ctrl_c(in_good_order=True):
-        serve(port=port, speed=speed, state=state, on_ready=ready, budget_usd=budget_usd)
+        serve(
+            port=port,
+            speed=speed,
+            state=state,
+            on_ready=ready,
+            budget_usd=budget_usd,
+            webhook_secret=_webhook_secret(),
+        )
     return 0
+
+
+def _webhook_secret() -> str | None:
+    """Return what the receiver checks signatures by, where both have one environment."""
+    return os.environ.get("OPENROUTER_VIDEO_WEBHOOK_SECRET") or None

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from openrouter_video.sandbox.budgets import Budget
     from openrouter_video.sandbox.faults import Fault
     from openrouter_video.sandbox.server import SANDBOX_KEY, Sandbox, serve
+    from openrouter_video.sandbox.webhooks import Delivery
 
-__all__ = ["SANDBOX_KEY", "Budget", "Charge", "Fault", "Sandbox", "Seen", "serve"]
+__all__ = ["SANDBOX_KEY", "Budget", "Charge", "Delivery", "Fault", "Sandbox", "Seen", "serve"]
 
 _HOMES = {
     "Budget": "budgets",
     "Charge": "billing",
+    "Delivery": "webhooks",
     "Fault": "faults",
     "SANDBOX_KEY": "server",
     "Sandbox": "server",

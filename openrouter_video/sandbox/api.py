@@ -153,19 +153,20 @@ class VideoApi:
         self._videos.begin(job.order.scene)
         return job
 
-    def _status(self, job: Job) -> Status:
+    def status(self, job: Job) -> Status:
+        """What a poll of this moment would say."""
         return status_of(job, self._clock(), rendering=self._videos.is_rendering(job.order.scene))
 
     def _is_completed(self, job_id: str) -> bool:
         job = self._jobs.get(job_id)
-        return job is not None and self._status(job) == "completed"
+        return job is not None and self.status(job) == "completed"
 
     def poll(self, asked: Asked) -> Answer:
         """``GET /videos/{id}``: 200 for every known job, failed or not."""
         found = self._found(asked)
         if isinstance(found, Answer):
             return found
-        status = self._status(found)
+        status = self.status(found)
         if status == "completed":
             return document(200, answers.completed_body(found, asked.origin))
         return document(200, answers.status_body(found, status, asked.origin))
@@ -181,7 +182,7 @@ class VideoApi:
         found = self._found(asked)
         if isinstance(found, Answer):
             return found
-        status = self._status(found)
+        status = self.status(found)
         if status != "completed":
             return envelope(409, f"Job {found.id} is not completed (status: {status})")
         index = asked.query.get("index", "0")
@@ -205,7 +206,7 @@ class VideoApi:
         """``GET /generation?id=``: the second source for a finished job's cost."""
         named = asked._replace(path={"job_id": asked.query.get("id", "")})
         found = self._found(named)
-        if isinstance(found, Job) and self._status(found) == "completed":
+        if isinstance(found, Job) and self.status(found) == "completed":
             return document(
                 200, answers.generation_body(found, self._catalogue.entries.get(found.order.model), asked.origin)
             )

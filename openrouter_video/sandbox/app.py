@@ -18,6 +18,7 @@ from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.api import Asked, VideoApi
 from openrouter_video.sandbox.billing import Charge, Kind, Seen, billing_summary
 from openrouter_video.sandbox.faults import Fault, FaultTable, damaged
+from openrouter_video.sandbox.webhooks import Postman
 from openrouter_video.sandbox.wire import Reply, client_left
 
 __all__ = ["SandboxApp"]
@@ -33,12 +34,19 @@ class SandboxApp:
     """The HTTP side of a sandbox; ``seen`` grows by one entry per request, before it is answered."""
 
     def __init__(
-        self, api: VideoApi, faults: FaultTable, charges: Callable[[], tuple[Charge, ...]], *, disclosed: bool
+        self,
+        api: VideoApi,
+        faults: FaultTable,
+        charges: Callable[[], tuple[Charge, ...]],
+        postman: Postman,
+        *,
+        disclosed: bool,
     ) -> None:
         self.seen: list[Seen] = []
         self._api = api
         self._faults = faults
         self._charges = charges
+        self._postman = postman
         self._says = {"x-openrouter-sandbox": "nothing is billed"} if disclosed else {}
 
     def asgi(self) -> Starlette:
@@ -58,6 +66,7 @@ class SandboxApp:
         routes += [
             Route("/sandbox/billing", self._billing),
             Route("/sandbox/requests", self._requests),
+            Route("/sandbox/webhooks", self._webhooks),
             Route("/sandbox/faults", self._set_faults, methods=["POST", "DELETE"]),
         ]
         application = Starlette(routes=routes, exception_handlers={HTTPException: self._no_route})
@@ -117,6 +126,11 @@ class SandboxApp:
 
     async def _requests(self, _: Request) -> Reply:
         return self._send(document(200, {"requests": [seen.model_dump(mode="json") for seen in self.seen]}))
+
+    async def _webhooks(self, _: Request) -> Reply:
+        return self._send(
+            document(200, {"webhooks": [one.model_dump(mode="json") for one in self._postman.deliveries]})
+        )
 
     async def _set_faults(self, request: Request) -> Reply:
         if request.method == "DELETE":

@@ -9,6 +9,8 @@
     Fault(on="content", mangle="silence")               headers and half of it, then nothing for as long as one waits
     Fault(on="poll", mangle="two_outputs", times=None)  the job names a second output, which is not there
     Fault(on="content", mangle="black", times=None)     a whole video, of which each frame is black
+    Fault(on="webhook", delay_seconds=2)                a webhook that is late, and so perhaps behind another one
+    Fault(on="webhook", mangle="forged", times=None)    each webhook is signed by who does not know the secret
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ _DocumentMangle = Literal[
     "two_outputs",
     "drip",
 ]
+_WebhookMangle = Literal["twice", "forged", "unsigned", "old"]
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
 # The box in which a C2PA manifest lies, without one that would prove anything.
@@ -87,11 +90,13 @@ class Fault(BaseModel):
 
     **Whether a submit took effect** (the job exists and is charged): as ``accepted`` says; without it, no for
     ``drop="before"``, an error status, a body or a redirect, and yes otherwise.
+
+    **Of webhooks** only ``delay_seconds``, ``drop`` (it is never sent), ``body`` and ``mangle`` can be chosen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    on: Literal["models", "submit", "poll", "content", "key"]
+    on: Literal["models", "submit", "poll", "content", "key", "webhook"]
     times: int | None = Field(default=1, ge=1)
     after: int = Field(default=0, ge=0)
     model: str | None = None
@@ -102,13 +107,17 @@ class Fault(BaseModel):
     accepted: bool | None = None
     drop: Literal["before", "after"] | None = None
     delay_seconds: float = Field(default=0, ge=0)
-    mangle: Literal[_ContentMangle, Oddity, _DocumentMangle] | None = None
+    mangle: Literal[_ContentMangle, Oddity, _DocumentMangle, _WebhookMangle] | None = None
     origin: str = "https://evil-openrouter.ai"
     redirect_to: str | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        allowed = (*get_args(_ContentMangle), *ODDITIES) if self.on == "content" else get_args(_DocumentMangle)
+        mangles = {"content": (*get_args(_ContentMangle), *ODDITIES), "webhook": get_args(_WebhookMangle)}
+        allowed = mangles.get(self.on, get_args(_DocumentMangle))
+        answers = [name for name in ("status", "accepted", "redirect_to") if getattr(self, name) is not None]
+        if self.on == "webhook" and (answers or self.headers):
+            raise ValueError(f"{', '.join(answers) or 'headers'} does not fit on='webhook', which is not answered here")
         if self.mangle is not None and self.mangle not in allowed:
             raise ValueError(
                 f"mangle={self.mangle!r} does not fit on={self.on!r}; it takes {', '.join(sorted(allowed))}"

@@ -26,6 +26,7 @@ from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Terminal, ended, simulated_seconds
 from openrouter_video.sandbox.orders import Order
 from openrouter_video.sandbox.render_queue import RenderQueue
+from openrouter_video.sandbox.webhooks import Delivery, Postman
 from openrouter_video.sandbox.wire import BreakableProtocol
 
 __all__ = ["SANDBOX_KEY", "Sandbox", "serve"]
@@ -44,7 +45,8 @@ class Sandbox:
     the exact number of real seconds instead (0: as soon as its video is rendered). ``state`` names a JSON file that
     keeps the jobs, so that the next sandbox goes on with them; without one they live as long as this object.
     ``budgets`` limit what the key may spend. ``clock`` gives unix time, for tests that move it. ``disclosed`` False
-    leaves out the header by which a sandbox says that it is one: a client then takes it for an API that bills.
+    leaves out the header by which a sandbox says that it is one: a client then takes it for an API that bills. Webhooks
+    are signed with ``webhook_secret``, if there is one.
 
     Raises :class:`ConfigurationError` where it cannot listen, or the state file is not one. Works in a process that
     runs an event loop already, and starts in milliseconds.
@@ -63,6 +65,7 @@ class Sandbox:
         budgets: Iterable[Budget] = (),
         *,
         disclosed: bool = True,
+        webhook_secret: str | None = None,
     ) -> None:
         if not (speed > 0 and math.isfinite(speed)):
             raise ConfigurationError(f"the sandbox's speed is {speed}; it must be a number above 0, such as 20")
@@ -86,7 +89,8 @@ class Sandbox:
             seconds_for=self._seconds_for,
             budgets=lambda: self._budgets,
         )
-        self._app = SandboxApp(api, self._faults, lambda: self.charges, disclosed=disclosed)
+        self._postman = Postman(self._jobs, api.status, self._faults, clock, webhook_secret)
+        self._app = SandboxApp(api, self._faults, lambda: self.charges, self._postman, disclosed=disclosed)
         self._running: _Running | None = None
         self._origin: str | None = None
 
@@ -95,7 +99,7 @@ class Sandbox:
         host, port = self._address[0], listening.getsockname()[1]
         host = _ANY_ADDRESS.get(host, host)
         self._origin = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._running = _Running(self._app, listening)
+        self._running = _Running(self._app, listening, lambda: self._postman.at_work(self._origin or ""))
         return self
 
     def __exit__(
@@ -122,6 +126,11 @@ class Sandbox:
     def requests(self) -> tuple[Seen, ...]:
         """Every request so far, in the order of the answers."""
         return tuple(self._app.seen)
+
+    @property
+    def webhooks(self) -> tuple[Delivery, ...]:
+        """Every webhook that was sent, in the order of the answers to them."""
+        return tuple(self._postman.deliveries)
 
     def add_fault(self, fault: Fault) -> None:
         """Switch a fault on, behind those that are on already."""
@@ -158,18 +167,26 @@ def serve(
     job_seconds: float | None = None,
     on_ready: Callable[[Sandbox], None] = lambda _: None,
     budget_usd: float | None = None,
+    webhook_secret: str | None = None,
 ) -> None:
     """Run a sandbox until Ctrl-C; ``on_ready`` is called once it listens. Prints nothing.
 
-    ``budget_usd``: how many dollars its key may spend in all; None: no limit.
+    ``budget_usd``: how many dollars its key may spend in all; None: no limit. ``webhook_secret`` signs its webhooks.
     """
     if budget_usd is not None and not 0 <= budget_usd < math.inf:
         raise ConfigurationError(f"the sandbox's budget is {budget_usd} dollars; it must be a number of 0 or more")
     budgets = [Budget(limit_usd=budget_usd)] if budget_usd is not None else []
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        Sandbox(host, port, api_key, speed=speed, state=state, job_seconds=job_seconds, budgets=budgets) as sandbox,
-    ):
+    sandbox = Sandbox(
+        host,
+        port,
+        api_key,
+        speed=speed,
+        state=state,
+        job_seconds=job_seconds,
+        budgets=budgets,
+        webhook_secret=webhook_secret,
+    )
+    with contextlib.suppress(KeyboardInterrupt), sandbox:
         on_ready(sandbox)
         threading.Event().wait()
 
@@ -217,9 +234,14 @@ class _Server(uvicorn.Server):
 
 
 class _Running:
-    """A server in its thread."""
+    """A server in its thread, and what is at work in its loop beside it."""
 
-    def __init__(self, app: SandboxApp, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        app: SandboxApp,
+        listening: socket.socket,
+        beside: Callable[[], contextlib.AbstractAsyncContextManager[None]],
+    ) -> None:
         config = uvicorn.Config(
             app.asgi(),
             http=BreakableProtocol,
@@ -232,6 +254,7 @@ class _Running:
         )
         self._server = _Server(config)
         self._listening = listening
+        self._beside = beside
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="openrouter-sandbox", daemon=True)
         self._thread.start()
@@ -243,7 +266,8 @@ class _Running:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        await self._server.serve(sockets=[self._listening])
+        async with self._beside():
+            await self._server.serve(sockets=[self._listening])
 
     def stop(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
