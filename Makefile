@@ -17,7 +17,8 @@ PURE_TESTS := tests/batch tests/planning tests/request tests/values \
 	$(addprefix tests/run/test_,bills.py caps.py conclusions.py lanes.py outputs.py polling.py settling.py video_event.py) \
 	$(addprefix tests/videos/test_,checks.py mp4.py) \
 	$(addprefix tests/api/test_,answers.py callback.py catalog.py job.py endpoint.py key_budget.py) $(addprefix tests/cli/test_,export_rows.py video_lines.py) \
-	$(addprefix tests/gallery/test_,links.py matrix.py merging.py page.py run_page.py)
+	$(addprefix tests/gallery/test_,links.py matrix.py merging.py page.py run_page.py) \
+	$(addprefix tests/webhooks/test_,notice.py signature.py)
 PURE_FILES := from tests.house.test_architecture import PURE; \
 	print(*(f"openrouter_video/{name.replace(chr(46), chr(47))}.py" for name in PURE), sep=",")
 # Stores that only npm has: Azure's, and one that lies. Another version here is another stamp, and is fetched.

@@ -60,23 +60,21 @@ class VideoRun(NamedTuple):
     webhook: str | None = None
 
     def body(self, video: PlannedVideo) -> dict[str, Any]:
-        """Return what is sent for one video: the body of its plan, and where its end is to be told."""
-        if self.webhook is None:
-            return video.plan.body
-        return {**video.plan.body, "callback_url": callback_url(self.webhook, video.key)}
+        """Return what is sent for one video: the body of its plan, and where its end is told if it does not say."""
+        told = {"callback_url": callback_url(self.webhook, video.key)} if self.webhook else {}
+        return {**told, **video.plan.body}
 
     def claim(self, video: PlannedVideo) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""
-        plan, asked, sent = video.plan, video.asked, video.plan.sent or {}
-        if sent and self.webhook is not None:
-            sent = {**sent, "callback_url": shown_callback_url(self.webhook)}
+        plan, asked = video.plan, video.asked
+        told = {"callback_url": shown_callback_url(self.webhook)} if self.webhook and plan.sent else {}
         return Claim(
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             key=video.key,
             model=plan.model,
             take=video.take,
             asked=asked.request.asked(),
-            sent=sent,
+            sent={**told, **(plan.sent or {})},
             base_url=self.resources.client.base_url,
             output=self.resources.store.url,
             path=video.path,

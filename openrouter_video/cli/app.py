@@ -344,6 +344,24 @@ def sandbox(
     return serve_sandbox(port, speed, state, budget_usd)
 
 
+@app.command(help_epilogue=help_texts.WEBHOOKS)
+def webhooks(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.", show_default=True)] = "127.0.0.1",
+    port: Annotated[Whole, Parameter(help="0 takes any that is free.", show_default=True)] = 4230,
+    deployment: Annotated[
+        str, Parameter(help="Deployment of collect_videos that is run, as FLOW/DEPLOYMENT.", show_default=True)
+    ] = "collect-videos/collect-videos",
+) -> int:
+    """Receive OpenRouter's webhooks, until Ctrl-C, and collect the videos that they tell of.
+
+    By a run of the deployment, or without a Prefect server of your own by `openrouter-video collect`.
+    """
+    from openrouter_video.cli.webhooks import serve_webhooks
+
+    return serve_webhooks(host, port, deployment)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, or those of the process, and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)

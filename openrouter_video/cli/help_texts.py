@@ -18,6 +18,7 @@ __all__ = [
     "SANDBOX",
     "SETTLE",
     "SPEND",
+    "WEBHOOKS",
     "version",
 ]
 
@@ -145,6 +146,12 @@ SANDBOX = """Example:
 and in another terminal
   export OPENROUTER_BASE_URL=http://127.0.0.1:8787/api/v1
   export OPENROUTER_API_KEY=sandbox-key"""
+
+WEBHOOKS = """Example, behind a proxy that has the certificate:
+  export OPENROUTER_VIDEO_WEBHOOK_SECRET=...     the workspace's signing secret
+  openrouter-video webhooks --port 4230
+and where the videos are made
+  export OPENROUTER_VIDEO_WEBHOOK_URL=https://videos.example.com/hooks"""
 
 
 def version() -> str:

@@ -49,6 +49,7 @@ COMMANDS = (
     "ledger export",
     "spend",
     "sandbox",
+    "webhooks",
 )
 COLLECT = "Parameters of `collect_videos`"
 PLACES = {"openrouter_video", "flows", "tasks", "blocks", "deployments"}

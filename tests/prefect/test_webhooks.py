@@ -34,8 +34,9 @@ async def test_a_submission_says_where_its_end_is_to_be_told(runs: FaultyRuns, m
 
 
 async def test_the_rows_of_a_batch_say_it_too(runs: FaultyRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with its own key; and an address that cannot be one refuses the whole before anything is sent."""
-    rows = [{"prompt": "A rose"}, {"prompt": "A tulip"}]
+    """Each with its own key, unless it names an address itself; a wrong one refuses all before anything is sent."""
+    own = "https://nobody.invalid/mine"
+    rows = [{"prompt": "A rose"}, {"prompt": "A tulip"}, {"prompt": "A lily", "callback_url": own}]
     with using_limits(runs.limits):
         monkeypatch.setenv("OPENROUTER_VIDEO_WEBHOOK_URL", "http://hooks.example.com")
         with pytest.raises(ConfigurationError, match="OPENROUTER_VIDEO_WEBHOOK_URL must begin with https://"):
@@ -43,5 +44,6 @@ async def test_the_rows_of_a_batch_say_it_too(runs: FaultyRuns, monkeypatch: pyt
         assert [*runs.sandbox.charges] == []
         monkeypatch.setenv("OPENROUTER_VIDEO_WEBHOOK_URL", "https://nobody.invalid")
         batch = await batch_videos(rows=rows, batch="flowers", models=[MODEL], settings=SMALL)
-    told = {charge.body["callback_url"] for charge in runs.sandbox.charges}
-    assert told == {f"https://nobody.invalid?key={outcome.key}" for outcome in batch.outcomes}
+    told = {charge.session_id: charge.body["callback_url"] for charge in runs.sandbox.charges}
+    rose, tulip, lily = (outcome.key or "" for outcome in batch.outcomes)
+    assert told == {**{key: f"https://nobody.invalid?key={key}" for key in (rose, tulip)}, lily: own}
