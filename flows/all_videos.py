@@ -25,7 +25,7 @@ from .video_chain import VideoRun, make_video
 from .video_events import emit_video_event
 from .video_steps import AsCalls
 
-__all__ = ["make_all", "make_some", "say_what_goes_on", "with_ends_elsewhere"]
+__all__ = ["make_all", "make_some", "outcome_by_ledger", "say_what_goes_on", "with_ends_elsewhere"]
 
 LOG_WITHIN_SECONDS = 1.0
 TABLE_WITHIN_SECONDS = 2.0
@@ -148,6 +148,11 @@ async def _of_broken_chain(video: PlannedVideo, error: BaseException, run: Video
     if not isinstance(error, Exception):
         raise error
     get_run_logger().error("%s: unexpected %s", clip(video.plan.model), type(error).__name__, exc_info=error)
+    return await outcome_by_ledger(video, clip(f"unexpected {type(error).__name__}: {error}"), run)
+
+
+async def outcome_by_ledger(video: PlannedVideo, why: str, run: VideoRun) -> Outcome:
+    """Tell from the ledger what became of a video; ``why`` nobody else tells it."""
     key, claim = video.key, run.claim(video)
     try:
         entry = await run.resources.threads.run(run.resources.ledger.entry, key)
@@ -155,8 +160,7 @@ async def _of_broken_chain(video: PlannedVideo, error: BaseException, run: Video
         entry = LedgerEntry(key, "uncertain", reason=str(unreadable))
     own = entry.claim is None or entry.claim.run_id == run.run_id
     facts = Facts.of_entry(entry._replace(claim=entry.claim or claim), own=own)
-    message = clip(f"unexpected {type(error).__name__}: {error}")
-    facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=message)
+    facts = facts._replace(unrecorded=run.resources.submitter.unrecorded(key), unexpected=why)
     outcome = outcome_of(facts, datetime.now(UTC))
     emit_video_event(outcome, facts)
     return outcome

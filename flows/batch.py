@@ -51,6 +51,7 @@ async def batch_videos(
     concurrency_per_provider: form.PerProvider = None,
     assumed_usd: form.AssumedUsd = None,
     provider_slugs: form.ProviderSlugs = None,
+    shards: form.Shards = 1,
     rows: form.Rows = None,
 ) -> Batch:
     """Turn a table of prompts into videos: each row for each of its models.
@@ -92,6 +93,8 @@ async def batch_videos(
             can pass a ceiling, such as {"acme/*": 1.5}.
         provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
             {"acme/*": "acme-cloud"}.
+        shards: How many runs of the deployment batch-shard make the videos, side by side on its work pool. With 1 this
+            run makes them itself.
         rows: The table itself, in the place of a source: a list of objects by column. It needs the name of a batch.
 
     Returns:

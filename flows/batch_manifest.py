@@ -12,11 +12,11 @@ from math import ceil
 
 from prefect import get_run_logger
 
-from openrouter_video.batch import BatchPlan
 from openrouter_video.errors import StorageError
 from openrouter_video.outcome import Outcome
 from openrouter_video.rows import Row, row_now
 from openrouter_video.run import Resources, write_manifest
+from openrouter_video.shards import BegunBatch
 from openrouter_video.threads import start
 from openrouter_video.videos import folder_of_batch
 
@@ -33,13 +33,13 @@ class BatchManifest:
     written. ``problem``: why it could not be.
     """
 
-    def __init__(self, plan: BatchPlan, resources: Resources, earlier: Sequence[Row]) -> None:
+    def __init__(self, batch: BegunBatch, resources: Resources, earlier: Sequence[Row]) -> None:
         self.url: str | None = None
         self.problem: str | None = None
-        self._carried = {video.key: row.row.carried for row in plan.rows for video in row.videos}
+        self._carried = batch.carried
         self._rows = {key: row for row in earlier if (key := row.get("key")) in self._carried}
-        self._others = [row for row in earlier if _is_of_others(row, plan) and row.get("key") not in self._carried]
-        self._resources, self._folder = resources, folder_of_batch(plan.batch)
+        self._others = [row for row in earlier if _is_of_others(row, batch) and row.get("key") not in self._carried]
+        self._resources, self._folder = resources, folder_of_batch(batch.report.batch)
         self._ended, self._step = 0, ceil(len(self._carried) / PARTS)
         self._due = self._step
         self._writing = threading.Lock()
@@ -82,6 +82,6 @@ class BatchManifest:
                 self.url, self.problem = url, None
 
 
-def _is_of_others(row: Row, plan: BatchPlan) -> bool:
+def _is_of_others(row: Row, batch: BegunBatch) -> bool:
     """Whether a row of an earlier manifest is that of another batch, or was paid for where this run pays nothing."""
-    return row.get("batch") != plan.batch or (plan.sandbox and not row.get("sandbox"))
+    return row.get("batch") != batch.report.batch or (batch.sandbox and not row.get("sandbox"))

@@ -7,8 +7,8 @@ batch there: what is left is refused, and made by the next run of the same table
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 from prefect import get_run_logger
@@ -29,34 +29,54 @@ from .opened_run import OpenedRun
 from .production import settle_run
 from .video_chain import VideoRun
 
-__all__ = ["BatchPortions"]
+__all__ = ["BatchPortions", "MakePortion", "make_here"]
 
 PAUSES = (1.0, 10.0, 60.0)
 """Before the money journal is asked again, when it could not be read or written."""
 ENDS_WITHIN_SECONDS = 2.0
 
 
+Ended = Callable[[Outcome], Awaitable[None]]
+MakePortion = Callable[[int, Sequence[PlannedVideo], VideoRun, Ended, int, int], Awaitable[Sequence[Outcome]]]
+"""Makes the videos of a portion by its number, and tells of each; so many were made before, of so many in all."""
+
+
+async def make_here(
+    _number: int, videos: Sequence[PlannedVideo], run: VideoRun, ended: Ended, before: int, total: int
+) -> Sequence[Outcome]:
+    """Make the videos of a portion in this process."""
+    return await make_some(videos, run, ended, before, total)
+
+
 class BatchPortions:
-    """The portions of a batch, and what is reserved for them."""
+    """The portions of a batch, and what is reserved for them.
 
-    def __init__(self, plan: BatchPlan, run: OpenedRun) -> None:
-        self._plan, self._run = plan, run
-        self._portions = in_portions(plan.videos, self._is_new, run.resources.limits.portion)
-        self._amounts = [self._amounts_of(videos) for videos in self._portions]
-        self._token = batch_token(video.key for video in plan.videos)
+    ``videos``: all of them; ``known``: the keys of those that are paid already. ``begun``: how many portions have begun
+    in an earlier process of this run.
+    """
 
-    async def reserve(self) -> RunReservation:
+    def __init__(
+        self, videos: Sequence[PlannedVideo], known: frozenset[str], run: OpenedRun, *, begun: int = 0
+    ) -> None:
+        self._videos, self._known, self._run, self._begun = videos, known, run, begun
+        self._portions = in_portions(videos, self._is_new, run.resources.limits.portion)
+        self._amounts = [self._amounts_of(of_portion) for of_portion in self._portions]
+        self._token = batch_token(video.key for video in videos)
+
+    async def reserve(self, plan: BatchPlan) -> RunReservation:
         """Let the batch pass the gates as a whole.
 
         Raises:
             RequestRefused: if a gate is closed; nothing was sent.
         """
-        return await pass_gates_of_batch(self._plan, self._token, self._amounts, self._run)
+        return await pass_gates_of_batch(plan, self._token, self._amounts, self._run)
 
-    async def make(self, run: VideoRun, manifest: BatchManifest) -> list[Outcome]:
+    async def make(
+        self, run: VideoRun, manifest: BatchManifest, began: datetime, make: MakePortion = make_here
+    ) -> list[Outcome]:
         """Make all videos, and record what each came to; of a batch that is stopped, tell what goes on."""
-        outcomes, of_portion, began = list[Outcome](), list[Outcome](), datetime.now(UTC)
-        bar, videos = ProgressBar(len(self._plan.videos)), next(iter(self._portions), [])
+        outcomes, of_portion = list[Outcome](), list[Outcome]()
+        bar, videos = ProgressBar(len(self._videos)), next(iter(self._portions), [])
 
         async def ended(outcome: Outcome) -> None:
             of_portion.append(outcome)
@@ -69,17 +89,17 @@ class BatchPortions:
             await bar.start()
             for number, videos in enumerate(self._portions, start=1):
                 dearer: Mapping[str, Problem] = {}
-                if number > 1 and why is None:
+                if number > max(1, self._begun) and why is None:
                     run, why = await self._begin(number, run)
                     dearer = {} if why else await self._dearer(videos, run)
                 made = [self._refused(video, why or dearer.get(video.key)) for video in videos]
-                done = await make_some(made, run, ended, len(outcomes), len(self._plan.videos))
+                done = await make(number, made, run, ended, len(outcomes), len(self._videos))
                 await settle_run(done, run)
                 of_portion.clear()
                 outcomes += done
             left, outcomes = outcomes, await with_ends_elsewhere(outcomes, began, run)
         except asyncio.CancelledError:
-            await self._stopped(videos, [*outcomes, *of_portion], run, manifest)
+            await self._stopped(videos, [*outcomes, *of_portion], run, manifest, here=make is make_here)
             raise
         for before, now in zip(left, outcomes, strict=True):
             if now is not before:
@@ -117,21 +137,28 @@ class BatchPortions:
                 get_run_logger().warning("The next portion of the batch cannot begin: %s; trying again", error)
                 await run.resources.limits.sleep(pause)
         if isinstance(reserved, CapReached):
-            return run, cap_problem(self._plan, reserved)
+            return run, cap_problem(None, reserved)
         return run._replace(reserved=reserved), None
 
     async def _stopped(
-        self, videos: Sequence[PlannedVideo], ended: Sequence[Outcome], run: VideoRun, manifest: BatchManifest
+        self,
+        videos: Sequence[PlannedVideo],
+        ended: Sequence[Outcome],
+        run: VideoRun,
+        manifest: BatchManifest,
+        *,
+        here: bool,
     ) -> None:
-        """Leave everything in good order, as far as there is time: the process may be killed at any moment."""
+        """Leave everything in good order, as far as there is time: the process may be killed at any moment.
+
+        What is not made ``here`` may still be sent, so that what is reserved for it is left to a collection.
+        """
         now = {video.key for video in videos}
         goes_on = {outcome.key for outcome in ended if outcome.status in {"open", "uncertain"}}
-        told = [video for video in self._plan.videos if video.key in goes_on | now]
+        told = [video for video in self._videos if video.key in goes_on | now]
+        ends = [asyncio.wait_for(self._settle(ended, [*now], run), ENDS_WITHIN_SECONDS)] if here else []
         await asyncio.gather(
-            manifest.write_within(ENDS_WITHIN_SECONDS),
-            asyncio.wait_for(self._settle(ended, [*now], run), ENDS_WITHIN_SECONDS),
-            say_what_goes_on(told, run),
-            return_exceptions=True,
+            manifest.write_within(ENDS_WITHIN_SECONDS), *ends, say_what_goes_on(told, run), return_exceptions=True
         )
 
     async def _settle(self, ended: Sequence[Outcome], keys: Sequence[str], run: VideoRun) -> None:
@@ -150,7 +177,7 @@ class BatchPortions:
             get_run_logger().warning("What is reserved for the rest of the batch is given up later: %s", error)
 
     def _is_new(self, video: PlannedVideo) -> bool:
-        return video.plan.decision == "send" and video.key not in self._plan.known
+        return video.plan.decision == "send" and video.key not in self._known
 
     def _amounts_of(self, videos: Sequence[PlannedVideo]) -> Mapping[str, int]:
         """Return the top of the estimate of each video that is to be paid for, by its key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from openrouter_video.batch import (
     BatchPlan,
     BatchRequest,
     Table,
+    Versions,
     name_of_source,
     parse_batch_request,
     read_table,
@@ -23,16 +25,19 @@ from openrouter_video.gallery import was_begun
 from openrouter_video.outcome import Batch, Outcome, reused_cost, run_status, total_cost
 from openrouter_video.rows import Row
 from openrouter_video.run import Published, Resources, read_manifest
+from openrouter_video.shards import BegunBatch, ShardFiles
 from openrouter_video.tasks import make_batch_plan, publish_gallery, publish_report, unsearched
 from openrouter_video.videos import folder_of_batch
 
 from .batch_manifest import BatchManifest
-from .batch_portions import BatchPortions
+from .batch_portions import BatchPortions, make_here
 from .final_states import final_state, refused_state
 from .opened_run import OpenedRun, open_run
 from .production import list_models
 from .run_identity import RunIdentity, identify_run, realm_of
 from .run_tags import tasks_tag_themselves
+from .shard_runs import check_deployment
+from .shards_of_batch import ShardsOfBatch, keep_batch, kept_batch, shared_limits
 from .termination import ended_by_sigterm, log_if_interrupted
 
 __all__ = ["make_batch"]
@@ -74,35 +79,59 @@ async def _produce(
     batch: BatchRequest, source: str | None, rows: Sequence[Mapping[str, Any]] | None, identity: RunIdentity
 ) -> tuple[Batch, int]:
     """Open what the batch needs, plan all of it, pass the gates once, make every video, report."""
+    in_shards = batch.shards > 1
     async with AsyncExitStack() as stack:
         with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
-            run = await stack.enter_async_context(open_run(batch.run, identity))
-            table = await _table(source, rows, run)
-            plan = await run.approved(partial(_plan, table, batch, run))
-            earlier = await _earlier(run.resources, folder_of_batch(plan.batch))
-            said = plan.compared_with(earlier)
-            for line in said.words():
-                get_run_logger().info("%s", line)
-            portions = BatchPortions(plan, run)
-            reserved = await portions.reserve()
-            for words in plan.row_words:
-                get_run_logger().warning("left out: %s", words)
-            made_by = await run.begin(reserved, sandbox=plan.sandbox, per_provider=batch.per_provider)
-        manifest = BatchManifest(plan, run.resources, earlier)
-        outcomes = await portions.make(made_by, manifest)
+            run = await stack.enter_async_context(open_run(batch.run, identity, shared=in_shards))
+            files = ShardFiles(run.resources.ledger.store, identity.run_id, run.credentials.api_key)
+            begun = await kept_batch(files, run) if in_shards else None
+            if begun is None:
+                begun = await _begin(batch, await _table(source, rows, run), run)
+                if begun.shards > 1:
+                    await keep_batch(begun, files, run)
+            made_by = await run.begin(begun.reserved, sandbox=begun.sandbox, per_provider=batch.per_provider)
+            manifest = BatchManifest(begun, run.resources, await _earlier(run.resources, begun.report.batch))
+            portions = BatchPortions(begun.videos, begun.known, run, begun=begun.portions)
+        make = ShardsOfBatch(begun, batch, files, run).make if begun.shards > 1 else make_here
+        outcomes = await portions.make(made_by, manifest, begun.began, make)
         await manifest.write()
-        published = await _publish(outcomes, folder_of_batch(plan.batch), run.resources)
+        published = await _publish(outcomes, folder_of_batch(begun.report.batch), run.resources)
         await publish_report(unsearched(outcomes), run.resources, published.gallery_url)
-    told = {
-        "rows_same": said.same,
-        "rows_changed": len(said.changed),
-        "rows_new": said.new,
-        "rows_gone": said.rows_gone,
-        "manifest_url": manifest.url,
-        "gallery_url": published.gallery_url,
-        "problems": (*plan.warnings, *filter(None, [manifest.problem]), *published.problems),
-    }
-    return _batch(plan, batch, outcomes, identity.run_id, told), plan.wanted
+        if begun.shards > 1:
+            await run.resources.threads.run(files.drop)
+    return _ended(begun, outcomes, manifest, published, waited=batch.run.wait != "no"), begun.wanted
+
+
+async def _begin(batch: BatchRequest, table: Table, run: OpenedRun) -> BegunBatch:
+    """Plan the batch, say what is new in it, and let it pass the gates as a whole.
+
+    Raises:
+        RequestRefused: if it may not begin; nothing was sent.
+    """
+    doubt = await check_deployment() if batch.shards > 1 else None
+    plan = await run.approved(partial(_plan, table, batch, run))
+    said = plan.compared_with(await _earlier(run.resources, plan.batch))
+    shares = shared_limits(batch, plan.videos)
+    log = get_run_logger()
+    for line in said.words():
+        log.info("%s", line)
+    for words in filter(None, (doubt, shares.note)):
+        log.warning("%s", words)
+    reserved = await BatchPortions(plan.videos, plan.known, run).reserve(plan)
+    for words in plan.row_words:
+        log.warning("left out: %s", words)
+    notes = (*plan.warnings, *filter(None, [shares.note]))
+    return BegunBatch(
+        report=_report(plan, batch, said, run.identity.run_id).model_copy(update={"problems": notes}),
+        wanted=plan.wanted,
+        videos=plan.videos,
+        known=plan.known,
+        carried={video.key: dict(row.row.carried) for row in plan.rows for video in row.videos},
+        reserved=reserved,
+        began=datetime.now(UTC),
+        sandbox=plan.sandbox,
+        shards=len(shares.shares),
+    )
 
 
 async def _publish(outcomes: Sequence[Outcome], folder: str, resources: Resources) -> Published:
@@ -138,33 +167,44 @@ async def _plan(table: Table, batch: BatchRequest, run: OpenedRun, *, afresh: bo
         afresh = True
 
 
-async def _earlier(resources: Resources, folder: str) -> list[Row]:
+async def _earlier(resources: Resources, batch: str) -> list[Row]:
     """Return what earlier runs have left in the manifest; what they have paid for only the ledger knows."""
     try:
-        return await resources.threads.run(read_manifest, resources.store, folder)
+        return await resources.threads.run(read_manifest, resources.store, folder_of_batch(batch))
     except StorageError as error:
         get_run_logger().warning("What earlier runs made cannot be compared: %s", error)
         return []
 
 
-def _batch(
-    plan: BatchPlan,
-    batch: BatchRequest,
-    outcomes: Sequence[Outcome],
-    run_id: str,
-    told: Mapping[str, Any],
-) -> Batch:
+def _report(plan: BatchPlan, batch: BatchRequest, said: Versions, run_id: str) -> Batch:
+    """Return what the report says before anything has become of its videos."""
     asked = {name: value for name, value in batch.run.asked().items() if name != "prompt"}
     return Batch(
         run_id=run_id,
-        status=run_status(outcomes, plan.wanted, waited=batch.run.wait != "no"),
+        status="failed",
         asked={"batch": plan.batch, "source": plan.source, **asked},
-        cost_usd=total_cost(outcomes),
-        reused_cost_usd=reused_cost(outcomes),
         estimate=plan.estimate,
-        outcomes=tuple(outcomes),
         batch=plan.batch,
         rows_in_table=plan.total_rows,
         rows_left_out=plan.rows_left_out,
-        **told,
+        rows_same=said.same,
+        rows_changed=len(said.changed),
+        rows_new=said.new,
+        rows_gone=said.rows_gone,
     )
+
+
+def _ended(
+    begun: BegunBatch, outcomes: Sequence[Outcome], manifest: BatchManifest, published: Published, *, waited: bool
+) -> Batch:
+    """Return the whole report."""
+    told = {
+        "status": run_status(outcomes, begun.wanted, waited=waited),
+        "cost_usd": total_cost(outcomes),
+        "reused_cost_usd": reused_cost(outcomes),
+        "outcomes": tuple(outcomes),
+        "manifest_url": manifest.url,
+        "gallery_url": published.gallery_url,
+        "problems": (*begun.report.problems, *filter(None, [manifest.problem]), *published.problems),
+    }
+    return begun.report.model_copy(update=told)

@@ -36,6 +36,9 @@ __all__ = [
     "Rows",
     "SendLabels",
     "Settings",
+    "ShardNumber",
+    "ShardParent",
+    "Shards",
     "Source",
     "StoreName",
     "Takes",
@@ -72,6 +75,9 @@ IdempotencyKey = Annotated[str | None, labelled("Idempotency key"), Tabs("Key", 
 Deadline = Annotated[float, labelled("Wait at most (minutes)")]
 WaitMode = Annotated[Mode, labelled("Wait for the videos")]
 Concurrency = Annotated[int, labelled("Videos at the same time")]
+Shards = Annotated[int, labelled("Shards")]
+ShardParent = Annotated[str, labelled("Run of the batch")]
+ShardNumber = Annotated[int, labelled("Number of the shard")]
 LedgerUrl = Annotated[str | None, labelled("Ledger folder"), Tabs("Folder", "As configured")]
 OnUnsupported = Annotated[
     Literal["fallback", "drop", "skip", "fail"], labelled("If a model lacks one of its provider options")

@@ -95,15 +95,15 @@ class OpenedRun(NamedTuple):
 
 
 @asynccontextmanager
-async def open_run(asked: RunRequest, identity: RunIdentity) -> AsyncIterator[OpenedRun]:
-    """Open and check what a run needs.
+async def open_run(asked: RunRequest, identity: RunIdentity, *, shared: bool = False) -> AsyncIterator[OpenedRun]:
+    """Open and check what a run needs; ``shared``: others make its videos, and must find the same places.
 
     Raises:
         ConfigurationError: if a key, block, store or ledger cannot be used.
         RequestRefused: if somebody has said no to what the run may spend.
     """
     credentials = await load_credentials(asked.credentials)
-    destination = await load_store(asked.store, asked.output, asked.ledger, deployed=identity.deployed)
+    destination = await load_store(asked.store, asked.output, asked.ledger, deployed=shared or identity.deployed)
     async with open_resources(destination, credentials.get_client(), current_limits()) as resources:
         above, base_url = asked.approve_above_usd, resources.client.base_url
         webhook = webhook_url(os.environ, base_url)

@@ -8,11 +8,13 @@ from openrouter_video.batch.plan import BatchPlan
 from openrouter_video.batch.plan_lines import batch_plan_lines, batch_plan_text
 from openrouter_video.batch.source import name_of_source, read_table
 from openrouter_video.batch.table import Table, table_of_rows
+from openrouter_video.batch.versions import Versions
 
 __all__ = [
     "BatchPlan",
     "BatchRequest",
     "Table",
+    "Versions",
     "batch_plan_lines",
     "batch_plan_text",
     "compare_with_stores",

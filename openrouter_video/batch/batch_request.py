@@ -16,6 +16,7 @@ __all__ = ["DEFAULT_PATH", "STAND_IN", "BatchRequest", "OnInvalidRow", "name_pro
 DEFAULT_PATH = "{batch}/{row}-{slug}-{hash}/{model}"
 LONGEST_NAME = 128
 MOST_AT_ONCE = 1_000
+MOST_SHARDS = 50
 STAND_IN = "the prompt of a row"
 
 OnInvalidRow = Literal["refuse", "skip"]
@@ -27,6 +28,7 @@ class BatchRequest(NamedTuple):
     ``run`` is what all rows share, and what they leave out; its prompt is a stand-in, and it may have no models.
     ``form`` is the same as it was written, for a row to change. ``min_success``: how many videos of the whole batch are
     wanted, None for all. ``per_provider``: how many of each provider are made at the same time, or by its slug.
+    ``shards``: how many other runs make its videos; with 1 it makes them itself.
     """
 
     name: str
@@ -37,6 +39,7 @@ class BatchRequest(NamedTuple):
     on_invalid_row: OnInvalidRow = "refuse"
     min_success: int | None = None
     per_provider: int | Mapping[str, int] | None = None
+    shards: int = 1
 
 
 def parse_batch_request(
@@ -47,6 +50,7 @@ def parse_batch_request(
     on_invalid_row: str = "refuse",
     min_success: int | None = None,
     concurrency_per_provider: int | Mapping[str, int] | None = None,
+    shards: int = 1,
     **form: Any,
 ) -> BatchRequest:
     """Turn the parameters of ``batch_videos`` into a batch; ``form`` are those that ``parse_run_request`` takes.
@@ -69,6 +73,8 @@ def parse_batch_request(
     if min_success is not None and min_success < 0:
         problems.append(Problem("min_success", f"min_success must be 0 or more, not {min_success}"))
     problems += _provider_problems(concurrency_per_provider)
+    if isinstance(shards, bool) or not isinstance(shards, int) or not 1 <= shards <= MOST_SHARDS:
+        problems.append(Problem("shards", f"a batch has 1 to {MOST_SHARDS} shards, not {shown(shards)}"))
     run, form = None, {**form, "models": form.get("models") or ()}
     try:
         # Of a row alone any number of videos will do: how many are wanted is asked of the whole batch.
@@ -87,6 +93,7 @@ def parse_batch_request(
         on_invalid_row="skip" if on_invalid_row == "skip" else "refuse",
         min_success=min_success,
         per_provider=concurrency_per_provider,
+        shards=shards,
     )
 
 

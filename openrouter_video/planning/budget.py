@@ -39,13 +39,13 @@ def hold_to_caps(plan: P, caps: Caps) -> P:
     return plan
 
 
-def cap_problem(plan: GatedPlan, reached: CapReached) -> Problem:
-    """Say which cap a plan would pass, what is left of it and until when, and what would fit."""
+def cap_problem(plan: GatedPlan | None, reached: CapReached) -> Problem:
+    """Say which cap a plan would pass, what is left of it and until when, and what of the plan, if any, would fit."""
     cap, left = dollars(reached.cap / MICRO), reached.left / MICRO
     costs = f"the run may cost up to {dollars(reached.asked / MICRO)}"
     until = f"{reached.resets_at:%Y-%m-%d %H:%M} UTC"
-    message = f"{costs}, and {dollars(left)} of the cap of {cap} a {reached.span} are left until {until}; "
-    return Problem(FIELDS[reached.span], message + what_fits(plan, left))
+    message = f"{costs}, and {dollars(left)} of the cap of {cap} a {reached.span} are left until {until}"
+    return Problem(FIELDS[reached.span], f"{message}; {what_fits(plan, left)}" if plan else message)
 
 
 def _ceiling_problems(plan: GatedPlan, max_usd: float | None, paid_usd: float) -> list[Problem]:

@@ -34,7 +34,7 @@ GROUND = (
     "rows",
     "errors",
 )
-WINGS = ("stores", "api", "ledger", "webhooks", "videos", "request", "planning", "run", "batch", "gallery")
+WINGS = ("stores", "api", "ledger", "webhooks", "videos", "request", "planning", "run", "shards", "batch", "gallery")
 ORDER = (*GROUND, *WINGS[:-2], "report", "notebook", *WINGS[-2:], "blocks", "tasks", "flows", "cli")
 FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
@@ -55,7 +55,7 @@ PURE = (
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling"),
-    *("run.video_event", "videos.checks", "videos.mp4"),
+    *("run.video_event", "shards.division", "shards.next_step", "videos.checks", "videos.mp4"),
     *("webhooks.notice", "webhooks.signature"),
     *("cli.export_rows", "cli.video_lines"),
 )

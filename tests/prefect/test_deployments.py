@@ -36,14 +36,22 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "fan-out-video": flows.fan_out_video,
     "daily-fan-out-video": flows.fan_out_video,
     "batch-videos": flows.batch_videos,
+    "batch-shard": flows.batch_shard,
     "collect-videos": flows.collect_videos,
 }
 PATHS = (
     "flows/video_generation.py:generate_video",
     "flows/model_fan_out.py:fan_out_video",
     "flows/batch.py:batch_videos",
+    "flows/batch_shard.py:batch_shard",
     "flows/collection.py:collect_videos",
 )
+GIVEN: dict[str, dict[str, Any]] = {
+    "generate-video": {"prompt": "x"},
+    "fan-out-video": {"prompt": "x"},
+    "batch-shard": {"parent": "0198f7a0-0000-7000-8000-00000000000a", "number": 1},
+}
+"""What a person types into the form, or a batch gives to its shards."""
 SCHEDULES = [(name, entry) for name, definition in DEFINITIONS.items() for entry in definition.get("schedules", [])]
 
 
@@ -66,7 +74,7 @@ def deploy() -> None:
 # ---- The file --------------------------------------------------------------------------------------------------------
 
 
-def test_the_four_deployments_are_there() -> None:
+def test_the_deployments_are_there() -> None:
     """Each flow has one deployment under its own name, and the fan-out another for every day."""
     assert {name: FLOWS[name].name for name in DEFINITIONS} == {name: name.removeprefix("daily-") for name in FLOWS}
     assert [d["entrypoint"].split(":")[1] for d in DEFINITIONS.values()] == [f.fn.__name__ for f in FLOWS.values()]
@@ -92,15 +100,17 @@ def test_parameters_are_those_of_the_flow(name: str) -> None:
     definition = DEFINITIONS[name]
     parameters = definition["parameters"]
     assert set(parameters) <= set(signature(FLOWS[name].fn).parameters)
-    typed_by_a_person = {"prompt": "x"} if name in {"generate-video", "fan-out-video"} else {}
-    FLOWS[name].validate_parameters(typed_by_a_person | parameters)
+    FLOWS[name].validate_parameters(GIVEN.get(name, {}) | parameters)
     assert definition["enforce_parameter_schema"]
 
 
 def test_runs_that_spend_money_are_limited_and_collections_are_not() -> None:
-    """With a limit of one, the slot of a dead worker's collection had every later one cancelled."""
+    """With a limit of one, the slot of a dead worker's collection had every later one cancelled.
+
+    Shards have the limits of their batch.
+    """
     assert {name for name, d in DEFINITIONS.items() if d.get("concurrency_limit", {}).get("limit", 0) > 0} == {
-        name for name in DEFINITIONS if name != "collect-videos"
+        name for name in DEFINITIONS if name not in {"batch-shard", "collect-videos"}
     }
     assert "concurrency_limit" not in DEFINITIONS["collect-videos"]
     # With CANCEL_NEW a run that somebody has approved may be cancelled.
