@@ -19,6 +19,7 @@ from .final_states import refused_state
 from .named_limits import find_named_limits
 from .opened_run import collect_command_of
 from .prefect_refusals import explain_prefect_refusals
+from .run_tags import tasks_tag_themselves
 from .termination import ended_by_sigterm
 from .video_chain import VideoRun
 from .video_steps import AsTasks
@@ -60,7 +61,7 @@ async def batch_shard(
     """
     place = {"store": store, "output": output, "ledger": ledger, "credentials": credentials}
     try:
-        with ended_by_sigterm():
+        with ended_by_sigterm(), tasks_tag_themselves():
             outcomes = await _make_shard(parent, number, place)
     except (RequestRefused, ConfigurationError, ApiUnavailable, LedgerError) as error:
         return cast(None, refused_state(error))
