@@ -31,7 +31,7 @@ from tests.promises.chaos_run import ChaosRun, Options
 from tests.promises.chaos_schedule import SPEED, draw_schedule
 
 START_SECONDS = 60.0
-MOST_LINES = 40
+MOST_LINES = 100
 
 
 def main() -> int:
@@ -67,7 +67,10 @@ def _options() -> Options:
         "--folder", help="where to make the run's folder, kept after a violation (default: the system's)"
     )
     parser.add_argument(
-        "--sabotage", help="plant a bug (ignore-claims, publish-anything, lose-bills), which must be found"
+        "--sabotage",
+        action="append",
+        default=[],
+        help="plant a bug (ignore-claims, publish-anything, lose-bills), which must be found; may be repeated",
     )
     parser.add_argument("--minutes", type=float, help="when to give up (default: two, and one more per 100 jobs)")
     given = parser.parse_args()
@@ -75,7 +78,7 @@ def _options() -> Options:
         parser.error("--jobs and --processes must be 1 or more")
     minutes = given.minutes or 2 + given.jobs / 100
     seed = given.seed if given.seed is not None else secrets.randbelow(10**6)
-    return Options(seed, given.jobs, given.processes, given.prefect_api, given.folder, given.sabotage, minutes)
+    return Options(seed, given.jobs, given.processes, given.prefect_api, given.folder, tuple(given.sabotage), minutes)
 
 
 def _prepare_environment(folder: Path) -> None:

@@ -15,7 +15,7 @@ class Field(NamedTuple):
     folder: Path
     api: str
     prefect_api: str
-    sabotage: str | None = None
+    sabotage: tuple[str, ...] = ()
 
     @property
     def output(self) -> Path:

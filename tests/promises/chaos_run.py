@@ -33,7 +33,7 @@ class Options(NamedTuple):
     processes: int
     prefect_api: str | None
     folder: str | None
-    sabotage: str | None
+    sabotage: tuple[str, ...]
     minutes: float
 
     @property
@@ -41,7 +41,7 @@ class Options(NamedTuple):
         """The command that replays this run."""
         numbers = {"--seed": self.seed, "--jobs": self.jobs, "--processes": self.processes}
         said = [sys.executable, sys.argv[0], *(str(word) for pair in numbers.items() for word in pair)]
-        return shlex.join(said + (["--sabotage", self.sabotage] if self.sabotage else []))
+        return shlex.join([*said, *(word for bug in self.sabotage for word in ("--sabotage", bug))])
 
 
 def _work(field: Field, name: str, kind: str, turns: Sequence[Turn]) -> None:

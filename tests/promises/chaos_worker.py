@@ -93,8 +93,8 @@ def _begin(field: Field, name: str) -> None:
     os.environ["OPENROUTER_BASE_URL"] = field.api
     os.environ["OPENROUTER_VIDEO_OUTPUT"] = str(field.output)
     os.environ.pop("OPENROUTER_VIDEO_LEDGER", None)
-    if field.sabotage is not None:
-        SABOTAGES[field.sabotage]()
+    for bug in field.sabotage:
+        SABOTAGES[bug]()
 
 
 def _environment(field: Field) -> Any:
