@@ -7,14 +7,15 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from openrouter_video.cli import help_texts
+from openrouter_video.cli import help_texts, main
+from openrouter_video.cli.prefect_server import STARTING
 from openrouter_video.sandbox import Sandbox
 from tests.benchmarks.__main__ import BEGIN, END
 from tests.support.markdown import examples, links
@@ -46,6 +47,8 @@ def test_make_demo_ends_with_four_videos(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(tmp_path.rglob("*.mp4"))) == 4
     assert "4 of 5 videos" in done.stdout
+    assert [line for line in done.stdout.splitlines() if "prefect" in line.lower()] == [STARTING]
+    assert done.stderr == ""
     assert "5, 10 s" in done.stdout
 
 
@@ -62,23 +65,34 @@ def test_make_test_runs_pytest() -> None:
     assert re.search(r"\d+ passed", done.stdout)
 
 
-def run_lines(lines: str, sandbox: Sandbox, folder: Path) -> str:
-    """Run lines as written, with a sandbox's key and address in the environment; return what they print."""
+@pytest.fixture
+def run_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prefect_server: None
+) -> Callable[[str, Sandbox], str]:
+    """Run lines as written, with a sandbox's key and address in the environment; return what they print.
+
+    Here, which saves the seconds of an interpreter for each; docs/recipes.md has one that a shell runs.
+    """
     from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 (most other tests here need no Prefect)
 
-    command = str(Path(sys.executable).parent / "openrouter-video")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("OPENROUTER_")},
-        "OPENROUTER_BASE_URL": sandbox.base_url,
-        "OPENROUTER_API_KEY": sandbox.api_key,
-        "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-    }
-    lines = lines.replace(".venv/bin/openrouter-video", shlex.quote(command))
-    done = subprocess.run(
-        ["sh", "-euc", lines], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    def run(lines: str, sandbox: Sandbox) -> str:
+        for name in [name for name in os.environ if name.startswith("OPENROUTER_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("OPENROUTER_BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("OPENROUTER_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value() or "")
+        monkeypatch.chdir(tmp_path)
+        capsys.readouterr()
+        for line in lines.replace("\\\n", " ").splitlines():
+            program, *words = shlex.split(line, comments=True) or [""]
+            if program == "export":
+                monkeypatch.setenv(*words[0].split("=", 1))
+            elif program:
+                assert program == ".venv/bin/openrouter-video"
+                assert main(words) == 0, f"{words}\n{capsys.readouterr()}"
+        return capsys.readouterr().out
+
+    return run
 
 
 def lines_with(words: str) -> str:
@@ -87,34 +101,31 @@ def lines_with(words: str) -> str:
     return lines
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_the_lines_for_a_real_key_run(tmp_path: Path) -> None:
+def test_the_lines_for_a_real_key_run(tmp_path: Path, run_lines: Callable[[str, Sandbox], str]) -> None:
     """As written, with the sandbox's key in place of the dots."""
     with Sandbox(job_seconds=0) as sandbox:
         lines = lines_with("OPENROUTER_API_KEY").replace("API_KEY=...", f"API_KEY={sandbox.api_key}")
-        run_lines(lines, sandbox, tmp_path)
+        run_lines(lines, sandbox)
         assert len(sandbox.charges) == 2
     assert len(list(tmp_path.rglob("*.mp4"))) == 2
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_the_lines_about_money_run(tmp_path: Path) -> None:
+def test_the_lines_about_money_run(tmp_path: Path, run_lines: Callable[[str, Sandbox], str]) -> None:
     """As written, in a folder of their own; the query by DuckDB's library, since its command is another package."""
     lines, _, query = lines_with("--max-usd 2").partition("duckdb -c ")
     with Sandbox(job_seconds=0) as sandbox:
-        assert "team=film" in run_lines(lines, sandbox, tmp_path)
+        assert "team=film" in run_lines(lines, sandbox)
         (charge,) = sandbox.charges
     (sql,) = shlex.split(query)
     rows = duckdb.execute(sql.replace("videos.jsonl", str(tmp_path / "videos.jsonl"))).fetchall()
     assert rows == [("google/veo-3.1-lite", 1, pytest.approx(charge.cost_usd))]
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_the_lines_about_a_batch_run(tmp_path: Path) -> None:
+def test_the_lines_about_a_batch_run(tmp_path: Path, run_lines: Callable[[str, Sandbox], str]) -> None:
     """As written: a video of each row by each model, a table of results and a page beside them."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     with Sandbox(job_seconds=0) as sandbox:
-        said = run_lines(lines_with(" batch "), sandbox, tmp_path)
+        said = run_lines(lines_with(" batch "), sandbox)
         assert len(sandbox.charges) == 6
     folder = tmp_path / "videos" / "flowers"
     assert f"gallery: {(folder / 'index.html').as_uri()}" in said
