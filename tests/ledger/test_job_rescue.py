@@ -17,7 +17,7 @@ from openrouter_video.stores import Store, open_store, part_of
 from openrouter_video.stores.folder_store import part_beside
 from openrouter_video.stores.local_store import LocalFiles
 from tests.ledger.test_ledger import KEY, claim
-from tests.support.journal_writer import writers
+from tests.support.store_writers import writers
 
 LOOKS = pytest.mark.parametrize("look", ["entry", "unfinished"])
 WHOLE = JobRecord(at="2026-11-26T00:00:00+00:00", job_id="gen-1").model_dump_json(indent=1).encode()

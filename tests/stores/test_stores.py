@@ -28,16 +28,10 @@ from openrouter_video.stores.other_store import MemoryStore
 from openrouter_video.stores.urls import share_options
 from tests.support import object_stores
 from tests.support.object_stores import Environment, of_kinds
+from tests.support.store_writers import writers
 
 ROOT = Path(__file__).parents[2]
 BUCKETS = of_kinds("s3", "seaweed", "gcs", "azure")
-RACE = """
-import sys
-from openrouter_video.stores import open_store
-store = open_store(sys.argv[1])
-for number, line in enumerate(sys.stdin):
-    print("won" if store.create_exclusive(f"{number}/claim-1", sys.argv[2].encode() * 1000) else "lost", flush=True)
-"""
 
 
 def everything_in(store: Store) -> list[str]:
@@ -63,30 +57,11 @@ def fail_syncs(monkeypatch: pytest.MonkeyPatch, number: int, *, files: bool) -> 
 
 def assert_one_wins(store: Store, rounds: int) -> None:
     """Let four processes create the same names, in step: one is told that it won, and its content is there."""
-    names = ("a", "b", "c", "d")
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACE, store.url, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for name in names
-    ]
-    told = []
-    for _ in range(rounds):
-        for racer in racers:
-            assert racer.stdin is not None
-            racer.stdin.write("go\n")
-            racer.stdin.flush()
-        told.append([racer.stdout and racer.stdout.readline().strip() for racer in racers])
-    for racer in racers:
-        racer.communicate(timeout=30)
-        assert racer.returncode == 0
-    assert [sorted(answers, key=str) for answers in told] == [["lost", "lost", "lost", "won"]] * rounds
+    with writers(store.url, 4) as race:
+        told = [race.do(do="create", folder=f"{number}") for number in range(rounds)]
+    assert [sorted(answers) for answers in told] == [[False, False, False, True]] * rounds
     for number, answers in enumerate(told):
-        assert store.read_bytes(f"{number}/claim-1") == names[answers.index("won")].encode() * 1000
+        assert store.read_bytes(f"{number}/claim-1") == f"p{answers.index(True)}".encode() * 1000
 
 
 # ---- What holds for every kind ---------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""Processes that append to money journals, as they are told: for races, and for deaths in the middle.
+"""Processes that write to a store side by side, as they are told: for races, and for deaths in the middle.
 
 So dies, if told so, one that records a job.
 
-``python -m tests.support.journal_writer URL 3,4 5,6`` imports the store's driver once and forks a process for each pair
+``python -m tests.support.store_writers URL 3,4 5,6`` imports the store's driver once and forks a process for each pair
 of open files; that reads a JSON object a line from the first one and answers each by the second one.
 """
 
@@ -51,6 +51,14 @@ def take(store: Store, name: str, amount: int, caps: Sequence[int | None]) -> in
     while not isinstance(journal.reserve(run, {f"{name}-{taken}": amount}, UNTIL, Caps(*caps)), CapReached):
         taken += 1
     return taken
+
+
+def create(store: Store, name: str) -> bool:
+    """Create the same file as the others, and return whether it was this one's."""
+    return store.create_exclusive("claim-1", name.encode() * 1000)
+
+
+DEEDS: dict[str, Callable[..., int]] = {"append": append, "take": take, "create": create}
 
 
 def die(work: Callable[[], None], step: int) -> int:
@@ -135,12 +143,7 @@ def write(url: str, name: str, lines: Iterable[str], answers: TextIO) -> None:
             answer = die(partial(work, f"{url}/{said['folder']}", what), said["step"])
         else:
             stores = stores or [open_store(url)]
-            store = stores[0].child(said["folder"])
-            answer = (
-                append(store, name, said["times"])
-                if said["do"] == "append"
-                else take(store, name, said["amount"], said["caps"])
-            )
+            answer = DEEDS[said.pop("do")](stores[0].child(said.pop("folder")), name, **said)
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -164,7 +167,7 @@ def writers(url: str, number: int) -> Iterator[Writers]:
     """Run so many of these processes; they end when nobody can tell them anything any more."""
     pipes = [(*os.pipe(), *os.pipe()) for _ in range(number)]
     theirs = [(reading, answering) for reading, _, _, answering in pipes]
-    command = [sys.executable, "-m", "tests.support.journal_writer", url, *(f"{one},{two}" for one, two in theirs)]
+    command = [sys.executable, "-m", "tests.support.store_writers", url, *(f"{one},{two}" for one, two in theirs)]
     process = subprocess.Popen(command, cwd=ROOT, pass_fds=list(chain.from_iterable(theirs)))
     for file in chain.from_iterable(theirs):
         os.close(file)
