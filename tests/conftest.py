@@ -18,10 +18,10 @@ from hypothesis import settings
 from openrouter_video.stores import Store, open_store
 from openrouter_video.stores.other_store import OtherStore
 from tests.support import object_stores
-from tests.support.grains import further_rows_in_a_lane
+from tests.support.grains import further_rows_in_a_chain
 from tests.support.object_stores import Environment
 from tests.support.openssh import openssh
-from tests.support.prefect_servers import DATABASE, one_certificate, prefect_home
+from tests.support.prefect_servers import DATABASE, LIGHT_SERVER, one_certificate, prefect_home
 from tests.support.small_videos import small_mp4
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ FIRST = ("prefect", "promises", "house", "cli", "stores", "ledger", "videos")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the long files, then with the wings whose tests start servers and processes."""
-    superfluous = further_rows_in_a_lane(items)
+    superfluous = further_rows_in_a_chain(items)
     config.hook.pytest_deselected(items=list(superfluous))
     items[:] = [item for item in items if item not in superfluous]
     items.sort(key=lambda item: (_place(LONG, item.path.stem), _place(FIRST, item.path.parent.name)))
@@ -217,7 +217,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from prefect.testing import utilities  # noqa: PLC0415
 
     results = tmp_path_factory.mktemp("results")
-    os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_UI_ENABLED": "false"}
+    os.environ |= LIGHT_SERVER
     with (
         _beginning_with_an_empty_database(),
         utilities.prefect_test_harness(server_startup_timeout=90),

@@ -47,11 +47,15 @@ async def fan_out(takes: int, limits: Limits = FEW_LANES, **kwargs: Any) -> FanO
     return result
 
 
-async def task_runs(run_id: str | None) -> Counter[str]:
-    """The names of a run's task runs; Prefect's server hears of them a moment later."""
+async def task_runs(run_id: str | None, last: str) -> Counter[str]:
+    """The names of a run's task runs; Prefect's server hears of them a moment later, of the last one last."""
     only = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run_id or "")]))
-    async with get_client() as client:
-        return Counter(one.name for one in await client.read_task_runs(flow_run_filter=only))
+    async with get_client() as client, asyncio.timeout(60):
+        while True:
+            names = Counter(one.name for one in await client.read_task_runs(flow_run_filter=only))
+            if last in names:
+                return names
+            await asyncio.sleep(0.1)
 
 
 async def test_a_large_run_has_a_task_run_a_lane(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +81,7 @@ async def test_the_task_runs_are_named_for_their_videos(sandbox: Sandbox) -> Non
     """Beside the lanes a run has its list of models, its plan and its report."""
     result = await fan_out(takes=12)
     assert isinstance(result, FanOut)
-    names = await task_runs(result.run_id)
+    names = await task_runs(result.run_id, "report")
     assert {name for name in names if name.startswith("videos")} == {
         "videos 1-8 of 24",
         "videos 9-16 of 24",

@@ -26,6 +26,14 @@ ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".pytest_cache"
 DATABASE = "prefect.db"
 """The name under which a server looks for its database in PREFECT_HOME."""
+LIGHT_SERVER = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    # By itself it writes each event of a task run in a transaction of its own, which is a third of all that it does.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+}
+"""The settings of a server of the tests that nobody looks at."""
 
 
 def prefect_home(folder: Path) -> Path:
@@ -64,12 +72,7 @@ def _make_database(path: Path) -> None:
 
 def _environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    settings = {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_ENABLED": "false",
-    }
-    return {**kept, **settings}
+    return {**kept, **LIGHT_SERVER, "PREFECT_HOME": str(home)}
 
 
 class PrefectServer:
