@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
+from openrouter_video.cli import main
 from openrouter_video.sandbox import Fault, Sandbox
 from tests.support.flow_processes import wait_until
 from tests.support.terminals import AtTerminal
@@ -71,14 +73,23 @@ def test_a_yes_at_the_terminal_makes_the_video(sandbox: Sandbox, tmp_path: Path)
 
 @pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"], ids=["no", "enter", "end of file"])
-def test_whatever_is_no_yes_at_the_terminal_is_a_no(sandbox: Sandbox, tmp_path: Path, typed: str) -> None:
-    """The exit code is that of a refusal."""
-    with at_terminal(tmp_path) as terminal:
-        asked(terminal)
-        terminal.type(typed)
-        assert terminal.end() == 2, terminal.shown
-        assert "Refused; nothing was sent and nothing was spent:" in terminal.shown
-        assert "was answered no" in " ".join(terminal.shown.split())
+def test_whatever_is_no_yes_at_the_terminal_is_a_no(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    """The exit code is that of a refusal. The command runs here, and reads a real terminal."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "w") as keyboard, os.fdopen(theirs) as terminal:
+        keyboard.write(typed)
+        keyboard.flush()
+        monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        code = main(ASKS[ASKS.index("generate") :])
+    shown = " ".join(capsys.readouterr().err.split())
+    assert code == 2, shown
+    assert shown.count("Spend it? [y/N]") == 1
+    assert "Refused; nothing was sent and nothing was spent:" in shown
+    assert "was answered no" in shown
     assert not sandbox.charges
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,14 +16,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions, FlowRun
 from prefect.exceptions import FlowPauseTimeout, NotPausedError, Pause
 from prefect.flow_runs import aresume_flow_run, resume_flow_run
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import generate_video
 from openrouter_video.errors import RequestRefused
 from openrouter_video.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from tests.support.flow_processes import Errand, FlowProcess, Work, environment_of
-from tests.support.prefect_servers import PrefectServer, prefect_home
+from tests.support.prefect_servers import PrefectServer
 
 VEO = "google/veo-3.1-lite"
 SMALL = {"duration": 4, "resolution": "720p", "aspect_ratio": "16:9", "generate_audio": False}
@@ -300,25 +297,13 @@ async def test_a_paused_run_that_nobody_answers_ends_refused(sandbox: Sandbox) -
     assert not sandbox.charges
 
 
-def test_nobody_is_asked_on_a_temporary_server(sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("prefect_server")
+async def test_nobody_is_asked_on_a_temporary_server(sandbox: Sandbox) -> None:
     """Its page is seen by nobody, and it ends with the script."""
-    home = prefect_home(tmp_path / "prefect")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    script = f"""if True:
-        import asyncio
-        from openrouter_video.flows import generate_video
-        asyncio.run(generate_video(**{ORDER!r}))
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**kept, "PREFECT_HOME": str(home), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "Prefect's server is a temporary one, whose page nobody sees; set PREFECT_API_URL" in done.stderr
+    # Without a URL Prefect takes the server that it has started itself, here that of the tests.
+    message = "a temporary one, whose page nobody sees; set PREFECT_API_URL"
+    with temporary_settings({PREFECT_API_URL: None}), pytest.raises(RequestRefused, match=message):
+        await generate_video(**ORDER)
     assert not sandbox.charges
 
 
@@ -330,8 +315,7 @@ def test_a_worker_and_its_server_are_restarted_while_a_run_waits(sandbox: Sandbo
     server = PrefectServer(tmp_path / "prefect")
     server.start()
     try:
-        settings = {PREFECT_API_URL: server.api, PREFECT_HOME: tmp_path / "prefect"}
-        with temporary_settings(settings), get_client(sync_client=True) as client:
+        with temporary_settings({PREFECT_API_URL: server.api}), get_client(sync_client=True) as client:
             client.create_work_pool(WorkPoolCreate(name="videos", type="process"))
             deployment = client.create_deployment(
                 client.create_flow(generate_video),
@@ -343,17 +327,17 @@ def test_a_worker_and_its_server_are_restarted_while_a_run_waits(sandbox: Sandbo
                 concurrency_limit=1,
             )
             run = client.create_flow_run_from_deployment(deployment, parameters=ORDER)
-            work(tmp_path, server.api)
+            work(tmp_path, server, sandbox)
             assert state(run.id) == "Suspended"
             # The slot of the limit is free for another run, which waits for its own answer.
             other = client.create_flow_run_from_deployment(deployment, parameters={**ORDER, "prompt": "Another"})
-            work(tmp_path, server.api)
+            work(tmp_path, server, sandbox)
             server.kill()
             server.start()
             assert [state(run.id), state(other.id)] == ["Suspended", "Suspended"]
             assert not sandbox.charges
             resume_flow_run(run.id, run_input=YES)
-            work(tmp_path, server.api)
+            work(tmp_path, server, sandbox)
             assert [state(run.id), state(other.id)] == ["Completed", "Suspended"]
             assert [charge.body["prompt"] for charge in sandbox.charges] == [PROMPT]
     finally:
@@ -365,15 +349,16 @@ def state(run_id: UUID) -> str:
     return asyncio.run(state_of(run_id))
 
 
-def work(folder: Path, api: str) -> None:
+async def work_once(_: Errand) -> list[dict[str, Any]]:
+    """Begin what waits, each run in an interpreter of its own, and end with it."""
+    from prefect.workers.process import ProcessWorker  # noqa: PLC0415 (in the process)
+
+    await ProcessWorker("videos").start(run_once=True)
+    return []
+
+
+def work(folder: Path, server: PrefectServer, sandbox: Sandbox) -> None:
     """Let a worker begin what waits for it, and end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--run-once"],
-        cwd=folder,
-        env={**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "prefect")},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    environment = environment_of(sandbox, folder / "videos")
+    with FlowProcess(Errand({}, folder / "worker", server.api, environment), work_once) as worker:
+        assert worker.wait(240) == 0, worker.output

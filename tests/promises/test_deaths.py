@@ -34,8 +34,9 @@ FILES = [f"{MODEL.replace('/', '--')}.{suffix}" for suffix in ("jpg", "json", "m
 UNCERTAIN = {"between claim and POST", "between POST and answer", "between answer and record"}
 SETTLED = {"before the bill"}
 UNPAID = {"before the claim", "in the claim", "between claim and POST"}
-# A lane takes the same steps: of each kind of end one.
+# A lane takes the same steps, and so does a run that is retried: of each kind of end one.
 IN_A_LANE = ("in the claim", "between POST and answer", "in the record", "in the download", "in the outcome")
+RETRIED = (*IN_A_LANE, "between claim and POST", "in polling", "after the publication", "before the bill")
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ async def test_a_killed_run_is_collected_and_run_again(
         assert again.reused
 
 
-@pytest.mark.parametrize("point", DEATHS)
+@pytest.mark.parametrize("point", RETRIED)
 async def test_a_killed_flow_run_is_retried(runs: FaultyRuns, killed: Callable[..., None], point: str) -> None:
     """Without any key of the user's: the flow run's own id finds what became of its first attempt."""
     async with get_client() as client:
