@@ -1,25 +1,18 @@
-"""What can go wrong with a submission, through the whole flow: charged at most once, and told what it was."""
+"""What can go wrong with a submission, through the whole flow: charged at most once, and told what it was.
+
+Of each kind of answer there is one or two here; all that were thought of are in tests/run/test_submission.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import socket
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from openrouter_video.cli.ledger import settle_entry
 from openrouter_video.errors import RequestRefused
@@ -27,6 +20,7 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from tests.support.grains import in_both_grains
+from tests.support.nobody_there import nobody_there
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
@@ -46,20 +40,11 @@ def _envelope(status: int, message: str, metadata: dict[str, Any] | None = None)
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Fault(on="submit", status=503, accepted=True), "HTTP 503"),
         (Fault(on="submit", status=503, accepted=True, times=2), "HTTP 503"),
-        (Fault(on="submit", status=503, accepted=True, body="upstream connect error"), "upstream connect error"),
-        (Fault(on="submit", status=524, accepted=True, body="<html>"), "HTTP 524"),
         (Fault(on="submit", drop="after"), "no complete answer came"),
-        (Fault(on="submit", mangle="html", status=200, accepted=True), "HTTP 200 without a job id"),
         (Fault(on="submit", status=202, accepted=True, body='{"id": "gen-v'), "HTTP 202 without a job id"),
-        (Fault(on="submit", mangle="no_id"), "HTTP 202 without a job id"),
-        (Fault(on="submit", redirect_to="https://evil-openrouter.ai/api/v1/videos", accepted=True), "HTTP 307"),
     ],
-    ids=[
-        *("503 once", "503 twice", "503 plain text", "524", "dropped"),
-        *("200 HTML", "202 cut in the id", "202 no id", "redirect"),
-    ],
+    ids=["503 twice", "dropped", "202 cut in the id"],
 )
 @in_both_grains
 async def test_an_answer_that_proves_nothing_is_never_sent_again(runs: FaultyRuns, fault: Fault, words: str) -> None:
@@ -181,14 +166,10 @@ def _in_seconds(seconds: int) -> str:
 @pytest.mark.parametrize(
     ("status", "headers", "metadata", "wait"),
     [
-        (429, {"Retry-After": "90"}, None, 90),
         (429, {"Retry-After": "DATE"}, None, 90),
-        (402, {"Retry-After": "90"}, {"reason": "in_flight_budget_exhausted"}, 90),
         (402, {}, {"reason": "in_flight_budget_exhausted"}, 1),
-        (429, {"Retry-After": "0"}, None, 1),
-        (429, {"Retry-After": "soon"}, None, 1),
     ],
-    ids=["429 seconds", "429 date", "402 in flight", "402 no header", "429 at once", "429 garbage"],
+    ids=["429 date", "402 no header"],
 )
 @in_both_grains
 async def test_a_passing_refusal_is_waited_for(
@@ -253,13 +234,13 @@ async def test_a_refused_connection_is_tried_again_until_somebody_listens(runs: 
     assert runs.time.slept[:3] == pytest.approx([1, 2, 4], rel=0.26)
 
 
-@pytest.mark.parametrize("failure", ["refused", "name", "no TLS", "self-signed", "hangs up"])
+@pytest.mark.parametrize("failure", ["refused", "self-signed"])
 @in_both_grains
 async def test_a_connection_that_is_never_made_ends_as_a_refusal(
     runs: FaultyRuns, failure: str, tmp_path: Path
 ) -> None:
     """After five minutes of attempts nothing is charged, the reason is told, and the same key works later."""
-    with _nobody_there(failure, tmp_path) as base_url:
+    with nobody_there(failure, tmp_path) as base_url:
         await runs.know_models(base_url)
         runs.use(runs.sandbox, base_url)
         outcome = await runs.generate(idempotency_key=KEY)
@@ -274,75 +255,12 @@ async def test_a_connection_that_is_never_made_ends_as_a_refusal(
     assert runs.jobs == 1
 
 
-@contextmanager
-def _nobody_there(failure: str, folder: Path) -> Iterator[str]:
-    """A base URL to which no connection can be made, for one reason or another."""
-    if failure == "name":
-        yield "https://openrouter.invalid/api/v1"
-        return
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        if failure == "refused":
-            listening.close()
-            yield f"http://127.0.0.1:{port}/api/v1"
-            return
-        context = _self_signed(folder) if failure == "self-signed" else None
-        greeting = b"HTTP/1.1 400 Bad Request\r\n\r\n" if failure == "no TLS" else b""
-        thread = threading.Thread(target=_greet_badly, args=(listening, context, greeting))
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{port}/api/v1"
-        finally:
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
-def _greet_badly(listening: socket.socket, context: ssl.SSLContext | None, greeting: bytes) -> None:
-    while True:
-        try:
-            connection, _ = listening.accept()
-        except OSError:
-            return
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(5)
-            if context is not None:
-                context.wrap_socket(connection, server_side=True)
-            elif greeting:
-                connection.recv(4096)
-                connection.sendall(greeting)
-
-
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
-    chain, private = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    encoding, encryption = serialization.Encoding.PEM, serialization.NoEncryption()
-    private.write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, encryption))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, private)
-    return context
-
-
 # ---- Definite refusals -----------------------------------------------------------------------------------------------
-
-ZOD = json.dumps([{"code": "too_small", "path": ["duration"], "message": "Number must be greater than 0"}])
 
 
 @pytest.mark.parametrize(
     ("status", "body", "words", "advice"),
     [
-        (400, _envelope(400, "Invalid reference URL"), "HTTP 400: Invalid reference URL", "Correct the request"),
-        (
-            400,
-            {"success": False, "error": {"name": "ZodError", "message": ZOD}},
-            "greater than 0",
-            "Correct the request",
-        ),
-        (401, _envelope(401, "User not found."), "HTTP 401: User not found.", "Check the API key"),
         (402, _envelope(402, "Insufficient credits"), "HTTP 402: Insufficient credits", "Add credits"),
         (
             403,
@@ -350,10 +268,8 @@ ZOD = json.dumps([{"code": "too_small", "path": ["duration"], "message": "Number
             "HTTP 403: Flagged (violence, gore)",
             "sending it again will not help",
         ),
-        (404, _envelope(404, "No endpoints found"), "HTTP 404: No endpoints found", "zero data retention"),
-        (413, _envelope(413, "Payload too large"), "HTTP 413: Payload too large", "smaller images"),
     ],
-    ids=["400", "ZodError", "401", "402", "403", "404", "413"],
+    ids=["402", "403"],
 )
 @in_both_grains
 async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
@@ -398,11 +314,10 @@ async def test_a_wrong_key_is_refused_and_the_right_one_serves_later(runs: Fault
 # ---- Accepted, in an unusual way -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mangle", ["status_200", "no_polling_url", "relative_polling_url"])
 @in_both_grains
-async def test_an_id_that_was_paid_for_is_never_thrown_away(runs: FaultyRuns, mangle: Any) -> None:
-    """200 instead of 202, no polling_url or a relative one: completed, one job."""
-    runs.sandbox.add_fault(Fault(on="submit", mangle=mangle, times=None))
+async def test_an_id_that_was_paid_for_is_never_thrown_away(runs: FaultyRuns) -> None:
+    """200 instead of 202: completed, one job."""
+    runs.sandbox.add_fault(Fault(on="submit", mangle="status_200", times=None))
     first, retried = await runs.generate_in_retried_flow(idempotency_key=KEY)
     again = await runs.generate(idempotency_key=KEY)
     assert (first.status, retried.status, again.status, again.reused) == (*["completed"] * 3, True)

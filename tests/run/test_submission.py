@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from openrouter_video.run.submission import CLAIM_SECONDS, SubmitPolicy, Submitt
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from openrouter_video.threads import Threads
+from tests.support.nobody_there import FAILURES, nobody_there
 
 MODEL = "x-ai/grok-imagine-video"
 BODY = {"model": MODEL, "prompt": "A flower", "duration": 1, "resolution": "480p"}
@@ -125,28 +127,143 @@ async def test_an_accepted_job_is_recorded_and_found_again(
     assert [charge.session_id for charge in sandbox.charges] == [KEY]
 
 
+def _envelope(status: int, message: str, metadata: dict[str, Any] | None = None) -> Any:
+    return {"error": {"code": status, "message": message, "metadata": metadata}}
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "words"),
     [
-        Fault(on="submit", status=503, accepted=True, body="upstream"),
-        Fault(on="submit", drop="after"),
-        Fault(on="submit", mangle="html"),
-        Fault(on="submit", status=202, accepted=True, body='{"id": "gen-v'),
-        Fault(on="submit", mangle="no_id"),
+        (Fault(on="submit", status=503, accepted=True), "HTTP 503"),
+        (Fault(on="submit", status=503, accepted=True, times=2), "HTTP 503"),
+        (Fault(on="submit", status=503, accepted=True, body="upstream connect error"), "upstream connect error"),
+        (Fault(on="submit", status=524, accepted=True, body="<html>"), "HTTP 524"),
+        (Fault(on="submit", drop="after"), "no complete answer came"),
+        (Fault(on="submit", mangle="html"), "HTTP 202 without a job id"),
+        (Fault(on="submit", mangle="html", status=200, accepted=True), "HTTP 200 without a job id"),
+        (Fault(on="submit", status=202, accepted=True, body='{"id": "gen-v'), "HTTP 202 without a job id"),
+        (Fault(on="submit", mangle="no_id"), "HTTP 202 without a job id"),
+        (Fault(on="submit", redirect_to="https://evil-openrouter.ai/api/v1/videos", accepted=True), "HTTP 307"),
     ],
-    ids=["503", "dropped", "html", "cut in the id", "no id"],
+    ids=[
+        *("503 once", "503 twice", "503 plain text", "524", "dropped", "html"),
+        *("200 HTML", "202 cut in the id", "202 no id", "redirect"),
+    ],
 )
 async def test_an_answer_that_proves_nothing_is_uncertain(
-    sandbox: Sandbox, ledger: Ledger, client: VideoClient, fault: Fault
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, fault: Fault, words: str
 ) -> None:
     """One job is charged, and no later submission under the key sends another POST."""
     sandbox.add_fault(fault)
     for reused in (False, True):
         submitted = await _submit(client, ledger, make_claim(sandbox))
-        assert (submitted.state, submitted.reused) == ("uncertain", reused)
-        assert submitted.reason
-    assert len(sandbox.charges) == 1
+        assert (submitted.state, submitted.reused, submitted.job_id) == ("uncertain", reused, None)
+        assert words in (submitted.reason or "")
+    assert [charge.session_id for charge in sandbox.charges] == [KEY]
     assert sum(seen.kind == "submit" for seen in sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("mangle", ["status_200", "no_polling_url", "relative_polling_url"])
+async def test_an_id_that_was_paid_for_is_never_thrown_away(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, mangle: Any
+) -> None:
+    """200 instead of 202, no polling_url or a relative one."""
+    sandbox.add_fault(Fault(on="submit", mangle=mangle, times=None))
+    submitted = [await _submit(client, ledger, make_claim(sandbox)) for _ in range(2)]
+    assert [(one.state, one.job_id) for one in submitted] == [("accepted", sandbox.charges[0].job_id)] * 2
+    assert sum(seen.kind == "submit" for seen in sandbox.requests) == 1
+
+
+ZOD = json.dumps([{"code": "too_small", "path": ["duration"], "message": "Number must be greater than 0"}])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words", "advice"),
+    [
+        (400, _envelope(400, "Invalid reference URL"), "HTTP 400: Invalid reference URL", "Correct the request"),
+        (
+            400,
+            {"success": False, "error": {"name": "ZodError", "message": ZOD}},
+            "greater than 0",
+            "Correct the request",
+        ),
+        (401, _envelope(401, "User not found."), "HTTP 401: User not found.", "Check the API key"),
+        (402, _envelope(402, "Insufficient credits"), "HTTP 402: Insufficient credits", "Add credits"),
+        (
+            403,
+            _envelope(403, "Flagged", {"reasons": ["violence", "gore"], "flagged_input": "A flower"}),
+            "HTTP 403: Flagged (violence, gore)",
+            "sending it again will not help",
+        ),
+        (404, _envelope(404, "No endpoints found"), "HTTP 404: No endpoints found", "zero data retention"),
+        (413, _envelope(413, "Payload too large"), "HTTP 413: Payload too large", "smaller images"),
+    ],
+    ids=["400", "ZodError", "401", "402", "403", "404", "413"],
+)
+async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
+    sandbox: Sandbox, ledger: Ledger, client: VideoClient, status: int, body: Any, words: str, advice: str
+) -> None:
+    """It is told at once in the API's words, with our next step; the same key may be tried again later."""
+    sandbox.add_fault(Fault(on="submit", status=status, body=body))
+    time = Time()
+    submitted = await _submit(client, ledger, make_claim(sandbox), time)
+    assert (submitted.state, submitted.job_id, time.slept, sandbox.charges) == ("refused", None, [], ())
+    assert words in (submitted.reason or "")
+    assert advice in (submitted.reason or "")
+    assert ledger.entry(KEY).state == "free"
+    again = await _submit(client, ledger, make_claim(sandbox))
+    assert (again.state, again.reused, len(sandbox.charges)) == ("accepted", False, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "metadata", "wait"),
+    [
+        (429, {"Retry-After": "90"}, None, 90),
+        (429, {"Retry-After": "DATE"}, None, 90),
+        (402, {"Retry-After": "90"}, {"reason": "in_flight_budget_exhausted"}, 90),
+        (402, {}, {"reason": "in_flight_budget_exhausted"}, 1),
+        (429, {"Retry-After": "0"}, None, 1),
+        (429, {"Retry-After": "soon"}, None, 1),
+    ],
+    ids=["429 seconds", "429 date", "402 in flight", "402 no header", "429 at once", "429 garbage"],
+)
+async def test_a_passing_refusal_is_waited_for(
+    sandbox: Sandbox,
+    ledger: Ledger,
+    client: VideoClient,
+    status: int,
+    headers: dict[str, str],
+    metadata: dict[str, Any] | None,
+    wait: float,
+) -> None:
+    """Retry-After is kept, and nobody hammers without one; one job."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=91), usegmt=True)
+    headers = {name: date if value == "DATE" else value for name, value in headers.items()}
+    body = _envelope(status, "Not now", metadata)
+    sandbox.add_fault(Fault(on="submit", status=status, headers=headers, body=body))
+    time = Time()
+    submitted = await _submit(client, ledger, make_claim(sandbox), time)
+    assert (submitted.state, len(sandbox.charges)) == ("accepted", 1)
+    assert time.slept == [pytest.approx(wait, rel=0.3)]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_connection_that_is_never_made_ends_as_a_refusal(
+    sandbox: Sandbox, ledger: Ledger, failure: str, tmp_path: Path
+) -> None:
+    """After five minutes of attempts nothing is charged, the reason is told, and the same key works later."""
+    time = Time()
+    with nobody_there(failure, tmp_path) as base_url:
+        async with VideoClient(sandbox.api_key, base_url) as client:
+            submitted = await _submit(client, ledger, make_claim(sandbox), time)
+    assert (submitted.state, submitted.job_id) == ("refused", None)
+    assert f"could not connect to {base_url}: " in (submitted.reason or "")
+    assert "check the network and the base URL" in (submitted.reason or "")
+    assert len(time.slept) > 5
+    assert 200 <= sum(time.slept) <= 300
+    async with VideoClient(sandbox.api_key, sandbox.base_url) as client:
+        assert (await _submit(client, ledger, make_claim(sandbox))).state == "accepted"
+    assert len(sandbox.charges) == 1
 
 
 async def test_retry_after_is_waited_for_without_holding_a_claim(
