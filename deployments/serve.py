@@ -11,25 +11,19 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from deployments.loopback import forget_other_prefects, free_port, say, serve_videos, wait_until_healthy
 from openrouter_video.child_process import child_command
-from openrouter_video.errors import ConfigurationError, VideoError
-from openrouter_video.output_server import serve_output
+from openrouter_video.errors import VideoError
 from openrouter_video.sandbox import Sandbox
-from openrouter_video.stores import open_store, parse_store_url, path_of_file_url
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -44,8 +38,6 @@ SERVER_PORT = 4200
 # The same each time if it is free, so that what was left open can be collected after a restart.
 SANDBOX_PORT = 4210
 SANDBOX_SPEED = 5
-VIDEOS_PORT = 4220
-SERVER_STARTS_WITHIN_SECONDS = 120
 SERVER_STOPS_WITHIN_SECONDS = 15
 LOOKS_FOR_RUNS_EVERY_SECONDS = 2
 
@@ -76,22 +68,22 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        _say("Stopped.")
+        say("Stopped.")
 
 
 def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
     STATE.mkdir(exist_ok=True)
-    _forget_other_prefects()
-    port = _free_port(SERVER_PORT)
+    forget_other_prefects()
+    port = free_port(SERVER_PORT)
     os.environ |= _prefect_settings(f"http://127.0.0.1:{port}")
-    _say("Starting a Prefect server ...")
+    say("Starting a Prefect server ...")
     stack.enter_context(_prefect_server(port))
     if sandboxed:
-        sandbox = Sandbox(port=_free_port(SANDBOX_PORT), speed=SANDBOX_SPEED, state=STATE / "sandbox.json")
+        sandbox = Sandbox(port=free_port(SANDBOX_PORT), speed=SANDBOX_SPEED, state=STATE / "sandbox.json")
         stack.enter_context(sandbox)
         os.environ |= {"OPENROUTER_API_KEY": sandbox.api_key, "OPENROUTER_BASE_URL": sandbox.base_url}
     videos = os.environ.setdefault("OPENROUTER_VIDEO_OUTPUT", str(VIDEOS))
-    served = _serve_videos(stack)
+    served = serve_videos(stack)
     # Prefect reads its settings when it is imported.
     from prefect.exceptions import TerminationSignal  # noqa: PLC0415
     from prefect.runner import Runner  # noqa: PLC0415
@@ -104,31 +96,9 @@ def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
     _offer_models(list(ids))
     ui = f"http://127.0.0.1:{port}"
     form = f"{ui}/v2/deployments/deployment/{ids['fan-out-video']}/run"
-    _say(GUIDE.format(ui=ui, form=form, videos=videos, served=served, billing=UNBILLED if sandboxed else BILLED))
+    say(GUIDE.format(ui=ui, form=form, videos=videos, served=served, billing=UNBILLED if sandboxed else BILLED))
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
-
-
-def _serve_videos(stack: ExitStack) -> str:
-    """Serve the output, if it is a folder of this machine and nobody serves it already; say where."""
-    folder = _local_folder(os.environ.get("OPENROUTER_VIDEO_OUTPUT"))
-    ledger = _local_folder(os.environ.get("OPENROUTER_VIDEO_LEDGER"))
-    if folder is None or os.environ.get("OPENROUTER_VIDEO_WEB_URL"):
-        return ""
-    address = stack.enter_context(serve_output(folder, _free_port(VIDEOS_PORT), ledger))
-    os.environ["OPENROUTER_VIDEO_WEB_URL"] = address
-    return f"\nand play at:      {address} (a file by its path in that folder)"
-
-
-def _local_folder(url: str | None) -> Path | None:
-    try:
-        if not url or parse_store_url(url).kind != "local":
-            return None
-        with closing(open_store(url)) as store:
-            path = path_of_file_url(store.url)
-    except ConfigurationError:
-        return None  # the first run says what is wrong with it
-    return Path(path) if path else None
 
 
 def _offer_models(deployments: list[str]) -> None:
@@ -138,7 +108,7 @@ def _offer_models(deployments: list[str]) -> None:
     try:
         offer_models(deployments)
     except VideoError as error:
-        _say(f"The forms take models as text only, for they could not be listed: {error}")
+        say(f"The forms take models as text only, for they could not be listed: {error}")
 
 
 def read_definitions() -> list[dict[str, Any]]:
@@ -189,12 +159,6 @@ def _schedule(deployment: str, entry: Mapping[str, Any], switches: Mapping[tuple
     return Schedule(**typed)
 
 
-def _forget_other_prefects() -> None:
-    """Keep this server apart from any that the user is logged in to, and from its database."""
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        del os.environ[name]
-
-
 def _prefect_settings(origin: str) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(STATE),
@@ -225,7 +189,7 @@ def _prefect_server(port: int) -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        _wait_until_healthy(f"http://127.0.0.1:{port}/api/health", server, log)
+        wait_until_healthy(f"http://127.0.0.1:{port}/api/health", server, log, "The Prefect server")
         yield
     finally:
         server.terminate()
@@ -234,35 +198,6 @@ def _prefect_server(port: int) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + SERVER_STARTS_WITHIN_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 (http on this machine)
-                return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.2)
-    ended = "ended" if server.poll() is not None else f"did not answer within {SERVER_STARTS_WITHIN_SECONDS} s"
-    last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-    sys.exit(f"The Prefect server {ended}. The end of {log}:\n{last}")
-
-
-def _free_port(wanted: int) -> int:
-    """Return the port if it is free, else one that is."""
-    for port in (wanted, 0):
-        try:
-            with socket.create_server(("127.0.0.1", port)) as probe:
-                return int(probe.getsockname()[1])
-        except OSError:
-            continue
-    sys.exit("No port is free on 127.0.0.1.")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
