@@ -45,6 +45,7 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
   make demo         one prompt, five models, in the sandbox: four videos in ./videos and one refusal, explained.
                     With OPENROUTER_API_KEY set, the same request goes to OpenRouter and is billed.
   make serve        Prefect's own page with the flows ready to run, in the sandbox unless a key is set
+  make cluster      the same on PostgreSQL with two workers, a collector and a receiver of webhooks: docs/cluster.md
   make test         every test (some: make test ARGS="-k ledger")
   make coverage     whether the tests reach each line of the pure modules
   make real-parts   what the tests of Azure need besides, from npm, in .node; without it they are skipped, by name
@@ -64,7 +65,7 @@ endef
 export HELP
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-the-rest coverage real-parts soak bench docs pictures check constraints clean
+.PHONY: help demo serve cluster test test-the-rest coverage real-parts soak bench docs pictures check constraints clean
 
 help:
 	@printf '%s\n' "$$HELP"
@@ -76,6 +77,9 @@ demo: $(READY)
 
 serve: $(READY)
 	@$(PY) deployments/serve.py $(SANDBOX)
+
+cluster: $(READY)
+	@$(PY) -m deployments.cluster $(SANDBOX)
 
 test: $(READY)
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(EXCEPT:%=--ignore=%) $(ARGS)

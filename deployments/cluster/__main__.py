@@ -74,10 +74,13 @@ def _run(stack: ExitStack, state: Path, *, sandboxed: bool) -> None:
     forget_other_prefects()
     os.environ.setdefault("OPENROUTER_VIDEO_OUTPUT", str(ROOT / "videos"))
     place = _place(state, os.environ["OPENROUTER_VIDEO_OUTPUT"])
-    sandbox = _sandbox(state) if sandboxed else None
+    sandbox = _sandbox(state, place) if sandboxed else None
     if sandbox:
-        api = f"http://{LOOPBACK}:{sandbox.port}/api/v1"
-        os.environ |= {"OPENROUTER_API_KEY": SANDBOX_KEY, "OPENROUTER_BASE_URL": api}
+        os.environ |= {
+            "OPENROUTER_API_KEY": SANDBOX_KEY,
+            "OPENROUTER_BASE_URL": f"http://{LOOPBACK}:{sandbox.port}/api/v1",
+            "OPENROUTER_VIDEO_WEBHOOK_URL": f"http://{LOOPBACK}:{place.webhooks_port}",
+        }
     served = serve_videos(stack)
     services = [*([sandbox] if sandbox else []), *services_at(place)]
     cluster = stack.enter_context(Cluster(services, state, os.environ))
@@ -117,7 +120,7 @@ def _place(state: Path, output: str) -> Place:
         scratch=str(state / "client"),
         output=output,
         password=_lasting_secret(state / "database-password"),
-        webhook_secret=secrets.token_hex(32),
+        webhook_secret=os.environ.get("OPENROUTER_VIDEO_WEBHOOK_SECRET") or secrets.token_hex(32),
         postgres_port=free_port(POSTGRES_PORT),
         server_port=port,
         webhooks_port=free_port(WEBHOOKS_PORT),
@@ -132,10 +135,11 @@ def _lasting_secret(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _sandbox(state: Path) -> Service:
+def _sandbox(state: Path, place: Place) -> Service:
     port = free_port(SANDBOX_PORT)
     options = ("--port", str(port), "--speed", str(SANDBOX_SPEED), "--state", str(state / "sandbox.json"))
-    return Service("sandbox", ("openrouter-video", "sandbox", *options), {}, port=port)
+    signs = {"OPENROUTER_VIDEO_WEBHOOK_SECRET": place.webhook_secret}
+    return Service("sandbox", ("openrouter-video", "sandbox", *options), signs, port=port)
 
 
 def _form(place: Place, deployment: str) -> str:

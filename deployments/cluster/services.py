@@ -86,8 +86,8 @@ def services_at(place: Place) -> tuple[Service, ...]:
             command=("openrouter-video", "webhooks", "--host", place.listens_on, "--port", str(place.webhooks_port)),
             environment={**client, "OPENROUTER_VIDEO_WEBHOOK_SECRET": place.webhook_secret},
             after=("deploy",),
-            makes_videos=True,
             port=place.webhooks_port,
+            health="/health",
             published=True,
         ),
     )

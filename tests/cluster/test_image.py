@@ -72,8 +72,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Root:
     whole = bool(os.environ.get("WHOLE_IMAGE"))
     extra = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     if whole:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", packages, "--constraint"]
-        subprocess.run([*pip, ROOT / "constraints.txt", f"{ROOT}[s3]", "hatchling", "pip"], cwd=folder, check=True)
+        constraint = str(ROOT / "constraints.txt")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(packages), "--constraint", constraint]
+        subprocess.run([*pip, f"{ROOT}[s3]", "hatchling", "pip"], cwd=folder, check=True)
         lent, extra = {packages: "/packages"}, {**extra, "PIP_FIND_LINKS": "/packages"}
     else:
         site = Path(sysconfig.get_path("purelib"))
