@@ -45,11 +45,11 @@ def collect_in_process(woken: Sequence[Woken]) -> str:
         NotWoken: if it could not begin.
     """
     keys = [word for key in dict.fromkeys(one.key for one in woken) for word in ("--key", key)]
+    command = child_command("openrouter_video", "collect", *keys)
     try:
-        child = subprocess.Popen(  # noqa: S603 (our own interpreter)
-            child_command("openrouter_video", "collect", *keys), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
+        # Its input is a pipe that is closed at its end, or at that of this process, with which it ends as well.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:  # noqa: S603 (ours)
+            code = child.wait()
     except OSError as error:
         raise NotWoken(f"no process could be started: {error}") from None
-    # The other end of its input is held until then.
-    return {0: "collected", 1: "collected, and something is still open"}.get(child.wait(), "not collected; see above")
+    return {0: "collected", 1: "collected, and something is still open"}.get(code, "not collected; see above")
