@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from prefect.blocks.core import Block
+from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr
 
 from openrouter_video.api import DEFAULT_BASE_URL, Timeouts, VideoClient, parse_api_key
@@ -16,7 +16,7 @@ from .block_names import block_name
 __all__ = ["OpenRouterCredentials", "load_credentials"]
 
 
-class OpenRouterCredentials(Block):
+class OpenRouterCredentials(CredentialsBlock):
     """API key for OpenRouter, and the base URL of its API."""
 
     _block_type_name = "OpenRouter Credentials"
@@ -61,8 +61,15 @@ class OpenRouterCredentials(Block):
         description="Cap for all runs of a ledger, whichever key they use, by calendar month in UTC.",
     )
 
+    management_key: SecretStr | None = Field(
+        default=None,
+        title="Management key",
+        description="Only for the command `openrouter-video ledger settle --look`, which asks the account at the base "
+        "URL what became of uncertain submissions. No run uses it.",
+    )
+
     def get_client(self, timeouts: Timeouts | None = None) -> VideoClient:
-        """Return a client for this key and base URL; without ``timeouts`` by the limits that hold (``using_limits``).
+        """Return a client for the API key; without ``timeouts`` by the limits that hold (``using_limits``).
 
         Raises:
             ConfigurationError: if the key or the base URL cannot be used.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openrouter_video.api.account import Account
 from openrouter_video.api.answers import (
     ADVICE,
     IN_FLIGHT_SECONDS,
@@ -17,6 +18,7 @@ from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import DownloadLimits, download_limits
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key
+from openrouter_video.api.generations import Listing, Window, nearest_first, query, window
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
 from openrouter_video.api.key_budget import KeyBudget
 from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
@@ -27,12 +29,14 @@ __all__ = [
     "DEFAULT_BASE_URL",
     "IN_FLIGHT_SECONDS",
     "NOT_FOUND",
+    "Account",
     "Catalog",
     "ContentAnswer",
     "ContentUnavailable",
     "DownloadLimits",
     "JobStatus",
     "KeyBudget",
+    "Listing",
     "PollAnswer",
     "SubmitAnswer",
     "Timeouts",
@@ -40,6 +44,7 @@ __all__ = [
     "VideoClient",
     "VideoJob",
     "VideoModel",
+    "Window",
     "callback_url",
     "changes_for_httpx",
     "choose_proxy",
@@ -47,9 +52,12 @@ __all__ = [
     "https_problem",
     "is_gone",
     "is_loopback",
+    "nearest_first",
     "origin",
     "parse_api_key",
     "parse_catalog",
+    "query",
     "shown_callback_url",
     "webhook_url",
+    "window",
 ]

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 from weakref import WeakSet
@@ -53,6 +52,7 @@ from openrouter_video.api.transport import (
     client_options,
     read_bounded,
     read_bounded_async,
+    without_key,
 )
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import clip
@@ -60,7 +60,6 @@ from openrouter_video.text import clip
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient", "out_of_time"]
 
 BUSY_SECONDS = 1.0
-SHORTEST_KEY = 16  # a stand-in may have a shorter one, which could stand in the id of a paid job as well
 CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -97,7 +96,6 @@ class VideoClient:
         # Without a key only the list of models can be read, which is all that a dry run needs.
         self._key = parse_api_key(api_key) if api_key is not None else None
         shared: dict[str, Any] = {
-            "headers": {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"},
             "follow_redirects": False,
             **client_options(self.base_url),
         }
@@ -282,19 +280,10 @@ class VideoClient:
         return request
 
     def _without_key(self, answer: bytes) -> bytes:
-        """Blot the key out of an answer: a proxy's error page may repeat the request's headers."""
-        key = self._key.get_secret_value().encode() if self._key is not None else b""
-        return answer.replace(key, b"***") if len(key) >= SHORTEST_KEY else answer
+        return without_key(answer, self._key) if self._key is not None else answer
 
 
 def out_of_time(seconds: float, passed: float) -> str:
     """Say that no answer came within time; where this process was too busy to look, that it was."""
     busy = f"; this process was busy, and looked only after {passed:.0f} s" if passed > seconds + BUSY_SECONDS else ""
     return f"no complete answer within {seconds:g} s{busy}"
-
-
-def _version() -> str:
-    try:
-        return version("prefect-openrouter-video")
-    except PackageNotFoundError:
-        return "checkout"

@@ -11,12 +11,14 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
 import certifi
 import httpx
+from pydantic import SecretStr
 
 from openrouter_video.api.proxies import choose_proxy
 from openrouter_video.api.web_urls import is_loopback
@@ -31,14 +33,16 @@ __all__ = [
     "read_bounded",
     "read_bounded_async",
     "tls_context",
+    "without_key",
 ]
 
 MOST_CONNECTIONS = 64  # 200 requests a second where each takes a third of one, which a thousand young jobs ask for
 LARGEST_ANSWER_BYTES = 8 * 2**20
+SHORTEST_KEY = 16  # a stand-in may have a shorter one, which could stand in the id of a paid job as well
 
 
 def client_options(url: str) -> dict[str, Any]:
-    """Return the options by which an httpx client takes this machine's way to a URL; to this machine without a proxy.
+    """Return the options of an httpx client: who it is, and this machine's way to a URL; to itself without a proxy.
 
     Raises:
         ConfigurationError: if a variable names a proxy or certificates that cannot be used.
@@ -48,7 +52,21 @@ def client_options(url: str) -> dict[str, Any]:
     # One context for all clients, since making one is slow. Plain http needs none, but httpx would make one for each
     # client: this one trusts nobody.
     verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http://") else tls_context(os.environ)
-    return {"proxy": proxy.url if proxy else None, "trust_env": False, "verify": verify}
+    headers = {"User-Agent": f"prefect-openrouter-video/{_version()}", "X-OpenRouter-Title": "Prefect"}
+    return {"headers": headers, "proxy": proxy.url if proxy else None, "trust_env": False, "verify": verify}
+
+
+def _version() -> str:
+    try:
+        return version("prefect-openrouter-video")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def without_key(answer: bytes, key: SecretStr) -> bytes:
+    """Blot a key out of an answer: a proxy's error page may repeat the request's headers."""
+    text = key.get_secret_value().encode()
+    return answer.replace(text, b"***") if len(text) >= SHORTEST_KEY else answer
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:

@@ -288,16 +288,25 @@ def ledger_settle(
     older_than: Annotated[
         str | None, Parameter(help="Only those older than this, such as 1h.", allow_leading_hyphen=True)
     ] = None,
+    look: Annotated[
+        bool, Flag(help="Ask the account, with a management key; without a KEY for every uncertain one.")
+    ] = False,
+    credentials: Annotated[
+        str | None, Parameter(help="Block with the keys for --look. Default: the environment.")
+    ] = None,
     place: LedgerOptions = DEFAULT_LEDGER,
 ) -> int:
     """Say what became of a submission of which it is not known whether it was accepted, or give an accepted job up.
 
-    Look for the key in OpenRouter's activity first, where it stands as the session id.
+    Look for the key in OpenRouter's activity first, where it stands as the session id; or let --look do it.
     """
     from openrouter_video.cli.ledger import settle
+    from openrouter_video.cli.settle_look import settle_by_look
     from openrouter_video.ledger import Settlement
 
-    said = Settlement(key, job, abandon, lost, everything, older_than)
+    said = Settlement(key, job, abandon, lost, everything, older_than, look)
+    if look:
+        return settle_by_look(place, said, credentials, datetime.now(UTC))
     return settle(place, said, datetime.now(UTC))
 
 

@@ -46,7 +46,8 @@ Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
   OPENROUTER_VIDEO_DOWNLOAD_SECONDS, OPENROUTER_VIDEO_DOWNLOAD_LARGEST,
   OPENROUTER_VIDEO_DOWNLOAD_LEAST_RATE,
   OPENROUTER_VIDEO_APPROVE_ABOVE_USD, OPENROUTER_VIDEO_MAX_USD_PER_DAY,
-  OPENROUTER_VIDEO_MAX_USD_PER_MONTH, PREFECT_API_URL.
+  OPENROUTER_VIDEO_MAX_USD_PER_MONTH, OPENROUTER_MANAGEMENT_KEY,
+  PREFECT_API_URL.
 Exit codes: 0 as many videos as asked, 1 fewer, 2 refused before anything was
   spent, 130 interrupted."""
 
@@ -129,7 +130,8 @@ SETTLE = """Examples:
   openrouter-video ledger settle 4f1c --abandon  it is not there: free the key
   openrouter-video ledger settle 4f1c --lost     its video can never be had
   openrouter-video ledger settle --all --older-than 1h --abandon
-                                                 after an outage"""
+                                                 after an outage
+  openrouter-video ledger settle --look          ask the account for all of them"""
 
 REPAIR = """Example:
   openrouter-video ledger repair

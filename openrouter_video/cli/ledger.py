@@ -36,7 +36,7 @@ from openrouter_video.money import dollars
 from openrouter_video.run import Destination, Facts, find_destination, outcome_of, why_unreadable
 from openrouter_video.text import clip, printable
 
-__all__ = ["Row", "find_place", "list_entries", "open_ledger", "settle", "settle_entry"]
+__all__ = ["Row", "find_entry", "find_place", "list_entries", "open_ledger", "settle", "settle_entry"]
 
 OLDEST_DAYS = 36_500
 SHORT_KEY = 12
@@ -179,7 +179,7 @@ def _settle(ledger: Ledger, said: Settlement, seconds: float, now: datetime) -> 
         terminal.print(Text(printable(text)), soft_wrap=True)
 
     if not said.everything:
-        entry = _find_entry(ledger, said.key or "")
+        entry = find_entry(ledger, said.key or "")
         tell(settle_entry(ledger, entry, said.decision, now, said.job and said.job.strip()))
         return 0
     reading = read_open(ledger, now)
@@ -190,9 +190,14 @@ def _settle(ledger: Ledger, said: Settlement, seconds: float, now: datetime) -> 
 
 
 def settle_entry(
-    ledger: Ledger, entry: LedgerEntry, decision: Decision, now: datetime, job_id: str | None = None
+    ledger: Ledger,
+    entry: LedgerEntry,
+    decision: Decision,
+    now: datetime,
+    job_id: str | None = None,
+    evidence: str | None = None,
 ) -> str:
-    """Settle one entry, if that is allowed, and return what was done.
+    """Settle one entry, if that is allowed, and return what was done; a job may be recorded with its evidence.
 
     Raises:
         ConfigurationError: if the decision does not fit the entry.
@@ -205,7 +210,7 @@ def settle_entry(
         facts = Facts.of_entry(entry, own=True)._replace(given_up="given up by a person")
         done = ledger.settle(entry.key, outcome_of(facts, now))
     elif decision == "job":
-        done = ledger.record_job(entry.key, entry.attempt, job_id or "", by_person=True)
+        done = ledger.record_job(entry.key, entry.attempt, job_id or "", by_person=True, evidence=evidence)
     else:
         done = ledger.release(entry.key, entry.attempt, "abandoned by a person", by_person=True)
     if not done:
@@ -213,7 +218,13 @@ def settle_entry(
     return f"{entry.key}: {settled_message(entry, decision, job_id)}"
 
 
-def _find_entry(ledger: Ledger, key: str) -> LedgerEntry:
+def find_entry(ledger: Ledger, key: str) -> LedgerEntry:
+    """Return the entry of a key, or of the one that begins so.
+
+    Raises:
+        RequestRefused: if there is none, or more than one.
+        LedgerError: if the ledger cannot be read.
+    """
     if WHOLE_KEY.fullmatch(key) and (entry := ledger.entry(key)).attempt:
         return entry
     return ledger.entry(find_key(key, ledger.keys(), ledger.url))

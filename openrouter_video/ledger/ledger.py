@@ -102,14 +102,17 @@ class Ledger:
         ours = entry.claim is not None and bool(claim.token) and entry.claim.token == claim.token
         return ours and entry.attempt == attempt and entry.state == "claimed"
 
-    def record_job(self, key: str, attempt: int, job_id: str, *, by_person: bool = False) -> bool:
+    def record_job(
+        self, key: str, attempt: int, job_id: str, *, by_person: bool = False, evidence: str | None = None
+    ) -> bool:
         """Record the id of a job that is billed; what a person records is marked as open, should its mark be lost."""
         try:
             if by_person:
                 self._marks.begin(key, attempt)
         except StorageError as error:
             raise LedgerError(f"the ledger at {self.url} cannot record job-{attempt} of {key}: {error}") from None
-        return self._create(key, f"job-{attempt}", JobRecord(at=_now(), job_id=job_id, by=_who(by_person)))
+        record = JobRecord(at=_now(), job_id=job_id, by=_who(by_person), evidence=evidence)
+        return self._create(key, f"job-{attempt}", record)
 
     def keep_job(self, key: str, attempt: int, job_id: str) -> None:
         """Record the id of a job that is billed, whatever a person has recorded for the attempt in the meantime."""

@@ -171,10 +171,14 @@ class Claim(_Record):
 
 
 class JobRecord(_Record):
-    """Written at once after the answer, or by a person: the id of a job that is billed."""
+    """Written at once after the answer, or by a person: the id of a job that is billed.
+
+    ``evidence``: by what a person's command found the job in the account.
+    """
 
     job_id: str
     by: Literal["api", "person"] = "api"
+    evidence: str | None = None
 
 
 class Proof(_Record):

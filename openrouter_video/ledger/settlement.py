@@ -32,7 +32,10 @@ UNCERTAIN_STATES: frozenset[EntryState] = frozenset({"uncertain", "claimed"})
 
 
 class Settlement(NamedTuple):
-    """What a person said: which submissions are meant (one key, or all of some age), and what became of them."""
+    """What a person said: which submissions are meant (one key, or all of some age), and what became of them.
+
+    ``look``: the account shall be asked; without a key for all that are uncertain.
+    """
 
     key: str | None = None
     job: str | None = None
@@ -40,13 +43,23 @@ class Settlement(NamedTuple):
     lost: bool = False
     everything: bool = False
     older_than: str | None = None
+    look: bool = False
 
     def problem(self) -> str | None:
         """Return why this says too little or too much; None if it is clear."""
+        if self.look:
+            alone = not any((self.abandon, self.lost, self.everything, self.job, self.older_than))
+            return None if alone else "--look asks the account what became of it; leave the other options out"
+        return self._problem_of_decision()
+
+    def _problem_of_decision(self) -> str | None:
         if self.everything == (self.key is not None):
             return "give one KEY, or --all with --older-than"
         if [self.abandon, self.lost, self.job is not None].count(True) != 1:
-            return "say --job ID if the job was found at OpenRouter, --abandon if it was not, or --lost to give it up"
+            return (
+                "say --job ID if the job was found at OpenRouter, --abandon if it was not, --lost to give it up, or "
+                "--look to let the account be asked"
+            )
         if self.everything and (not self.abandon or self.older_than is None):
             return "--all needs --older-than, such as 1h, and --abandon"
         if not self.everything and self.older_than is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openrouter_video.run.account_search import AccountSearch
 from openrouter_video.run.approver import Answer, approving, current_approver
 from openrouter_video.run.bills import RunReservation, to_reserve
 from openrouter_video.run.caps import approval_threshold, caps_of
@@ -40,6 +41,7 @@ __all__ = [
     "MANIFEST",
     "PARQUET",
     "STILL_AWAITED",
+    "AccountSearch",
     "Answer",
     "Concurrency",
     "Destination",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from openrouter_video.sandbox import answers
+from openrouter_video.sandbox.analytics import analytics_answer
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.billing import Kind
 from openrouter_video.sandbox.budgets import Budget, key_answer, spent_refusal
@@ -69,6 +70,7 @@ class VideoApi:
         videos: RenderQueue,
         catalogue: Catalogue,
         api_key: str,
+        management_key: str,
         clock: Callable[[], float],
         seconds_for: Callable[[Order], float],
         budgets: Callable[[], Sequence[Budget]],
@@ -77,6 +79,7 @@ class VideoApi:
         self._videos = videos
         self._catalogue = catalogue
         self._api_key = api_key
+        self._management_key = management_key
         self._clock = clock
         self._seconds_for = seconds_for
         self._budgets = budgets
@@ -203,8 +206,10 @@ class VideoApi:
         return self._videos.begin(job.order.scene._replace(oddity=asked.oddity))
 
     def generation(self, asked: Asked) -> Answer:
-        """``GET /generation?id=``: the second source for a finished job's cost."""
+        """``GET /generation?id=``: the second source for a finished job's cost; any of the account's keys may ask."""
         named = asked._replace(path={"job_id": asked.query.get("id", "")})
+        if answers.key_refusal(asked.authorization, self._management_key) is None:
+            named = named._replace(authorization=f"Bearer {self._api_key}")
         found = self._found(named)
         if isinstance(found, Job) and self.status(found) == "completed":
             return document(
@@ -213,6 +218,13 @@ class VideoApi:
         if isinstance(found, Answer) and found.status == 401:  # noqa: PLR2004 -- Unauthorized
             return found
         return envelope(404, f"Generation {named.job_id} not found")
+
+    def analytics(self, asked: Asked) -> Answer:
+        """``POST /analytics/query``: the generations of the account, for a management key only."""
+        if answers.key_refusal(asked.authorization, self._api_key) is None:
+            return envelope(403, "A management key is required")
+        refused = answers.key_refusal(asked.authorization, self._management_key)
+        return refused or analytics_answer(asked.body, self._jobs.all(), self._catalogue)
 
     def endpoints(self, asked: Asked) -> Answer:
         """``GET /models/{author}/{slug}/endpoints``: which provider serves a model; no key needed."""

@@ -59,7 +59,8 @@ class SandboxApp:
             ("GET", "/api/v1/videos/{job_id}/content", "content", api.content),
             ("GET", "/stored/{job_id}/{index}.mp4", "signed", api.signed),
             ("GET", "/api/v1/key", "key", api.key),
-            ("GET", "/api/v1/generation", "other", api.generation),
+            ("POST", "/api/v1/analytics/query", "analytics", api.analytics),
+            ("GET", "/api/v1/generation", "generation", api.generation),
             ("GET", "/api/v1/models/{author}/{slug}/endpoints", "other", api.endpoints),
         ]
         routes = [Route(path, partial(self._serve, kind, run), methods=[verb]) for verb, path, kind, run in operations]

@@ -11,7 +11,7 @@ from openrouter_video.sandbox.jobs import Job
 
 __all__ = ["Charge", "Kind", "Seen", "billing_summary", "charge_of"]
 
-Kind = Literal["models", "submit", "poll", "content", "signed", "key", "other"]
+Kind = Literal["models", "submit", "poll", "content", "signed", "key", "analytics", "generation", "other"]
 
 
 class Charge(BaseModel):

@@ -55,6 +55,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    canonical_slug: str
     name: str
     description: str
     created: int

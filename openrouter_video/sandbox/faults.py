@@ -11,6 +11,7 @@
     Fault(on="content", mangle="black", times=None)     a whole video, of which each frame is black
     Fault(on="webhook", delay_seconds=2)                a webhook that is late, and so perhaps behind another one
     Fault(on="webhook", mangle="forged", times=None)    each webhook is signed by who does not know the secret
+    Fault(on="analytics", mangle="no_rows", times=2)    the account has not learned of its generations yet
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from openrouter_video.sandbox.analytics import analytics_body
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.orders import ODDITIES, Oddity
 
@@ -61,6 +63,7 @@ _DocumentMangle = Literal[
     "unknown_status",
     "status_200",
     "two_outputs",
+    "no_rows",
     "drip",
 ]
 _WebhookMangle = Literal["twice", "forged", "unsigned", "old"]
@@ -68,6 +71,7 @@ _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body
 _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
 # The box in which a C2PA manifest lies, without one that would prove anything.
 _MANIFEST = bytes.fromhex("0000003575756964 d8fec3d61b0e483c92975828877ec481 00000000") + b"manifest\0" + bytes(16)
+_INSTEAD = {"html": Answer(200, _HTML, {"content-type": "text/html"}), "no_rows": document(200, analytics_body([]))}
 _ERRORS_BEGIN = 400
 _ENDINGS: dict[str, Literal["reset", "silence", "drip", "endless"]] = {
     "cut_reset": "reset",
@@ -96,7 +100,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    on: Literal["models", "submit", "poll", "content", "key", "webhook"]
+    on: Literal["models", "submit", "poll", "content", "key", "analytics", "generation", "webhook"]
     times: int | None = Field(default=1, ge=1)
     after: int = Field(default=0, ge=0)
     model: str | None = None
@@ -205,8 +209,8 @@ def _replaced(fault: Fault, genuine: Answer | None) -> Answer:
 
 
 def _mangled(fault: Fault, answer: Answer) -> Answer:
-    if fault.mangle == "html":
-        return Answer(answer.status, _HTML, {"content-type": "text/html"})
+    if (instead := _INSTEAD.get(fault.mangle or "")) is not None:
+        return instead._replace(status=answer.status)
     if fault.on == "content":
         return _mangled_video(fault, answer) if answer.streamed and fault.oddity is None else answer
     if fault.mangle == "drip":

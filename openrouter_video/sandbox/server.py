@@ -29,10 +29,12 @@ from openrouter_video.sandbox.render_queue import RenderQueue
 from openrouter_video.sandbox.webhooks import Delivery, Postman
 from openrouter_video.sandbox.wire import BreakableProtocol
 
-__all__ = ["SANDBOX_KEY", "Sandbox", "serve"]
+__all__ = ["SANDBOX_KEY", "SANDBOX_MANAGEMENT_KEY", "Sandbox", "serve"]
 
 SANDBOX_KEY = "sandbox-key"
 """The API key that a sandbox takes unless it is given another."""
+SANDBOX_MANAGEMENT_KEY = "sandbox-management-key"
+"""The management key that it takes: it may ask the account, and makes no video."""
 
 _START_SECONDS = 10
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 -- translated, not bound
@@ -71,7 +73,7 @@ class Sandbox:
             raise ConfigurationError(f"the sandbox's speed is {speed}; it must be a number above 0, such as 20")
         if job_seconds is not None and not job_seconds >= 0:
             raise ConfigurationError(f"the sandbox's job_seconds is {job_seconds}; it must be 0 or more")
-        self.api_key = api_key
+        self.api_key, self.management_key = api_key, SANDBOX_MANAGEMENT_KEY
         self._address = (host, port)
         self._speed = speed
         self._job_seconds = job_seconds
@@ -85,6 +87,7 @@ class Sandbox:
             videos=self._videos,
             catalogue=load_catalogue(),
             api_key=api_key,
+            management_key=self.management_key,
             clock=clock,
             seconds_for=self._seconds_for,
             budgets=lambda: self._budgets,

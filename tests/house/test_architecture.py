@@ -46,7 +46,7 @@ PURE = (
     *("state_message", "text"),
     *("gallery.links", "gallery.matrix", "gallery.merging", "gallery.page"),
     *("gallery.run_page", "gallery.summaries", "gallery.tiles"),
-    *("api.answers", "api.callback", "api.catalog", "api.job", "api.key_budget", "api.web_urls"),
+    *("api.answers", "api.callback", "api.catalog", "api.generations", "api.job", "api.key_budget", "api.web_urls"),
     *("request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.portions", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from openrouter import OpenRouter
@@ -111,3 +113,32 @@ def test_the_sdk_reads_the_budget_of_the_key(sdk: OpenRouter, sdk_box: Sandbox) 
         sdk.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
     assert isinstance(refused.value.data.error.metadata, dict)
     assert refused.value.data.error.metadata["limit_source"] == "openrouter_key_limit"
+
+
+def test_the_sdk_lists_the_generations_of_an_account(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """By a management key only: those of a model and a time by their ids, each of which tells its session."""
+    job = sdk.video_generation.generate(
+        model="x-ai/grok-imagine-video", prompt=PROMPT, duration=1, resolution="480p", session_id="sdk-session"
+    )
+    now = datetime.now(UTC)
+    asked: dict[str, Any] = {
+        "metrics": ["request_count"],
+        "dimensions": ["generation_id"],
+        "time_range": {"start": now - timedelta(minutes=5), "end": now + timedelta(minutes=5)},
+    }
+    model = next(one for one in sdk.video_generation.list_videos_models().data if one.id == "x-ai/grok-imagine-video")
+    filters = [{"field": "model", "operator": "in", "value": [model.canonical_slug]}]
+    with pytest.raises(ForbiddenResponseError, match="management key"):
+        sdk.analytics.query_analytics(**asked)
+    with OpenRouter(api_key=sdk_box.management_key, server_url=sdk_box.base_url) as manager:
+        listed = manager.analytics.query_analytics(**asked, filters=filters).data
+        assert (listed.metadata.row_count, listed.metadata.truncated) == (1, False)
+        other = [{"field": "model", "operator": "eq", "value": "another/model"}]
+        assert manager.analytics.query_analytics(**asked, filters=other).data.metadata.row_count == 0
+        with pytest.raises(BadRequestResponseError, match=r"dimensions\.0"):
+            manager.analytics.query_analytics(**{**asked, "dimensions": ["moon"]})
+        sdk_box.finish(job.id)
+        generation = manager.generations.get_generation(id=job.id).data
+        assert (generation.session_id, generation.api_type) == ("sdk-session", "video")
+        with pytest.raises(UnauthorizedResponseError):
+            manager.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
