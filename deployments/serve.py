@@ -88,12 +88,15 @@ def _serve(stack: ExitStack, *, sandboxed: bool) -> None:
     from prefect.exceptions import TerminationSignal  # noqa: PLC0415
     from prefect.runner import Runner  # noqa: PLC0415
 
+    from openrouter_video.flows import watch_for_dead_workers  # noqa: PLC0415
+
     switches = _switches()
     # Not prefect.serve, which sets every switch once more after the form's address is printed.
     runner = Runner(query_seconds=LOOKS_FOR_RUNS_EVERY_SECONDS)
     deployments = [local_deployment(definition, switches) for definition in read_definitions()]
     ids = {deployment.name: runner.add_deployment(deployment) for deployment in deployments}
     _offer_models(list(ids))
+    watch_for_dead_workers()
     ui = f"http://127.0.0.1:{port}"
     form = f"{ui}/v2/deployments/deployment/{ids['fan-out-video']}/run"
     say(GUIDE.format(ui=ui, form=form, videos=videos, served=served, billing=UNBILLED if sandboxed else BILLED))
@@ -166,6 +169,8 @@ def _prefect_settings(origin: str) -> dict[str, str]:
         # Without it the page would ask port 4200, whatever port it comes from.
         "PREFECT_SERVER_UI_API_URL": f"{origin}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # In memory, the default, the slots of runs that die with the server would stay taken for good.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
 
 

@@ -32,13 +32,13 @@ from openrouter_video.videos import folder_of_batch
 from .batch_manifest import BatchManifest
 from .batch_portions import BatchPortions, make_here
 from .final_states import final_state, refused_state
+from .flow_body import flow_body
 from .opened_run import OpenedRun, open_run
 from .production import list_models
 from .run_identity import RunIdentity, identify_run, realm_of
-from .run_tags import tasks_tag_themselves
 from .shard_runs import check_deployment
 from .shards_of_batch import ShardsOfBatch, keep_batch, kept_batch, shared_limits
-from .termination import ended_by_sigterm, log_if_interrupted
+from .termination import log_if_interrupted
 
 __all__ = ["make_batch"]
 
@@ -51,7 +51,7 @@ async def make_batch(form: Mapping[str, Any]) -> Batch:
     source, rows, name = given.pop("source"), given.pop("rows"), given.pop("batch")
     try:
         wish = name_of_batch(name, source, rows)
-        with ended_by_sigterm(), tasks_tag_themselves():
+        with flow_body():
             identity = await identify_run(wish)
             batch = parse_batch_request(batch=identity.dated(wish), **given)
             result, wanted = await _produce(batch, source, rows, identity)

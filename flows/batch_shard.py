@@ -16,11 +16,10 @@ from openrouter_video.shards import ShardFiles, ShardReport, ShardWork
 from . import form_fields as form
 from .all_videos import make_all
 from .final_states import refused_state
+from .flow_body import flow_body
 from .named_limits import find_named_limits
 from .opened_run import collect_command_of
 from .prefect_refusals import explain_prefect_refusals
-from .run_tags import tasks_tag_themselves
-from .termination import ended_by_sigterm
 from .video_chain import VideoRun
 from .video_steps import AsTasks
 
@@ -61,7 +60,7 @@ async def batch_shard(
     """
     place = {"store": store, "output": output, "ledger": ledger, "credentials": credentials}
     try:
-        with ended_by_sigterm(), tasks_tag_themselves():
+        with flow_body():
             outcomes = await _make_shard(parent, number, place)
     except (RequestRefused, ConfigurationError, ApiUnavailable, LedgerError) as error:
         return cast(None, refused_state(error))

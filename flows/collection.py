@@ -48,11 +48,12 @@ from openrouter_video.text import clip
 from openrouter_video.threads import Threads
 
 from . import form_fields as form
+from .dead_workers import ask_after_running
 from .final_states import refused_state
+from .flow_body import flow_body
 from .prefect_refusals import explain_prefect_refusals
 from .run_identity import identify_run
-from .run_tags import tasks_tag_themselves
-from .termination import ended_by_sigterm, log_if_interrupted
+from .termination import log_if_interrupted
 from .video_chain import finish
 from .video_events import emit_video_event
 from .video_steps import AsCalls, AsTasks, VideoSteps
@@ -129,9 +130,11 @@ async def collect_videos(
         LedgerError: if the ledger cannot be read.
     """
     identity = await identify_run()
-    with ended_by_sigterm(), tasks_tag_themselves(), log_if_interrupted(GOES_ON):
+    with flow_body(), log_if_interrupted(GOES_ON):
         try:
             turns, only = _turns(limit), checked_keys(keys or ())
+            if not only:
+                await ask_after_running()
             destination = await load_store(store, output, ledger, deployed=identity.deployed)
             collection = await _begin(destination, credentials, turns, wait_minutes)
         except (RequestRefused, ConfigurationError, LedgerError) as error:

@@ -21,11 +21,11 @@ from openrouter_video.tasks import fetch_catalog, make_plan, publish_gallery, pu
 
 from .all_videos import make_all
 from .final_states import final_state, refused_state
+from .flow_body import flow_body
 from .gates import pass_gates
 from .opened_run import OpenedRun, open_run
 from .run_identity import identify_run
-from .run_tags import tasks_tag_themselves
-from .termination import ended_by_sigterm, log_if_interrupted
+from .termination import log_if_interrupted
 from .video_chain import VideoRun
 
 __all__ = ["list_models", "make_videos", "settle_run"]
@@ -40,7 +40,7 @@ async def make_videos(form: Mapping[str, Any], data: Callable[[FanOut], T]) -> T
     """
     try:
         run = parse_run_request(**form)
-        with ended_by_sigterm(), tasks_tag_themselves():
+        with flow_body():
             result = await _produce(run)
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
         return cast(T, refused_state(error))

@@ -43,6 +43,7 @@ os.environ["PREFECT_API_SSL_CERT_FILE"] = str(one_certificate())
 
 T = TypeVar("T")
 LONG = (
+    "test_dead_workers",
     "test_ui",
     "test_chaos",
     "test_approval",

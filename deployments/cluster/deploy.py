@@ -1,6 +1,8 @@
 # ruff: noqa: INP001 (a folder of things to run, not a package)
 """Deploy all that deployments/prefect.yaml defines to the server of PREFECT_API_URL: blocks, pool, deployments, forms.
 
+And the automation by which the server notices runs whose worker has died.
+
 ``python -m deployments.cluster.deploy`` from the root of a checkout. It may run again at any time. A block that the
 file names and the server does not have is left out: runs then read OPENROUTER_API_KEY and OPENROUTER_VIDEO_OUTPUT from
 their environment.
@@ -31,7 +33,7 @@ from prefect.settings import PREFECT_API_URL
 from deployments.cluster.services import POOL
 from openrouter_video import blocks
 from openrouter_video.errors import VideoError
-from openrouter_video.flows import offer_models
+from openrouter_video.flows import offer_models, watch_for_dead_workers
 
 HERE = Path(__file__).parent
 DEFINITIONS = HERE.parent / "prefect.yaml"
@@ -60,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         offer_models(names)
     except VideoError as error:
         _say(f"The forms take models as text only, for they could not be listed: {error}")
+    try:
+        watch_for_dead_workers()
+    except VideoError as error:
+        _say(f"Runs whose worker dies stay Running: {error}")
     _say(f"Deployed to the work pool {asked.pool}: {', '.join(names)}")
 
 

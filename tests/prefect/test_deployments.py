@@ -27,6 +27,7 @@ from openrouter_video import flows
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore
 from openrouter_video.form import offers_models, with_models
 from openrouter_video.sandbox import Sandbox
+from openrouter_video.tasks import RUN_TAG
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
@@ -117,6 +118,11 @@ def test_runs_that_spend_money_are_limited_and_collections_are_not() -> None:
     assert {d["concurrency_limit"]["collision_strategy"] for d in DEFINITIONS.values() if "concurrency_limit" in d} == {
         "ENQUEUE"
     }
+
+
+def test_every_deployment_carries_the_tag_of_the_package() -> None:
+    """By which the server knows whose heartbeats it waits for; and those that people may filter by since ever."""
+    assert {frozenset(d["tags"]) for d in DEFINITIONS.values()} == {frozenset({"openrouter", "video", RUN_TAG})}
 
 
 def test_no_key_stands_in_a_parameter() -> None:

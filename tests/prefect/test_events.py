@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import httpx
 import pytest
 import yaml
 from prefect import flow, get_client
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.events.schemas.automations import AutomationCore
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.events.worker import EventsWorker
@@ -24,6 +21,7 @@ from prefect.states import Completed
 from openrouter_video.sandbox import Fault, Sandbox
 from tests.support.faulty_runs import MODEL, FaultyRuns
 from tests.support.flow_processes import wait_until
+from tests.support.mailboxes import Mailbox
 from tests.support.prefect_servers import PrefectServer
 
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "deployments"
@@ -114,41 +112,14 @@ async def test_a_job_that_is_collected_is_told_with_the_run_that_submitted_it(
     assert related(completed)["flow-run"] != related(opened)["flow-run"]
 
 
-class Mailbox:
-    """An address of this machine at which notes arrive."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        notes: list[str] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                notes.append(self.rfile.read(int(self.headers["content-length"])).decode())
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.notes = notes
-        running = HTTPServer(("127.0.0.1", 0), Handler)
-        stack.callback(running.server_close)
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        stack.callback(running.shutdown)
-        self.url = f"http://127.0.0.1:{running.server_port}/"
-
-
 async def test_somebody_is_told_of_an_uncertain_video(server: PrefectServer, runs: FaultyRuns) -> None:
     """By the automation that comes with the deployments, once it is on; not again by a collection."""
     with ExitStack() as stack:
         mailbox = Mailbox(stack)
-        block = CustomWebhookNotificationBlock(
-            name="mailbox", url=mailbox.url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
-        )
-        block_id = await block.save("mailbox", overwrite=True)
-        (written,) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
+        (written, _) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
         assert written["enabled"] is False
         assert written["trigger"]["match"].pop("openrouter-video.sandbox") == "false"
-        written["actions"][0]["block_document_id"] = str(block_id)
+        written["actions"][0]["block_document_id"] = str(await mailbox.block())
         async with get_client() as client:
             automation = await client.create_automation(AutomationCore.model_validate(written | {"enabled": True}))
             runs.sandbox.add_fault(Fault(on="submit", drop="after"))

@@ -78,8 +78,9 @@ def _environment(home: Path) -> dict[str, str]:
 class PrefectServer:
     """A server in processes of its own, which dies, hangs and comes back with the same database and port."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: str) -> None:
         self._home = prefect_home(home)
+        self._settings = settings
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = int(probe.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
@@ -108,7 +109,11 @@ class PrefectServer:
         with log.open("ab") as output:
             # A group of its own, since the command starts the server as its child.
             self._process = subprocess.Popen(
-                command, env=_environment(self._home), stdout=output, stderr=output, start_new_session=True
+                command,
+                env=_environment(self._home) | self._settings,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         wait_until(lambda: self.answers, 90, what=log.read_text, every=0.1)
 

@@ -1,0 +1,217 @@
+"""A worker and a server that are killed, with real processes: within three minutes everything is as it should be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import yaml
+from prefect import Flow, get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.events.schemas.automations import AutomationCore, EventTrigger
+from prefect.exceptions import Pause
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running, Suspended
+
+from flows import collect_videos, generate_video, watch_for_dead_workers
+from flows.heartbeats import HEARTBEAT, SUSPENDED, heartbeats
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.sandbox import Sandbox
+from tests.support.flow_processes import ORDER, Errand, FlowProcess, environment_of, wait_until
+from tests.support.mailboxes import Mailbox
+from tests.support.prefect_servers import PrefectServer
+
+DEPLOYMENTS = Path(__file__).resolve().parents[2] / "deployments"
+TAG = "openrouter-video"
+WITHIN_SECONDS = 180
+SETTINGS = {
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
+
+
+class World:
+    """A server of Prefect's with two deployments of ours, a sandbox, and a person who is told."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.server = PrefectServer(folder / "prefect", **SETTINGS)
+        stack.callback(self.server.kill)
+        self.server.start()
+        stack.enter_context(temporary_settings({PREFECT_API_URL: self.server.api}))
+        self.sandbox = stack.enter_context(Sandbox(job_seconds=3600))
+        self.environment = environment_of(self.sandbox, folder / "videos")
+        self.mailbox = Mailbox(stack)
+        self.folder, self.stack = folder, stack
+
+    async def prepare(self, client: PrefectClient) -> UUID:
+        """Make a pool, the deployments and the automations; return the deployment that has one slot."""
+        await client.create_work_pool(WorkPoolCreate(name="videos", type="process"))
+        one_slot = await self._deploy(generate_video, client, limit=1)
+        await self._deploy(collect_videos, client)
+        await asyncio.to_thread(watch_for_dead_workers)
+        (made,) = await client.read_automations()
+        await client.pause_automation(made.id)
+        # A second time, by the command; what is switched off stays so.
+        await asyncio.to_thread(runpy.run_path, str(DEPLOYMENTS / "dead_workers.py"), run_name="__main__")
+        assert [(one.name, one.enabled) for one in await client.read_automations()] == [(made.name, False)]
+        await client.resume_automation(made.id)
+        (_, written) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
+        assert EventTrigger.model_validate(written["trigger"]) == made.trigger
+        written["actions"][0]["block_document_id"] = str(await self.mailbox.block())
+        await client.create_automation(AutomationCore.model_validate(written | {"enabled": True}))
+        return one_slot
+
+    async def _deploy(self, flow: Flow[..., Any], client: PrefectClient, limit: int | None = None) -> UUID:
+        entrypoint = f"openrouter_video.flows:{flow.fn.__name__}"
+        options: dict[str, Any] = {"work_pool_name": "videos", "concurrency_limit": limit, "pull_steps": []}
+        return await client.create_deployment(
+            await client.create_flow(flow), flow.name, entrypoint=entrypoint, tags=[TAG], **options
+        )
+
+    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        home = self.folder / name
+        home.mkdir()
+        environment = {**os.environ, **self.environment, "PREFECT_API_URL": self.server.api, "PREFECT_HOME": str(home)}
+        command = (sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--limit", "2")
+        with (home / "log").open("wb") as log:
+            worker = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
+        self.stack.callback(kill, worker)
+        return worker
+
+    def tell(self, event: str, run: FlowRun) -> None:
+        """Send the event of a run, as its process does."""
+        related = [{"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{tag}"} for tag in run.tags]
+        told = {
+            "id": str(uuid4()),
+            "event": event,
+            "occurred": datetime.now(UTC).isoformat(),
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+            "related": related,
+        }
+        httpx.post(f"{self.server.api}/events", json=[told], trust_env=False).raise_for_status()
+
+
+def kill(worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker and the processes of its runs, as a machine that fails does."""
+    if worker.poll() is None:
+        # Each in a session of its own, so that no signal to a group reaches them.
+        runs = " ".join(one.read_text() for one in Path(f"/proc/{worker.pid}/task").glob("*/children")).split()
+        for process in (worker.pid, *map(int, runs)):
+            os.kill(process, signal.SIGKILL)
+        worker.wait()
+
+
+def state(run: FlowRun, server: PrefectServer) -> str:
+    """The name of the state of a run."""
+    return str(httpx.get(f"{server.api}/flow_runs/{run.id}", timeout=30, trust_env=False).json()["state_name"])
+
+
+def becomes(name: str, run: FlowRun, server: PrefectServer) -> None:
+    """Wait for a state of a run."""
+    wait_until(lambda: state(run, server) == name, WITHIN_SECONDS, what=lambda: state(run, server), every=1)
+
+
+def polls(sandbox: Sandbox) -> None:
+    """Wait until somebody asks for a job."""
+    wait_until(lambda: any(seen.kind == "poll" for seen in sandbox.requests), 90, every=0.2)
+
+
+async def test_a_worker_and_the_server_are_killed(tmp_path: Path) -> None:
+    """The run is Crashed, its slot free, its job collected, a person told; what goes on, or waits, is left alone."""
+    with ExitStack() as stack:
+        world = World(tmp_path, stack)
+        async with get_client() as client:
+            one_slot = await world.prepare(client)
+            # Of somebody else, and of ours but suspended: its last heartbeat is late.
+            foreign = await client.create_flow_run(generate_video, parameters=ORDER, state=Running())
+            suspended = await client.create_flow_run(generate_video, parameters=ORDER, tags=[TAG], state=Running())
+            for run in (foreign, suspended):
+                world.tell(HEARTBEAT, run)
+            await client.set_flow_run_state(suspended.id, Suspended(), force=True)
+            for event in (HEARTBEAT, SUSPENDED):
+                world.tell(event, suspended)
+            other = stack.enter_context(Sandbox(job_seconds=3600))
+            errand = Errand(ORDER, tmp_path / "run", world.server.api, environment_of(other, tmp_path / "else"))
+            living = stack.enter_context(FlowProcess(errand))
+            worker = world.start_worker("first")
+            dying = await client.create_flow_run_from_deployment(one_slot, parameters=ORDER)
+            polls(world.sandbox)
+            polls(other)
+            waiting = await client.create_flow_run_from_deployment(one_slot, parameters=ORDER | {"prompt": "A rose"})
+            becomes("AwaitingConcurrencySlot", waiting, world.server)
+        kill(worker)
+        world.server.kill()
+        world.sandbox.release()
+        world.server.start()
+        world.start_worker("second")
+        becomes("Crashed", dying, world.server)
+        # Its slot is another run's, and its job is collected; a collection needs no slot.
+        wait_until(lambda: len(world.sandbox.charges) > 1, WITHIN_SECONDS, every=1)
+        world.sandbox.release()
+        becomes("Completed", waiting, world.server)
+        wait_until(lambda: len(list((tmp_path / "videos").glob("*/*.mp4"))) > 1, WITHIN_SECONDS, every=1)
+        wait_until(lambda: bool(world.mailbox.notes), what=lambda: "no note came")
+        assert [state(run, world.server) for run in (foreign, suspended)] == ["Running", "Suspended"]
+        assert [json.loads(note)["subject"] for note in world.mailbox.notes] == [
+            f"The run {ORDER['prompt']} sends no heartbeats"
+        ]
+        assert (len(world.sandbox.charges), len(other.charges), living.alive) == (2, 1, True)
+        other.release()
+        assert living.wait(90) == 0, living.output
+
+
+def test_an_older_server_is_told_in_words() -> None:
+    """With both versions, before anything is written there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path.endswith("/admin/version")
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'"3.8.8"')
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as old:
+        threading.Thread(target=old.serve_forever, daemon=True).start()
+        with (
+            temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{old.server_port}/api"}),
+            pytest.raises(ConfigurationError, match=r"is version 3\.8\.8, and this needs 3\.9\.1 or later"),
+        ):
+            watch_for_dead_workers()
+        old.shutdown()
+
+
+def test_heartbeats_go_on_whatever_blocks_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there is time for; the last word of a run that is suspended is that it is."""
+    told: list[str] = []
+    monkeypatch.setattr("flows.heartbeats.EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("flows.heartbeats.emit_event", lambda name, **_: told.append(name))
+
+    async def body() -> None:
+        with heartbeats():
+            wait_until(lambda: told.count(HEARTBEAT) > 2)
+            raise Pause
+
+    context: dict[str, Any] = {"flow_run": FlowRun(flow_id=uuid4())}
+    with FlowRunContext.model_construct(**context), suppress(Pause):
+        asyncio.run(body())
+    assert (set(told[:-1]), told[-1]) == ({HEARTBEAT}, SUSPENDED)
