@@ -1,12 +1,14 @@
 """The flow that makes one shard of a batch, started by the batch's own run."""
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
+import os
 from contextlib import AsyncExitStack
 from typing import cast
 
 from prefect import flow, get_run_logger
 from prefect.states import Completed
 
+from openrouter_video.api import webhook_url
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, Problem, RequestRefused
 from openrouter_video.outcome import Outcome, summary
@@ -100,4 +102,5 @@ async def _run_of(work: ShardWork, resources: Resources) -> VideoRun:
         folder=await resources.threads.run(folder_of, resources.store, resources.ledger),
         sandbox=work.sandbox,
         limits=await find_named_limits(),
+        webhook=webhook_url(os.environ, resources.client.base_url),
     )

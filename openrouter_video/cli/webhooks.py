@@ -62,7 +62,7 @@ def serve_webhooks(host: str, port: int, deployment: str) -> int:
 
 
 def _secret(host: str) -> str | None:
-    secret = parse_secret(os.environ.get(SECRET_VARIABLE))
+    secret = parse_secret(os.environ.get(SECRET_VARIABLE) or None)
     if secret is None and not is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}"):
         raise ConfigurationError(
             f"{SECRET_VARIABLE} is not set, and others can reach {shown(host)}: anybody could have videos collected. "

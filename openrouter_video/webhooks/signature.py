@@ -30,7 +30,7 @@ def parse_secret(text: str | None) -> str | None:
     Raises:
         ConfigurationError: for one that can be guessed, or that was not copied well; it is not shown.
     """
-    if not text:
+    if text is None:
         return None
     if any(character.isspace() or not character.isprintable() for character in text):
         raise ConfigurationError(

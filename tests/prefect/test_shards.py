@@ -43,6 +43,7 @@ GROK, WAN = "x-ai/grok-imagine-video", "alibaba/wan-3.0"
 POOL = "shards"
 SMALL = VideoSettings(duration=2, resolution="480p")
 ROWS = [{"id": str(n), "prompt": f"Orchid {n}", "shop": f"S-{n}"} for n in range(12)]
+NOBODY = "http://127.0.0.1:9/"
 AT_ONCE, OF_EACH = 6, 3
 
 
@@ -78,7 +79,8 @@ class Worker:
     """A worker with one slot: it takes the oldest run that is due, and runs it in a process of its own."""
 
     def __init__(self, sandbox: Sandbox, folder: Path, deployments: dict[str, UUID]) -> None:
-        self._folder, self._environment = folder, environment_of(sandbox, folder / "videos")
+        told = {"OPENROUTER_VIDEO_WEBHOOK_URL": NOBODY}
+        self._folder, self._environment = folder, environment_of(sandbox, folder / "videos") | told
         self._flows = {str(one): name for name, one in deployments.items()}
         self.ran: list[FlowRun] = []
 
@@ -150,6 +152,7 @@ async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pyte
         assert made.status == "completed", made
         charges = Counter(charge.session_id for charge in sandbox.charges)
         assert (len(charges), {*charges.values()}) == (24, {1})
+        assert {charge.body["callback_url"] for charge in sandbox.charges} == {f"{NOBODY}?key={key}" for key in charges}
         assert {outcome.reused for outcome in made.outcomes} == {False}
         assert [outcome.row_id for outcome in made.outcomes] == [row["id"] for row in ROWS for _ in (GROK, WAN)]
         names = [run.name for run in worker.ran]

@@ -87,9 +87,8 @@ def test_each_end_is_told_once_and_signed() -> None:
         for job, end in {**jobs, quiet: "completed"}.items():
             sandbox.finish(job, end)
         wait_until(lambda: len(sandbox.webhooks) == 4)
-        assert [one.headers["x-openrouter-idempotency-key"] for one in got] == [
-            f"{job}-{end}" for job, end in jobs.items() if end != "dead"
-        ]
+        told = sorted(f"{job}-{end}" for job, end in jobs.items() if end != "dead")
+        assert sorted(one.headers["x-openrouter-idempotency-key"] for one in got) == told
         for one in got:
             event, end = one.event, jobs[one.event["data"]["id"]]
             assert (event["type"], event["data"]["status"], one.path) == (
@@ -135,7 +134,10 @@ def test_what_can_go_wrong_with_them() -> None:
 
 
 def test_a_receiver_that_is_away_is_not_told_again(tmp_path: Path) -> None:
-    """What became of it is on record; the next sandbox on the same state tells only of what ends there."""
+    """What became of it is on record; the next sandbox on the same state tells only of what ends there.
+
+    One on another machine is not told at all, under whatever name.
+    """
     state = tmp_path / "jobs.json"
     with Sandbox(job_seconds=600, state=state) as sandbox:
         first, second = (submit(sandbox, "http://127.0.0.1:9/") for _ in range(2))
@@ -146,6 +148,11 @@ def test_a_receiver_that_is_away_is_not_told_again(tmp_path: Path) -> None:
         sandbox.finish(second)
         wait_until(lambda: len(sandbox.webhooks) == 1)
         assert (sandbox.webhooks[0].job_id, sandbox.webhooks[0].signed) == (second, False)
+        elsewhere = ("https://hooks.example.com/", "https://localhost.example.com/", "https://127.0.0.1@example.com/")
+        for url in elsewhere:
+            sandbox.finish(submit(sandbox, url))
+        wait_until(lambda: len(sandbox.webhooks) == 4)
+        assert [(one.url, one.status) for one in sandbox.webhooks[1:]] == [(url, None) for url in elsewhere]
 
 
 @pytest.mark.parametrize("field", [{"status": 500}, {"headers": {"a": "b"}}, {"mangle": "html"}, {"accepted": True}])
