@@ -1,4 +1,7 @@
-"""What can go wrong with a finished video and its store, through the whole flow: whole, or not there at all."""
+"""What can go wrong with a finished video and its store, through the whole flow: whole, or not there at all.
+
+Of each kind of content there is one or two here; all that were thought of are in tests/run/test_download.py.
+"""
 
 from __future__ import annotations
 
@@ -57,11 +60,8 @@ def _assert_open(outcome: Outcome, runs: FaultyRuns, words: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        *({"status": status} for status in (409, 429, 502, 503)),
-        *({"drop": "before"}, {"drop": "after"}, {"delay_seconds": 1.6}),
-    ],
-    ids=["409", "429", "502", "503", "dropped before", "dropped after", "slow"],
+    [{"status": 503}, {"drop": "after"}, {"delay_seconds": 1.6}],
+    ids=["503", "dropped after", "slow"],
 )
 @in_both_grains
 async def test_content_that_passes_is_fetched_again(runs: FaultyRuns, fault: dict[str, Any]) -> None:
@@ -91,8 +91,7 @@ async def test_nobody_waits_an_hour_for_content(runs: FaultyRuns) -> None:
     _assert_whole(await runs.collect_one(), runs)
 
 
-@pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
-@pytest.mark.parametrize("status", [401, 404])
+@pytest.mark.parametrize(("status", "times"), [(401, None), (404, 1)], ids=["401 always", "404 once"])
 @in_both_grains
 async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, status: int, times: int | None) -> None:
     """Asking again at once would not help: open with the reason, and collect, or a new run, finishes it later."""
@@ -145,8 +144,8 @@ async def test_an_expired_copy_ends_the_job_at_once(runs: FaultyRuns) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [*({"status": status} for status in (409, 502, 503)), {"drop": "after"}],
-    ids=["409", "502", "503", "dropped"],
+    [{"status": 502}, {"drop": "after"}],
+    ids=["502", "dropped"],
 )
 @in_both_grains
 async def test_content_that_stays_away_leaves_the_job_open(runs: FaultyRuns, fault: dict[str, Any]) -> None:
@@ -162,19 +161,8 @@ async def test_content_that_stays_away_leaves_the_job_open(runs: FaultyRuns, fau
 
 # ---- What comes is no video ------------------------------------------------------------------------------------------
 
-BROKEN = {
-    "cut_reset": "broke off",
-    "cut_clean": "not a whole video",
-    "short_by_one": "not a whole video",
-    "html": "the content is an HTML page, labelled text/html",
-    "json": "the content is JSON, labelled application/json",
-    "empty": "The body is empty",
-    "webm": "not a whole video",
-    "no_moov": "without its box 'moov'",
-}
 
-
-@pytest.mark.parametrize("mangle", BROKEN)
+@pytest.mark.parametrize("mangle", ["html", "no_moov"])
 @in_both_grains
 async def test_a_broken_video_is_fetched_again_and_never_published(runs: FaultyRuns, mangle: Any) -> None:
     """Between the attempts nothing is there; after the second the whole video is, and nothing else."""
@@ -186,23 +174,26 @@ async def test_a_broken_video_is_fetched_again_and_never_published(runs: FaultyR
     assert not any(between)
 
 
-@pytest.mark.parametrize("mangle", ["html", "json", "empty", "gzip_cut", "cut_reset"])
+@pytest.mark.parametrize(
+    ("mangle", "words"),
+    [("json", "the content is JSON, labelled application/json"), ("cut_reset", "the download broke off")],
+    ids=["json", "cut_reset"],
+)
 @in_both_grains
-async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: Any) -> None:
+async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: Any, words: str) -> None:
     """Five attempts, nothing published, no stray file; collect finishes it once the API gives the whole of it."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
     outcome = await runs.generate(idempotency_key=KEY)
-    _assert_open(outcome, runs, BROKEN.get(mangle, "the download broke off"))
+    _assert_open(outcome, runs, words)
     assert (runs.count("content"), runs.files) == (5, [])
     runs.sandbox.clear_faults()
     _assert_whole(await runs.collect_one(), runs)
 
 
-@pytest.mark.parametrize("mangle", ["cut_clean", "no_moov", "webm"])
 @in_both_grains
-async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns, mangle: Any) -> None:
+async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns) -> None:
     """Open, with the damaged file beside; collect finishes it once the API gives the whole of it, and removes that."""
-    runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
+    runs.sandbox.add_fault(Fault(on="content", mangle="webm", times=None))
     outcome = await runs.generate(idempotency_key=KEY)
     assert (outcome.status, outcome.job_id) == ("open", runs.sandbox.charges[0].job_id)
     assert "damaged: it came like this each time" in (outcome.error or "")
@@ -227,7 +218,7 @@ async def test_nothing_damaged_is_fetched_for_ever(runs: FaultyRuns) -> None:
     assert (runs.count("content"), runs.jobs) == (before, 1)
 
 
-@pytest.mark.parametrize("mangle", ["quicktime", "padded", "gzip"])
+@pytest.mark.parametrize("mangle", ["quicktime", "padded"])
 @in_both_grains
 async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) -> None:
     """One download, and a new run finds it again under its own suffix."""
@@ -268,14 +259,11 @@ async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> No
     assert await runs.collect() == []
 
 
-@pytest.mark.parametrize(
-    "limits", [DownloadLimits(seconds=0.3), DownloadLimits(rate_seconds=0.3)], ids=["in time", "by rate"]
-)
 @in_both_grains
-async def test_a_trickle_holds_up_nothing(runs: FaultyRuns, limits: DownloadLimits) -> None:
+async def test_a_trickle_holds_up_nothing(runs: FaultyRuns) -> None:
     """The run ends, the job is open in words, and collect finishes it when the API is quicker."""
     runs.sandbox.add_fault(Fault(on="content", mangle="drip", times=None))
-    runs.limits = runs.limits._replace(download=limits)
+    runs.limits = runs.limits._replace(download=DownloadLimits(rate_seconds=0.3))
     _assert_open(await runs.generate(idempotency_key=KEY), runs, "the download was given up")
     assert (runs.count("content"), runs.files) == (1, [])
     runs.sandbox.clear_faults()
@@ -341,7 +329,7 @@ def _on_s3(url: str) -> tuple[list[str], list[str]]:
     return sorted(name for name in kept if name not in {PAGE, MANIFEST}), [upload["Key"] for upload in uploads]
 
 
-@pytest.mark.parametrize("mangle", ["cut_reset", "cut_clean", "no_moov"])
+@pytest.mark.parametrize("mangle", ["cut_reset", "no_moov"])
 @in_both_grains
 async def test_a_broken_video_leaves_no_upload_open_on_s3(
     runs: FaultyRuns, s3_store_url: str, large_videos: None, mangle: Any

@@ -33,6 +33,7 @@ from openrouter_video.stores.local_store import LocalFiles
 from openrouter_video.threads import Threads
 from openrouter_video.videos.paths import output_count
 from openrouter_video.videos.probing import probe
+from openrouter_video.videos.saving import save_video
 
 MODEL = "x-ai/grok-imagine-video"
 BODY = b'{"model": "x-ai/grok-imagine-video", "prompt": "A flower", "duration": 1, "resolution": "480p"}'
@@ -219,6 +220,52 @@ async def test_what_is_no_file_is_tried_again_and_never_published(bench: Bench, 
     bench.sandbox.add_fault(Fault(on="content", mangle=mangle, times=1))
     assert (await bench.keep(bench.job)).status == "completed"
     assert bench.files == ["grok.jpg", "grok.json", "grok.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        *(({"status": status}, f"HTTP {status}") for status in (409, 429, 502, 503)),
+        ({"drop": "before"}, "the download broke off"),
+        ({"drop": "after"}, "the download broke off"),
+        ({"mangle": "cut_reset"}, "broke off"),
+        ({"mangle": "html"}, "the content is an HTML page, labelled text/html"),
+        ({"mangle": "json"}, "the content is JSON, labelled application/json"),
+        ({"mangle": "empty"}, "The body is empty"),
+    ],
+)
+async def test_what_passes_is_fetched_again(bench: Bench, fault: dict[str, Any], words: str) -> None:
+    """The second attempt brings the video home; of five in a row the reason of the last is told."""
+    bench.sandbox.add_fault(Fault(on="content", **fault))
+    assert (await bench.keep(bench.job)).status == "completed"
+    assert (bench.contents, len(bench.slept), bench.files) == (2, 1, ["grok.jpg", "grok.json", "grok.mp4"])
+    for name in bench.files:
+        (bench.folder / "a-flower-01234567" / name).unlink()
+    bench.slept.clear()
+    bench.sandbox.add_fault(Fault(on="content", **fault, times=None))
+    with pytest.raises((ContentUnavailable, BrokenVideo), match=words):
+        await bench.keep(bench.job)
+    assert bench.slept == pytest.approx([1, 2, 4, 8], rel=0.26)
+    assert (bench.contents, bench.files) == (7, [])
+
+
+@pytest.mark.parametrize(
+    ("mangle", "words"),
+    [
+        ("cut_clean", "not a whole video"),
+        ("short_by_one", "not a whole video"),
+        ("webm", "not a whole video"),
+        ("no_moov", "without its box 'moov'"),
+    ],
+)
+async def test_a_broken_video_is_fetched_again(bench: Bench, mangle: Any, words: str) -> None:
+    """After the second attempt the whole video is there, and nothing else; the walk says what the first one was."""
+    bench.sandbox.add_fault(Fault(on="content", mangle=mangle))
+    assert (await bench.keep(bench.job)).status == "completed"
+    assert (bench.contents, bench.files) == (2, ["grok.jpg", "grok.json", "grok.mp4"])
+    bench.sandbox.add_fault(Fault(on="content", mangle=mangle))
+    with pytest.raises(BrokenVideo, match=words), bench.client.content(bench.job.id) as chunks:
+        save_video(chunks, bench.store, "elsewhere/grok.mp4", stop=threading.Event())
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".json"])
