@@ -45,15 +45,22 @@ T = TypeVar("T")
 LONG = (
     "test_dead_workers",
     "test_ui",
-    "test_chaos",
+    "test_services",
+    "test_image",
     "test_approval",
-    "test_deaths",
-    "test_packaging",
-    "test_faults_content",
+    "test_shards",
+    "test_flows",
+    "test_interruptions",
+    "test_secrets",
     "test_processes",
+    "test_chaos",
+    "test_deaths",
+    "test_signal_storm",
+    "test_packaging",
+    "test_object_stores",
 )
 """The files that take longest, which begin first, so that no worker ends with one of them alone."""
-FIRST = ("prefect", "promises", "house", "cli", "stores", "ledger", "videos")
+FIRST = ("cluster", "prefect", "promises", "house", "cli", "stores", "ledger", "videos")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
