@@ -216,4 +216,4 @@ def test_a_stop_is_heard_before_there_is_an_answer(serve: Callable[[Callable[[so
         stop.set()
         with pytest.raises(ContentUnavailable, match="was stopped"):
             next(chunks)
-    assert gone.wait(10)
+    assert gone.wait(60)

@@ -143,7 +143,7 @@ async def test_turns(limit: int | None, used: list[bool], finished: int) -> None
                 await asyncio.sleep(0)
                 turn.used = used[number]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(work(number) for number in range(len(used))))
     assert begun == list(range(finished))
 

@@ -91,7 +91,7 @@ def test_a_deployment_of_ones_own(sandbox: Sandbox, tmp_path: Path) -> None:
         states = [ended(serving, log).state_name for _ in range(2)]
     finally:
         os.killpg(serving.pid, signal.SIGINT)
-        serving.wait(30)
+        serving.wait(60)
     assert states == ["Completed", "Completed"], log.read_text()
     assert len(sandbox.charges) == 1
 

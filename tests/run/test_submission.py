@@ -108,7 +108,7 @@ async def _submit(
 
 async def _until_recorded(ledger: Ledger, state: str) -> LedgerEntry:
     """Wait until the records of the key say so; the ledger is a folder, which sends no event."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while ledger.entry(KEY).state != state:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return ledger.entry(KEY)
@@ -613,7 +613,7 @@ def _slow_reader(then: bytes | None) -> Iterator[tuple[str, threading.Event]]:
                     taken += len(connection.recv(65536))
                 if then is None:
                     return
-                go_on.wait(20)
+                go_on.wait(60)
                 while taken < UPLOAD:
                     taken += len(connection.recv(65536))
                 connection.sendall(then)

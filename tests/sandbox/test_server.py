@@ -166,7 +166,7 @@ def test_serve_runs_until_interrupted() -> None:
         assert key == "k"
         assert httpx.get(f"{url}/videos/models").status_code == 200
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=20)
+        rest = process.communicate(timeout=100)
     assert (rest, process.returncode) == (("", ""), 0)
 
 

@@ -108,7 +108,7 @@ class FlowProcess:
         """Whether it has not ended."""
         return self._process.is_alive()
 
-    def wait(self, seconds: float = 60.0) -> int:
+    def wait(self, seconds: float = 120.0) -> int:
         """Return the exit code, negative for a signal."""
         self._process.join(seconds)
         code = self._process.exitcode
@@ -129,7 +129,7 @@ class FlowProcess:
 
 
 def wait_until(
-    true: Callable[[], object], seconds: float = 30.0, *, what: Callable[[], str] = lambda: "", every: float = 0.02
+    true: Callable[[], object], seconds: float = 120.0, *, what: Callable[[], str] = lambda: "", every: float = 0.02
 ) -> None:
     """Look every few milliseconds, and fail after a time that is long enough for a busy machine.
 
