@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_API_URL
 from flows import generate_video
 from openrouter_video.sandbox import Fault
 from tests.support.flow_processes import MODEL, ORDER, Errand, FlowProcess, environment_of, wait_until
+from tests.support.prefect_servers import PrefectServer
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 FILES = [f"{MODEL.replace('/', '--')}.{suffix}" for suffix in ("jpg", "json", "mp4")]
 
 
-def _run_twins(runs: FaultyRuns, folder: Path, **changes: Any) -> list[dict[str, Any]]:
-    """Run an errand in two processes at once, which meet because every answer to a POST is late."""
+def _run_twins(runs: FaultyRuns, folder: Path, other_api: str | None = None, **changes: Any) -> list[dict[str, Any]]:
+    """Run an errand in two processes at once, which meet because every answer to a POST is late.
+
+    The second one asks another Prefect server, if ``other_api`` is one.
+    """
     runs.sandbox.add_fault(Fault(on="submit", delay_seconds=1.5))
     errand = Errand(ORDER, folder, PREFECT_API_URL.value() or "", environment_of(runs.sandbox, runs.output))
     errand = errand._replace(**changes)
     with (
         FlowProcess(errand._replace(folder=folder / "one")) as one,
-        FlowProcess(errand._replace(folder=folder / "two")) as two,
+        FlowProcess(errand._replace(folder=folder / "two", prefect_api=other_api or errand.prefect_api)) as two,
     ):
         assert (one.wait(), two.wait()) == (0, 0), one.output + two.output
         return [*one.outcomes, *two.outcomes]
@@ -45,6 +49,18 @@ def _check_twins(runs: FaultyRuns, outcomes: list[dict[str, Any]], reused: set[b
 def test_two_processes_with_one_key_pay_once(runs: FaultyRuns, tmp_path: Path) -> None:
     """The second finds the first one's claim, waits for its job, and reports the same video, paid by the other."""
     outcomes = _run_twins(runs, tmp_path / "twins", parameters={**ORDER, "idempotency_key": "daily-{date}"})
+    _check_twins(runs, outcomes, {True, False})
+
+
+def test_two_clusters_with_one_ledger_pay_once(runs: FaultyRuns, tmp_path: Path) -> None:
+    """Each has a Prefect server of its own, which knows nothing of the other's runs: the ledger decides who pays."""
+    other = PrefectServer(tmp_path / "other")
+    other.start()
+    try:
+        asked = {**ORDER, "idempotency_key": "one for both"}
+        outcomes = _run_twins(runs, tmp_path / "twins", other.api, parameters=asked)
+    finally:
+        other.kill()
     _check_twins(runs, outcomes, {True, False})
 
 
