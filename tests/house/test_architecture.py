@@ -38,8 +38,9 @@ WINGS = ("stores", "api", "ledger", "webhooks", "videos", "request", "planning",
 ORDER = (*GROUND, *WINGS[:-2], "report", "notebook", *WINGS[-2:], "blocks", "tasks", "flows", "cli")
 FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
-# A method of a value may hand it to a module that is built on it, which it imports inside of itself.
-LATE = {("outcome", "rows"), ("outcome", "notebook")}
+# A method of a value may hand it to a module that is built on it, which it imports inside of itself; so a block that
+# stands for a job starts the flows that make it.
+LATE = {("outcome", "rows"), ("outcome", "notebook"), ("blocks", "flows")}
 BESIDE = {"__init__", "__main__", "checkout", "limits", "result_json", "output_server", "results", "sandbox"}
 PURE = (
     *("elision", "errors", "form", "markdown", "media_types", "money", "outcome", "report", "rows"),

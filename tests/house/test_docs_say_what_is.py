@@ -20,7 +20,7 @@ from openrouter_video.api.catalog import VideoModel
 from openrouter_video.api.job import JobStatus
 from openrouter_video.batch.columns import KNOWN
 from openrouter_video.batch.paths import FIELDS
-from openrouter_video.blocks import OpenRouterCredentials, VideoStore
+from openrouter_video.blocks import OpenRouterCredentials, OpenRouterVideoJob, VideoStore
 from openrouter_video.cli import main
 from openrouter_video.flows import batch_videos, collect_videos, fan_out_video, generate_video
 from openrouter_video.ledger.records import Claim, EntryState
@@ -105,6 +105,7 @@ def test_the_flows_parameters() -> None:
         ("Settings", 1, InputReference),
         ("Blocks", 0, OpenRouterCredentials),
         ("Blocks", 1, VideoStore),
+        ("Blocks", 2, OpenRouterVideoJob),
     ],
 )
 def test_the_fields(heading: str, number: int, model: type[BaseModel]) -> None:

@@ -1,4 +1,4 @@
-"""The two blocks: Prefect's own standards, loading by name or from the environment, and secrets that stay secret."""
+"""The blocks: Prefect's own standards, loading by name or from the environment, and secrets that stay secret."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from prefect import get_client
 from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from prefect.types import SecretDict
+from prefect.utilities.dispatch import register_type
 from pydantic import SecretStr, ValidationError
 
 from flows.opened_run import collect_command_of
@@ -47,7 +48,7 @@ def urls(destination: Destination) -> tuple[str, str | None]:
 # ---- Prefect's standards ---------------------------------------------------------------------------------------------
 
 
-class _Standards(BlockStandardTestSuite):
+class BlockStandards(BlockStandardTestSuite):
     """All of them, except that the logo is not fetched: tests need no internet."""
 
     def test_has_a_valid_image(self, block: type[Block]) -> None:
@@ -55,7 +56,7 @@ class _Standards(BlockStandardTestSuite):
         assert str(block._logo_url).startswith("https://")
 
 
-class TestOpenRouterCredentials(_Standards):
+class TestOpenRouterCredentials(BlockStandards):
     """The credentials meet Prefect's standards."""
 
     @pytest.fixture
@@ -64,7 +65,7 @@ class TestOpenRouterCredentials(_Standards):
         return OpenRouterCredentials
 
 
-class TestVideoStore(_Standards):
+class TestVideoStore(BlockStandards):
     """The store meets Prefect's standards."""
 
     @pytest.fixture
@@ -80,11 +81,11 @@ def test_prefect_finds_the_blocks_by_itself() -> None:
         from prefect.blocks.core import Block
         from prefect.utilities.dispatch import lookup_type
         load_prefect_collections()
-        for slug in ("openrouter-credentials", "openrouter-video-store"):
+        for slug in ("openrouter-credentials", "openrouter-video-store", "openrouter-video-job"):
             print(lookup_type(Block, slug).__name__)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.split() == ["OpenRouterCredentials", "VideoStore"], done.stderr
+    assert done.stdout.split() == ["OpenRouterCredentials", "VideoStore", "OpenRouterVideoJob"], done.stderr
 
 
 @pytest.mark.parametrize("field", ["storage_options", "ledger_storage_options"])
@@ -273,7 +274,7 @@ async def test_the_api_masks_secrets_and_gives_them_to_loaders() -> None:
     options = {"key": "k", "secret": CANARY, "client_kwargs": {"token": CANARY}}
     await VideoStore(base_url="s3://b/v", storage_options=SecretDict(options)).save("masked")
     async with get_client() as client:
-        for slug in ("openrouter-credentials", "openrouter-video-store"):
+        for slug in ("openrouter-credentials", "openrouter-video-store", "openrouter-video-job"):
             document = await client.read_block_document_by_name("masked", slug, include_secrets=False)
             assert CANARY not in json.dumps(document.data)
             assert "***" in json.dumps(document.data)
@@ -469,6 +470,34 @@ async def test_the_collect_command_of_a_block_finds_its_ledger(runs: FaultyRuns,
         words = shlex.split(command.partition(" collect ")[2])
         outcomes = await runs.collect(**{words[n][2:]: words[n + 1] for n in range(0, len(words), 2)})
         assert [outcome.status for outcome in outcomes] == ["completed"] * jobs
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.filterwarnings("ignore:Type .* has key 'openrouter-credentials':UserWarning")  # as is meant here
+async def test_credentials_of_an_older_version_load() -> None:
+    """They were saved by a schema without the fields that came later; saved anew they have them."""
+
+    class Older(Block):
+        """What the block was in version 0.2."""
+
+        _block_type_name = "OpenRouter Credentials"
+        _block_type_slug = "openrouter-credentials"
+        api_key: SecretStr
+        base_url: str = OPENROUTER
+
+    try:
+        await Older(api_key=SecretStr(CANARY)).save("older")
+    finally:
+        register_type(OpenRouterCredentials)
+    loaded = await load_credentials("older")
+    assert (loaded.api_key.get_secret_value(), loaded.management_key) == (CANARY, None)
+    loaded.management_key = SecretStr("canary-management-8431")
+    await loaded.save("older", overwrite=True)
+    again = await load_credentials("older")
+    assert again.management_key is not None
+    assert again.management_key.get_secret_value() == "canary-management-8431"
+    assert "canary" not in repr(again) + str(again)
+    assert again.get_client()._key == again.api_key
 
 
 @pytest.mark.parametrize("limit", LIMITS)
