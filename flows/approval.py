@@ -18,7 +18,6 @@ from typing import Literal, NoReturn, cast
 import httpx
 from prefect import get_run_logger
 from prefect.client.schemas.objects import FlowRunInput
-from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run
 from prefect.input import RunInput, adelete_flow_run_input, afilter_flow_run_input
@@ -36,6 +35,8 @@ from openrouter_video.planning import (
 from openrouter_video.run import Answer, approval_threshold, current_approver, current_limits
 from openrouter_video.text import shown
 from openrouter_video.threads import start
+
+from .suspension import can_be_suspended
 
 __all__ = ["Approval", "ApprovalForm", "open_approval"]
 
@@ -132,7 +133,7 @@ def _refused_without_prefect() -> Iterator[None]:
 async def _earlier_answers() -> Mapping[str, tuple[Question, ApprovalForm]]:
     """Return what was asked and answered before, by the key under which Prefect keeps the answer."""
     answers = {}
-    prefix = "suspended-" if _can_be_suspended() else "paused-"
+    prefix = "suspended-" if can_be_suspended() else "paused-"
     for kept in cast(list[FlowRunInput], await afilter_flow_run_input(prefix, limit=MOST_INPUTS)):
         question = Question.in_key(kept.key)
         if question is not None and kept.key.endswith("-response"):
@@ -162,7 +163,7 @@ async def _ask(plan: GatedPlan, above_usd: float, question: Question) -> Answer:
 
 async def _ask_by_page(form: type[ApprovalForm], question: Question, seconds: int) -> ApprovalForm:
     """Suspend the run, which ends this process, or pause it where it cannot be suspended."""
-    if _can_be_suspended():
+    if can_be_suspended():
         return await asuspend_flow_run(wait_for_input=form, timeout=seconds, key=question.key)
     # Prefect keeps no other words of a pause that has timed out, so ours ends before.
     longer = seconds + 10 * LOOKS_EVERY_SECONDS
@@ -170,13 +171,6 @@ async def _ask_by_page(form: type[ApprovalForm], question: Question, seconds: in
         return await apause_flow_run(
             wait_for_input=form, timeout=longer, poll_interval=LOOKS_EVERY_SECONDS, key=question.key
         )
-
-
-def _can_be_suspended() -> bool:
-    """Whether a worker can begin this run anew: it has a deployment, and no other run waits in its process."""
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    return run is not None and run.deployment_id is not None and run.parent_task_run_id is None
 
 
 def _refuse_by(note: str) -> NoReturn:

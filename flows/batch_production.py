@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -26,7 +25,7 @@ from openrouter_video.outcome import Batch, Outcome, reused_cost, run_status, to
 from openrouter_video.rows import Row
 from openrouter_video.run import Published, Resources, read_manifest
 from openrouter_video.shards import BegunBatch, ShardFiles
-from openrouter_video.tasks import make_batch_plan, publish_gallery, publish_report, unsearched
+from openrouter_video.tasks import make_batch_plan, publish_gallery, unsearched
 from openrouter_video.videos import folder_of_batch
 
 from .batch_manifest import BatchManifest
@@ -35,10 +34,12 @@ from .final_states import final_state, refused_state
 from .flow_body import flow_body
 from .opened_run import OpenedRun, open_run
 from .production import list_models
-from .run_identity import RunIdentity, identify_run, realm_of
+from .run_identity import identify_run, realm_of
 from .shard_runs import check_deployment
-from .shards_of_batch import ShardsOfBatch, keep_batch, kept_batch, shared_limits
+from .shards_of_batch import ShardsOfBatch, forget_shards, keep_batch, kept_batch, shared_limits
+from .suspension import check_wait
 from .termination import log_if_interrupted
+from .waiting import carry_out
 
 __all__ = ["make_batch"]
 
@@ -54,11 +55,14 @@ async def make_batch(form: Mapping[str, Any]) -> Batch:
         with flow_body():
             identity = await identify_run(wish)
             batch = parse_batch_request(batch=identity.dated(wish), **given)
-            result, wanted = await _produce(batch, source, rows, identity)
-            waited = batch.run.wait != "no"
+            check_wait(batch.run.wait)
+            async with open_run(batch.run, identity, shared=batch.shards > 1) as run:
+                result, wanted = await carry_out(run, partial(_produce, batch, source, rows, run))
+                if batch.shards > 1:
+                    await forget_shards(run)
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
-        return cast(Batch, refused_state(error))
-    return cast(Batch, final_state(result, result, wanted, waited=waited))
+        return cast(Batch, refused_state(error, anew=form["wait"] == "suspended"))
+    return cast(Batch, final_state(result, result, wanted, waited=batch.run.wait != "no"))
 
 
 def name_of_batch(name: str | None, source: str | None, rows: object) -> str:
@@ -76,29 +80,23 @@ def name_of_batch(name: str | None, source: str | None, rows: object) -> str:
 
 
 async def _produce(
-    batch: BatchRequest, source: str | None, rows: Sequence[Mapping[str, Any]] | None, identity: RunIdentity
+    batch: BatchRequest, source: str | None, rows: Sequence[Mapping[str, Any]] | None, run: OpenedRun
 ) -> tuple[Batch, int]:
-    """Open what the batch needs, plan all of it, pass the gates once, make every video, report."""
-    in_shards = batch.shards > 1
-    async with AsyncExitStack() as stack:
-        with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
-            run = await stack.enter_async_context(open_run(batch.run, identity, shared=in_shards))
-            files = ShardFiles(run.resources.ledger.store, identity.run_id, run.credentials.api_key)
-            begun = await kept_batch(files, run) if in_shards else None
-            if begun is None:
-                begun = await _begin(batch, await _table(source, rows, run), run)
-                if begun.shards > 1:
-                    await keep_batch(begun, files, run)
-            made_by = await run.begin(begun.reserved, sandbox=begun.sandbox, per_provider=batch.per_provider)
-            manifest = BatchManifest(begun, run.resources, await _earlier(run.resources, begun.report.batch))
-            portions = BatchPortions(begun.videos, begun.known, run, begun=begun.portions)
-        make = ShardsOfBatch(begun, batch, files, run).make if begun.shards > 1 else make_here
-        outcomes = await portions.make(made_by, manifest, begun.began, make)
-        await manifest.write()
-        published = await _publish(outcomes, folder_of_batch(begun.report.batch), run.resources)
-        await publish_report(unsearched(outcomes), run.resources, published.gallery_url)
-        if begun.shards > 1:
-            await run.resources.threads.run(files.drop)
+    """Plan all of the batch, pass the gates once, make every video; one that has begun its shards goes on with them."""
+    with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
+        files = ShardFiles(run.resources.ledger.store, run.identity.run_id, run.credentials.api_key)
+        begun = await kept_batch(files, run) if batch.shards > 1 else None
+        if begun is None:
+            begun = await _begin(batch, await _table(source, rows, run), run)
+            if begun.shards > 1:
+                await keep_batch(begun, files, run)
+        made_by = await run.begin(begun.reserved, sandbox=begun.sandbox, per_provider=batch.per_provider)
+        manifest = BatchManifest(begun, run.resources, await _earlier(run.resources, begun.report.batch))
+        portions = BatchPortions(begun.videos, begun.known, run, begun=begun.portions)
+    make = ShardsOfBatch(begun, batch, files, run).make if begun.shards > 1 else make_here
+    outcomes = await portions.make(made_by, manifest, begun.began, make)
+    await manifest.write()
+    published = await _publish(outcomes, folder_of_batch(begun.report.batch), run.resources)
     return _ended(begun, outcomes, manifest, published, waited=batch.run.wait != "no"), begun.wanted
 
 

@@ -41,6 +41,7 @@ def final_state(result: FanOut, data: Any, wanted: int, *, waited: bool = True) 
     return Completed(message=message, data=data)
 
 
-def refused_state(error: VideoError) -> State[Any]:
-    """Return the state of a run that was refused before anything was spent."""
-    return Failed(message=f"Refused, nothing was sent: {error}", data=error)
+def refused_state(error: VideoError, *, anew: bool = False) -> State[Any]:
+    """Return the state of a run that was refused before anything was spent; one that began ``anew`` may have before."""
+    sent = "nothing more was sent" if anew else "nothing was sent"
+    return Failed(message=f"Refused, {sent}: {error}", data=error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
 from openrouter_video.api import webhook_url
@@ -27,6 +27,7 @@ from openrouter_video.run import (
 from .approval import Approval, open_approval
 from .named_limits import find_named_limits
 from .run_identity import RunIdentity
+from .termination import log_if_interrupted
 from .video_chain import VideoRun
 from .video_steps import AsTasks
 
@@ -102,12 +103,17 @@ async def open_run(asked: RunRequest, identity: RunIdentity, *, shared: bool = F
         ConfigurationError: if a key, block, store or ledger cannot be used.
         RequestRefused: if somebody has said no to what the run may spend.
     """
-    credentials = await load_credentials(asked.credentials)
-    destination = await load_store(asked.store, asked.output, asked.ledger, deployed=shared or identity.deployed)
-    async with open_resources(destination, credentials.get_client(), current_limits()) as resources:
-        above, base_url = asked.approve_above_usd, resources.client.base_url
-        webhook = webhook_url(os.environ, base_url)
-        approval = await open_approval(above, credentials.approve_above_usd, base_url)
+    async with AsyncExitStack() as stack:
+        with log_if_interrupted("Interrupted while it began, before it sent anything."):
+            credentials = await load_credentials(asked.credentials)
+            destination = await load_store(
+                asked.store, asked.output, asked.ledger, deployed=shared or identity.deployed
+            )
+            opening = open_resources(destination, credentials.get_client(), current_limits())
+            resources = await stack.enter_async_context(opening)
+            above, base_url = asked.approve_above_usd, resources.client.base_url
+            webhook = webhook_url(os.environ, base_url)
+            approval = await open_approval(above, credentials.approve_above_usd, base_url)
         yield OpenedRun(asked, identity, credentials, destination, resources, approval, webhook)
 
 

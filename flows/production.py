@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -15,9 +14,9 @@ from openrouter_video.gallery import was_begun
 from openrouter_video.ledger import Scope
 from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
 from openrouter_video.planning import Plan
-from openrouter_video.request import RunRequest, parse_run_request
+from openrouter_video.request import parse_run_request
 from openrouter_video.run import PlannedVideo, Published, Resources, settle_money, videos_of_request
-from openrouter_video.tasks import fetch_catalog, make_plan, publish_gallery, publish_report, unsearched
+from openrouter_video.tasks import fetch_catalog, make_plan, publish_gallery, unsearched
 
 from .all_videos import make_all
 from .final_states import final_state, refused_state
@@ -25,8 +24,10 @@ from .flow_body import flow_body
 from .gates import pass_gates
 from .opened_run import OpenedRun, open_run
 from .run_identity import identify_run
+from .suspension import check_wait
 from .termination import log_if_interrupted
 from .video_chain import VideoRun
+from .waiting import carry_out
 
 __all__ = ["list_models", "make_videos", "settle_run"]
 
@@ -39,30 +40,30 @@ async def make_videos(form: Mapping[str, Any], data: Callable[[FanOut], T]) -> T
     Prefect gives the flow's caller the ``data`` of what came of it. A refusal and too few videos are raised there.
     """
     try:
-        run = parse_run_request(**form)
+        asked = parse_run_request(**form)
+        check_wait(asked.wait)
         with flow_body():
-            result = await _produce(run)
+            async with open_run(asked, await identify_run(asked.idempotency_key)) as run:
+                result, wanted = await carry_out(run, partial(_produce, run))
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
-        return cast(T, refused_state(error))
-    return cast(T, final_state(result, data(result), run.wanted, waited=run.wait != "no"))
+        return cast(T, refused_state(error, anew=form["wait"] == "suspended"))
+    return cast(T, final_state(result, data(result), wanted, waited=asked.wait != "no"))
 
 
-async def _produce(asked: RunRequest) -> FanOut:
-    """Open what the run needs, plan it, make every video, report."""
-    async with AsyncExitStack() as stack:
-        with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
-            run = await stack.enter_async_context(open_run(asked, await identify_run(asked.idempotency_key)))
-            base_url = run.resources.client.base_url
-            scope = run.identity.scope(asked.idempotency_key, asked.request.asked(), base_url)
-            plan = await run.approved(partial(_plan, run, scope))
-            videos = videos_of_request(asked, scope, plan.models)
-            keys = {(video.plan.model, video.take): video.key for video in videos}
-            made_by = await run.begin(await pass_gates(plan, keys, run), sandbox=plan.sandbox)
-        outcomes = await make_all(videos, made_by)
-        await settle_run(outcomes, made_by)
-        published = await _publish(outcomes, videos, run.resources)
-        await publish_report(unsearched(outcomes), run.resources, published.gallery_url)
-    return FanOut(
+async def _produce(run: OpenedRun) -> tuple[FanOut, int]:
+    """Plan the run and make every video."""
+    asked = run.asked
+    with log_if_interrupted("Interrupted before anything was sent; nothing was charged."):
+        base_url = run.resources.client.base_url
+        scope = run.identity.scope(asked.idempotency_key, asked.request.asked(), base_url)
+        plan = await run.approved(partial(_plan, run, scope))
+        videos = videos_of_request(asked, scope, plan.models)
+        keys = {(video.plan.model, video.take): video.key for video in videos}
+        made_by = await run.begin(await pass_gates(plan, keys, run), sandbox=plan.sandbox)
+    outcomes = await make_all(videos, made_by)
+    await settle_run(outcomes, made_by)
+    published = await _publish(outcomes, videos, run.resources)
+    result = FanOut(
         run_id=run.identity.run_id,
         status=run_status(outcomes, asked.wanted, waited=asked.wait != "no"),
         asked=plan.asked,
@@ -74,6 +75,7 @@ async def _produce(asked: RunRequest) -> FanOut:
         manifest_url=published.manifest_url,
         outcomes=tuple(outcomes),
     )
+    return result, asked.wanted
 
 
 async def _publish(outcomes: Sequence[Outcome], videos: Sequence[PlannedVideo], resources: Resources) -> Published:

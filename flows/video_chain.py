@@ -38,6 +38,7 @@ __all__ = ["VideoRun", "finish", "make_video"]
 
 BAD_REQUEST = 400
 NOT_WAITED_FOR = "it is submitted, and this run does not wait for it"
+WAITED_FOR_SUSPENDED = "it is submitted, and this run waits for it suspended"
 
 
 class VideoRun(NamedTuple):
@@ -108,7 +109,8 @@ async def make_video(video: PlannedVideo, run: VideoRun) -> Outcome:
                 facts = await _send(video, claim, run)
     outcome = outcome_of(facts, datetime.now(UTC))
     tell(Progress.of("ended", claim, outcome.job_id, outcome=outcome))
-    emit_video_event(outcome, facts)
+    if not (facts.step and facts.step.reason == WAITED_FOR_SUSPENDED):
+        emit_video_event(outcome, facts)
     return outcome
 
 
@@ -154,8 +156,10 @@ async def _poll(facts: Facts, asked: RunRequest, run: VideoRun) -> Facts:
         return await resources.threads.run(look_again, facts, resources.store)
     if submitted.state != "accepted" or submitted.job_id is None:
         return facts
-    if asked.wait == "no":
-        return facts._replace(step=Step("leave_open", reason=NOT_WAITED_FOR))
+    if asked.wait != "here" and not resources.submitter.unrecorded(claim.key):
+        # Of what the ledger has not taken only this process knows, which tries again with each poll.
+        reason = NOT_WAITED_FOR if asked.wait == "no" else WAITED_FOR_SUSPENDED
+        return facts._replace(step=Step("leave_open", reason=reason))
     left = max(0.0, asked.deadline_seconds - submitted.late_seconds)
     step = await run.steps.poll(claim, submitted.job_id, left, fresh=not submitted.reused)
     return facts._replace(step=step)

@@ -15,15 +15,15 @@ from openrouter_video.cli.flow_thread import StartFlow, run_flow
 from openrouter_video.cli.ledger import open_ledger
 from openrouter_video.cli.live_view import LiveView
 from openrouter_video.cli.options import PlaceOptions
-from openrouter_video.cli.prefect_server import start_prefect
+from openrouter_video.cli.prefect_server import has_own_server, start_prefect
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.report import print_report
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused, VideoError
-from openrouter_video.ledger import read_open, read_open_of
+from openrouter_video.ledger import WaitingRuns, read_open, read_open_of
 from openrouter_video.outcome import FanOut, Outcome, count_completed, reused_cost, total_cost
-from openrouter_video.run import Published, checked_keys, settle_left, watching
+from openrouter_video.run import Published, checked_keys, left_words, settle_left, watching
 from openrouter_video.stores import safe_url
 from openrouter_video.text import printable
 
@@ -85,13 +85,16 @@ def _collect(
         reading = read_open_of(ledger, keys) if keys else read_open(ledger, datetime.now(UTC))
         for key in reading.unknown:
             terminal.announce(f"Nothing is recorded under the key {key} in {ledger.url}.")
-        if not reading.entries and not reading.unreadable:
+        waiting = len(WaitingRuns(ledger.store).ids())
+        if not reading.entries and not reading.unreadable and not waiting:
             settled = settle_left(ledger, datetime.now(UTC), only_ended=bool(keys))
             if settled:
                 words = "reservation is" if settled == 1 else "reservations are"
                 terminal.announce(f"{settled:,} {words} settled in the money journal.")
             return collected(None, (), asked), ledger.url
         start_prefect(terminal.announce, verbose=verbose)
+        if waiting and not has_own_server():
+            terminal.announce(left_words(waiting))
         with view.running(), watching(view.tell) as watched:
             finished = run_flow(start)
         if isinstance(finished.result, Exception):

@@ -23,7 +23,7 @@ from openrouter_video.errors import ConfigurationError
 
 # ruff: noqa: PLC0415 (Prefect takes a second or more to import, and is told first how to behave)
 
-__all__ = ["start_prefect"]
+__all__ = ["has_own_server", "start_prefect"]
 
 PORT_TAKEN = 3
 """The exit code of uvicorn."""
@@ -70,6 +70,13 @@ def start_prefect(announce: Callable[[str], None], *, verbose: bool = False) -> 
         cure = "set PREFECT_API_URL to that of a running one, or leave it unset for a temporary one"
         said = next(iter(str(trouble).splitlines()), "")
         raise ConfigurationError(f"{what} ({type(trouble).__name__}: {said}); {cure}")
+
+
+def has_own_server() -> bool:
+    """Whether the user has a Prefect server: a temporary one knows no runs of others."""
+    from prefect.settings import PREFECT_API_URL
+
+    return bool(PREFECT_API_URL.value())
 
 
 def _ask_server(server: _TemporaryServer | None) -> Exception | None:

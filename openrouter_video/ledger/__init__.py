@@ -47,6 +47,8 @@ from openrouter_video.ledger.settlement import (
     why_not,
 )
 from openrouter_video.ledger.spending import By, Reserved, Spending, Sum, reserved, spending
+from openrouter_video.ledger.waiting_run import WaitingRun
+from openrouter_video.ledger.waiting_runs import WaitingRuns
 
 __all__ = [
     "BEGUN_NOT_ENDED",
@@ -74,6 +76,8 @@ __all__ = [
     "Sum",
     "Unreadable",
     "Unrecorded",
+    "WaitingRun",
+    "WaitingRuns",
     "age_of",
     "batch_token",
     "describe_flight",

@@ -11,7 +11,7 @@ from openrouter_video.run.conclusions import STILL_AWAITED, outcome_of, unreadab
 from openrouter_video.run.concurrency import Concurrency, provider_of, provider_of_claim
 from openrouter_video.run.conflicts import find_known
 from openrouter_video.run.destination import LEDGER_FOLDER, Destination, Folder, find_destination, folder_of
-from openrouter_video.run.ended_elsewhere import ended_elsewhere
+from openrouter_video.run.ended_elsewhere import ended_elsewhere, is_own, recorded_since
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.lanes import Lane, divide
@@ -35,10 +35,12 @@ from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.taken_paths import taken_paths
 from openrouter_video.run.video_event import video_event
 from openrouter_video.run.video_files import look_again
+from openrouter_video.run.waking import MOST_RESTARTS, is_over, left_words, may_go_on, wake
 
 __all__ = [
     "LEDGER_FOLDER",
     "MANIFEST",
+    "MOST_RESTARTS",
     "PARQUET",
     "STILL_AWAITED",
     "AccountSearch",
@@ -72,7 +74,11 @@ __all__ = [
     "find_known",
     "folder_of",
     "give_up",
+    "is_over",
+    "is_own",
+    "left_words",
     "look_again",
+    "may_go_on",
     "not_here",
     "open_resources",
     "outcome_of",
@@ -81,6 +87,7 @@ __all__ = [
     "provider_of",
     "provider_of_claim",
     "read_manifest",
+    "recorded_since",
     "reserve_batch_money",
     "reserve_money",
     "reserve_portion",
@@ -97,6 +104,7 @@ __all__ = [
     "using_limits",
     "video_event",
     "videos_of_request",
+    "wake",
     "watching",
     "why_unreadable",
     "write_manifest",

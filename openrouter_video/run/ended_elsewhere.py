@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from openrouter_video.ledger import Ledger, read_keys
+from openrouter_video.ledger import Ledger, LedgerEntry, read_keys
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.conclusions import outcome_of
 from openrouter_video.run.facts import Facts
 
-__all__ = ["ended_elsewhere"]
+__all__ = ["ended_elsewhere", "is_own", "recorded_since"]
 
 
 def ended_elsewhere(ledger: Ledger, outcomes: Sequence[Outcome], since: datetime, run_id: str) -> list[Outcome]:
-    """Return what has become of the videos of a run that it had left open; a key that cannot be read is left out.
-
-    Only what was made ``since`` the run began counts: of an older video the run itself knows better, such as that its
-    file is gone.
-    """
+    """Return what has become of the videos of a run that it had left open; a key that cannot be read is left out."""
     left = {outcome.key: outcome for outcome in outcomes if outcome.status == "open" and outcome.key}
-    ended = []
-    for entry in read_keys(ledger, filter(None, left)).entries:
-        if entry.outcome is None or (entry.outcome.made_at or "") < since.isoformat(timespec="milliseconds"):
-            continue
-        own = entry.claim is not None and entry.claim.run_id == run_id
-        known = outcome_of(Facts.of_entry(entry, own=own), datetime.now(UTC))
-        ended.append(known.model_copy(update={"row": left[entry.key].row}))
-    return ended
+    found = (recorded_since(entry, since, run_id) for entry in read_keys(ledger, filter(None, left)).entries)
+    return [outcome.model_copy(update={"row": left[outcome.key or ""].row}) for outcome in found if outcome]
+
+
+def recorded_since(entry: LedgerEntry, since: datetime, run_id: str) -> Outcome | None:
+    """Return the outcome of a video that a run wants, if it was recorded since that began.
+
+    Of an older video the run itself knows better, such as that its file is gone.
+    """
+    if entry.outcome is None or (entry.outcome.made_at or "") < since.isoformat(timespec="milliseconds"):
+        return None
+    return outcome_of(Facts.of_entry(entry, own=is_own(entry, run_id)), datetime.now(UTC))
+
+
+def is_own(entry: LedgerEntry, run_id: str) -> bool:
+    """Whether this run has submitted what is recorded."""
+    return entry.claim is not None and entry.claim.run_id == run_id

@@ -34,7 +34,8 @@ class Limits(NamedTuple):
     ``clock``: how the waits between requests pass, and a monotonic clock that agrees with it. ``lanes``: up to so many
     videos have task runs of their own, and more of them share at most so many. How long to wait for a job is the flow's
     own ``deadline_minutes``. ``portion``: so many videos of a batch are reserved one by one, and made side by side.
-    ``approval_seconds``: how long to wait for somebody's yes to what a run may cost.
+    ``approval_seconds``: how long to wait for somebody's yes to what a run may cost. ``resume_seconds``: how long
+    beyond the deadline of its jobs a suspended run waits for a collection that resumes it.
     """
 
     timeouts: Timeouts = Timeouts()
@@ -46,6 +47,7 @@ class Limits(NamedTuple):
     lanes: int = MOST_LANES
     portion: int = PORTION
     approval_seconds: float = 7 * 24 * 3600.0
+    resume_seconds: float = 3600.0
 
 
 _limits: ContextVar[Limits | None] = ContextVar("openrouter_video_limits", default=None)

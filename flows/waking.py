@@ -1,0 +1,106 @@
+"""What a collection does with runs that wait suspended: those that have nothing to wait for any more go on and report.
+
+Safe beside other collections: of two that resume a run Prefect takes one. Runs of another Prefect server that shares
+the ledger are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+from prefect import get_client, get_run_logger
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Scheduled
+
+from openrouter_video.errors import LedgerError
+from openrouter_video.ledger import Ledger, WaitingRun, WaitingRuns, read_keys
+from openrouter_video.run import MOST_RESTARTS, is_over, left_words, may_go_on, wake
+from openrouter_video.threads import Threads
+
+__all__ = ["wake_waiting_runs"]
+
+AT_ONCE = 200
+"""So many flow runs Prefect's server lists at a time."""
+DIED = "The run %s has died %s times after it was resumed: look at it in Prefect's UI. Its videos are collected"
+
+
+async def wake_waiting_runs(
+    ledger: Ledger, threads: Threads, still_open: Collection[str], only: Iterable[str] | None = None
+) -> None:
+    """Let each waiting run go on that has nothing to wait for; ``only`` these flow runs, if they wait.
+
+    ``still_open``: the keys that are known to be. What is in the way is told, and left for the next collection.
+    """
+    log, records = get_run_logger(), WaitingRuns(ledger.store)
+    try:
+        runs, unreadable = await threads.run(_read, records, only)
+        for run_id in unreadable:
+            log.warning("The record of the waiting run %s cannot be read, so that nothing resumes it", run_id)
+        if not runs:
+            return
+        if not PREFECT_API_URL.value():
+            log.warning("%s", left_words(len(runs)))
+            return
+        waited_for = await threads.run(_waited_for, ledger, runs, still_open)
+        async with get_client() as client:
+            known = await _flow_runs(client, [run.run_id for run in runs])
+            for run in runs:
+                if flow_run := known.get(run.run_id):
+                    ready = may_go_on(run, waited_for, datetime.now(UTC))
+                    await _wake(run, flow_run, client, records, threads, ready=ready)
+    except (LedgerError, PrefectHTTPStatusError, httpx.HTTPError) as error:
+        log.warning("Runs that wait suspended are left for the next collection: %s", error)
+
+
+def _read(records: WaitingRuns, only: Iterable[str] | None) -> tuple[list[WaitingRun], list[str]]:
+    if only is None:
+        return records.read()
+    return [run for run_id in dict.fromkeys(only) if (run := records.get(run_id))], []
+
+
+def _waited_for(ledger: Ledger, runs: Sequence[WaitingRun], still_open: Collection[str]) -> set[str]:
+    """Return which keys something may still come of; what cannot be read may.
+
+    Those of a run that waits for one that is known to be open are not read.
+    """
+    now = datetime.now(UTC)
+    keys = {key for run in runs if may_go_on(run, still_open, now) for key in run.keys}
+    return {*still_open, *keys} - {entry.key for entry in read_keys(ledger, keys).entries if is_over(entry, now)}
+
+
+async def _flow_runs(client: PrefectClient, run_ids: Sequence[str]) -> Mapping[str, FlowRun]:
+    """Return those of these flow runs that this server knows."""
+    found: dict[str, FlowRun] = {}
+    for first in range(0, len(run_ids), AT_ONCE):
+        wanted = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids[first : first + AT_ONCE]])
+        runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter(id=wanted), limit=AT_ONCE)
+        found |= {str(run.id): run for run in runs}
+    return found
+
+
+async def _wake(
+    run: WaitingRun, flow_run: FlowRun, client: PrefectClient, records: WaitingRuns, threads: Threads, *, ready: bool
+) -> None:
+    log = get_run_logger()
+    match wake(run, flow_run.state_type.value if flow_run.state_type else None, ready=ready):
+        case "resume":
+            result = await client.resume_flow_run(flow_run.id)
+            accepted = result.status == "ACCEPT"
+            log.info("The run %s %s", flow_run.name, "is resumed" if accepted else "was resumed or has ended just now")
+        case "restart":
+            await threads.run(records.add, run.model_copy(update={"restarts": run.restarts + 1}))
+            await client.set_flow_run_state(flow_run.id, Scheduled(message="A collection begins it anew"))
+            log.warning("The run %s had died after it was resumed, and is begun anew", flow_run.name)
+        case "give up":
+            log.error(DIED, flow_run.name, MOST_RESTARTS + 1)
+        case "drop":
+            await threads.run(records.drop, run.run_id)
+        case "leave":
+            pass
