@@ -93,7 +93,13 @@ class BatchPortions:
                     run, why = await self._begin(number, run)
                     dearer = {} if why else await self._dearer(videos, run)
                 made = [self._refused(video, why or dearer.get(video.key)) for video in videos]
-                done = await make(number, made, run, ended, len(outcomes), len(self._videos))
+                made_before, total = len(outcomes), len(self._videos)
+                try:
+                    done = await make(number, made, run, ended, made_before, total)
+                except LedgerError as error:
+                    why = Problem("ledger", f"{error}. It was not sent")
+                    made = [self._refused(video, why) for video in made]
+                    done = await make_here(number, made, run, ended, made_before, total)
                 await settle_run(done, run)
                 of_portion.clear()
                 outcomes += done

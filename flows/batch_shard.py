@@ -22,6 +22,7 @@ from .flow_body import flow_body
 from .named_limits import find_named_limits
 from .opened_run import collect_command_of
 from .prefect_refusals import explain_prefect_refusals
+from .shard_runs import resume_batch
 from .video_chain import VideoRun
 from .video_steps import AsTasks
 
@@ -86,6 +87,8 @@ async def _make_shard(parent: str, number: int, place: dict[str, str | None]) ->
             raise RequestRefused([Problem("number", NOTHING_TO_DO.format(files.url))])
         outcomes = await make_all(work.videos, await _run_of(work, resources))
         await threads.run(files.keep_report, number, ShardReport(tuple(outcomes)))
+        if work.waits_suspended and (await threads.run(files.told)).issuperset(work.others):
+            await resume_batch(work.run_id, resources.limits.sleep)
     return tuple(outcomes)
 
 

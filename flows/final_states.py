@@ -43,5 +43,5 @@ def final_state(result: FanOut, data: Any, wanted: int, *, waited: bool = True) 
 
 def refused_state(error: VideoError, *, anew: bool = False) -> State[Any]:
     """Return the state of a run that was refused before anything was spent; one that began ``anew`` may have before."""
-    sent = "nothing more was sent" if anew else "nothing was sent"
-    return Failed(message=f"Refused, {sent}: {error}", data=error)
+    words = "Refused, nothing more was sent" if anew else "Refused, nothing was sent"
+    return Failed(message=f"{words}: {error}", data=error)

@@ -5,20 +5,30 @@ Each attempt has an idempotency key of its own, so that it is started once, whoe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
+from uuid import UUID
 
-from prefect import get_client
+import httpx
+from prefect import get_client, get_run_logger
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import DeploymentStatus, FlowRun, StateType
 from prefect.deployments import arun_deployment
-from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.states import Cancelled, Cancelling
 
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.shards import MOST_ATTEMPTS, Shard
 
-__all__ = ["DEPLOYMENT", "SeenShard", "cancel_shard", "check_deployment", "look_at_shards", "start_shard"]
+__all__ = [
+    "DEPLOYMENT",
+    "SeenShard",
+    "cancel_shard",
+    "check_deployment",
+    "look_at_shards",
+    "resume_batch",
+    "start_shard",
+]
 
 DEPLOYMENT = "batch-shard/batch-shard"
 MISSING = (
@@ -30,6 +40,9 @@ NO_POOL = (
     "with a work pool that exists, or leave shards out"
 )
 PAUSED = "the work pool {} of the deployment batch-shard is paused; resume it, or leave shards out"
+
+
+RESUME_TRIES, RESUME_PAUSE_SECONDS = 15, 2.0
 
 
 class SeenShard(NamedTuple):
@@ -46,17 +59,18 @@ async def check_deployment() -> str | None:
     Raises:
         RequestRefused: if there is no such deployment, or no work pool for it.
     """
+    wrong = MISSING
     async with get_client() as client:
         try:
             deployment = await client.read_deployment_by_name(DEPLOYMENT)
+            wrong, pool, ready = NO_POOL, deployment.work_pool_name, deployment.status == DeploymentStatus.READY
+            paused = pool is not None and (await client.read_work_pool(pool)).is_paused
         except ObjectNotFound:
-            raise RequestRefused([Problem("shards", MISSING)]) from None
-        pool = deployment.work_pool_name
-        ready = deployment.status == DeploymentStatus.READY
-        if pool is None and not ready:
-            raise RequestRefused([Problem("shards", NO_POOL)])
-        if pool is not None and (await client.read_work_pool(pool)).is_paused:
-            raise RequestRefused([Problem("shards", PAUSED.format(pool))])
+            raise RequestRefused([Problem("shards", wrong)]) from None
+    if pool is None and not ready:
+        raise RequestRefused([Problem("shards", NO_POOL)])
+    if paused:
+        raise RequestRefused([Problem("shards", PAUSED.format(pool))])
     return None if ready else f"no worker has asked for runs of the work pool {pool} lately; the shards wait for one"
 
 
@@ -98,9 +112,27 @@ async def start_shard(batch: str, number: int, attempt: int, name: str, paramete
 
 
 async def cancel_shard(run: FlowRun) -> None:
-    """Ask for the end of a shard's run."""
+    """Ask for the end of a shard's run; one that has not begun is ended."""
+    cancelled = Cancelling if run.state_type == StateType.RUNNING else Cancelled
     async with get_client() as client:
-        await client.set_flow_run_state(run.id, Cancelling(message="The batch does not wait for it any longer."))
+        await client.set_flow_run_state(run.id, cancelled(message="The batch does not wait for it any longer."))
+
+
+async def resume_batch(run_id: str, sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Let the run of a batch go on whose shards have all told, once it is suspended; else a collection does, later."""
+    try:
+        async with get_client() as client:
+            for _ in range(RESUME_TRIES):
+                run = await client.read_flow_run(UUID(run_id))
+                if run.state_type == StateType.PAUSED:
+                    await client.resume_flow_run(run.id)
+                if run.state_type != StateType.RUNNING:
+                    return
+                # It has started its shards a moment ago, and is about to be suspended.
+                await sleep(RESUME_PAUSE_SECONDS)
+    except (PrefectException, httpx.HTTPError) as error:
+        words = "The run of the batch was not resumed (%s: %s); a collection does it"
+        get_run_logger().warning(words, type(error).__name__, error)
 
 
 def _key(batch: str, number: int, attempt: int) -> str:

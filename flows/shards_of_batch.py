@@ -17,6 +17,7 @@ from prefect.exceptions import PrefectException
 
 from openrouter_video.batch import BatchRequest
 from openrouter_video.errors import LedgerError, Problem, RequestRefused
+from openrouter_video.ledger import WaitingRun, WaitingRuns
 from openrouter_video.outcome import Outcome
 from openrouter_video.run import PlannedVideo, provider_of
 from openrouter_video.shards import (
@@ -28,6 +29,7 @@ from openrouter_video.shards import (
     SharedLimits,
     characters_of,
     deal_videos,
+    drop_shards,
     next_step,
     share_limits,
 )
@@ -38,13 +40,15 @@ from .batch_portions import Ended
 from .gates import time_for
 from .opened_run import OpenedRun
 from .shard_runs import SeenShard, cancel_shard, look_at_shards, start_shard
+from .suspension import can_be_suspended, suspend_until
 from .video_chain import VideoRun
 
-__all__ = ["ShardsOfBatch", "shared_limits"]
+__all__ = ["ShardsOfBatch", "forget_shards", "keep_batch", "kept_batch", "shared_limits"]
 
 LOOKS_EVERY_SECONDS = 5.0
 ENDS_WITHIN = timedelta(minutes=10)
 """In which a shard that was cancelled is over."""
+UNTOLD = "its shard does not tell what became of it"
 TOO_MUCH = (
     f"what the batch sends, with its images, is more than {MOST_CHARACTERS // 2**20} MiB, the most for shards; give "
     "images as https URLs, divide the table, or leave shards out"
@@ -88,6 +92,13 @@ async def keep_batch(begun: BegunBatch, files: ShardFiles, run: OpenedRun) -> No
         raise RequestRefused([Problem("ledger", f"{error}. Nothing was sent")]) from None
 
 
+async def forget_shards(run: OpenedRun) -> None:
+    """Remove what was kept for a batch in shards, once it has reported."""
+    threads, ledger, run_id = run.resources.threads, run.resources.ledger.store, run.identity.run_id
+    await threads.run(drop_shards, ledger, run_id)
+    await threads.run(WaitingRuns(ledger).drop, run_id)
+
+
 class ShardsOfBatch:
     """The shards of a batch that has begun. Their files lie in its ledger, until it has reported."""
 
@@ -105,7 +116,11 @@ class ShardsOfBatch:
         _before: int,
         _total: int,
     ) -> Sequence[Outcome]:
-        """Let the shards make the videos of a portion, and return what became of each."""
+        """Let the shards make the videos of a portion, and return what became of each.
+
+        Raises:
+            LedgerError: if what they are to do could not be written, so that nothing of it is sent.
+        """
         if number > self._begun.portions:
             await self._begin(number, videos, run)
         first = (number - 1) * len(self._shares) + 1
@@ -117,8 +132,36 @@ class ShardsOfBatch:
                     made[outcome.key or ""] = outcome
                     await ended(outcome)
             if left:
-                await run.resources.limits.sleep(LOOKS_EVERY_SECONDS)
-        return [made[video.key] for video in videos]
+                await self._wait(left)
+        return [made.get(video.key) or await outcome_by_ledger(video, UNTOLD, run) for video in videos]
+
+    async def _wait(self, left: set[int]) -> None:
+        """Wait for the shards that are left: suspended where that can be, so that one worker suffices, else a while."""
+        if can_be_suspended():
+            await self._suspend(left)
+        await self._run.resources.limits.sleep(LOOKS_EVERY_SECONDS)
+
+    async def _suspend(self, left: set[int]) -> None:
+        """Suspend the run if its shards are all at work; returns only if not, or if that cannot be."""
+        limits, until = self._run.resources.limits, self._begun.until or self._begun.began
+        try:
+            seen = await look_at_shards(self._name, left, await self._threads.run(self._files.told))
+            if any(next_step(one.shard, late=False, too_late=False) != "wait" for one in seen.values()):
+                return
+            waiting = WaitingRun(
+                run_id=self._run.identity.run_id,
+                report=self._begun.report,
+                wanted=self._begun.wanted,
+                since=self._begun.began,
+                until=until,
+                shard_runs=tuple(str(one.run.id) for one in seen.values() if one.run),
+            )
+            await self._threads.run(WaitingRuns(self._run.resources.ledger.store).add, waiting)
+        except (*TROUBLE, LedgerError) as error:
+            get_run_logger().warning("The run is not suspended yet: %s: %s", type(error).__name__, error)
+            return
+        get_run_logger().info("Suspended until its shards are over; the last one, or a collection, resumes this run")
+        await suspend_until(until, limits.resume_seconds)
 
     # ---- A portion -----------------------------------------------------------------------------------------------
 
@@ -142,6 +185,7 @@ class ShardsOfBatch:
                 per_provider=share.per_provider,
                 deployment=run.deployment,
                 sandbox=run.sandbox,
+                waits_suspended=can_be_suspended(),
             )
             await self._threads.run(self._files.keep_work, work)
         until = time_for(len(videos), self._run.asked)
@@ -168,9 +212,8 @@ class ShardsOfBatch:
         now, until = datetime.now(UTC), self._begun.until or datetime.max.replace(tzinfo=UTC)
         step = next_step(seen.shard, late=now > until, too_late=now > until + ENDS_WITHIN)
         try:
-            if step == "read":
-                report = await self._threads.run(self._files.report, number)
-                return report.outcomes if report else None
+            if step == "read" and (report := await self._threads.run(self._files.report, number)):
+                return report.outcomes
             if step == "give_up":
                 return await self._give_up(number, seen, run)
             if step == "start":

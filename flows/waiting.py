@@ -56,8 +56,9 @@ async def carry_out(run: OpenedRun, produce: Callable[[], Awaitable[tuple[R, int
     records, run_id = WaitingRuns(run.resources.ledger.store), run.identity.run_id
     suspended, began = run.asked.wait == "suspended", datetime.now(UTC)
     waiting = await _own_record(records, run) if suspended else None
-    if waiting is None:
+    if waiting is None or waiting.shard_runs:
         result, wanted = await produce()
+        waiting = None
     else:
         get_run_logger().info("Begun anew: nothing is submitted, the ledger tells what has become of the videos")
         with log_if_interrupted(INTERRUPTED):

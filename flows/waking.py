@@ -21,7 +21,8 @@ from prefect.states import Scheduled
 
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, WaitingRun, WaitingRuns, read_keys
-from openrouter_video.run import MOST_RESTARTS, is_over, left_words, may_go_on, wake
+from openrouter_video.run import MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
+from openrouter_video.shards import drop_shards
 from openrouter_video.threads import Threads
 
 __all__ = ["wake_waiting_runs"]
@@ -50,11 +51,14 @@ async def wake_waiting_runs(
             return
         waited_for = await threads.run(_waited_for, ledger, runs, still_open)
         async with get_client() as client:
-            known = await _flow_runs(client, [run.run_id for run in runs])
+            known = await _flow_runs(client, [one for run in runs for one in (run.run_id, *run.shard_runs)])
+            states = {run_id: one.state_type.value for run_id, one in known.items() if one.state_type}
             for run in runs:
                 if flow_run := known.get(run.run_id):
                     ready = may_go_on(run, waited_for, datetime.now(UTC))
-                    await _wake(run, flow_run, client, records, threads, ready=ready)
+                    if run.shard_runs and datetime.now(UTC) < run.until:
+                        ready = shards_call(run, states)
+                    await _wake(run, flow_run, client, ledger, threads, ready=ready)
     except (LedgerError, PrefectHTTPStatusError, httpx.HTTPError) as error:
         log.warning("Runs that wait suspended are left for the next collection: %s", error)
 
@@ -86,9 +90,9 @@ async def _flow_runs(client: PrefectClient, run_ids: Sequence[str]) -> Mapping[s
 
 
 async def _wake(
-    run: WaitingRun, flow_run: FlowRun, client: PrefectClient, records: WaitingRuns, threads: Threads, *, ready: bool
+    run: WaitingRun, flow_run: FlowRun, client: PrefectClient, ledger: Ledger, threads: Threads, *, ready: bool
 ) -> None:
-    log = get_run_logger()
+    log, records = get_run_logger(), WaitingRuns(ledger.store)
     match wake(run, flow_run.state_type.value if flow_run.state_type else None, ready=ready):
         case "resume":
             result = await client.resume_flow_run(flow_run.id)
@@ -101,6 +105,7 @@ async def _wake(
         case "give up":
             log.error(DIED, flow_run.name, MOST_RESTARTS + 1)
         case "drop":
+            await threads.run(drop_shards, ledger.store, run.run_id)
             await threads.run(records.drop, run.run_id)
         case "leave":
             pass

@@ -14,7 +14,8 @@ class WaitingRun(BaseModel):
 
     ``report``: what it would have reported then; what is open in it is waited for. ``wanted``: how many videos make it
     a success. ``since``: when it began to make them, ``until``: the last deadline. ``restarts``: how often it was begun
-    anew after its process had died.
+    anew after its process had died. ``shard_runs``: of a batch that waits for its shards, which have sent everything,
+    the flow runs of those that have not told yet; its report has no videos then.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -25,6 +26,7 @@ class WaitingRun(BaseModel):
     since: AwareDatetime
     until: AwareDatetime
     restarts: int = 0
+    shard_runs: tuple[str, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:

@@ -35,7 +35,7 @@ from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.taken_paths import taken_paths
 from openrouter_video.run.video_event import video_event
 from openrouter_video.run.video_files import look_again
-from openrouter_video.run.waking import MOST_RESTARTS, is_over, left_words, may_go_on, wake
+from openrouter_video.run.waking import MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
 
 __all__ = [
     "LEDGER_FOLDER",
@@ -94,6 +94,7 @@ __all__ = [
     "settle",
     "settle_left",
     "settle_money",
+    "shards_call",
     "submit",
     "taken_paths",
     "tell",

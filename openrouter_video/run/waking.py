@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Literal
 
 from openrouter_video.ledger import LedgerEntry, WaitingRun, in_flight
 
-__all__ = ["MOST_RESTARTS", "Wake", "is_over", "left_words", "may_go_on", "wake"]
+__all__ = ["MOST_RESTARTS", "Wake", "is_over", "left_words", "may_go_on", "shards_call", "wake"]
 
 MOST_RESTARTS = 3
 """So often a run is begun anew whose process died while it reported; then a person has to look at it."""
 
 Wake = Literal["leave", "resume", "restart", "give up", "drop"]
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+OVER = ENDED | {"CRASHED"}
 
 
 def wake(run: WaitingRun, state: str | None, *, ready: bool) -> Wake:
@@ -35,6 +36,15 @@ def left_words(number: int) -> str:
     """Return what is to be said of so many waiting runs where there is only a temporary Prefect server."""
     wait = "1 run waits" if number == 1 else f"{number:,} runs wait"
     return f"{wait} suspended on this ledger: with PREFECT_API_URL set to their server, collect lets them go on"
+
+
+def shards_call(run: WaitingRun, states: Mapping[str, str]) -> bool:
+    """Whether a batch that waits for its shards has something to do, by the types of their states, as far as known.
+
+    All of them are over, or one of them has died, so that it is to be started again.
+    """
+    of_shards = [states.get(shard, "CANCELLED") for shard in run.shard_runs]
+    return any(state in {"CRASHED", "FAILED"} for state in of_shards) or all(state in OVER for state in of_shards)
 
 
 def may_go_on(run: WaitingRun, waited_for: Collection[str], now: datetime) -> bool:

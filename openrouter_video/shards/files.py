@@ -16,7 +16,7 @@ from openrouter_video.shards.records import BegunBatch, ShardReport, ShardWork, 
 from openrouter_video.shards.sealing import seal, unseal
 from openrouter_video.stores import Store
 
-__all__ = ["ShardFiles"]
+__all__ = ["ShardFiles", "drop_shards"]
 
 FOLDER, BATCH = "_shards", "batch.json"
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -73,13 +73,6 @@ class ShardFiles:
             raise LedgerError(f"the shards at {self.url} cannot be listed: {error}") from None
         return frozenset(int(found[1]) for found in map(REPORT.fullmatch, names) if found)
 
-    def drop(self) -> None:
-        """Remove all files, the batch itself first, so that nothing goes on with it; best effort."""
-        with suppress(StorageError):
-            names = self._store.list_names(self._folder)
-            for name in sorted(names, key=lambda name: name != BATCH):
-                self._store.remove(f"{self._folder}/{name}")
-
     def _read(self, name: str, kind: type[R]) -> R | None:
         try:
             data = self._store.read_bytes(f"{self._folder}/{name}")
@@ -95,6 +88,14 @@ class ShardFiles:
             self._store.write_bytes(f"{self._folder}/{name}", seal(as_json(record), self._key))
         except StorageError as error:
             raise LedgerError(f"{name} of the shards at {self.url} cannot be written: {error}") from None
+
+
+def drop_shards(ledger: Store, run_id: str) -> None:
+    """Remove all files of a batch's shards, the batch itself first, so that nothing goes on with it; best effort."""
+    with suppress(StorageError):
+        names = ledger.list_names(f"{FOLDER}/{run_id}")
+        for name in sorted(names, key=lambda name: name != BATCH):
+            ledger.remove(f"{FOLDER}/{run_id}/{name}")
 
 
 def _report(number: int) -> str:

@@ -24,8 +24,8 @@ MOST_CHARACTERS = 256 * 2**20
 class ShardWork(NamedTuple):
     """What one shard is to do: these videos, planned, allowed and reserved by its batch, in whose name it sends them.
 
-    ``run_id`` and ``deployment`` are the batch's. Shards are numbered through its portions from 1; this one is the
-    ``place``-th of ``total`` in its portion.
+    ``run_id`` and ``deployment`` are the batch's, which ``waits_suspended`` or in a process of its own. Shards are
+    numbered through its portions from 1; this one is the ``place``-th of ``total`` in its portion.
     """
 
     run_id: str
@@ -39,6 +39,7 @@ class ShardWork(NamedTuple):
     per_provider: int | Mapping[str, int] | None = None
     deployment: str | None = None
     sandbox: bool = False
+    waits_suspended: bool = False
 
     @property
     def others(self) -> range:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from uuid import UUID
 
 import pytest
 from prefect import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
@@ -28,11 +28,9 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Crashed
 
-from flows import batch_shard, batch_videos
+from flows import batch_shard, batch_videos, collect_videos
+from openrouter_video.errors import ConfigurationError, RequestRefused
 from openrouter_video.ledger.journal import Journal
-from openrouter_video.outcome import Batch
-from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.stores import open_store
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
@@ -41,15 +39,10 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 GROK, WAN = "x-ai/grok-imagine-video", "alibaba/wan-3.0"
 POOL = "shards"
-SMALL = VideoSettings(duration=2, resolution="480p")
+SMALL = {"duration": 2, "resolution": "480p"}
 ROWS = [{"id": str(n), "prompt": f"Orchid {n}", "shop": f"S-{n}"} for n in range(12)]
 NOBODY = "http://127.0.0.1:9/"
 AT_ONCE, OF_EACH = 6, 3
-
-
-async def hasty(seconds: float) -> None:
-    """Wait a tenth of the time."""
-    await asyncio.sleep(seconds / 10)
 
 
 def parameters(**changed: Any) -> dict[str, Any]:
@@ -81,46 +74,44 @@ class Worker:
     def __init__(self, sandbox: Sandbox, folder: Path, deployments: dict[str, UUID]) -> None:
         told = {"OPENROUTER_VIDEO_WEBHOOK_URL": NOBODY}
         self._folder, self._environment = folder, environment_of(sandbox, folder / "videos") | told
-        self._flows = {str(one): name for name, one in deployments.items()}
-        self.ran: list[FlowRun] = []
+        self._flows = {one: name for name, one in deployments.items()}
+        self.ran: list[str] = []
 
-    def work(self, until: threading.Event, kill: Sequence[str] = ()) -> None:
-        """Work until that is so; a run of one of these names is killed with its first charge, and told Crashed."""
-        kill = [*kill]
-        with get_client(sync_client=True) as client:
-            while not until.wait(0.1):
-                for run in self._due(client)[:1]:
-                    self.ran.append(run)
-                    with FlowProcess(self._errand(run)) as process:
-                        if run.name in kill:
-                            kill.remove(run.name)
-                            self._kill(process)
-                            client.set_flow_run_state(run.id, Crashed(message="no heartbeat"), force=True)
-                        else:
-                            process.wait(120)
+    def work(self, client: SyncPrefectClient, kill: str = "") -> None:
+        """Work until nothing is due; a run of this name is killed with its first jobs, and told Crashed."""
+        while due := self._due(client):
+            self.ran.append(due[0].name)
+            with FlowProcess(self._errand(due[0])) as process:
+                if due[0].name == kill:
+                    self._kill(process)
+                    client.set_flow_run_state(due[0].id, Crashed(message="no heartbeat"), force=True)
+                process.wait(120)
 
-    def _due(self, client: Any) -> list[FlowRun]:
+    def _due(self, client: SyncPrefectClient) -> list[FlowRun]:
         scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-        ours = DeploymentFilter(id=DeploymentFilterId(any_=[UUID(one) for one in self._flows]))
-        filters = {"flow_run_filter": FlowRunFilter(state=scheduled), "deployment_filter": ours}
-        return [*client.read_flow_runs(**filters, sort=FlowRunSort.EXPECTED_START_TIME_ASC)]
+        return client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=scheduled),
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[*self._flows])),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        )
 
     def _errand(self, run: FlowRun) -> Errand:
+        assert run.deployment_id is not None
         return Errand(
             parameters={},
             folder=self._folder / f"process-{len(self.ran)}",
-            prefect_api=PREFECT_API_URL.value(),
+            prefect_api=str(PREFECT_API_URL.value()),
             environment=self._environment,
-            flow=self._flows[str(run.deployment_id)],
+            flow=self._flows[run.deployment_id],
             flow_run_id=str(run.id),
         )
 
     def _kill(self, process: FlowProcess) -> None:
-        claims = self._folder / "videos" / "_jobs"
-        before = len([*claims.glob("*/job-1.json")])
-        wait_until(lambda: len([*claims.glob("*/job-1.json")]) > before, 60, what=lambda: process.output)
+        ledger = self._folder / "videos" / "_jobs"
+        before = len([*ledger.glob("*/job-1.json")])
+        # It makes two at the same time, so that no submission is on its way then: that video would be uncertain.
+        wait_until(lambda: len([*ledger.glob("*/job-1.json")]) == before + 2, 60, what=lambda: process.output)
         process.send(signal.SIGKILL)
-        process.wait()
 
 
 def most_at_once(state: Path, provider: str = "") -> int:
@@ -135,36 +126,67 @@ def most_at_once(state: Path, provider: str = "") -> int:
 
 
 async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """24 videos in three shards: one is killed in the middle; each is charged once, and the limits hold over all."""
-    state, done = tmp_path / "sandbox.json", threading.Event()
-    with Sandbox(job_seconds=0.5, state=state) as sandbox, deployed() as deployments:
+    """24 videos in three shards on one slot, which the batch frees for them; one of them is killed in the middle.
+
+    The batch is resumed by a collection that sees the dead shard, and at last by the last shard. Each video is charged
+    once, the limits hold over all shards, and there is one report.
+    """
+    state = tmp_path / "sandbox.json"
+    with (
+        Sandbox(job_seconds=1, state=state) as sandbox,
+        deployed() as deployments,
+        get_client(sync_client=True) as client,
+    ):
         for name, value in environment_of(sandbox, tmp_path / "videos").items():
             monkeypatch.setenv(name, value)
         worker = Worker(sandbox, tmp_path, deployments)
-        working = asyncio.create_task(asyncio.to_thread(worker.work, done, ["orchids, shard 2 of 3"]))
-        try:
-            with using_limits(Limits(sleep=hasty)):
-                made = await batch_videos(**parameters())
-        finally:
-            done.set()
-            await working
-        assert isinstance(made, Batch)
-        assert made.status == "completed", made
+        batch = client.create_flow_run_from_deployment(deployments["batch_videos"], parameters=parameters())
+        await asyncio.to_thread(worker.work, client, "orchids, shard 2 of 3")
+        assert client.read_flow_run(batch.id).state_type == StateType.PAUSED
+        assert await collect_videos() is not None
+        await asyncio.to_thread(worker.work, client)
+        ended = client.read_flow_run(batch.id)
+        assert ended.state is not None
+        assert (ended.state.name, ended.name) == ("Completed", "orchids"), ended.state.message
+        assert str(ended.state.message).startswith("24 of 24 videos")
         charges = Counter(charge.session_id for charge in sandbox.charges)
         assert (len(charges), {*charges.values()}) == (24, {1})
         assert {charge.body["callback_url"] for charge in sandbox.charges} == {f"{NOBODY}?key={key}" for key in charges}
-        assert {outcome.reused for outcome in made.outcomes} == {False}
-        assert [outcome.row_id for outcome in made.outcomes] == [row["id"] for row in ROWS for _ in (GROK, WAN)]
-        names = [run.name for run in worker.ran]
-        assert sorted(names) == [
-            "orchids, shard 1 of 3",
-            "orchids, shard 2 of 3",
-            "orchids, shard 2 of 3, attempt 2",
-            "orchids, shard 3 of 3",
-        ]
         assert most_at_once(state) <= AT_ONCE
-    journal = Journal(open_store(str(tmp_path / "videos" / "_jobs")), sandbox=True)
+    shards = [name for name in worker.ran if "shard" in name]
+    assert shards[-1] == "orchids, shard 2 of 3, attempt 2"
+    assert sorted(shards[:-1]) == [f"orchids, shard {number} of 3" for number in (1, 2, 3)]
+    # Begun, resumed by the collection, and resumed by the last shard.
+    assert len(worker.ran) - len(shards) == 3
+    ledger = tmp_path / "videos" / "_jobs"
+    journal = Journal(open_store(str(ledger)), sandbox=True)
     assert journal.money().reservations() == {}
+    assert len([*(ledger / "_money").rglob("*.json")]) <= 4
     manifest = (tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()
     assert [json.loads(line)["shop"] for line in manifest] == [row["shop"] for row in ROWS for _ in (GROK, WAN)]
-    assert not [path for path in (tmp_path / "videos" / "_jobs" / "_shards").rglob("*") if path.is_file()]
+    left = [path for folder in ("_shards", "_waiting") for path in (ledger / folder).rglob("*") if path.is_file()]
+    assert left == []
+
+
+async def test_shards_need_a_deployment_and_a_work_pool(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them the batch is refused in words, before anything is reserved or sent."""
+
+    async def refusal() -> str:
+        with pytest.raises(RequestRefused) as refused:
+            await batch_videos(**parameters())
+        return str(refused.value)
+
+    assert "has none" in await refusal()
+    with deployed(), get_client(sync_client=True) as client:
+        client.update_work_pool(POOL, WorkPoolUpdate(is_paused=True))
+        assert f"the work pool {POOL} of the deployment batch-shard is paused" in await refusal()
+        client.delete_work_pool(POOL)
+        assert "has no work pool, and nobody serves it" in await refusal()
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    monkeypatch.setenv("OPENROUTER_VIDEO_OUTPUT", "videos")
+    with pytest.raises(ConfigurationError, match="lasting place"):
+        await batch_videos(**parameters())
+    assert sandbox.charges == ()
+    assert not (tmp_path / "videos" / "_jobs" / "_money").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -98,10 +100,8 @@ class Deployment:
         from prefect.flow_engine import run_flow_async  # noqa: PLC0415 (what Prefect's own command calls)
 
         made = await read_run(run_id)
-        try:
+        with suppress(Pause):
             await run_flow_async(self._flow, flow_run=made, parameters=made.parameters, return_type="state")
-        except Pause:
-            pass
         return await read_run(run_id)
 
 
@@ -180,7 +180,7 @@ async def test_a_suspended_run_reports_as_if_it_had_waited(slow: Sandbox, tmp_pa
     told = {"run_id", "outcomes", "gallery_url", "manifest_url"}
     assert result.model_dump(exclude=told) == here.model_dump(exclude=told)
     assert (await tables_of(run_id))[0].startswith("2 of 2 videos, sandbox $0.456.")
-    manifest = Path(str(path_of_file_url(result.manifest_url))).read_text()
+    manifest = await asyncio.to_thread(Path(str(path_of_file_url(result.manifest_url))).read_text)
     assert manifest.count('"status": "completed"') == 2
     assert records(tmp_path / "videos" / "_jobs") == []
     assert len(slow.charges) == 2

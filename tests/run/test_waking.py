@@ -10,7 +10,7 @@ import pytest
 from openrouter_video.ledger.records import BEGUN_NOT_ENDED, EntryState, LedgerEntry
 from openrouter_video.ledger.waiting_run import WaitingRun
 from openrouter_video.outcome import FanOut, Outcome
-from openrouter_video.run.waking import MOST_RESTARTS, is_over, left_words, may_go_on, wake
+from openrouter_video.run.waking import MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
 
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -70,6 +70,27 @@ def test_a_run_that_dies_again_and_again_is_left_to_a_person(restarts: int, then
 def test_when_a_run_goes_on(waited_for: set[str], minutes: int, then: bool) -> None:
     """Once none of its open jobs is waited for, or at its deadline; other runs' jobs do not count."""
     assert may_go_on(RUN, waited_for, NOW + timedelta(minutes=minutes)) is then
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "calls"),
+    [
+        ("RUNNING", "SCHEDULED", False),
+        ("COMPLETED", "RUNNING", False),
+        ("COMPLETED", "COMPLETED", True),
+        ("CRASHED", "RUNNING", True),
+        ("FAILED", "PENDING", True),
+        ("CANCELLED", "RUNNING", False),
+        ("CANCELLED", "COMPLETED", True),
+        (None, "RUNNING", False),
+        (None, "COMPLETED", True),
+    ],
+)
+def test_when_shards_call_their_batch(first: str | None, second: str, calls: bool) -> None:
+    """Once all of them are over, or as soon as one has died; one that was deleted is over."""
+    run = RUN.model_copy(update={"shard_runs": ("one", "two")})
+    states = {name: state for name, state in (("one", first), ("two", second)) if state}
+    assert shards_call(run, states) is calls
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from openrouter_video.planning.plan import ModelPlan
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.run.bills import RunReservation
 from openrouter_video.run.planned_video import PlannedVideo
-from openrouter_video.shards.files import ShardFiles
-from openrouter_video.shards.records import BegunBatch, ShardReport, ShardWork, as_json
+from openrouter_video.shards.files import ShardFiles, drop_shards
+from openrouter_video.shards.records import BegunBatch, ShardReport, ShardWork, as_json, characters_of
 from openrouter_video.shards.sealing import seal, unseal
 from openrouter_video.stores.opening import open_store
 
@@ -69,7 +69,7 @@ def files(tmp_path: Path) -> ShardFiles:
     return ShardFiles(open_store(str(tmp_path)), RUN, KEY)
 
 
-def test_what_is_written_comes_back(files: ShardFiles) -> None:
+def test_what_is_written_comes_back(files: ShardFiles, tmp_path: Path) -> None:
     """A batch, what a shard is to do, and what it did; until all of it is removed."""
     assert (files.batch(), files.work(5), files.report(5), files.told()) == (None, None, None, frozenset())
     files.keep_batch(BATCH)
@@ -80,7 +80,7 @@ def test_what_is_written_comes_back(files: ShardFiles) -> None:
     files.keep_batch(BATCH._replace(portions=1))
     assert files.batch() == BATCH._replace(portions=1)
     assert files.told() == {12}
-    files.drop()
+    drop_shards(open_store(str(tmp_path)), RUN)
     assert (files.batch(), files.work(5), files.report(12), files.told()) == (None, None, None, frozenset())
 
 
@@ -117,6 +117,11 @@ def test_a_damaged_file_is_told(files: ShardFiles, tmp_path: Path, damage: str) 
     (tmp_path / "_shards" / RUN / "5.json").write_text(damage)
     with pytest.raises(LedgerError, match=r"5\.json of the shards at .* is not what was written there"):
         files.work(5)
+
+
+def test_the_same_image_counts_once() -> None:
+    """As it is kept once."""
+    assert characters_of(VIDEOS) == len("A white orchid") + len(IMAGE) + len(SIGNED)
 
 
 def test_only_flow_runs_have_shards(tmp_path: Path) -> None:
