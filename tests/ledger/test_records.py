@@ -18,12 +18,14 @@ from openrouter_video.ledger.records import (
     OutcomeRecord,
     Proof,
     age_of,
+    attempt_of_job,
     differences,
     digest,
     in_flight,
     is_of_job,
     is_record,
     parse_entry,
+    parse_job,
     scope_of_key,
     scope_of_run,
 )
@@ -341,3 +343,12 @@ def test_the_name_of_a_record(name: str, ours: bool) -> None:
 def test_which_files_say_that_a_job_was_accepted(file: str, of_job: bool) -> None:
     """By their names alone, for a batch that asks about thousands of keys."""
     assert is_of_job(file) is of_job
+
+
+def test_the_record_of_a_job_is_known_by_its_name_and_read_whole() -> None:
+    """For whoever finds it under another name; what is cut is none."""
+    names = ["job-12.json", "job-0.json", "job-1", "claim-1.json", "outcome.json", ""]
+    assert [attempt_of_job(name) for name in names] == [12, None, None, None, None, None]
+    record = JobRecord(at=AT, job_id="j", evidence="seen")
+    assert parse_job(record.model_dump_json().encode()) == record
+    assert [parse_job(content) for content in (None, b"", record.model_dump_json().encode()[:-1])] == [None] * 3
