@@ -26,7 +26,7 @@ from openrouter_video.gallery.writing import PAGE
 from openrouter_video.run import MANIFEST
 from openrouter_video.sandbox import Fault, rendering
 from openrouter_video.videos.probing import probe
-from tests.support.grains import in_both_grains
+from tests.support.grains import in_a_lane, in_both_grains
 
 if TYPE_CHECKING:
     from openrouter_video.outcome import Outcome
@@ -74,7 +74,7 @@ async def test_content_that_passes_is_fetched_again(runs: FaultyRuns, fault: dic
     assert runs.count("content") == 2 or ("delay_seconds" in fault and runs.count("content") > 2)
 
 
-@in_both_grains
+@in_a_lane
 async def test_retry_after_of_content_is_kept(runs: FaultyRuns) -> None:
     """Instead of the doubling waits."""
     runs.sandbox.add_fault(Fault(on="content", status=503, headers={"Retry-After": "90"}))
@@ -82,7 +82,7 @@ async def test_retry_after_of_content_is_kept(runs: FaultyRuns) -> None:
     assert 90 in runs.time.slept
 
 
-@in_both_grains
+@in_a_lane
 async def test_nobody_waits_an_hour_for_content(runs: FaultyRuns) -> None:
     """An API that asks for more patience than a run has leaves the job open, for collect to try again then."""
     runs.sandbox.add_fault(Fault(on="content", status=503, headers={"Retry-After": "3600"}))
@@ -122,7 +122,7 @@ async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> N
     assert ((await runs.generate(idempotency_key=KEY)).status, runs.jobs) == ("failed", 1)
 
 
-@in_both_grains
+@in_a_lane
 async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) -> None:
     """The first answers were wrong: nothing is lost."""
     runs.sandbox.add_fault(Fault(on="content", status=410, times=5))
@@ -130,7 +130,7 @@ async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) 
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_an_expired_copy_ends_the_job_at_once(runs: FaultyRuns) -> None:
     """The time of its retention is over and nothing is there: failed, with its cost, and never asked for again."""
     over = {"status": "completed", "usage": {"cost": 0.4}, "expires_at": "2026-01-01T00:00:00Z"}
@@ -179,7 +179,7 @@ async def test_a_broken_video_is_fetched_again_and_never_published(runs: FaultyR
     [("json", "the content is JSON, labelled application/json"), ("cut_reset", "the download broke off")],
     ids=["json", "cut_reset"],
 )
-@in_both_grains
+@in_a_lane
 async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: Any, words: str) -> None:
     """Five attempts, nothing published, no stray file; collect finishes it once the API gives the whole of it."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
@@ -190,7 +190,7 @@ async def test_a_video_that_stays_away_is_left_open(runs: FaultyRuns, mangle: An
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns) -> None:
     """Open, with the damaged file beside; collect finishes it once the API gives the whole of it, and removes that."""
     runs.sandbox.add_fault(Fault(on="content", mangle="webm", times=None))
@@ -203,7 +203,7 @@ async def test_a_video_that_stays_broken_is_kept_as_damaged(runs: FaultyRuns) ->
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_nothing_damaged_is_fetched_for_ever(runs: FaultyRuns) -> None:
     """The second run that gets the same ends the job, with its cost and the file; the third asks for nothing."""
     runs.sandbox.add_fault(Fault(on="content", mangle="no_moov", times=None))
@@ -219,7 +219,7 @@ async def test_nothing_damaged_is_fetched_for_ever(runs: FaultyRuns) -> None:
 
 
 @pytest.mark.parametrize("mangle", ["quicktime", "padded"])
-@in_both_grains
+@in_a_lane
 async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) -> None:
     """One download, and a new run finds it again under its own suffix."""
     runs.sandbox.add_fault(Fault(on="content", mangle=mangle, times=None))
@@ -237,7 +237,7 @@ async def test_a_whole_video_that_is_odd_is_kept(runs: FaultyRuns, mangle: Any) 
     assert (restored.status, restored.url, runs.count("content"), runs.jobs) == ("completed", outcome.url, 2, 1)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> None:
     """Through the poll, which names two of them, and the whole flow."""
     faults = [
@@ -259,7 +259,7 @@ async def test_a_picture_as_second_output_hides_no_video(runs: FaultyRuns) -> No
     assert await runs.collect() == []
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_trickle_holds_up_nothing(runs: FaultyRuns) -> None:
     """The run ends, the job is open in words, and collect finishes it when the API is quicker."""
     runs.sandbox.add_fault(Fault(on="content", mangle="drip", times=None))
@@ -271,7 +271,7 @@ async def test_a_trickle_holds_up_nothing(runs: FaultyRuns) -> None:
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_redirect_that_is_not_followed_is_named(runs: FaultyRuns) -> None:
     """The signature in it is told to nobody."""
     runs.sandbox.add_fault(
@@ -282,7 +282,7 @@ async def test_a_redirect_that_is_not_followed_is_named(runs: FaultyRuns) -> Non
     assert "canary" not in outcome.model_dump_json()
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_video_that_is_mislabelled_is_not_published(runs: FaultyRuns) -> None:
     """A web page that calls itself video/mp4 is still a web page."""
     body = "<!doctype html><title>Just a moment</title>"
@@ -330,7 +330,7 @@ def _on_s3(url: str) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("mangle", ["cut_reset", "no_moov"])
-@in_both_grains
+@in_a_lane
 async def test_a_broken_video_leaves_no_upload_open_on_s3(
     runs: FaultyRuns, s3_store_url: str, large_videos: None, mangle: Any
 ) -> None:
@@ -347,7 +347,7 @@ async def test_a_broken_video_leaves_no_upload_open_on_s3(
         assert hashlib.sha256(file.read()).hexdigest() == outcome.sha256
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_bucket_that_vanishes_leaves_the_job_open(runs: FaultyRuns, s3_store_url: str, tmp_path: Path) -> None:
     """With the ledger elsewhere the job is not forgotten; the bucket back, collect finishes it."""
     bucket = s3_store_url.removeprefix("s3://").partition("/")[0]
@@ -395,7 +395,7 @@ def _can(do: Callable[[], None]) -> bool:
     return False
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_full_disk_leaves_the_job_open(
     runs: FaultyRuns, small_disk: tuple[Path, Callable[[str], None]], large_videos: None
 ) -> None:
@@ -411,7 +411,7 @@ async def test_a_full_disk_leaves_the_job_open(
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_disk_that_becomes_read_only_leaves_the_job_open(
     runs: FaultyRuns, small_disk: tuple[Path, Callable[[str], None]]
 ) -> None:
@@ -428,7 +428,7 @@ async def test_a_disk_that_becomes_read_only_leaves_the_job_open(
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_file_too_large_for_the_store_leaves_the_job_open(runs: FaultyRuns, large_videos: None) -> None:
     """A limit on the size of files, as quotas set it, is told; without it collect finishes the job."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -443,7 +443,7 @@ async def test_a_file_too_large_for_the_store_leaves_the_job_open(runs: FaultyRu
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_store_that_vanishes_leaves_the_job_open(runs: FaultyRuns) -> None:
     """Videos and ledger go away together while the job is waited for; when they are back, collect finishes it."""
     away = runs.output.with_name("away")
@@ -462,7 +462,7 @@ async def test_a_store_that_vanishes_leaves_the_job_open(runs: FaultyRuns) -> No
     _assert_whole(await runs.collect_one(), runs)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_ledger_that_fills_up_while_the_answer_comes_loses_no_job(
     runs: FaultyRuns, small_disk: tuple[Path, Callable[[str], None]]
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from openrouter_video.sandbox import Fault, Sandbox
-from tests.support.grains import in_both_grains
+from tests.support.grains import in_a_lane, in_both_grains
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
@@ -49,7 +49,7 @@ async def test_a_poll_that_tells_nothing_is_asked_again(runs: FaultyRuns) -> Non
 
 
 @pytest.mark.parametrize("asked", ["90", "date"])
-@in_both_grains
+@in_a_lane
 async def test_retry_after_of_a_poll_is_kept(runs: FaultyRuns, asked: str) -> None:
     """In seconds, and as an HTTP date."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=91), usegmt=True)
@@ -60,7 +60,7 @@ async def test_retry_after_of_a_poll_is_kept(runs: FaultyRuns, asked: str) -> No
     assert runs.time.slept[1] == pytest.approx(90, abs=3)
 
 
-@in_both_grains
+@in_a_lane
 async def test_surprises_in_the_last_answer_do_not_lose_the_video(runs: FaultyRuns) -> None:
     """A price that is none, and a strange date: completed all the same, at an unknown price."""
     body = '{"status": "completed", "usage": {"cost": NaN, "is_byok": "?"}, "expires_at": [1], "unsigned_urls": {}}'
@@ -102,7 +102,7 @@ async def test_a_poll_that_is_refused_leaves_the_job_open_at_once(
     assert (runs.jobs, runs.count("submit")) == (1, 1)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_wrong_key_collects_nothing_and_loses_nothing(runs: FaultyRuns) -> None:
     """The sandbox's own 401: the job stays open until the right key comes."""
     runs.sandbox.add_fault(Fault(on="poll", status=401))
@@ -154,7 +154,7 @@ async def test_a_job_stuck_beyond_the_deadline_is_collected_later(runs: FaultyRu
         assert (later.status, later.job_id, runs.jobs, runs.count("submit")) == ("completed", first.job_id, 1, 1)
 
 
-@in_both_grains
+@in_a_lane
 async def test_an_api_in_trouble_beyond_the_deadline_leaves_the_job_open(runs: FaultyRuns) -> None:
     """The last answer is told."""
     runs.sandbox.add_fault(Fault(on="poll", status=502, times=None))
@@ -217,7 +217,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil-127.0.0.1"])
-@in_both_grains
+@in_a_lane
 async def test_urls_of_another_host_are_never_asked(runs: FaultyRuns, elsewhere: Listener, host: str) -> None:
     """Neither polling_url nor unsigned_urls lead anywhere: completed by our own URLs, and nothing arrives there."""
     for kind in ("submit", "poll"):
@@ -230,7 +230,7 @@ async def test_urls_of_another_host_are_never_asked(runs: FaultyRuns, elsewhere:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil-127.0.0.1"])
 @pytest.mark.parametrize("status", [301, 307])
-@in_both_grains
+@in_a_lane
 async def test_a_redirect_to_another_host_is_never_followed(
     runs: FaultyRuns, elsewhere: Listener, host: str, status: int
 ) -> None:
@@ -248,7 +248,7 @@ async def test_a_redirect_to_another_host_is_never_followed(
     assert (elsewhere.received, elsewhere.looked_up) == ([], [])
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_redirected_submission_is_uncertain_and_goes_nowhere_else(
     runs: FaultyRuns, elsewhere: Listener
 ) -> None:
@@ -261,7 +261,7 @@ async def test_a_redirected_submission_is_uncertain_and_goes_nowhere_else(
     assert (elsewhere.received, elsewhere.looked_up) == ([], [])
 
 
-@in_both_grains
+@in_a_lane
 async def test_collect_asks_no_other_host_than_the_jobs_own(runs: FaultyRuns, elsewhere: Listener) -> None:
     """With another base URL in the environment the job is left alone, and the message names its own."""
     runs.sandbox.add_fault(Fault(on="poll", status=404))

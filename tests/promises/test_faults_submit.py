@@ -19,7 +19,7 @@ from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
-from tests.support.grains import in_both_grains
+from tests.support.grains import in_a_lane, in_both_grains
 from tests.support.nobody_there import nobody_there
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ async def test_a_passing_refusal_is_waited_for(
 
 
 @pytest.mark.parametrize("retry_after", ["0", "200"])
-@in_both_grains
+@in_a_lane
 async def test_a_rate_limit_that_outlasts_the_waiting_is_refused(runs: FaultyRuns, retry_after: str) -> None:
     """Nothing is charged after five minutes of it, and not a hundred requests are sent; later the key is as good."""
     headers = {"Retry-After": retry_after}
@@ -203,7 +203,7 @@ async def test_a_rate_limit_that_outlasts_the_waiting_is_refused(runs: FaultyRun
     assert runs.jobs == 1
 
 
-@in_both_grains
+@in_a_lane
 async def test_an_uncertain_answer_after_a_rate_limit_is_not_sent_again(runs: FaultyRuns) -> None:
     """Each attempt is judged by its own answer."""
     runs.sandbox.add_fault(Fault(on="submit", status=429, body=_envelope(429, "Slow")))
@@ -216,7 +216,7 @@ async def test_an_uncertain_answer_after_a_rate_limit_is_not_sent_again(runs: Fa
 # ---- No connection ---------------------------------------------------------------------------------------------------
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_refused_connection_is_tried_again_until_somebody_listens(runs: FaultyRuns) -> None:
     """Nothing was sent, so nothing can be charged; the job is made as soon as the API is back."""
     await runs.know_models(runs.sandbox.base_url)
@@ -235,7 +235,7 @@ async def test_a_refused_connection_is_tried_again_until_somebody_listens(runs: 
 
 
 @pytest.mark.parametrize("failure", ["refused", "self-signed"])
-@in_both_grains
+@in_a_lane
 async def test_a_connection_that_is_never_made_ends_as_a_refusal(
     runs: FaultyRuns, failure: str, tmp_path: Path
 ) -> None:
@@ -286,7 +286,7 @@ async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
     assert (again.status, again.reused, runs.jobs) == ("completed", False, 1)
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_refused_request_may_be_mended_under_its_key(runs: FaultyRuns) -> None:
     """As its advice says; once something is accepted, the key belongs to that request."""
     runs.sandbox.add_fault(Fault(on="submit", status=400, body=_envelope(400, "No such thing")))
@@ -298,7 +298,7 @@ async def test_a_refused_request_may_be_mended_under_its_key(runs: FaultyRuns) -
     assert runs.jobs == 1
 
 
-@in_both_grains
+@in_a_lane
 async def test_a_wrong_key_is_refused_and_the_right_one_serves_later(runs: FaultyRuns) -> None:
     """The sandbox's own 401, in OpenRouter's words; the key itself is in no message."""
     runs.use_key("sk-or-canary-wrong")

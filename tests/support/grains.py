@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
+in_a_lane = pytest.mark.parametrize("runs", ["lane"], indirect=True)
+"""Try it in a lane alone, since each kind of end of a step is in a test that is tried in both."""
+
 in_both_grains = pytest.mark.parametrize("runs", ["chain", "lane"], indirect=True)
 """Try it in a chain and in a lane; of a table, each row in a lane, and the first one in a chain as well.
 
