@@ -100,7 +100,7 @@ def test_what_may_be_settled_and_why_not(name: str) -> None:
         (Settlement("a", abandon=True, older_than="1h"), "--older-than goes with --all"),
         (Settlement("a", job=" "), "--job ' ' is not the id of a job"),
         (Settlement("a", job="j\n1"), r"--job 'j\n1' is not the id of a job"),
-        (Settlement("a", look=True, abandon=True), "leave the other options out"),
+        (Settlement("a", look=True, abandon=True), "--look asks the account"),
         (Settlement(look=True), None),
         (Settlement("a", job="j1"), None),
         (Settlement("a", lost=True), None),
