@@ -85,7 +85,7 @@ class Worker:
                 if due[0].name == kill:
                     self._kill(process)
                     client.set_flow_run_state(due[0].id, Crashed(message="no heartbeat"), force=True)
-                process.wait(120)
+                process.wait(300)
 
     def _due(self, client: SyncPrefectClient) -> list[FlowRun]:
         scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
