@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,15 +14,19 @@ from uuid import UUID
 import pytest
 from prefect import Flow, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Pause
+from prefect.states import Cancelling, Crashed, Scheduled
 
-from flows import batch_videos, collect_videos, fan_out_video
+from flows import batch_videos, collect_videos, fan_out_video, generate_video
 from openrouter_video.errors import RequestRefused, TooFewVideos
 from openrouter_video.ledger import Journal
+from openrouter_video.limits import Limits, using_limits
 from openrouter_video.request.settings import VideoSettings
+from openrouter_video.run import MOST_RESTARTS, read_manifest
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store, path_of_file_url
+from tests.support.waits import doze
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "short_waits")
 
@@ -185,3 +191,97 @@ async def test_a_suspended_run_reports_as_if_it_had_waited(slow: Sandbox, tmp_pa
     assert records(tmp_path / "videos" / "_jobs") == []
     assert len(slow.charges) == 2
     assert Journal(open_store(str(tmp_path / "videos" / "_jobs")), sandbox=True).money().reserved() == 0
+
+
+async def set_state(run_id: UUID, state: State[Any], *, force: bool = False) -> None:
+    """Bring a run into another state, as its worker, an automation or a person does."""
+    async with get_client() as client:
+        await client.set_flow_run_state(run_id, state, force=force)
+
+
+async def test_a_run_that_died_is_begun_anew_and_not_for_ever(
+    slow: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before it was suspended, or while it reported; after three times a person has to look. It never submits again."""
+    deployment = Deployment(generate_video, prompt="An orchid", model=VEO)
+    run_id = await deployment.new_run()
+    await deployment.begin(run_id)
+    await set_state(run_id, Crashed(), force=True)
+    await collect_videos()
+    assert (await read_run(run_id)).state_type == StateType.CRASHED
+    slow.release()
+    for _ in range(MOST_RESTARTS):
+        await collect_videos()
+        assert (await read_run(run_id)).state_type == StateType.SCHEDULED
+        await set_state(run_id, Crashed(), force=True)
+    await collect_videos()
+    assert (await read_run(run_id)).state_type == StateType.CRASHED
+    assert f"has died {MOST_RESTARTS + 1} times after it was resumed: look at it in Prefect's UI" in caplog.text
+    await set_state(run_id, Scheduled())
+    run = await deployment.begin(run_id)
+    assert (run.state_name, [one.status for one in await result_of(run)]) == ("Completed", ["completed"])
+    assert records(tmp_path / "videos" / "_jobs") == []
+    assert len(slow.charges) == 1
+
+
+async def test_a_suspended_run_that_is_cancelled_or_forgotten(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It leaves its table of what goes on; its jobs are collected, and its record goes with the next collection."""
+    deployment = Deployment(generate_video, prompt="An orchid", model=VEO)
+    cancelled, forgotten = await deployment.new_run(), await deployment.new_run(deadline_minutes=0.01)
+    await deployment.begin(cancelled)
+    await set_state(cancelled, Cancelling())
+    with using_limits(Limits(sleep=doze, resume_seconds=0)):
+        run = await deployment.begin(forgotten)
+    assert run.state is not None
+    assert run.state.state_details.pause_timeout is not None
+    left = (run.state.state_details.pause_timeout - datetime.now(UTC)).total_seconds()
+    await asyncio.sleep(max(0.0, left) + 0.1)
+    assert [one.status for one in await collect_videos(wait_minutes=1)] == ["completed", "completed"]
+    ended = [(await read_run(run_id)).state for run_id in (cancelled, forgotten)]
+    assert [state.type for state in ended if state] == [StateType.CANCELLED, StateType.FAILED]
+    assert "never resumed" in str(ended[1] and ended[1].message)
+    assert [len(await tables_of(run_id)) for run_id in (cancelled, forgotten)] == [1, 1]
+    await collect_videos()
+    assert records(tmp_path / "videos" / "_jobs") == []
+    assert len(sandbox.charges) == 2
+
+
+async def test_a_yes_comes_before_the_wait(sandbox: Sandbox) -> None:
+    """The run of a batch that asks and then waits is suspended twice, begins three times, and is paid once."""
+    rows = [{"prompt": "An orchid"}, {"prompt": "A rose"}]
+    deployment = Deployment(batch_videos, rows=rows, batch="asked", models=[VEO], approve_above_usd=0.1)
+    run_id = await deployment.new_run()
+    assert (await deployment.begin(run_id)).state_name == "Suspended"
+    assert not sandbox.charges
+    async with get_client() as client:
+        await client.resume_flow_run(run_id, run_input={"decision": "yes"})
+    assert (await deployment.begin(run_id)).state_name == "Suspended"
+    await collect_videos(wait_minutes=1)
+    run = await deployment.begin(run_id)
+    batch = await result_of(run)
+    assert (run.state_name, batch.status, batch.rows_new, len(sandbox.charges)) == ("Completed", "completed", 2, 2)
+    rows_now = read_manifest(open_store(os.environ["OPENROUTER_VIDEO_OUTPUT"]), "asked")
+    assert [row["status"] for row in rows_now] == ["completed", "completed"]
+
+
+async def test_many_runs_wait_with_few_places(sandbox: Sandbox) -> None:
+    """Twelve runs, two at a time: all submit before the first reports, and one collection resumes them all."""
+    deployment = Deployment(generate_video, prompt="An orchid", model=VEO)
+    run_ids = [await deployment.new_run() for _ in range(12)]
+    places = asyncio.Semaphore(2)
+
+    async def begin(run_id: UUID) -> str | None:
+        async with places:
+            return (await deployment.begin(run_id)).state_name
+
+    assert set(await asyncio.gather(*map(begin, run_ids))) == {"Suspended"}
+    await asyncio.gather(collect_videos(wait_minutes=1), collect_videos(wait_minutes=1))
+    assert set(await asyncio.gather(*map(begin, run_ids))) == {"Completed"}
+    assert len(sandbox.charges) == 12
+
+
+async def test_who_cannot_be_suspended_is_refused(sandbox: Sandbox) -> None:
+    """A run in a process of its own, before anything is sent."""
+    with pytest.raises(RequestRefused, match="that needs a run of a deployment, which no other flow has called"):
+        await fan_out_video("An orchid", [VEO], wait="suspended")
+    assert not sandbox.requests
