@@ -14,7 +14,7 @@ import httpx
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Scheduled
@@ -58,7 +58,7 @@ async def wake_waiting_runs(
                     ready = may_go_on(run, waited_for, datetime.now(UTC))
                     if run.shard_runs and datetime.now(UTC) < run.until:
                         ready = shards_call(run, states)
-                    await _wake(run, flow_run, client, ledger, threads, ready=ready)
+                    await _wake_one(run, flow_run, client, ledger, threads, ready=ready)
     except (LedgerError, PrefectHTTPStatusError, httpx.HTTPError) as error:
         log.warning("Runs that wait suspended are left for the next collection: %s", error)
 
@@ -89,6 +89,22 @@ async def _flow_runs(client: PrefectClient, run_ids: Sequence[str]) -> Mapping[s
     return found
 
 
+async def _is_crashed(flow_run: FlowRun, client: PrefectClient) -> bool:
+    """Whether a run is still as it was found: another collection may have begun it anew just now."""
+    return (await client.read_flow_run(flow_run.id)).state_type == StateType.CRASHED
+
+
+async def _wake_one(
+    run: WaitingRun, flow_run: FlowRun, client: PrefectClient, ledger: Ledger, threads: Threads, *, ready: bool
+) -> None:
+    """Do with one run what is to be done; what is wrong with it keeps no other waiting."""
+    try:
+        await _wake(run, flow_run, client, ledger, threads, ready=ready)
+    except PrefectHTTPStatusError as error:
+        words = "The run %s, which waits suspended, is left for the next collection: %s"
+        get_run_logger().warning(words, flow_run.name, error)
+
+
 async def _wake(
     run: WaitingRun, flow_run: FlowRun, client: PrefectClient, ledger: Ledger, threads: Threads, *, ready: bool
 ) -> None:
@@ -99,6 +115,8 @@ async def _wake(
             accepted = result.status == "ACCEPT"
             log.info("The run %s %s", flow_run.name, "is resumed" if accepted else "was resumed or has ended just now")
         case "restart":
+            if not await _is_crashed(flow_run, client):
+                return
             await threads.run(records.add, run.model_copy(update={"restarts": run.restarts + 1}))
             await client.set_flow_run_state(flow_run.id, Scheduled(message="A collection begins it anew"))
             log.warning("The run %s had died after it was resumed, and is begun anew", flow_run.name)
