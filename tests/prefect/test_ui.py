@@ -309,9 +309,13 @@ def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
         assert {run["parameters"][name] for run in planned} == {wanted[name]}
     soon = {"schedule": {"interval": 10, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
     (extra,) = answer(f"{daily}/schedules", [soon])
-    wait_until(lambda: runs("PENDING", "RUNNING", "COMPLETED"), 150, every=0.5)
+    wait_until(lambda: runs("PENDING", "RUNNING", "PAUSED"), 150, every=0.5)
     # One run is enough; each that would follow costs seconds.
     answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
+    # It waits suspended, and a collection lets it report.
+    wait_until(lambda: runs("PAUSED") and not runs("PENDING", "RUNNING"), 150, every=0.5)
+    collect = named(served.api, "collect-videos")["id"]
+    answer(f"{served.api}/deployments/{collect}/create_flow_run", {"parameters": {"wait_minutes": 2}})
     wait_until(lambda: runs("COMPLETED"), 150, every=0.5)
     fired = runs("COMPLETED")[0]
     assert fired["auto_scheduled"]
