@@ -13,7 +13,6 @@ COLLECTIONS = "collect"
 WORKERS = 2
 RUNS_PER_WORKER = 4
 RUNS_OF_THE_COLLECTOR = 2
-HEARTBEAT_SECONDS = 30
 LOOKS_FOR_RUNS_EVERY_SECONDS = 5
 
 
@@ -137,8 +136,6 @@ def _worker(name: str, place: Place, *options: str, replicas: int = 1) -> Servic
         environment={
             "PREFECT_API_URL": place.api,
             "PREFECT_HOME": place.scratch,
-            # By these the server knows that a run's process is still there.
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
             "PREFECT_WORKER_QUERY_SECONDS": str(LOOKS_FOR_RUNS_EVERY_SECONDS),
             # What a run returns must be found by the other workers.
             "PREFECT_RESULTS_LOCAL_STORAGE_PATH": f"{place.home}/results",
