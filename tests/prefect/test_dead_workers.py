@@ -33,7 +33,9 @@ from prefect.states import Running, Suspended
 from flows import collect_videos, generate_video, watch_for_dead_workers
 from flows.heartbeats import HEARTBEAT, SUSPENDED, heartbeats
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.ledger.journal import Journal
 from openrouter_video.sandbox import Sandbox
+from openrouter_video.stores import open_store
 from tests.support.flow_processes import ORDER, Errand, FlowProcess, environment_of, wait_until
 from tests.support.mailboxes import Mailbox
 from tests.support.prefect_servers import PrefectServer
@@ -167,6 +169,8 @@ async def test_a_worker_and_the_server_are_killed(tmp_path: Path) -> None:
         world.sandbox.release()
         becomes("Completed", waiting, world.server)
         wait_until(lambda: len(list((tmp_path / "videos").glob("*/*.mp4"))) > 1, WITHIN_SECONDS, every=1)
+        journal = Journal(open_store(str(tmp_path / "videos" / "_jobs")), sandbox=True)
+        wait_until(lambda: not journal.money().reservations(), WITHIN_SECONDS, every=1)
         wait_until(lambda: bool(world.mailbox.notes), what=lambda: "no note came")
         assert [state(run, world.server) for run in (foreign, suspended)] == ["Running", "Suspended"]
         assert [json.loads(note)["subject"] for note in world.mailbox.notes] == [
