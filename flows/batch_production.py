@@ -129,6 +129,7 @@ async def _begin(batch: BatchRequest, table: Table, run: OpenedRun) -> BegunBatc
         began=datetime.now(UTC),
         sandbox=plan.sandbox,
         shards=len(shares.shares),
+        base_url=run.resources.client.base_url,
     )
 
 

@@ -23,6 +23,7 @@ from .named_limits import find_named_limits
 from .opened_run import collect_command_of
 from .prefect_refusals import explain_prefect_refusals
 from .shard_runs import resume_batch
+from .shards_of_batch import check_same_api
 from .video_chain import VideoRun
 from .video_steps import AsTasks
 
@@ -59,7 +60,7 @@ async def batch_shard(
         credentials: Name of an OpenRouter Credentials block. Without it OPENROUTER_API_KEY is used.
 
     Raises:
-        RequestRefused: if there is no such shard, or none any more.
+        RequestRefused: if there is no such shard, or none any more, or if its batch was planned for another API.
         ConfigurationError: if a key, block, store or ledger cannot be used.
         LedgerError: if what it is to do cannot be read, or what it did cannot be written.
     """
@@ -87,6 +88,7 @@ async def _make_shard(parent: str, number: int, place: dict[str, str | None]) ->
         work = await threads.run(files.work, number)
         if work is None:
             raise RequestRefused([Problem("number", NOTHING_TO_DO.format(files.url))])
+        check_same_api(work, resources)
         outcomes = await make_all(work.videos, await _run_of(work, resources))
         await _tell(number, ShardReport(tuple(outcomes)), files, resources)
         if work.waits_suspended and (await threads.run(files.told)).issuperset(work.others):

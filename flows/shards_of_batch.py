@@ -15,11 +15,12 @@ import httpx
 from prefect import get_run_logger
 from prefect.exceptions import PrefectException
 
+from openrouter_video.api import origin
 from openrouter_video.batch import BatchRequest
 from openrouter_video.errors import LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import WaitingRun, WaitingRuns
 from openrouter_video.outcome import Outcome
-from openrouter_video.run import PlannedVideo, provider_of
+from openrouter_video.run import PlannedVideo, Resources, provider_of
 from openrouter_video.shards import (
     MOST_CHARACTERS,
     BegunBatch,
@@ -43,7 +44,7 @@ from .shard_runs import SeenShard, cancel_shard, look_at_shards, start_shard
 from .suspension import can_be_suspended, suspend_until
 from .video_chain import VideoRun
 
-__all__ = ["ShardsOfBatch", "forget_shards", "keep_batch", "kept_batch", "shared_limits"]
+__all__ = ["ShardsOfBatch", "check_same_api", "forget_shards", "keep_batch", "kept_batch", "shared_limits"]
 
 LOOKS_EVERY_SECONDS = 5.0
 ENDS_WITHIN = timedelta(minutes=10)
@@ -52,6 +53,10 @@ UNTOLD = "its shard does not tell what became of it"
 TOO_MUCH = (
     f"what the batch sends, with its images, is more than {MOST_CHARACTERS // 2**20} MiB, the most for shards; give "
     "images as https URLs, divide the table, or leave shards out"
+)
+ANOTHER_API = (
+    "the batch was planned, priced and reserved for the API at {}, and this process would send it to {}; give all "
+    "workers that run it one OPENROUTER_BASE_URL, or a credentials block"
 )
 TROUBLE = (httpx.HTTPError, PrefectException, TimeoutError)
 
@@ -72,12 +77,26 @@ async def kept_batch(files: ShardFiles, run: OpenedRun) -> BegunBatch | None:
     """Return the batch that this run has begun before, in another process; None if it has not.
 
     Raises:
-        RequestRefused: if that cannot be read, so that nobody knows what its shards do.
+        RequestRefused: if that cannot be read, so that nobody knows what its shards do, or was planned for another API.
     """
     try:
-        return await run.resources.threads.run(files.batch)
+        begun = await run.resources.threads.run(files.batch)
     except LedgerError as error:
         raise RequestRefused([Problem("ledger", str(error))]) from None
+    if begun:
+        check_same_api(begun, run.resources)
+    return begun
+
+
+def check_same_api(planned: BegunBatch | ShardWork, resources: Resources) -> None:
+    """Make sure that a batch is sent to the API for which it was priced and reserved: no paid one for a sandbox.
+
+    Raises:
+        RequestRefused: if this process would send it to another one.
+    """
+    here, meant = resources.client.base_url, planned.base_url
+    if meant is not None and origin(meant) != origin(here):
+        raise RequestRefused([Problem("credentials", ANOTHER_API.format(meant, here))])
 
 
 async def keep_batch(begun: BegunBatch, files: ShardFiles, run: OpenedRun) -> None:
@@ -186,6 +205,7 @@ class ShardsOfBatch:
                 deployment=run.deployment,
                 sandbox=run.sandbox,
                 waits_suspended=can_be_suspended(),
+                base_url=self._begun.base_url,
             )
             await self._threads.run(self._files.keep_work, work)
         until = time_for(len(videos), self._run.asked)

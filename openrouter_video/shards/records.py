@@ -25,7 +25,8 @@ class ShardWork(NamedTuple):
     """What one shard is to do: these videos, planned, allowed and reserved by its batch, in whose name it sends them.
 
     ``run_id`` and ``deployment`` are the batch's, which ``waits_suspended`` or in a process of its own. Shards are
-    numbered through its portions from 1; this one is the ``place``-th of ``total`` in its portion.
+    numbered through its portions from 1; this one is the ``place``-th of ``total`` in its portion. ``base_url``: the
+    API for which it was planned, priced and reserved, and to which alone it is sent.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class ShardWork(NamedTuple):
     deployment: str | None = None
     sandbox: bool = False
     waits_suspended: bool = False
+    base_url: str | None = None
 
     @property
     def others(self) -> range:
@@ -61,7 +63,7 @@ class BegunBatch(NamedTuple):
     ``videos``: all of them, in the order of the table; ``known``: the keys of those that are paid already. ``carried``:
     by key, what the manifest carries of the table. ``reserved``: what it has reserved. ``began``: when. ``shards``: how
     many make each portion of it; ``portions``: how many portions have begun, whose shards are at work or over, until
-    ``until`` at the latest.
+    ``until`` at the latest. ``base_url``: the API for which it was planned.
     """
 
     report: Batch
@@ -75,6 +77,7 @@ class BegunBatch(NamedTuple):
     shards: int = 1
     portions: int = 0
     until: datetime | None = None
+    base_url: str | None = None
 
 
 def characters_of(videos: Iterable[PlannedVideo]) -> int:

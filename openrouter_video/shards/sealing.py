@@ -31,12 +31,13 @@ OTHER_KEY = (
 
 
 def seal(value: Any, key: SecretStr) -> bytes:
-    """Return JSON in which texts with a secret in them are encrypted; each of them once."""
+    """Return JSON in which texts with a secret in them are encrypted, each of them once.
+
+    Also without any, so that whoever has another key, with another budget, reads none of it.
+    """
     secrets = dict[str, int]()
     plain = _without_secrets(value, secrets)
-    sealed = None
-    if secrets:
-        sealed = _fernet(key).encrypt(json.dumps([*secrets]).encode()).decode()
+    sealed = _fernet(key).encrypt(json.dumps([*secrets]).encode()).decode()
     return json.dumps({"content": plain, "sealed": sealed}, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 

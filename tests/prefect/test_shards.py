@@ -27,12 +27,15 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Crashed
+from pydantic import SecretStr
 
 from flows import batch_shard, batch_videos, collect_videos
 from openrouter_video.errors import ConfigurationError, RequestRefused
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.sandbox import Sandbox
+from openrouter_video.shards.files import ShardFiles
 from openrouter_video.stores import open_store
+from tests.shards.test_files import RUN, WORK
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -190,3 +193,30 @@ async def test_shards_need_a_deployment_and_a_work_pool(
         await batch_videos(**parameters())
     assert sandbox.charges == ()
     assert not (tmp_path / "videos" / "_jobs" / "_money").exists()
+
+
+@pytest.mark.parametrize(
+    ("parent", "number", "key", "refused", "words"),
+    [
+        (RUN, 5, None, RequestRefused, "was planned, priced and reserved for the API at https://openrouter.ai/api/v1"),
+        (RUN, 5, "sk-another", ConfigurationError, "its batch was begun with another one"),
+        (
+            RUN,
+            6,
+            None,
+            RequestRefused,
+            f"there is nothing to make at file://.*_shards/{RUN}: the batch of this shard has",
+        ),
+        (RUN, -1, None, RequestRefused, "there is nothing to make at"),
+        ("mine", 5, None, ConfigurationError, "'mine' is not the id of a flow run"),
+    ],
+)
+async def test_a_shard_that_is_not_of_this_place_sends_nothing(
+    sandbox: Sandbox, tmp_path: Path, parent: str, number: int, key: str | None, refused: type[Exception], words: str
+) -> None:
+    """Started by hand with what is wrong, or by a worker with another API or key than those of its batch."""
+    files = ShardFiles(open_store(str(tmp_path / "videos" / "_jobs")), RUN, SecretStr(key or sandbox.api_key))
+    files.keep_work(WORK._replace(base_url="https://openrouter.ai/api/v1"))
+    with pytest.raises(refused, match=words):
+        await batch_shard(parent, number)
+    assert sandbox.requests == ()

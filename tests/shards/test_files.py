@@ -107,7 +107,9 @@ def test_what_is_sealed_is_sealed_once() -> None:
     data = seal(value, KEY)
     assert unseal(data, KEY) == value
     assert len(seal({"a": IMAGE}, KEY)) + 200 > len(seal({"a": IMAGE, "b": IMAGE}, KEY))
-    assert b'"sealed": null' in seal({"plain": "text"}, KEY)
+    with pytest.raises(ConfigurationError, match="another one"):
+        unseal(seal({"plain": "text"}, KEY), SecretStr("another, with another budget"))
+    assert unseal(b'{"content": {"plain": "text"}, "sealed": null}', KEY) == {"plain": "text"}
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"content": {"run_id": 1}}', '{"content": {}, "sealed": null}'])
