@@ -15,7 +15,7 @@ from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Scheduled
 
@@ -100,7 +100,7 @@ async def _wake_one(
     """Do with one run what is to be done; what is wrong with it keeps no other waiting."""
     try:
         await _wake(run, flow_run, client, ledger, threads, ready=ready)
-    except PrefectHTTPStatusError as error:
+    except (PrefectHTTPStatusError, ObjectNotFound) as error:
         words = "The run %s, which waits suspended, is left for the next collection: %s"
         get_run_logger().warning(words, flow_run.name, error)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from prefect import Flow, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Pause
@@ -222,6 +223,28 @@ async def test_a_run_that_died_is_begun_anew_and_not_for_ever(
     assert (run.state_name, [one.status for one in await result_of(run)]) == ("Completed", ["completed"])
     assert records(tmp_path / "videos" / "_jobs") == []
     assert len(slow.charges) == 1
+
+
+async def test_a_run_that_is_deleted_keeps_no_other_waiting(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two have died; the first is deleted while the collection begins it anew, and the second is begun all the same."""
+    deployment, begin_anew = Deployment(generate_video, prompt="An orchid", model=VEO), PrefectClient.set_flow_run_state
+    run_ids = [await deployment.new_run(), await deployment.new_run()]
+    for run_id in run_ids:
+        await deployment.begin(run_id)
+        await set_state(run_id, Crashed(), force=True)
+
+    async def delete_first(client: PrefectClient, run_id: UUID, state: State[Any], **given: Any) -> Any:
+        if run_id == run_ids[0]:
+            await client.delete_flow_run(run_id)
+        return await begin_anew(client, run_id, state, **given)
+
+    monkeypatch.setattr(PrefectClient, "set_flow_run_state", delete_first)
+    assert [one.status for one in await collect_videos(wait_minutes=1)] == ["completed", "completed"]
+    assert (await read_run(run_ids[1])).state_type == StateType.SCHEDULED
+    assert "which waits suspended, is left for the next collection" in caplog.text
+    assert len(sandbox.charges) == 2
 
 
 async def test_a_suspended_run_that_is_cancelled_or_forgotten(sandbox: Sandbox, tmp_path: Path) -> None:
