@@ -147,8 +147,8 @@ async def _look(
     """Return how one video stands: by its record, else by its job; what nobody foresaw leaves it as it was."""
     if entry is None:
         return End(outcome)
-    if known := recorded_since(entry, since, run.identity.run_id):
-        return End(known.model_copy(update={"row": outcome.row}), entry.claim)
+    if known := recorded_since(entry, outcome, since, run.identity.run_id):
+        return End(known, entry.claim)
     if entry.outcome is not None or entry.claim is None:
         return End(outcome)
     (facts,) = await asyncio.gather(_ask(entry, run, steps, seconds), return_exceptions=True)

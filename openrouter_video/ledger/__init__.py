@@ -21,6 +21,7 @@ from openrouter_video.ledger.reading import (
 from openrouter_video.ledger.recording import Recorder
 from openrouter_video.ledger.records import (
     BEGUN_NOT_ENDED,
+    CLOCK_TOLERANCE_SECONDS,
     Claim,
     LedgerEntry,
     Scope,
@@ -52,6 +53,7 @@ from openrouter_video.ledger.waiting_runs import WaitingRuns
 
 __all__ = [
     "BEGUN_NOT_ENDED",
+    "CLOCK_TOLERANCE_SECONDS",
     "OWNER_ONLY",
     "PORTION",
     "UNCERTAIN_STATES",

@@ -22,7 +22,7 @@ from openrouter_video.run.facts import Facts, Saved
 from openrouter_video.text import clip
 from openrouter_video.videos import checked
 
-__all__ = ["COLLECT", "STILL_AWAITED", "outcome_of", "unreadable", "why_unreadable"]
+__all__ = ["COLLECT", "GONE", "STILL_AWAITED", "outcome_of", "unreadable", "why_unreadable"]
 
 COLLECT = "`openrouter-video collect`"
 COLLECT_SENTENCE = re.compile(rf"[^.;]*{COLLECT}[^.;]*[.;]?")
@@ -37,6 +37,7 @@ STILL_AWAITED = "As long as this process lives, it listens for the answer and re
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
+GONE = "is no longer there"
 NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
@@ -258,7 +259,7 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
     answer = facts.trouble.answer if facts.trouble else None
     earlier = facts.submitted.outcome if facts.submitted else None
     if earlier is not None:
-        words = f"{earlier.url} is no longer there, and the video could not be downloaded again"
+        words = f"{earlier.url} {GONE}, and the video could not be downloaded again"
         return _left_open(known, f"{words}: {reason}" if reason else words)
     if answer is not None and is_gone(answer, job, now, asked_before=facts.reused):
         error = f"expired: the provider does not keep the video any more ({(reason or '').rstrip('.')})"

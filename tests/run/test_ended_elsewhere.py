@@ -9,6 +9,7 @@ import pytest
 
 from openrouter_video.ledger import Claim, Ledger
 from openrouter_video.outcome import Outcome, OutcomeStatus
+from openrouter_video.run.conclusions import GONE
 from openrouter_video.run.ended_elsewhere import ended_elsewhere
 from openrouter_video.stores import open_store
 
@@ -17,18 +18,27 @@ KEY = "a" * 32
 
 
 @pytest.mark.parametrize(
-    ("minutes", "was", "status", "paid_by", "found"),
+    ("minutes", "was", "error", "status", "paid_by", "found"),
     [
-        (5, "open", "completed", "own", [("completed", False)]),
-        (5, "open", "failed", "own", [("failed", False)]),
-        (5, "open", "completed", "other", [("completed", True)]),
+        (5, "open", None, "completed", "own", [("completed", False)]),
+        (5, "open", None, "failed", "own", [("failed", False)]),
+        (5, "open", None, "completed", "other", [("completed", True)]),
+        # By a collection on a machine whose clock is behind.
+        (-5, "open", None, "completed", "own", [("completed", False)]),
         # Made before: that it is open again is what the run itself has found, since its file is gone.
-        (-5, "open", "completed", "own", []),
-        (5, "refused", "completed", "own", []),
+        (-15, "open", None, "completed", "own", []),
+        (-5, "open", f"x.mp4 {GONE}", "completed", "own", []),
+        (5, "refused", None, "completed", "own", []),
     ],
 )
 def test_what_a_run_left_open_is_told_as_it_is_at_its_end(
-    tmp_path: Path, minutes: int, was: OutcomeStatus, status: OutcomeStatus, paid_by: str, found: list[tuple[str, bool]]
+    tmp_path: Path,
+    minutes: int,
+    was: OutcomeStatus,
+    error: str | None,
+    status: OutcomeStatus,
+    paid_by: str,
+    found: list[tuple[str, bool]],
 ) -> None:
     """By the ledger, where a collection beside the run writes it."""
     ledger = Ledger(open_store(str(tmp_path)))
@@ -47,7 +57,10 @@ def test_what_a_run_left_open_is_told_as_it_is_at_its_end(
     )
     assert ledger.claim(1, claim)
     ledger.record_job(KEY, 1, "job")
-    left = [Outcome(model="a/b", key=KEY, status=was, row=3), Outcome(model="a/c", key="b" * 32, status="open")]
+    left = [
+        Outcome(model="a/b", key=KEY, status=was, row=3, error=error),
+        Outcome(model="a/c", key="b" * 32, status="open"),
+    ]
     assert ended_elsewhere(ledger, left, BEGAN, "own") == []
     made = (BEGAN + timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
     ledger.settle(KEY, Outcome(model="a/b", key=KEY, status=status, job_id="job", made_at=made))
