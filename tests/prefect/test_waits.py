@@ -288,9 +288,9 @@ async def test_a_yes_comes_before_the_wait(sandbox: Sandbox) -> None:
 
 
 async def test_many_runs_wait_with_few_places(sandbox: Sandbox) -> None:
-    """Twelve runs, two at a time: all submit before the first reports, and one collection resumes them all."""
+    """Six runs, two at a time: all submit before the first reports, and one collection resumes them all."""
     deployment = Deployment(generate_video, prompt="An orchid", model=VEO)
-    run_ids = [await deployment.new_run() for _ in range(12)]
+    run_ids = [await deployment.new_run() for _ in range(6)]
     places = asyncio.Semaphore(2)
 
     async def begin(run_id: UUID) -> str | None:
@@ -300,7 +300,7 @@ async def test_many_runs_wait_with_few_places(sandbox: Sandbox) -> None:
     assert set(await asyncio.gather(*map(begin, run_ids))) == {"Suspended"}
     await asyncio.gather(collect_videos(wait_minutes=1), collect_videos(wait_minutes=1))
     assert set(await asyncio.gather(*map(begin, run_ids))) == {"Completed"}
-    assert len(sandbox.charges) == 12
+    assert len(sandbox.charges) == 6
 
 
 async def test_who_cannot_be_suspended_is_refused(sandbox: Sandbox) -> None:
