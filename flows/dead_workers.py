@@ -14,6 +14,7 @@ that are said to go on, and from then on one is waited for again.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import httpx
 from packaging.version import Version
@@ -27,10 +28,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
 
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.tasks import RUN_TAG
@@ -48,7 +50,10 @@ STATES_WITHOUT_HEARTBEATS = (
     *("Suspended", "Paused", "AwaitingRetry", "Scheduled"),
 )
 """By the names in which their events end. In Cancelling there still must be some: who is to cancel may be dead, too."""
+NO_SERVER = "so that there is no server that could notice anything. Set it to http://HOST:4200/api"
 OLDEST_SERVER = Version("3.9.1")
+PAGE = 200
+"""So many runs a server tells of at a time, at most."""
 FLOWS = ("generate-video", "fan-out-video", "batch-videos", "batch-shard", "collect-videos")
 
 
@@ -58,8 +63,11 @@ def watch_for_dead_workers() -> str:
     Without the deployment ``collect-videos`` it starts no collection.
 
     Raises:
-        ConfigurationError: if Prefect's server does not take it, or is older than what it was tried with.
+        ConfigurationError: if Prefect's server does not take it, or is older than what it was tried with, or if there
+            is only the temporary one of this process.
     """
+    if not PREFECT_API_URL.value():
+        raise ConfigurationError(f"PREFECT_API_URL is not set, {NO_SERVER}")
     try:
         with get_client(sync_client=True) as client:
             _check_version(client)
@@ -109,12 +117,14 @@ def _collect(client: SyncPrefectClient) -> list[RunDeployment]:
 async def ask_after_running() -> None:
     """Let the automation wait for a heartbeat of each run of ours that Prefect takes for a running one."""
     running = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
+    flows = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
     ours = FlowRunFilter(state=running, tags=FlowRunFilterTags(all_=[RUN_TAG]))
     try:
         async with get_client() as client:
-            runs = await client.read_flow_runs(
-                flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))), flow_run_filter=ours
-            )
+            read = partial(client.read_flow_runs, flow_filter=flows, flow_run_filter=ours, limit=PAGE)
+            runs = list[FlowRun]()
+            while page := await read(offset=len(runs)):
+                runs += page
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         get_run_logger().warning("The runs that go on could not be asked for: %s", type(error).__name__)
         return

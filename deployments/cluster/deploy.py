@@ -3,9 +3,9 @@
 
 And the automation by which the server notices runs whose worker has died.
 
-``python -m deployments.cluster.deploy`` from the root of a checkout. It may run again at any time. A block that the
-file names and the server does not have is left out: runs then read OPENROUTER_API_KEY and OPENROUTER_VIDEO_OUTPUT from
-their environment.
+``python -m deployments.cluster.deploy`` from the root of a checkout. It may run again at any time: schedules stay on or
+off as somebody has left them. A block that the file names and the server does not have is left out: runs then read
+OPENROUTER_API_KEY and OPENROUTER_VIDEO_OUTPUT from their environment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -34,6 +36,7 @@ from deployments.cluster.services import POOL
 from openrouter_video import blocks
 from openrouter_video.errors import VideoError
 from openrouter_video.flows import offer_models, watch_for_dead_workers
+from openrouter_video.text import clip
 
 HERE = Path(__file__).parent
 DEFINITIONS = HERE.parent / "prefect.yaml"
@@ -57,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         names = asyncio.run(_deploy(asked.pool, asked.create_pool))
     except httpx.TransportError as error:
-        sys.exit(f"Prefect's server at {PREFECT_API_URL.value()} does not answer: {error or type(error).__name__}")
+        sys.exit(f"Prefect's server does not answer at PREFECT_API_URL: {error or type(error).__name__}")
+    except httpx.HTTPStatusError as error:
+        sys.exit(f"What answers at PREFECT_API_URL does not deploy: {refusal(error.response)}")
     try:
         offer_models(names)
     except VideoError as error:
@@ -76,11 +81,12 @@ async def _deploy(pool: str, create: str | None) -> list[str]:
             await kind.register_type_and_schema(client=client)
         definitions = yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8"))
         missing = {name for named in definitions["deployments"] for name in await _missing_blocks(client, named)}
+        switches = {(d.name, s.slug): s.active for d in await client.read_deployments() for s in d.schedules if s.slug}
         if note := database_note(await _settings(client), await _workers_online(client, pool)):
             _say(note)
     for name in sorted(missing):
         _say(f"There is no block {name} on the server: runs read from their environment what it would say.")
-    ready = definitions_for(definitions, pool, missing)
+    ready = definitions_for(definitions, pool, missing, switches)
     _prefect_deploy(ready)
     return [named["name"] for named in ready["deployments"]]
 
@@ -128,16 +134,43 @@ async def _missing_blocks(client: PrefectClient, definition: Mapping[str, Any]) 
     return missing
 
 
-def definitions_for(definitions: Mapping[str, Any], pool: str, missing: Collection[str]) -> dict[str, Any]:
-    """Return the definitions for this pool, without the blocks that the server does not have."""
+def refusal(answer: httpx.Response) -> str:
+    """Return what an answer of an error means, and what to do; without the URL, which may hold a password."""
+    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"HTTP {answer.status_code}: it asks for a login; set PREFECT_API_AUTH_STRING or PREFECT_API_KEY"
+    if answer.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return f"HTTP {answer.status_code}: that is not Prefect's API, whose address is like http://HOST:4200/api"
+    return f"HTTP {answer.status_code}: {clip(answer.text)}"
+
+
+def definitions_for(
+    definitions: Mapping[str, Any],
+    pool: str,
+    missing: Collection[str],
+    switches: Mapping[tuple[str, str], bool] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the definitions for this pool, without the blocks that the server does not have.
+
+    ``switches`` says by deployment and slug which schedules somebody has left on or off; the file says the others.
+    """
     absent = {name: kind.get_block_type_slug() for name, kind in BLOCK_TYPES.items()}
 
     def kept(parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in parameters.items() if f"{absent.get(name)}/{value}" not in missing}
 
+    def scheduled(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        left = switches.get((name, entry["slug"]))
+        return dict(entry) if left is None else {**entry, "active": left}
+
     deployments = [
-        {**named, "work_pool": {**named["work_pool"], "name": pool}, "parameters": kept(named["parameters"])}
+        {
+            **named,
+            "work_pool": {**named["work_pool"], "name": pool},
+            "parameters": kept(named["parameters"]),
+            **({"schedules": [scheduled(named["name"], entry) for entry in given]} if given else {}),
+        }
         for named in definitions["deployments"]
+        for given in [named.get("schedules")]
     ]
     return {"pull": definitions["pull"], "deployments": deployments}
 

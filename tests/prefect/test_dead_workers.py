@@ -33,6 +33,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Running, Suspended
 
 from flows import collect_videos, generate_video, watch_for_dead_workers
+from flows.dead_workers import ask_after_running
 from flows.heartbeats import EVERY_SECONDS, HEARTBEAT, SUSPENDED, heartbeats
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger.journal import Journal
@@ -215,6 +216,44 @@ def test_an_older_server_is_told_in_words() -> None:
         ):
             watch_for_dead_workers()
         old.shutdown()
+
+
+def test_without_a_server_nothing_is_made() -> None:
+    """A temporary one would take the automation, and be gone with the command that says so."""
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(SystemExit, match="PREFECT_API_URL is not set, so that there is no server that could notice"),
+    ):
+        runpy.run_path(str(DEPLOYMENTS / "dead_workers.py"), run_name="__main__")
+
+
+def test_more_runs_than_a_server_tells_of_at_once_are_asked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them, once."""
+    runs, asked = [FlowRun(flow_id=uuid4()) for _ in range(7)], list[UUID]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)  # it knows of no CSRF tokens
+
+        def do_POST(self) -> None:
+            read = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            page = runs[read["offset"] : read["offset"] + min(read["limit"], 3)]
+            body = json.dumps([run.model_dump(mode="json") for run in page]).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    monkeypatch.setattr("flows.dead_workers.emit_run_event", lambda _, run_id: asked.append(run_id))
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
+            asyncio.run(ask_after_running())
+        server.shutdown()
+    assert asked == [run.id for run in runs]
 
 
 def test_heartbeats_go_on_whatever_blocks_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
