@@ -47,7 +47,7 @@ class Account:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.base_url = parse_base_url(base_url)
-        self._key = parse_api_key(management_key)
+        self._key = parse_api_key(management_key, "management key")
         self._seconds, self._now = seconds, now
         options = client_options(self.base_url)
         self._client = httpx.AsyncClient(follow_redirects=False, timeout=seconds, **options)

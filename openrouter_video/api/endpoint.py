@@ -63,8 +63,8 @@ def _httpx_takes(url: str) -> bool:
         return False
 
 
-def parse_api_key(key: SecretStr | str | None) -> SecretStr:
-    """Return a key that can be sent in a header; the message of an error never shows it.
+def parse_api_key(key: SecretStr | str | None, name: str = "API key") -> SecretStr:
+    """Return a key that can be sent in a header; the message of an error names it, and never shows it.
 
     Raises:
         ConfigurationError: if there is none, or if it holds a line break, a space or a character outside ASCII.
@@ -73,11 +73,11 @@ def parse_api_key(key: SecretStr | str | None) -> SecretStr:
     # What editors, secret stores and clipboards leave around a key is not part of it.
     stripped = text.strip().strip(BYTE_ORDER_MARK).strip()
     if not stripped:
-        raise ConfigurationError(f"there is no API key; {HOW_TO_GET_A_KEY}")
+        raise ConfigurationError(f"there is no {name}; {HOW_TO_GET_A_KEY}")
     if not stripped.isascii() or not stripped.isprintable() or " " in stripped:
         broken = len(stripped.splitlines()) > 1
         what = "a line break" if broken else "a space or a character that keys do not have"
-        raise ConfigurationError(f"the API key contains {what}; copy it again, without anything around it")
+        raise ConfigurationError(f"the {name} contains {what}; copy it again, without anything around it")
     return SecretStr(stripped)
 
 

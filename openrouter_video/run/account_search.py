@@ -16,6 +16,7 @@ from openrouter_video.ledger import LedgerEntry
 __all__ = ["AccountSearch", "Found"]
 
 MOST_OF_ONE, MOST_QUESTIONS = 60, 300
+SEVERAL = "as it was sent more than once; settle it by --job with the one that you want, and fetch the others by hand"
 NOT_PROVEN = "that proves nothing, since an account learns of a generation late. Look again later"
 
 
@@ -55,7 +56,7 @@ class AccountSearch:
         if listing.trouble is not None:
             return Found(f"the account could not be asked: {listing.trouble}", useless=listing.useless)
         near = nearest_first(listing.ids, begun, videos_only=videos_only)
-        found = await self._find(entry.key, near)
+        found = await self._find(entry, near)
         if isinstance(found, Found):
             return found
         cut = " (and more, which are not listed)" if listing.truncated else ""
@@ -89,9 +90,12 @@ class AccountSearch:
                 self._slugs = {one.id: one.canonical_slug for one in catalog.models if one.canonical_slug}
         return [model, *filter(None, [self._slugs.get(model)])]
 
-    async def _find(self, key: str, ids: Sequence[str]) -> Found | str:
-        """Ask for one generation after the other; words for how many were asked for, where none is of this session."""
-        asked, unknown = 0, 0
+    async def _find(self, entry: LedgerEntry, ids: Sequence[str]) -> Found | str:
+        """Ask for one generation after the other; words for how many were asked for, where none is of this session.
+
+        The first that is ends it, but for a key that was sent before: of that one a job may have been given up wrongly.
+        """
+        asked, unknown, ours = 0, 0, list[str]()
         for generation_id in ids:
             if generation_id not in self._sessions:
                 if asked >= MOST_OF_ONE or self._questions >= MOST_QUESTIONS:
@@ -104,9 +108,14 @@ class AccountSearch:
                     unknown += 1
                     continue
                 self._sessions[generation_id] = generation.session_id, generation.created_at
-            session_id, created_at = self._sessions[generation_id]
-            if session_id == key:
-                return await self._confirmed(generation_id, created_at)
+            if self._sessions[generation_id][0] == entry.key:
+                ours.append(generation_id)
+                if entry.attempt == 1:
+                    break
+        if len(ours) > 1:
+            return Found(f"{len(ours)} generations have this session, {SEVERAL}: {', '.join(ours)}")
+        if ours:
+            return await self._confirmed(ours[0], self._sessions[ours[0]][1])
         seen = sum(one in self._sessions for one in ids)
         more = f", {unknown} of which could not be read" if unknown else ""
         return f"and none of the {seen + unknown} that were looked at{more} is one"

@@ -51,7 +51,9 @@ def look(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     return run
 
 
-def doubt(ledger: Ledger, key: str, base_url: str, *, begun: timedelta = timedelta(minutes=20)) -> None:
+def doubt(
+    ledger: Ledger, key: str, base_url: str, *, begun: timedelta = timedelta(minutes=20), attempt: int = 1
+) -> None:
     """Leave a submission of which nobody knows whether it was accepted."""
     claim = Claim(
         at=(datetime.now(UTC) - begun).isoformat(),
@@ -64,8 +66,8 @@ def doubt(ledger: Ledger, key: str, base_url: str, *, begun: timedelta = timedel
         output=str(ledger.url).removesuffix("/_jobs"),
         path="a/b.mp4",
     )
-    assert ledger.claim(1, claim)
-    ledger.doubt(key, 1, "HTTP 503")
+    assert ledger.claim(attempt, claim)
+    ledger.doubt(key, attempt, "HTTP 503")
 
 
 def submit(sandbox: Sandbox, session_id: str, **changes: Any) -> str:
@@ -97,6 +99,23 @@ def test_a_job_is_found_by_its_session(
     code, said = look(A)
     assert (code, f"job {job_id} was accepted" in said) == (2, True)
     assert {seen.path for seen in sandbox.requests if seen.kind == "analytics"} == {"/api/v1/analytics/query"}
+
+
+def test_two_jobs_of_one_session_are_both_told(
+    sandbox: Sandbox, ledger: Ledger, look: Callable[..., tuple[int, str]]
+) -> None:
+    """What was given up wrongly and sent again was paid twice: none of the two is taken for the only one."""
+    doubt(ledger, A, sandbox.base_url)
+    ledger.release(A, 1, "abandoned by a person", by_person=True)
+    doubt(ledger, A, sandbox.base_url, attempt=2)
+    jobs = [submit(sandbox, A), submit(sandbox, A)]
+    code, said = look(A)
+    assert (code, "still uncertain: 2 generations have this session" in said, ledger.entry(A).state) == (
+        1,
+        True,
+        "uncertain",
+    )
+    assert all(job in said for job in jobs)
 
 
 def test_all_uncertain_ones_are_looked_for(
@@ -229,6 +248,29 @@ def test_without_a_management_key_nothing_is_asked(
     monkeypatch.setenv("OPENROUTER_MANAGEMENT_KEY", " ")
     code, said = look()
     assert (code, "set OPENROUTER_MANAGEMENT_KEY" in said, sandbox.requests) == (2, True, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OPENROUTER_API_KEY", "", "there is no API key; set OPENROUTER_API_KEY"),
+        ("OPENROUTER_MANAGEMENT_KEY", "sandbox management key", "the management key contains a space"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_named_before_anything_is_asked(
+    sandbox: Sandbox,
+    ledger: Ledger,
+    look: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    words: str,
+) -> None:
+    """Without the ordinary one, what was found could not be confirmed after all the questions."""
+    doubt(ledger, A, sandbox.base_url)
+    monkeypatch.setenv(name, value)
+    code, said = look()
+    assert (code, words in said, value not in said or not value, sandbox.requests) == (2, True, True, ())
 
 
 def test_a_claim_that_cannot_be_read_has_no_time(
