@@ -73,6 +73,14 @@ def test_so_many_of_a_provider_cannot_be_made(given: Any, words: str) -> None:
     assert batch_of(concurrency_per_provider={"x-ai": 2}).per_provider == {"x-ai": 2}
 
 
+@pytest.mark.parametrize("given", [0, 51, True, "4"])
+def test_so_many_shards_cannot_be_made(given: Any) -> None:
+    """Whatever calls it: a form takes whole numbers only, a call from Python anything."""
+    with pytest.raises(RequestRefused, match="a batch has 1 to 50 shards, not"):
+        batch_of(shards=given)
+    assert batch_of(shards=50).shards == 50
+
+
 # ---- Rows ------------------------------------------------------------------------------------------------------------
 
 
