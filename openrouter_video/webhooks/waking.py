@@ -19,6 +19,8 @@ PATIENCE_SECONDS = 600.0
 CLOSE_SECONDS = 5.0
 MOST_AT_ONCE = 500
 """So many keys a collection is given; Prefect takes parameters of half a megabyte."""
+MOST_WAITING = 50_000
+"""So many notices are kept; whoever has a signed one could send it with other keys without end."""
 
 log = logging.getLogger(__name__)
 
@@ -57,23 +59,39 @@ class Waking:
         self._queue: SimpleQueue[Woken | None] = SimpleQueue()
         self._waiting: dict[Woken, float] = {}
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="openrouter-video-waking", daemon=True)
+        self._thread: threading.Thread | None = None
+        self._full = False
         self._starting = threading.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """How many notices wait to be told."""
+        return self._queue.qsize() + len(self._waiting)
+
     def wake(self, woken: Woken) -> None:
-        """Have it collected soon; returns at once."""
-        self._queue.put(woken)
+        """Have it collected soon, or by schedule if too many are waiting; returns at once."""
         with self._starting:
+            full = self.waiting >= MOST_WAITING
+            if full and not self._full:
+                log.warning(
+                    "%s notices are waiting; what comes now is left to the next collection by schedule",
+                    f"{MOST_WAITING:,}",
+                )
+            self._full = full
+            if not full:
+                self._queue.put(woken)
             # Not before: an application may be made in one process and serve in another.
-            if not self._thread.is_alive() and not self._closed:
-                self._thread.start()
+            if self._closed or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._thread = threading.Thread(target=self._run, name="openrouter-video-waking", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Start what is still waiting, once, and end; after some seconds without it."""
         with self._starting:
             self._closed = True
         self._queue.put(None)
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
@@ -110,7 +128,7 @@ class Waking:
         try:
             said = self._start(some)
         except NotWoken as error:
-            if not again:
+            if not again and not self._closed:
                 log.warning("no collection was started, which is tried again: %s", error)
             self._drop_old(error)
             return False
@@ -120,7 +138,7 @@ class Waking:
         return True
 
     def _drop_old(self, error: NotWoken) -> None:
-        oldest = time.monotonic() - self._patience_seconds
+        oldest = time.monotonic() - (0 if self._closed else self._patience_seconds)
         late = [woken for woken, came in self._waiting.items() if came <= oldest]
         for woken in late:
             del self._waiting[woken]

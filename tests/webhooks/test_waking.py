@@ -85,12 +85,54 @@ def test_thousands_are_told_in_portions() -> None:
 
 
 @pytest.mark.parametrize("failures", [0, 1])
-def test_the_end_does_not_wait_for_more(failures: int) -> None:
-    """What is waiting is told once, or tried once; then its thread ends."""
+def test_the_end_does_not_wait_for_more(failures: int, caplog: pytest.LogCaptureFixture) -> None:
+    """What is waiting is told once, or tried once and left to the schedule with a line; then its thread ends."""
     starts = Starts(failures)
     waking = Waking(starts, gather_seconds=600)
     waking.wake(notices(1)[0])
     waking.close()
     assert (starts.tried, starts.started) == (1, [notices(1)] * (1 - failures))
     assert "openrouter-video-waking" not in {thread.name for thread in threading.enumerate()}
+    assert ("the end of 1 job not told, and left to the next collection by schedule" in caplog.text) == (failures > 0)
+    assert "tried again" not in caplog.text
     Waking(starts).close()
+
+
+def test_a_flood_fills_no_memory(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """So many are kept, with one line for the rest; what comes once they are told is told as well."""
+    monkeypatch.setattr("openrouter_video.webhooks.waking.MOST_WAITING", 3)
+    starts, away = Starts(), threading.Event()
+
+    def start(woken: Sequence[Woken]) -> str:
+        away.wait()
+        return starts(woken)
+
+    with caplog.at_level(logging.INFO), closing(Waking(start, gather_seconds=0)) as waking:
+        for one in notices(*range(9)):
+            waking.wake(one)
+        away.set()
+        wait_until(lambda: not waking.waiting)
+        waking.wake(notices(9)[0])
+        wait_until(lambda: any(notices(9)[0] in told for told in starts.started))
+    # One more where it is just being taken from the queue.
+    assert 3 <= sum(map(len, starts.started)) - 1 <= 4
+    assert caplog.text.count("left to the next collection by schedule") == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_start_that_breaks_ends_no_receiver() -> None:
+    """The next notice begins anew, with what was waiting."""
+    starts = Starts()
+
+    def start(woken: Sequence[Woken]) -> str:
+        if not starts.tried:
+            starts.tried += 1
+            raise KeyError("a bug")
+        return starts(woken)
+
+    with closing(Waking(start, gather_seconds=0.01)) as waking:
+        waking.wake(notices(1)[0])
+        wait_until(lambda: "openrouter-video-waking" not in {thread.name for thread in threading.enumerate()})
+        waking.wake(notices(2)[0])
+        wait_until(lambda: len(starts.started) == 1)
+    assert starts.started == [notices(1, 2)]
