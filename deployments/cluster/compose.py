@@ -101,10 +101,9 @@ def _of_ours(service: Service) -> dict[str, Any]:
     if "OPENROUTER_VIDEO_OUTPUT" in service.environment:
         entry["volumes"] = [f"videos:{HOME}"]
     if service.name == "server":
-        entry |= {
-            "volumes": [f"server:{HOME}"],
-            "healthcheck": _answers(f"http://127.0.0.1:{PLACE.server_port}/api/health"),
-        }
+        entry["volumes"] = [f"server:{HOME}"]
+    if service.health:
+        entry["healthcheck"] = _answers(f"http://127.0.0.1:{service.port}{service.health}")
     if service.name == "webhooks":
         entry["profiles"] = ["webhooks"]
     return entry

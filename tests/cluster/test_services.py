@@ -54,6 +54,15 @@ def test_containers_and_processes_are_the_same() -> None:
             assert set(launch.environment) - set(USER) == set(container["environment"]) - set(USER)
 
 
+def test_what_tells_that_it_is_well_is_asked_in_containers_too() -> None:
+    """At the port and path at which the processes wait for it."""
+    asked = {name: one["healthcheck"]["test"][-1] for name, one in CONTAINERS.items() if "healthcheck" in one}
+    del asked["postgres"]
+    assert {name: re.findall(r"http://127.0.0.1:\d+(/[a-z/]+)", text) for name, text in asked.items()} == {
+        service.name: [service.health] for service in services_at(LAPTOP) if service.health
+    }
+
+
 def test_who_sees_which_secret() -> None:
     """The key goes to those who make videos only, the database's password to the database and its server only."""
     seen = {service.name: str(launches_of(service, USER)) for service in services_at(LAPTOP)}
