@@ -28,6 +28,7 @@ from openrouter_video.shards import (
     ShardReport,
     ShardWork,
     SharedLimits,
+    UnreadableShard,
     characters_of,
     deal_videos,
     drop_shards,
@@ -152,7 +153,11 @@ class ShardsOfBatch:
                     await ended(outcome)
             if left:
                 await self._wait(left)
-        return [made.get(video.key) or await outcome_by_ledger(video, UNTOLD, run) for video in videos]
+        for video in videos:
+            if video.key not in made:
+                made[video.key] = await outcome_by_ledger(video, UNTOLD, run)
+                await ended(made[video.key])
+        return [made[video.key] for video in videos]
 
     async def _wait(self, left: set[int]) -> None:
         """Wait for the shards that are left: suspended where that can be, so that one worker suffices, else a while."""
@@ -234,7 +239,7 @@ class ShardsOfBatch:
         try:
             if step == "read" and (report := await self._threads.run(self._files.report, number)):
                 return report.outcomes
-            if step == "give_up":
+            if step in {"read", "give_up"}:
                 return await self._give_up(number, seen, run)
             if step == "start":
                 await self._start(number, seen)
@@ -260,7 +265,10 @@ class ShardsOfBatch:
 
     async def _give_up(self, number: int, seen: SeenShard, run: VideoRun) -> Sequence[Outcome]:
         """Tell by the ledger what became of the videos of a shard that does not, and keep that as its report."""
-        work = await self._threads.run(self._files.work, number)
+        try:
+            work = await self._threads.run(self._files.work, number)
+        except UnreadableShard:
+            work = None
         why = clip(f"{self._title(number)} did not tell what became of it ({seen.words})")
         get_run_logger().warning("%s; the ledger says what became of its videos", why)
         known = partial(outcome_by_ledger, why=why, run=run)

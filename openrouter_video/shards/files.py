@@ -16,19 +16,28 @@ from openrouter_video.shards.records import BegunBatch, ShardReport, ShardWork, 
 from openrouter_video.shards.sealing import seal, unseal
 from openrouter_video.stores import Store
 
-__all__ = ["ShardFiles", "drop_shards"]
+__all__ = ["ShardFiles", "UnreadableShard", "drop_shards"]
 
 FOLDER, BATCH = "_shards", "batch.json"
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REPORT = re.compile(r"([1-9][0-9]*)\.done\.json")
 
+UNREADABLE = (
+    "{} of the shards at {} is not what was written there; once no shard is at work, remove that folder: a retry of "
+    "the batch begins anew then, and finds in the ledger what is paid"
+)
+
 R = TypeVar("R", BegunBatch, ShardWork, ShardReport)
+
+
+class UnreadableShard(LedgerError):
+    """A file is damaged, and stays so however often it is read."""
 
 
 class ShardFiles:
     """The files of one batch. What is secret in them is sealed with the key to OpenRouter.
 
-    All methods raise LedgerError if the store fails, or if a file cannot be read.
+    All methods raise LedgerError if the store fails, and UnreadableShard if a file is not what was written.
     """
 
     def __init__(self, ledger: Store, run_id: str, key: SecretStr) -> None:
@@ -58,8 +67,11 @@ class ShardFiles:
         self._write(f"{work.number}.json", work)
 
     def report(self, number: int) -> ShardReport | None:
-        """Return what a shard did; None if it has not told yet."""
-        return self._read(_report(number), ShardReport)
+        """Return what a shard did; None if it has not told yet, or not so that it can be read: the ledger knows it."""
+        try:
+            return self._read(_report(number), ShardReport)
+        except UnreadableShard:
+            return None
 
     def keep_report(self, number: int, report: ShardReport) -> None:
         """Write what a shard did."""
@@ -81,7 +93,7 @@ class ShardFiles:
             raise LedgerError(f"{name} of the shards at {self.url} cannot be read: {error}") from None
         except (ValidationError, ValueError, LookupError):
             # Without the words of the error, which repeat what is in the file.
-            raise LedgerError(f"{name} of the shards at {self.url} is not what was written there") from None
+            raise UnreadableShard(UNREADABLE.format(name, self.url)) from None
 
     def _write(self, name: str, record: BegunBatch | ShardWork | ShardReport) -> None:
         try:

@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,17 +27,19 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 from pydantic import SecretStr
 
 from flows import batch_shard, batch_videos, collect_videos
-from openrouter_video.errors import ConfigurationError, RequestRefused
+from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos
 from openrouter_video.ledger.journal import Journal
+from openrouter_video.limits import Limits, using_limits
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.shards.files import ShardFiles
 from openrouter_video.stores import open_store
 from tests.shards.test_files import RUN, WORK
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
+from tests.support.waits import doze
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -146,6 +149,9 @@ async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pyte
         batch = client.create_flow_run_from_deployment(deployments["batch_videos"], parameters=parameters())
         await asyncio.to_thread(worker.work, client, "orchids, shard 2 of 3")
         assert client.read_flow_run(batch.id).state_type == StateType.PAUSED
+        # What a shard told is damaged: the ledger knows its videos.
+        (told,) = (tmp_path / "videos" / "_jobs" / "_shards" / str(batch.id)).glob("3.done.json")
+        told.write_text("{")
         assert await collect_videos() is not None
         await asyncio.to_thread(worker.work, client)
         ended = client.read_flow_run(batch.id)
@@ -169,6 +175,25 @@ async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pyte
     assert [json.loads(line)["shop"] for line in manifest] == [row["shop"] for row in ROWS for _ in (GROK, WAN)]
     left = [path for folder in ("_shards", "_waiting") for path in (ledger / folder).rglob("*") if path.is_file()]
     assert left == []
+
+
+async def test_a_shard_of_which_nothing_can_be_read_keeps_no_batch_waiting(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What the shards are to do is damaged, and a person cancels them: the ledger says that nothing was sent."""
+    shards = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    with deployed(), get_client(sync_client=True) as client, using_limits(Limits(sleep=doze)):
+        batch = asyncio.create_task(batch_videos(**parameters(shards=2)))
+        begun = partial(client.read_flow_runs, flow_run_filter=shards)
+        await asyncio.to_thread(wait_until, lambda: len(begun()) == 2, 60)
+        (folder,) = (tmp_path / "videos" / "_jobs" / "_shards").iterdir()
+        for work in folder.glob("[12].json"):
+            work.write_text("{}")
+        for run in begun():
+            client.set_flow_run_state(run.id, Cancelled())
+        with pytest.raises(TooFewVideos, match="0 of 24") as few:
+            await batch
+    assert {one.status for one in few.value.outcomes} == {"refused"}
+    assert len((tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()) == 24
+    assert (sandbox.charges, [*folder.glob("*")]) == ((), [])
 
 
 async def test_shards_need_a_deployment_and_a_work_pool(

@@ -117,8 +117,11 @@ def test_a_damaged_file_is_told(files: ShardFiles, tmp_path: Path, damage: str) 
     """By its name, and without what is in it."""
     files.keep_work(WORK)
     (tmp_path / "_shards" / RUN / "5.json").write_text(damage)
-    with pytest.raises(LedgerError, match=r"5\.json of the shards at .* is not what was written there"):
+    with pytest.raises(LedgerError, match=r"5\.json of the shards at .* is not what was written there; .* remove that"):
         files.work(5)
+    (tmp_path / "_shards" / RUN / "5.done.json").write_text(damage)
+    assert files.told() == {5}
+    assert files.report(5) is None
 
 
 def test_the_same_image_counts_once() -> None:
