@@ -29,6 +29,10 @@ __all__ = ["wake_waiting_runs"]
 
 AT_ONCE = 200
 """So many flow runs Prefect's server lists at a time."""
+UNREADABLE = (
+    "The record of the waiting run %s in %s/_waiting cannot be read, so that nothing resumes it. If it is damaged, "
+    "remove it and resume the run, which begins anew and finds in the ledger what is paid"
+)
 DIED = "The run %s has died %s times after it was resumed: look at it in Prefect's UI. Its videos are collected"
 
 
@@ -43,7 +47,7 @@ async def wake_waiting_runs(
     try:
         runs, unreadable = await threads.run(_read, records, only)
         for run_id in unreadable:
-            log.warning("The record of the waiting run %s cannot be read, so that nothing resumes it", run_id)
+            log.warning(UNREADABLE, run_id, ledger.url)
         if not runs:
             return
         if not PREFECT_API_URL.value():

@@ -71,7 +71,8 @@ class WaitingRuns:
             raise LedgerError(f"whether the run waits cannot be read in {self._store.url}: {error}") from None
         run = _parse(content) if content else None
         if content and (run is None or run.run_id != run_id):
-            raise LedgerError(f"{self._store.url_of(_path(run_id))} is not the record of a waiting run")
+            where, cure = self._store.url_of(_path(run_id)), "remove it and retry the run, which finds what is paid"
+            raise LedgerError(f"{where} is not the record of a waiting run; {cure}")
         return run
 
     def ids(self) -> list[str]:

@@ -225,6 +225,30 @@ async def test_a_run_that_died_is_begun_anew_and_not_for_ever(
     assert len(slow.charges) == 1
 
 
+async def test_a_record_that_is_damaged_is_removed_by_a_person(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until then the run is refused; without it, it begins anew and finds its job, as the words for it say."""
+    deployment, folder = Deployment(generate_video, prompt="An orchid", model=VEO), tmp_path / "videos" / "_jobs"
+    run_id = await deployment.new_run()
+    await deployment.begin(run_id)
+    (record,) = (folder / "_waiting").iterdir()
+    record.write_text("{")
+    assert [one.status for one in await collect_videos(wait_minutes=1)] == ["completed"]
+    assert f"The record of the waiting run {run_id} in {open_store(str(folder)).url}/_waiting cannot be" in caplog.text
+    for damaged in (True, False):
+        await set_state(run_id, Scheduled(), force=True)
+        with using_limits(Limits(sleep=doze)):
+            run = await deployment.begin(run_id)
+        told = str(run.state and run.state.message)
+        if damaged:
+            assert told.startswith("Refused, nothing more was sent: file:")
+            assert "is not the record of a waiting run; remove it and retry" in told
+            record.unlink()
+    assert (run.state_name, told) == ("Completed", "1 of 1 video, sandbox $0.12")
+    assert len(sandbox.charges) == 1
+
+
 async def test_a_run_that_is_deleted_keeps_no_other_waiting(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
