@@ -15,7 +15,8 @@ import secrets
 import signal
 import sys
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from deployments.cluster.postgres import NOT_INSTALLED, postgres_programs
@@ -59,18 +60,17 @@ def main() -> None:
     # A plain kill cleans up as Ctrl-C does; what a shell starts in the background would ignore Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with ExitStack() as stack:
-            _run(stack, asked.state.resolve(), sandboxed=sandboxed)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        say("Stopped.")
+    with state_folder(asked.state.resolve()) as state:
+        try:
+            with ExitStack() as stack:
+                _run(stack, state, sandboxed=sandboxed)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            say("Stopped.")
 
 
 def _run(stack: ExitStack, state: Path, *, sandboxed: bool) -> None:
-    state.mkdir(parents=True, exist_ok=True)
-    _keep_others_away(stack, state)
     forget_other_prefects()
     os.environ.setdefault("OPENROUTER_VIDEO_OUTPUT", str(ROOT / "videos"))
     place = _place(state, os.environ["OPENROUTER_VIDEO_OUTPUT"])
@@ -100,12 +100,22 @@ def _run(stack: ExitStack, state: Path, *, sandboxed: bool) -> None:
     cluster.watch()
 
 
-def _keep_others_away(stack: ExitStack, state: Path) -> None:
-    lock = stack.enter_context((state / "lock").open("w"))
+@contextmanager
+def state_folder(state: Path) -> Iterator[Path]:
+    """Make the folder of the state, and keep other clusters away from it."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"A cluster with its state in {state} runs already. End it by Ctrl-C first, or name another --state.")
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("w")
+    except OSError as error:
+        sys.exit(f"The cluster cannot keep its state in {state}: {error.strerror}. Name another folder by --state.")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(
+                f"A cluster with its state in {state} runs already. End it by Ctrl-C first, or name another --state."
+            )
+        yield state
 
 
 def _place(state: Path, output: str) -> Place:
@@ -130,8 +140,11 @@ def _place(state: Path, output: str) -> Place:
 def _lasting_secret(file: Path) -> str:
     """Return a secret that nobody but this user can read; the same one each time."""
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(16), encoding="utf-8")
+        # At once whole: an empty one would make no database.
+        unfinished = file.with_name(f"{file.name}.new")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(secrets.token_hex(16), encoding="utf-8")
+        unfinished.rename(file)
     return file.read_text(encoding="utf-8")
 
 

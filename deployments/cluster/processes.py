@@ -28,6 +28,8 @@ STOPS_WITHIN_SECONDS = 45.0
 MODULES = {"prefect": "prefect", "openrouter-video": "openrouter_video", "postgres": "deployments.cluster.postgres"}
 """The module that each command of the image is here."""
 OURS = ("OPENROUTER_", "PREFECT_")
+NOBODYS = ("OPENROUTER_MANAGEMENT_KEY",)
+"""What only a person's command uses, and no service."""
 
 
 class Launch(NamedTuple):
@@ -42,7 +44,11 @@ def launches_of(service: Service, user: Mapping[str, str]) -> list[Launch]:
     """Return the processes of a service; ``user`` is the environment of the user, as videos.env is in containers."""
     program, *arguments = service.command
     words = arguments[1:] if program == "python" else [MODULES[program], *arguments]
-    kept = {name: value for name, value in user.items() if service.makes_videos or not name.startswith(OURS)}
+    kept = {
+        name: value
+        for name, value in user.items()
+        if (service.makes_videos or not name.startswith(OURS)) and name not in NOBODYS
+    }
     return [Launch(name, child_command(*words), {**kept, **service.environment}) for name in names_of(service)]
 
 

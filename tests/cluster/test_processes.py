@@ -18,6 +18,7 @@ from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cluster import deploy
+from deployments.cluster.__main__ import state_folder
 from deployments.cluster.postgres import NOT_INSTALLED, postgres_programs
 from deployments.cluster.services import COLLECTIONS, POOL
 from tests.support.flow_processes import wait_until
@@ -85,7 +86,18 @@ def test_a_second_one_is_refused(cluster: Running, tmp_path: Path) -> None:
     """Two servers on one database's folder would spoil it."""
     second = start(cluster.state, tmp_path / "log")
     assert second.wait(60) == 1
-    assert f"its state in {cluster.state} runs already" in (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text()
+    assert f"its state in {cluster.state} runs already" in said
+    # The first one goes on.
+    assert "Stopped." not in said
+
+
+def test_a_folder_that_cannot_hold_the_state_is_told(tmp_path: Path) -> None:
+    """As in a checkout of somebody else's."""
+    (tmp_path / "file").touch()
+    told = r"cannot keep its state in .*/file/state: Not a directory\. Name another"
+    with pytest.raises(SystemExit, match=told), state_folder(tmp_path / "file" / "state"):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,12 @@ LAPTOP = Place(
     password="canary-password",
     webhook_secret="canary-secret",
 )
-USER = {"PATH": "/bin", "OPENROUTER_API_KEY": "canary-key", "AWS_PROFILE": "videos"}
+USER = {
+    "PATH": "/bin",
+    "OPENROUTER_API_KEY": "canary-key",
+    "OPENROUTER_MANAGEMENT_KEY": "canary-management",
+    "AWS_PROFILE": "videos",
+}
 
 
 def test_compose_yaml_is_made_from_the_description() -> None:
@@ -73,6 +78,7 @@ def test_who_sees_which_secret() -> None:
         "collector",
     }
     assert {name for name, text in seen.items() if "canary-secret" in text} == {"webhooks"}
+    assert "canary-management" not in str(seen)
     assert {name for name, one in CONTAINERS.items() if "videos.env" in one.get("env_file", ())} == {
         name for name, text in seen.items() if "canary-key" in text
     }
