@@ -17,7 +17,7 @@ from openrouter_video.errors import Problem, RequestRefused, TooFewVideos
 from openrouter_video.ledger import Ledger, read_keys
 from openrouter_video.outcome import FanOut, Outcome, expected_cost, reused_cost, run_status, total_cost
 from openrouter_video.request import RunRequest, VideoSettings, parse_run_request
-from openrouter_video.run import Facts, outcome_of
+from openrouter_video.run import Facts, outcome_of, why_unreadable
 from openrouter_video.threads import Threads
 
 from .store import load_store
@@ -71,7 +71,7 @@ class OpenRouterVideoJobRun(JobRun[FanOut]):
 
         Raises:
             TooFewVideos: if fewer than ``min_success`` are there; it carries what became of each, also what goes on.
-            LedgerError: if the ledger cannot be read.
+            ConfigurationError: if the ledger cannot be reached.
         """
         destination = await load_store(self.job.store)
         outcomes = await Threads().run(self._known, destination.reach_ledger)
@@ -93,7 +93,7 @@ class OpenRouterVideoJobRun(JobRun[FanOut]):
         ledger: Ledger = reach_ledger()
         now, before = datetime.now(UTC), {one.key: one for one in self.outcomes if one.key}
         try:
-            entries = read_keys(ledger, self.keys).entries
+            entries, silent, *_ = read_keys(ledger, self.keys)
         finally:
             ledger.close()
         news = {
@@ -101,6 +101,8 @@ class OpenRouterVideoJobRun(JobRun[FanOut]):
             for one in entries
             if one.attempt
         }
+        for key, reason in silent:
+            news[key] = before[key].model_copy(update={"error": why_unreadable(reason)})
         return tuple(news.get(one.key or "", one) for one in self.outcomes)
 
 

@@ -135,6 +135,12 @@ async def test_blocks_are_given_by_name_and_limits_hold(sandbox: Sandbox, tmp_pa
     assert list((tmp_path / "elsewhere").rglob("*.mp4"))
     result = await OpenRouterVideoJobRun(two.model_copy(update={"min_success": 1}), "r", run.outcomes).afetch_result()
     assert result.status == "completed"
+    record = tmp_path / "elsewhere" / "_jobs" / run.keys[0] / "outcome.json"
+    record.unlink()
+    record.mkdir()
+    with pytest.raises(TooFewVideos) as few:
+        await run.afetch_result()
+    assert "until then nothing is sent or fetched under this key" in str(few.value.outcomes[0].error)
     with pytest.raises(TooFewVideos):
         await two.model_copy(update={"models": [OTHER], "idempotency_key": "refused"}).atrigger()
     assert len(sandbox.charges) == 1

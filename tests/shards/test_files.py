@@ -135,8 +135,14 @@ def test_only_flow_runs_have_shards(tmp_path: Path) -> None:
         ShardFiles(open_store(str(tmp_path)), "../../elsewhere", KEY)
 
 
-def test_a_record_of_another_version_is_read() -> None:
+def test_a_record_of_an_earlier_version_is_read(files: ShardFiles, tmp_path: Path) -> None:
     """Named tuples are written by the names of their fields, so that later ones can have more."""
-    told = as_json(WORK)
-    assert told["videos"][0]["asked"]["deadline_minutes"] == 3
+    told = as_json(WORK._replace(base_url="https://a.example", per_provider=None))
     assert told["reserved"] == {"month": "2026-11", "run": "0123456789ab", "keys": [VIDEOS[0].key]}
+    for later in ("base_url", "waits_suspended", "per_provider"):
+        del told[later]
+    del told["videos"][0]["asked"]["wait"], told["videos"][0]["row_id"]
+    files.keep_work(WORK)
+    (tmp_path / "_shards" / RUN / "5.json").write_bytes(seal(told, KEY))
+    first = VIDEOS[0]._replace(row_id=None)
+    assert files.work(5) == WORK._replace(per_provider=None, videos=(first, *VIDEOS[1:]))
