@@ -57,7 +57,7 @@ from .termination import log_if_interrupted
 from .video_chain import finish
 from .video_events import emit_video_event
 from .video_steps import AsCalls, AsTasks, VideoSteps
-from .waking import wake_waiting_runs
+from .waking import forget_ended_shards, wake_waiting_runs
 
 __all__ = ["collect_videos"]
 
@@ -151,6 +151,8 @@ async def collect_videos(
             runs_of = [entry.claim.run_id or "" for entry in reading.entries if entry.claim] if only else None
             still_open = {outcome.key or "" for outcome in outcomes if outcome.status == "open"}
             await wake_waiting_runs(collection.ledger, collection.threads, still_open, runs_of)
+            if not only:
+                await forget_ended_shards(collection.ledger, collection.threads)
         if outcomes:
             await publish_report(unsearched(outcomes))
     # Prefect gives the caller the data of the state that a flow returns.

@@ -31,7 +31,10 @@ __all__ = ["carry_out"]
 
 PAUSES = (1.0, 10.0, 60.0)
 """Before the ledger is asked again, when it could not be read."""
-INTERRUPTED = "Interrupted while it reported; what is still open is collected, and a collection begins the run anew."
+INTERRUPTED = (
+    "Interrupted while it reported; what is still open is collected. Unless it was cancelled, a collection begins "
+    "the run anew."
+)
 SUSPENDED = "Suspended: {}. A collection resumes the run once its jobs have ended."
 
 R = TypeVar("R", bound=FanOut)

@@ -21,11 +21,11 @@ from prefect.states import Scheduled
 
 from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import Ledger, WaitingRun, WaitingRuns, read_keys
-from openrouter_video.run import MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
-from openrouter_video.shards import drop_shards
+from openrouter_video.run import ENDED, MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
+from openrouter_video.shards import batches_in_shards, drop_shards
 from openrouter_video.threads import Threads
 
-__all__ = ["wake_waiting_runs"]
+__all__ = ["forget_ended_shards", "wake_waiting_runs"]
 
 AT_ONCE = 200
 """So many flow runs Prefect's server lists at a time."""
@@ -65,6 +65,21 @@ async def wake_waiting_runs(
                     await _wake_one(run, flow_run, client, ledger, threads, ready=ready)
     except (LedgerError, PrefectHTTPStatusError, httpx.HTTPError) as error:
         log.warning("Runs that wait suspended are left for the next collection: %s", error)
+
+
+async def forget_ended_shards(ledger: Ledger, threads: Threads) -> None:
+    """Remove what lies in a ledger for the shards of batches that have ended without a report, as cancelled ones do."""
+    try:
+        batches = await threads.run(batches_in_shards, ledger.store)
+        if not batches or not PREFECT_API_URL.value():
+            return
+        async with get_client() as client:
+            known = await _flow_runs(client, batches)
+        for run_id, run in known.items():
+            if run.state_type and run.state_type.value in ENDED:
+                await threads.run(drop_shards, ledger.store, run_id)
+    except (LedgerError, PrefectHTTPStatusError, httpx.HTTPError) as error:
+        get_run_logger().warning("Shards of batches that have ended are left for the next collection: %s", error)
 
 
 def _read(records: WaitingRuns, only: Iterable[str] | None) -> tuple[list[WaitingRun], list[str]]:

@@ -35,9 +35,10 @@ from openrouter_video.run.steps import Log, download, poll, submit
 from openrouter_video.run.taken_paths import taken_paths
 from openrouter_video.run.video_event import video_event
 from openrouter_video.run.video_files import look_again
-from openrouter_video.run.waking import MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
+from openrouter_video.run.waking import ENDED, MOST_RESTARTS, is_over, left_words, may_go_on, shards_call, wake
 
 __all__ = [
+    "ENDED",
     "LEDGER_FOLDER",
     "MANIFEST",
     "MOST_RESTARTS",

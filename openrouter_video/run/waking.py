@@ -8,7 +8,7 @@ from typing import Literal
 
 from openrouter_video.ledger import LedgerEntry, WaitingRun, in_flight
 
-__all__ = ["MOST_RESTARTS", "Wake", "is_over", "left_words", "may_go_on", "shards_call", "wake"]
+__all__ = ["ENDED", "MOST_RESTARTS", "Wake", "is_over", "left_words", "may_go_on", "shards_call", "wake"]
 
 MOST_RESTARTS = 3
 """So often a run is begun anew whose process died while it reported; then a person has to look at it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.shards.division import SharedLimits, deal_videos, share_limits
-from openrouter_video.shards.files import ShardFiles, UnreadableShard, drop_shards
+from openrouter_video.shards.files import ShardFiles, UnreadableShard, batches_in_shards, drop_shards
 from openrouter_video.shards.next_step import MOST_ATTEMPTS, Shard, next_step
 from openrouter_video.shards.records import MOST_CHARACTERS, BegunBatch, ShardReport, ShardWork, characters_of
 
@@ -17,6 +17,7 @@ __all__ = [
     "ShardWork",
     "SharedLimits",
     "UnreadableShard",
+    "batches_in_shards",
     "characters_of",
     "deal_videos",
     "drop_shards",

@@ -16,7 +16,7 @@ from openrouter_video.shards.records import BegunBatch, ShardReport, ShardWork, 
 from openrouter_video.shards.sealing import seal, unseal
 from openrouter_video.stores import Store
 
-__all__ = ["ShardFiles", "UnreadableShard", "drop_shards"]
+__all__ = ["ShardFiles", "UnreadableShard", "batches_in_shards", "drop_shards"]
 
 FOLDER, BATCH = "_shards", "batch.json"
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -100,6 +100,19 @@ class ShardFiles:
             self._store.write_bytes(f"{self._folder}/{name}", seal(as_json(record), self._key))
         except StorageError as error:
             raise LedgerError(f"{name} of the shards at {self.url} cannot be written: {error}") from None
+
+
+def batches_in_shards(ledger: Store) -> list[str]:
+    """List the flow runs of the batches whose shards have files in a ledger.
+
+    Raises:
+        LedgerError: if they cannot be listed.
+    """
+    try:
+        folders = {folder for path in ledger.list_files(FOLDER) for folder in path.split("/")}
+    except StorageError as error:
+        raise LedgerError(f"the shards at {ledger.url_of(FOLDER)} cannot be listed: {error}") from None
+    return sorted(filter(RUN_ID.fullmatch, folders))
 
 
 def drop_shards(ledger: Store, run_id: str) -> None:

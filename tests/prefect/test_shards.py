@@ -194,6 +194,13 @@ async def test_a_shard_of_which_nothing_can_be_read_keeps_no_batch_waiting(sandb
     assert {one.status for one in few.value.outcomes} == {"refused"}
     assert len((tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()) == 24
     assert (sandbox.charges, [*folder.glob("*")]) == ((), [])
+    # A shard tells after its batch has ended; another batch is one of another Prefect server.
+    late, others = folder / "1.done.json", folder.with_name(RUN) / "batch.json"
+    others.parent.mkdir()
+    for left in (late, others):
+        left.write_text("{}")
+    assert await collect_videos() == []
+    assert (late.exists(), others.exists()) == (False, True)
 
 
 async def test_shards_need_a_deployment_and_a_work_pool(

@@ -16,7 +16,7 @@ from openrouter_video.planning.plan import ModelPlan
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.run.bills import RunReservation
 from openrouter_video.run.planned_video import PlannedVideo
-from openrouter_video.shards.files import ShardFiles, drop_shards
+from openrouter_video.shards.files import ShardFiles, batches_in_shards, drop_shards
 from openrouter_video.shards.records import BegunBatch, ShardReport, ShardWork, as_json, characters_of
 from openrouter_video.shards.sealing import seal, unseal
 from openrouter_video.stores.opening import open_store
@@ -80,7 +80,9 @@ def test_what_is_written_comes_back(files: ShardFiles, tmp_path: Path) -> None:
     files.keep_batch(BATCH._replace(portions=1))
     assert files.batch() == BATCH._replace(portions=1)
     assert files.told() == {12}
+    assert batches_in_shards(open_store(str(tmp_path))) == [RUN]
     drop_shards(open_store(str(tmp_path)), RUN)
+    assert batches_in_shards(open_store(str(tmp_path))) == []
     assert (files.batch(), files.work(5), files.report(12), files.told()) == (None, None, None, frozenset())
 
 
