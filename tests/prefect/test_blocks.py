@@ -81,7 +81,7 @@ def test_prefect_finds_the_blocks_by_itself() -> None:
         from prefect.blocks.core import Block
         from prefect.utilities.dispatch import lookup_type
         load_prefect_collections()
-        for slug in ("openrouter-credentials", "openrouter-video-store", "openrouter-video-job"):
+        for slug in ("openrouter-credentials", "openrouter-video-store"):
             print(lookup_type(Block, slug).__name__)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -260,7 +260,7 @@ def test_secrets_show_nowhere() -> None:
     """Not in repr, str, a dump, or JSON."""
     options = SecretDict({"secret": CANARY})
     for block in (
-        OpenRouterCredentials(api_key=SecretStr(CANARY)),
+        OpenRouterCredentials(api_key=SecretStr(CANARY), management_key=SecretStr(CANARY)),
         VideoStore(base_url="s3://b/v", storage_options=options, ledger_storage_options=options),
     ):
         shown = [repr(block), str(block), repr(block.model_dump()), block.model_dump_json()]
@@ -270,11 +270,11 @@ def test_secrets_show_nowhere() -> None:
 @pytest.mark.usefixtures("prefect_server")
 async def test_the_api_masks_secrets_and_gives_them_to_loaders() -> None:
     """What the UI is told has stars; who loads the block has the key."""
-    await OpenRouterCredentials(api_key=SecretStr(CANARY)).save("masked")
+    await OpenRouterCredentials(api_key=SecretStr(CANARY), management_key=SecretStr(CANARY)).save("masked")
     options = {"key": "k", "secret": CANARY, "client_kwargs": {"token": CANARY}}
     await VideoStore(base_url="s3://b/v", storage_options=SecretDict(options)).save("masked")
     async with get_client() as client:
-        for slug in ("openrouter-credentials", "openrouter-video-store", "openrouter-video-job"):
+        for slug in ("openrouter-credentials", "openrouter-video-store"):
             document = await client.read_block_document_by_name("masked", slug, include_secrets=False)
             assert CANARY not in json.dumps(document.data)
             assert "***" in json.dumps(document.data)
@@ -283,6 +283,8 @@ async def test_the_api_masks_secrets_and_gives_them_to_loaders() -> None:
     assert store.storage_options.get_secret_value() == options
     credentials: OpenRouterCredentials = await OpenRouterCredentials.aload("masked")
     assert credentials.api_key.get_secret_value() == CANARY
+    assert credentials.management_key is not None
+    assert credentials.management_key.get_secret_value() == CANARY
 
 
 def test_the_ledger_is_inside_unless_it_has_its_own_place(tmp_path: Path) -> None:

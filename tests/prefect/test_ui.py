@@ -155,7 +155,7 @@ def test_make_serve_starts_answers_and_stops(served: Served) -> None:
     assert not {"store", "credentials"} & set(deployment["parameters"])
     switches = {name: [s["active"] for s in named(served.api, name)["schedules"]] for name in DEFINITIONS}
     off, on = [False], [True]
-    none: dict[str, list[bool]] = {name: [] for name in ("generate-video", "fan-out-video", "batch-videos")}
+    none: dict[str, list[bool]] = {name: [] for name in DEFINITIONS}
     assert switches == {**none, "daily-fan-out-video": off, "collect-videos": on}
     assert (served.folder / ".prefect" / "server.log").exists()
 
