@@ -50,6 +50,9 @@ STATES_WITHOUT_HEARTBEATS = (
     *("Suspended", "Paused", "AwaitingRetry", "Scheduled"),
 )
 """By the names in which their events end. In Cancelling there still must be some: who is to cancel may be dead, too."""
+OVERWRITTEN = (
+    "It may be switched off; other changes by hand are overwritten by the next deploy: make another one for them."
+)
 NO_SERVER = "so that there is no server that could notice anything. Set it to http://HOST:4200/api"
 OLDEST_SERVER = Version("3.9.1")
 PAGE = 200
@@ -72,10 +75,14 @@ def watch_for_dead_workers() -> str:
         with get_client(sync_client=True) as client:
             _check_version(client)
             automation, known = _automation(client), client.read_automations_by_name(NAME)
-            for one in known:
-                client.update_automation(one.id, automation.model_copy(update={"enabled": one.enabled}))
             if not known:
                 client.create_automation(automation)
+                return NAME
+            # Two that were made at the same moment would each start a collection.
+            enabled = all(one.enabled for one in known)
+            client.update_automation(known[0].id, automation.model_copy(update={"enabled": enabled}))
+            for one in known[1:]:
+                client.delete_automation(one.id)
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         raise ConfigurationError(f"Prefect's server did not take the automation: {error}") from error
     return NAME
@@ -89,10 +96,11 @@ def _check_version(client: SyncPrefectClient) -> None:
 
 def _automation(client: SyncPrefectClient) -> AutomationCore:
     silence = f"No heartbeat for {SILENT_SECONDS} seconds"
+    what = f"{silence} of a run tagged {RUN_TAG}: it is set to Crashed, and a collection begins. {OVERWRITTEN}"
     gone = f"{silence}: its process, its worker or its machine is gone. What it had submitted goes on, and is collected"
     return AutomationCore(
         name=NAME,
-        description=f"{silence} of a run tagged {RUN_TAG}: it is set to Crashed, and a collection begins.",
+        description=what,
         trigger=EventTrigger(
             posture=Posture.Proactive,
             after={HEARTBEAT, ASKED},

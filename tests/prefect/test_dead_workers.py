@@ -71,11 +71,14 @@ class World:
         await self._deploy(collect_videos, client)
         await asyncio.to_thread(watch_for_dead_workers)
         (made,) = await client.read_automations()
+        twin = {name: getattr(made, name) for name in AutomationCore.model_fields}
+        await client.create_automation(AutomationCore(**twin))
         await client.pause_automation(made.id)
-        # A second time, by the command; what is switched off stays so.
+        # A second time, by the command; what is switched off stays so, and of two that were made at once one goes.
         await asyncio.to_thread(runpy.run_path, str(DEPLOYMENTS / "dead_workers.py"), run_name="__main__")
-        assert [(one.name, one.enabled) for one in await client.read_automations()] == [(made.name, False)]
-        await client.resume_automation(made.id)
+        (kept,) = await client.read_automations()
+        assert (kept.name, kept.enabled) == (made.name, False)
+        await client.resume_automation(kept.id)
         (_, written) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
         assert EventTrigger.model_validate(written["trigger"]) == made.trigger
         written["actions"][0]["block_document_id"] = str(await self.mailbox.block())
