@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 import httpx
 from packaging.version import Version
 from prefect import get_client, get_run_logger
-from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -28,7 +29,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -38,7 +39,7 @@ from openrouter_video.errors import ConfigurationError
 from openrouter_video.tasks import RUN_TAG
 
 from .final_states import PARTIAL
-from .heartbeats import ASKED, HEARTBEAT, SUSPENDED, emit_run_event
+from .heartbeats import ASKED, HEARTBEAT, STOPPED, SUSPENDED, emit_run_event
 
 __all__ = ["ask_after_running", "watch_for_dead_workers"]
 
@@ -104,7 +105,7 @@ def _automation(client: SyncPrefectClient) -> AutomationCore:
         trigger=EventTrigger(
             posture=Posture.Proactive,
             after={HEARTBEAT, ASKED},
-            expect={HEARTBEAT, SUSPENDED, *(f"prefect.flow-run.{name}" for name in STATES_WITHOUT_HEARTBEATS)},
+            expect={HEARTBEAT, SUSPENDED, STOPPED, *(f"prefect.flow-run.{name}" for name in STATES_WITHOUT_HEARTBEATS)},
             match={"prefect.resource.id": "prefect.flow-run.*"},
             match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{RUN_TAG}"},
             for_each={"prefect.resource.id"},
@@ -123,18 +124,30 @@ def _collect(client: SyncPrefectClient) -> list[RunDeployment]:
 
 
 async def ask_after_running() -> None:
-    """Let the automation wait for a heartbeat of each run of ours that Prefect takes for a running one."""
-    running = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
-    flows = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
-    ours = FlowRunFilter(state=running, tags=FlowRunFilterTags(all_=[RUN_TAG]))
+    """Let the automation wait for a heartbeat of each run of ours that Prefect takes for a running one.
+
+    One that has stopped meanwhile has given its last sign of life before it was asked for one.
+    """
     try:
         async with get_client() as client:
-            read = partial(client.read_flow_runs, flow_filter=flows, flow_run_filter=ours, limit=PAGE)
-            runs = list[FlowRun]()
-            while page := await read(offset=len(runs)):
-                runs += page
+            asked = await _running(client)
+            for run_id in asked:
+                emit_run_event(ASKED, run_id)
+            going_on = set(await _running(client)) if asked else set()
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         get_run_logger().warning("The runs that go on could not be asked for: %s", type(error).__name__)
         return
-    for run in runs:
-        emit_run_event(ASKED, run.id)
+    for run_id in asked:
+        if run_id not in going_on:
+            emit_run_event(STOPPED, run_id)
+
+
+async def _running(client: PrefectClient) -> list[UUID]:
+    running = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
+    flows = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
+    ours = FlowRunFilter(state=running, tags=FlowRunFilterTags(all_=[RUN_TAG]))
+    read = partial(client.read_flow_runs, flow_filter=flows, flow_run_filter=ours, limit=PAGE)
+    runs = list[UUID]()
+    while page := await read(offset=len(runs)):
+        runs += [run.id for run in page]
+    return runs

@@ -18,11 +18,12 @@ from prefect.exceptions import Pause
 
 from openrouter_video.tasks import RUN_TAG
 
-__all__ = ["ASKED", "EVERY_SECONDS", "HEARTBEAT", "SUSPENDED", "emit_run_event", "heartbeats"]
+__all__ = ["ASKED", "EVERY_SECONDS", "HEARTBEAT", "STOPPED", "SUSPENDED", "emit_run_event", "heartbeats"]
 
 HEARTBEAT = f"{RUN_TAG}.run.heartbeat"
 SUSPENDED = f"{RUN_TAG}.run.suspended"
 ASKED = f"{RUN_TAG}.run.asked"
+STOPPED = f"{RUN_TAG}.run.stopped"
 EVERY_SECONDS = 20.0
 
 
