@@ -5,17 +5,19 @@ Pure. The path or the query may hold a secret of the receiver's, so that only th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from openrouter_video.api.web_urls import https_problem, is_loopback
 from openrouter_video.errors import ConfigurationError
 
-__all__ = ["callback_url", "shown_callback_url", "webhook_url"]
+__all__ = ["callback_url", "shown_callback_url", "webhook_url", "without_callback_url"]
 
 VARIABLE = "OPENROUTER_VIDEO_WEBHOOK_URL"
 EXAMPLE = "https://videos.example.com/hooks"
 LONGEST_URL = 2000
+_SENT = re.compile(rb'"callback_url": "([^"\\]+)"')
 
 
 def webhook_url(environ: Mapping[str, str], base_url: str) -> str | None:
@@ -61,3 +63,13 @@ def shown_callback_url(receiver: str) -> str:
     """Return what may be recorded and shown of it: where it leads, and nothing by which it could be used."""
     parts = urlsplit(receiver)
     return f"{parts.scheme}://{parts.netloc}/…"
+
+
+def without_callback_url(answer: bytes, body: bytes) -> bytes:
+    """Blot the address that a request names out of its answer: a refusal may repeat it, and is recorded."""
+    for found in _SENT.findall(body):
+        url = found.decode(errors="replace")
+        for text in (url, url.partition("?")[0]):
+            for written in (text, text.replace("/", r"\/")):
+                answer = answer.replace(written.encode(), shown_callback_url(url).encode())
+    return answer

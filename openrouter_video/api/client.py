@@ -33,6 +33,7 @@ from openrouter_video.api.answers import (
     read_submit,
     retry_after,
 )
+from openrouter_video.api.callback import without_callback_url
 from openrouter_video.api.catalog import Catalog, parse_catalog
 from openrouter_video.api.content import Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
@@ -164,7 +165,7 @@ class VideoClient:
         posting = Posting(body)
         self._postings.add(posting)
         try:
-            posting.begin(lambda: self._post(posting, len(body), session_id))
+            posting.begin(lambda: self._post(posting, body, session_id))
         except RuntimeError as error:
             return SubmitAnswer("again", f"no thread could be started for the request: {error}")
         return posting.wait(self.timeouts.submit, late)
@@ -174,8 +175,8 @@ class VideoClient:
         for posting in tuple(self._postings):
             posting.end_within(seconds)
 
-    def _post(self, posting: Posting, size: int, session_id: str) -> SubmitAnswer:
-        headers = {"Content-Type": "application/json", "Content-Length": str(size), "x-session-id": session_id}
+    def _post(self, posting: Posting, body: bytes, session_id: str) -> SubmitAnswer:
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "x-session-id": session_id}
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=self.timeouts.connect, write=STALL_SECONDS)
         request: dict[str, Any] = {"headers": headers, "auth": self._with_key, "timeout": timeout}
         url = f"{self.base_url}/videos"
@@ -184,8 +185,9 @@ class VideoClient:
                 self._client_of_post() as client,
                 client.stream("POST", url, content=posting.chunks(), **request) as response,
             ):
-                answer = read_bounded(response, time.monotonic() + ANSWER_SECONDS)
-                return read_submit(response.status_code, response.headers, self._without_key(answer), self._now())
+                answer = self._without_key(read_bounded(response, time.monotonic() + ANSWER_SECONDS))
+                answer = without_callback_url(answer, body)
+                return read_submit(response.status_code, response.headers, answer, self._now())
         except CONNECTION_NEVER_MADE as error:
             return SubmitAnswer("again", f"could not connect to {self.base_url}: {cause_of(error)}")
         except UploadTooSlowError:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from openrouter_video.api import VideoClient
 from openrouter_video.api.callback import callback_url, shown_callback_url, webhook_url
 from openrouter_video.errors import ConfigurationError
+from openrouter_video.sandbox import Fault, Sandbox
 
 OPENROUTER, SANDBOX = "https://openrouter.ai/api/v1", "http://127.0.0.1:8787/api/v1"
 KEY = "0123456789abcdef" * 2
@@ -87,3 +91,18 @@ def test_without_encryption_it_is_for_a_sandbox_alone(url: str, base_url: str, t
         return
     with pytest.raises(ConfigurationError):
         read(url, base_url)
+
+
+@pytest.mark.parametrize(
+    "repeated", ["https://h.example.com/s3cr3t/in?t=s3cr3t&key=abc", "https:\\/\\/h.example.com\\/s3cr3t\\/in?t=x"]
+)
+def test_a_refusal_that_repeats_the_address_shows_its_host(sandbox: Sandbox, repeated: str) -> None:
+    """What is refused is recorded, and stands on pages."""
+    body = {"model": "m", "callback_url": "https://h.example.com/s3cr3t/in?t=s3cr3t&key=abc"}
+    refused = b'{"error": {"code": 400, "message": "callback_url %s is not allowed"}}' % repeated.encode()
+    sandbox.add_fault(Fault(on="submit", status=400, body=refused.decode()))
+    client = VideoClient(sandbox.api_key, sandbox.base_url)
+    answer = client.submit(json.dumps(body, ensure_ascii=False).encode(), "a" * 32)
+    assert answer.proof == "refused"
+    assert "callback_url https://h.example.com/…" in answer.reason
+    assert "s3cr3t" not in answer.reason
