@@ -24,7 +24,7 @@ from openrouter_video.run import (
     open_resources,
 )
 
-from .approval import Approval, open_approval
+from .approval import open_approval
 from .named_limits import find_named_limits
 from .run_identity import RunIdentity
 from .termination import log_if_interrupted
@@ -52,7 +52,6 @@ class OpenedRun(NamedTuple):
     credentials: OpenRouterCredentials
     destination: Destination
     resources: Resources
-    approval: Approval
     webhook: str | None = None
 
     @property
@@ -69,9 +68,12 @@ class OpenedRun(NamedTuple):
 
         Raises:
             RequestRefused: if the plan is refused, or the answer was no.
+            ConfigurationError: if the environment's limit is not an amount.
         """
-        plan = await prepare(afresh=self.approval.answered)
-        while not await self.approval.covers(plan):
+        base_url = self.resources.client.base_url
+        approval = await open_approval(self.asked.approve_above_usd, self.credentials.approve_above_usd, base_url)
+        plan = await prepare(afresh=approval.answered)
+        while not await approval.covers(plan):
             plan = await prepare(afresh=True)
         return plan
 
@@ -101,7 +103,6 @@ async def open_run(asked: RunRequest, identity: RunIdentity, *, shared: bool = F
 
     Raises:
         ConfigurationError: if a key, block, store or ledger cannot be used.
-        RequestRefused: if somebody has said no to what the run may spend.
     """
     async with AsyncExitStack() as stack:
         with log_if_interrupted("Interrupted while it began, before it sent anything."):
@@ -111,10 +112,8 @@ async def open_run(asked: RunRequest, identity: RunIdentity, *, shared: bool = F
             )
             opening = open_resources(destination, credentials.get_client(), current_limits())
             resources = await stack.enter_async_context(opening)
-            above, base_url = asked.approve_above_usd, resources.client.base_url
-            webhook = webhook_url(os.environ, base_url)
-            approval = await open_approval(above, credentials.approve_above_usd, base_url)
-        yield OpenedRun(asked, identity, credentials, destination, resources, approval, webhook)
+            webhook = webhook_url(os.environ, resources.client.base_url)
+        yield OpenedRun(asked, identity, credentials, destination, resources, webhook)
 
 
 def collect_command_of(asked: RunRequest, resources: Resources) -> str:

@@ -24,7 +24,6 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_RESULTS_LOCAL_STORAGE_PATH, temporary_settings
 
 from flows import collect_videos, fan_out_video, video_chain
-from flows.approval import Approval
 from flows.gates import pass_gates
 from flows.opened_run import OpenedRun
 from flows.run_identity import RunIdentity
@@ -222,8 +221,7 @@ class _Chain:
             keys = {(video.plan.model, video.take): video.key for video in videos}
             run_id = f"chain-{secrets.token_hex(8)}"
             identity = RunIdentity(run_id, run_id, "", deployed=False)
-            unasked = Approval(None, resources.client.base_url)
-            opened = OpenedRun(asked, identity, self._credentials, self._destination, resources, unasked)
+            opened = OpenedRun(asked, identity, self._credentials, self._destination, resources)
             run = video_chain.VideoRun(
                 resources=resources,
                 steps=AsCalls(resources, logging.getLogger("chaos")),
