@@ -8,12 +8,13 @@ Both are actions of one automation. Another one that waits for the event of the 
 server that was restarted meanwhile holds it back for a quarter of an hour, since it has not seen the event before it.
 
 A server that was away for minutes forgets for which heartbeats it was waiting. So each collection asks after the runs
-that are said to go on, and from then on one is waited for again.
+that are said to go on, and from then on one is waited for again. It does the same for runs that have been Pending for
+long: whoever died before the first heartbeat is noticed by nothing else.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -46,6 +47,8 @@ __all__ = ["ask_after_running", "watch_for_dead_workers"]
 NAME = f"{RUN_TAG}: runs of dead workers"
 COLLECTION = "collect-videos/collect-videos"
 SILENT_SECONDS = 90
+LONG_PENDING = timedelta(minutes=5)
+"""A run whose worker is alive begins within this, or its worker says that it cannot."""
 STATES_WITHOUT_HEARTBEATS = (
     *("Completed", PARTIAL, "Failed", "TimedOut", "Cancelled", "Crashed"),
     *("Suspended", "Paused", "AwaitingRetry", "Scheduled"),
@@ -126,7 +129,8 @@ def _collect(client: SyncPrefectClient) -> list[RunDeployment]:
 async def ask_after_running() -> None:
     """Let the automation wait for a heartbeat of each run of ours that Prefect takes for a running one.
 
-    One that has stopped meanwhile has given its last sign of life before it was asked for one.
+    And of those that have been about to begin for too long. One that has stopped meanwhile has given its last sign of
+    life before it was asked for one.
     """
     try:
         async with get_client() as client:
@@ -143,11 +147,12 @@ async def ask_after_running() -> None:
 
 
 async def _running(client: PrefectClient) -> list[UUID]:
-    running = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.CANCELLING]))
+    types = [StateType.RUNNING, StateType.CANCELLING, StateType.PENDING]
+    running = FlowRunFilterState(type=FlowRunFilterStateType(any_=types))
     flows = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
     ours = FlowRunFilter(state=running, tags=FlowRunFilterTags(all_=[RUN_TAG]))
     read = partial(client.read_flow_runs, flow_filter=flows, flow_run_filter=ours, limit=PAGE)
-    runs = list[UUID]()
+    runs, begun_before = list[FlowRun](), datetime.now(UTC) - LONG_PENDING
     while page := await read(offset=len(runs)):
-        runs += [run.id for run in page]
-    return runs
+        runs += page
+    return [run.id for run in runs if not (run.state and run.state.is_pending() and run.state.timestamp > begun_before)]
