@@ -51,6 +51,7 @@ Videos from a prompt, by Prefect and OpenRouter. Start with `make demo`: it need
   make real-parts   what the tests of Azure need besides, from npm, in .node; without it they are skipped, by name
   make soak         a thousand jobs under random faults and kills, then the count of what was charged twice or lost
                     (a certain seed or number: make soak SEED=7 JOBS=5000)
+                    (over a cluster, whose workers and server are killed: make soak CLUSTER=1)
   make bench        what Prefect and the promises cost: ours, a bare script and the official SDK side by side; about
                     40 minutes, for the figures in docs/measured.md (make bench QUICK=1: four minutes, writes nothing)
   make docs         build the documentation in ./site
@@ -103,7 +104,7 @@ $(NODE_READY):
 	@touch $@
 
 soak: $(READY)
-	@$(PY) tests/promises/chaos.py --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m tests.promises.$(if $(CLUSTER),chaos_cluster,chaos) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	@$(PY) -m tests.benchmarks $(if $(QUICK),--quick)

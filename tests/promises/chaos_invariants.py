@@ -22,6 +22,7 @@ from openrouter_video.ledger.journal_entry import JournalEntry
 from openrouter_video.ledger.records import LedgerEntry, attempt_of_job, is_record, parse_entry, parse_job
 from openrouter_video.money import micro
 from openrouter_video.run import LEDGER_FOLDER, MANIFEST
+from openrouter_video.run.manifest import PARQUET
 from openrouter_video.stores import open_store, part_of
 from openrouter_video.videos.paths import FILE_SUFFIXES
 from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD
@@ -295,7 +296,7 @@ def _entry(folder: Path) -> LedgerEntry:
 
 def _of_page(path: Path) -> bool:
     """Whether a file is the page or the manifest of a run, or what a killed writer left of one."""
-    return (part_of(path.name) or path.name) in {PAGE, MANIFEST}
+    return (part_of(path.name) or path.name) in {PAGE, MANIFEST, PARQUET}
 
 
 def _belongs(path: Path) -> bool:
@@ -304,11 +305,13 @@ def _belongs(path: Path) -> bool:
         # What a killed writer left of the newest entry goes with the next one.
         entry = r"(sandbox/)?20\d\d-\d\d/(\d{8}\.json|\.\d{8}\.json\.[0-9a-f]{12}\.part)"
         return re.fullmatch(entry, "/".join(path.parts[2:])) is not None
-    if _of_page(path):
+    # What the shards of a batch were to do stays with a run that died and was not retried.
+    if _of_page(path) or path.parts[:2] == (LEDGER_FOLDER, "_shards"):
         return True
     kinds = {".json"} if path.parts[0] == LEDGER_FOLDER else {".json", *FILE_SUFFIXES}
-    depth = 3 if path.parts[0] == LEDGER_FOLDER else 2
-    return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) == depth
+    # The videos of a batch have a folder for each row.
+    depths = {3} if path.parts[0] == LEDGER_FOLDER else {2, 3}
+    return path.suffix in kinds and not path.name.startswith(".") and len(path.parts) in depths
 
 
 def _in_doubt_too(path: Path, entries: Mapping[str, LedgerEntry]) -> bool:
