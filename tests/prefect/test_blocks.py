@@ -81,7 +81,7 @@ def test_prefect_finds_the_blocks_by_itself() -> None:
         from prefect.blocks.core import Block
         from prefect.utilities.dispatch import lookup_type
         load_prefect_collections()
-        for slug in ("openrouter-credentials", "openrouter-video-store"):
+        for slug in ("openrouter-credentials", "openrouter-video-store", "openrouter-video-job"):
             print(lookup_type(Block, slug).__name__)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
