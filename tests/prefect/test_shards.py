@@ -39,6 +39,7 @@ from openrouter_video.shards.files import ShardFiles
 from openrouter_video.stores import open_store
 from tests.shards.test_files import RUN, WORK
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
+from tests.support.sandbox_record import most_at_once
 from tests.support.waits import doze
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -118,17 +119,6 @@ class Worker:
         # It makes two at the same time, so that no submission is on its way then: that video would be uncertain.
         wait_until(lambda: len([*ledger.glob("*/job-1.json")]) == before + 2, 60, what=lambda: process.output)
         process.send(signal.SIGKILL)
-
-
-def most_at_once(state: Path, provider: str = "") -> int:
-    """How many jobs ran side by side at most, by the sandbox's own record."""
-    jobs = [job for job in json.loads(state.read_text())["jobs"] if job["body"]["model"].startswith(provider)]
-    moments = [(job["submitted_at"], 1) for job in jobs] + [(job["ready_at"], -1) for job in jobs]
-    now = most = 0
-    for _, change in sorted(moments):
-        now += change
-        most = max(most, now)
-    return most
 
 
 async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

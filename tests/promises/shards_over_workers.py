@@ -8,7 +8,6 @@ once and the batch is complete. The suite has the same with 24 videos, in ``test
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 import subprocess
@@ -35,8 +34,9 @@ from openrouter_video.flows import batch_shard, batch_videos, collect_videos
 from openrouter_video.sandbox import Sandbox
 from tests.benchmarks.servers import clean_environment, end_group, postgres, prefect_server
 from tests.support import object_stores
+from tests.support.sandbox_record import most_at_once
 
-__all__ = ["main", "most_at_once"]
+__all__ = ["main"]
 
 POOL, MODELS = "videos", ("x-ai/grok-imagine-video", "alibaba/wan-3.0")
 FLOWS = {flow.fn.__name__: flow for flow in (batch_videos, batch_shard, collect_videos)}
@@ -149,17 +149,6 @@ def _tell(ended: FlowRun, field: Field, asked: argparse.Namespace, seconds: floa
         )
     print(f"seconds        {seconds:.0f}")
     return 0 if ended.state_name == "Completed" and (len(charges), twice) == (asked.videos, 0) else 1
-
-
-def most_at_once(state: Path, model: str | None = None) -> int:
-    """Return how many jobs ran side by side at most, by the sandbox's own record; of one model, or in all."""
-    jobs = [job for job in json.loads(state.read_text())["jobs"] if model in {None, job["body"]["model"]}]
-    moments = [(job["submitted_at"], 1) for job in jobs] + [(job["ready_at"], -1) for job in jobs]
-    now = most = 0
-    for _, change in sorted(moments):
-        now += change
-        most = max(most, now)
-    return most
 
 
 def _wait_until(true: Any, seconds: float = 600.0) -> None:
