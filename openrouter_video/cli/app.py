@@ -302,8 +302,12 @@ def ledger_settle(
     """
     from openrouter_video.cli.ledger import settle
     from openrouter_video.cli.settle_look import settle_by_look
+    from openrouter_video.errors import Problem, RequestRefused
     from openrouter_video.ledger import Settlement
 
+    if credentials is not None and not look:
+        # A person who names an account expects it to be asked.
+        raise RequestRefused([Problem("credentials", "--credentials is for --look only; add --look, or leave it out")])
     said = Settlement(key, job, abandon, lost, everything, older_than, look)
     if look:
         return settle_by_look(place, said, credentials, datetime.now(UTC))

@@ -222,6 +222,15 @@ def test_the_management_key_goes_to_its_origin_only(
     assert another.requests == ()
 
 
+def test_a_block_is_named_for_a_look_only(sandbox: Sandbox, ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without one nobody would ask its account, and the submission would be freed all the same."""
+    doubt(ledger, A, sandbox.base_url)
+    code = main(["ledger", "settle", A, "--abandon", "--credentials", "keys", "--ledger", ledger.url])
+    said = capsys.readouterr().err
+    assert (code, "--credentials is for --look only" in said) == (2, True)
+    assert (ledger.entry(A).state, sandbox.requests) == ("uncertain", ())
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
