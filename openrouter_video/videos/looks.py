@@ -23,7 +23,7 @@ from openrouter_video.outcome import Sight
 from openrouter_video.videos.passing_copy import LimitedReader
 from openrouter_video.videos.poster import poster_of
 
-__all__ = ["Looked", "look"]
+__all__ = ["KINDS", "Looked", "look"]
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ _MOST_TRACKS = 4
 # FFmpeg would decode some frames to tell what the header tells already: half of the whole effort.
 _QUICK = {"probesize": "32"}
 _UNDECODED = [{"skip_frame": "all", "threads": "1"} for _ in range(8)]
-_KINDS = {".webm": "matroska", ".mkv": "matroska", ".avi": "avi"}  # the others are MP4 or QuickTime
+KINDS = {".webm": "matroska", ".mkv": "matroska", ".avi": "avi"}  # the others are MP4 or QuickTime
 _SAMPLES = {"flt": ("f", 1.0), "dbl": ("d", 1.0), "s16": ("h", 2.0**15), "s32": ("i", 2.0**31)}
 
 
@@ -77,7 +77,7 @@ def look(file: BinaryIO | LimitedReader, suffix: str = ".mp4") -> Looked:
 def _look(file: BinaryIO | LimitedReader, suffix: str) -> Looked:
     # The kind is named, or FFmpeg would guess, and follow the addresses in a playlist.
     how: dict[str, Any] = {"options": _QUICK, "stream_options": _UNDECODED, "metadata_errors": "replace"}
-    with av.open(file, "r", format=_KINDS.get(suffix, "mov"), timeout=None, **how) as container:
+    with av.open(file, "r", format=KINDS.get(suffix, "mov"), timeout=None, **how) as container:
         seen, why = _tried(lambda: _see(container), Looked())
         silent, _ = _tried(lambda: _is_silent(container), otherwise=False)
         heard: tuple[Sight, ...] = ("silent",) if silent else ()

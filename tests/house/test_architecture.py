@@ -56,7 +56,7 @@ PURE = (
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
     *("planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling", "run.waking"),
-    *("run.video_event", "shards.division", "shards.next_step", "videos.checks", "videos.mp4"),
+    *("run.video_event", "shards.division", "shards.next_step", "videos.checks", "videos.coding", "videos.mp4"),
     *("webhooks.notice", "webhooks.signature"),
     *("cli.export_rows", "cli.video_lines"),
 )
