@@ -87,8 +87,11 @@ def _signed(urls: Iterable[str], store: Store) -> dict[str, str]:
     for url in urls:
         if (path := path_inside(url, store.url)) is None:
             continue
-        address = store.sign(path, int(LINKS_LAST.total_seconds()))
-        if address is None or not ADDRESS.fullmatch(address):
+        try:
+            address = store.sign(path, int(LINKS_LAST.total_seconds()))
+        except StorageError:
+            break
+        if not ADDRESS.fullmatch(address):
             break
         links[url] = address
     return links

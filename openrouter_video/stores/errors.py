@@ -109,13 +109,19 @@ def _words(text: str) -> str:
 
 
 @contextmanager
-def storage_errors(doing: str, url: Callable[[], str], secrets: Sequence[str] = (), then: str = "") -> Iterator[None]:
-    """Raise StorageError, without the driver's exception attached, for what a driver raises inside.
+def storage_errors(
+    doing: str,
+    url: Callable[[], str],
+    secrets: Sequence[str] = (),
+    then: str = "",
+    more: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """Raise StorageError, without the driver's exception attached, for what a driver raises inside, and for ``more``.
 
     ``doing`` completes "Could not …", such as "write"; ``then`` is a last sentence, for what becomes of the work.
     """
     try:
         yield
-    except driver_errors() as error:
+    except driver_errors(*more) as error:
         message = f"Could not {doing} {url()}: {explain(error, secrets)}"
         raise StorageError(f"{message} {then}".rstrip()) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from openrouter_video.stores.errors import driver_errors
 from openrouter_video.stores.store import Store, Writer
 
 __all__ = ["AzureStore", "GcsStore", "ObjectStore", "S3Store"]
+
+LONGEST_SIGNATURE_SECONDS = 7 * 24 * 3600
 
 _BLOCK_BYTES = 8 * 2**20  # S3 takes parts from 5 MiB and 10,000 of them: up to 80 GB, and little of it in memory
 _EXISTS = frozenset({"PreconditionFailed", "412"})
@@ -58,13 +61,15 @@ class ObjectStore(Store):
         found = self.list_tree(relative) or {}
         return sorted(path for path in found if not set(path.split("/")[:-1]) & set(without))
 
-    def sign(self, relative: str, seconds: int) -> str | None:
-        """Return an address that opens a file for so long; None if these credentials cannot sign one."""
-        try:
-            return str(self.filesystem.sign(self.path(relative), expiration=seconds))
-        except driver_errors(AttributeError, ImportError, KeyError, TypeError, ValueError):
-            # Each driver says in a way of its own that it has no key to sign with.
-            return None
+    def sign(self, relative: str, seconds: int) -> str:
+        """Return an address that opens a file for so long, seven days at most, which is what the stores allow."""
+        parts = (relative,) if relative else ()
+        # Each driver says in a way of its own that it has no key to sign with.
+        with self.errors("sign an address for", *parts, more=(AttributeError, ImportError, KeyError, TypeError)):
+            return self._sign(self.path(*parts), min(seconds, LONGEST_SIGNATURE_SECONDS))
+
+    def _sign(self, path: str, seconds: int) -> str:
+        return str(self.filesystem.sign(path, expiration=seconds))
 
     def _write(self, path: str, data: bytes) -> None:
         self.filesystem.pipe_file(path, data, **self._typed(path))
@@ -103,6 +108,11 @@ class ObjectStore(Store):
     def _media_type(self, media_type: str) -> Mapping[str, Any]:
         """Return the option by which this kind's driver is told the type."""
         return {"content_type": media_type}
+
+
+def _without_signature(record: logging.LogRecord) -> bool:
+    """Keep back what botocore writes into its log at DEBUG when it signs an address."""
+    return not str(record.msg).startswith("Signature")
 
 
 def _service_code(error: OSError) -> str:
@@ -154,6 +164,9 @@ class _ObjectWriter:
 class GcsStore(ObjectStore):
     """A prefix in a bucket of Google Cloud Storage, which drops uploads that were never ended after a week."""
 
+    def _sign(self, path: str, seconds: int) -> str:
+        return str(self.filesystem.sign(path, expiration=seconds, version="v4"))
+
 
 @dataclass(frozen=True)
 class S3Store(ObjectStore):
@@ -171,6 +184,17 @@ class S3Store(ObjectStore):
 
     def _media_type(self, media_type: str) -> Mapping[str, Any]:
         return {"ContentType": media_type}
+
+    def _sign(self, path: str, seconds: int) -> str:
+        logging.getLogger("botocore.auth").addFilter(_without_signature)
+        filesystem, bucket = self.filesystem, path.partition("/")[0]
+        config = filesystem.config_kwargs
+        # For addresses botocore would take the older kind of signature, which newer buckets and encrypted files refuse;
+        # it knows better only for buckets of these names. Not for all requests: some need a kind of their own.
+        if "signature_version" not in config and not bucket.endswith("--x-s3") and not bucket.startswith("arn:"):
+            newer = {"config_kwargs": {**config, "signature_version": "s3v4"}}
+            filesystem = type(filesystem)(**{**filesystem.storage_options, **newer})
+        return str(filesystem.sign(path, expiration=seconds))
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,11 @@ class Store(ABC):
     def close(self) -> None:  # noqa: B027 - most kinds have nothing to close
         """Close the connections that belong to this store and its children; what is in use is closed after it."""
 
-    def errors(self, doing: str, *parts: str, then: str = "") -> AbstractContextManager[None]:
-        """Raise StorageError for what the driver raises inside; ``doing`` completes "Could not …"."""
-        return storage_errors(doing, lambda: self.url_of(*parts), self.secrets, then)
+    def errors(
+        self, doing: str, *parts: str, then: str = "", more: tuple[type[Exception], ...] = ()
+    ) -> AbstractContextManager[None]:
+        """Raise StorageError for what the driver raises inside, and for ``more``; ``doing`` completes "Could not …"."""
+        return storage_errors(doing, lambda: self.url_of(*parts), self.secrets, then, more)
 
     def ledger_refusal(self, reason: str) -> LedgerUnsafe:
         """Return the error that says why this store cannot hold the ledger, and where it could be instead."""
@@ -127,7 +129,7 @@ class Store(ABC):
 
         Files that are still being written are left out, unless ``temporaries`` asks for them.
         """
-        parts = (relative,) if relative else ()
+        parts = _named(relative)
         path = self.path(*parts)
         with self.errors("list", *parts), self.session() as filesystem:
             filesystem.invalidate_cache()
@@ -148,7 +150,7 @@ class Store(ABC):
 
         Files that are still being written are left out, and so is what lies deeper than any video does.
         """
-        parts = (relative,) if relative else ()
+        parts = _named(relative)
         root, found = self.path(*parts), []
         with self.errors("list", *parts), self.session() as filesystem:
             filesystem.invalidate_cache()
@@ -184,9 +186,13 @@ class Store(ABC):
         with self.errors("remove", relative), self.session() as filesystem, suppress(FileNotFoundError):
             filesystem.rm_file(self.path(relative))
 
-    def sign(self, relative: str, seconds: int) -> str | None:  # noqa: ARG002 - only object stores can
-        """Return an address that opens a file for so long, to whoever has it; None where there can be none."""
-        return None
+    def sign(self, relative: str, seconds: int) -> str:  # noqa: ARG002 - only object stores can
+        """Return an address that opens a file for so long, to whoever has it: a secret. Empty: the store's root itself.
+
+        Raises:
+            StorageError: There can be none, or these credentials cannot sign one.
+        """
+        raise StorageError(f"{self.url_of(*_named(relative))} is in a store that cannot sign an address for a file.")
 
     # ---- Large files -------------------------------------------------------------------------------------------------
 
@@ -246,6 +252,10 @@ class Store(ABC):
 
     def _clear(self, folder: str, names: Collection[str] | None) -> None:  # noqa: B027 - most drop such things themselves
         """Remove what writers left that were killed."""
+
+
+def _named(relative: str) -> tuple[str, ...]:
+    return (relative,) if relative else ()
 
 
 def _relative(parts: tuple[str, ...]) -> str:

@@ -16,9 +16,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from openrouter_video.stores import open_store
 
@@ -224,7 +227,7 @@ def fake_gcs_server(folder: Path) -> Iterator[Environment]:
     (port,) = free_ports()
     url = f"http://127.0.0.1:{port}"
     command = [str(wrapper._get_binary_path()), "-backend", "memory", "-scheme", "http"]
-    command += ["-host", "127.0.0.1", "-port", str(port), "-external-url", url, "-public-host", url]
+    command += ["-host", "127.0.0.1", "-port", str(port), "-external-url", url, "-public-host", f"127.0.0.1:{port}"]
     with _running(command, port, folder):
         yield {"STORAGE_EMULATOR_HOST": url}
 
@@ -299,3 +302,39 @@ def gcp_storage_emulator(folder: Path) -> Iterator[Environment]:
     ]
     with _running(command, port, folder):
         yield {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"}
+
+
+# ---- An account of Google's that can sign ----------------------------------------------------------------------------
+
+
+@contextmanager
+def google_account() -> Iterator[dict[str, str]]:
+    """Make a service account with a private key of its own, and serve what gives it a token; gcsfs takes it as one."""
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _TokenHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {
+        "type": "service_account",
+        "project_id": "videos",
+        "client_email": "signer@videos.iam.gserviceaccount.com",
+        "private_key_id": "1",
+        "private_key": key.decode(),
+        "token_uri": f"http://127.0.0.1:{server.server_port}/token",
+    }
+    server.shutdown()
+    server.server_close()
+
+
+class _TokenHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = b'{"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
+        """Say nothing."""
