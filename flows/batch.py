@@ -51,6 +51,7 @@ async def batch_videos(
     concurrency_per_provider: form.PerProvider = None,
     assumed_usd: form.AssumedUsd = None,
     provider_slugs: form.ProviderSlugs = None,
+    extra_takes_on_output_moderation: form.ExtraTakes = 0,
     shards: form.Shards = 1,
     rows: form.Rows = None,
 ) -> Batch:
@@ -93,6 +94,8 @@ async def batch_videos(
             can pass a ceiling, such as {"acme/*": 1.5}.
         provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
             {"acme/*": "acme-cloud"}.
+        extra_takes_on_output_moderation: How many more takes to pay for, per video, where a provider made a video and
+            its own check refused to hand it out. They are part of what the run may cost.
         shards: How many runs of the deployment batch-shard make the videos, side by side on its work pool. With 1 this
             run makes them itself.
         rows: The table itself, in the place of a source: a list of objects by column. It needs the name of a batch.

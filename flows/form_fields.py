@@ -15,6 +15,7 @@ __all__ = [
     "Concurrency",
     "CredentialsName",
     "Deadline",
+    "ExtraTakes",
     "IdempotencyKey",
     "Keys",
     "Labels",
@@ -56,6 +57,7 @@ Settings = Annotated[
     VideoSettings | None, labelled("Length, picture and sound"), Tabs("Set here", "All up to each model")
 ]
 Takes = Annotated[int, labelled("Videos per model")]
+ExtraTakes = Annotated[int, labelled("Extra takes if the provider withholds a video")]
 
 Source = Annotated[str | None, labelled("Table of prompts"), Tabs("File", "None: see the rows")]
 PromptTemplate = Annotated[str | None, labelled("Prompt template"), Tabs("Text", "Each row has its prompt")]

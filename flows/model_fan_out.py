@@ -39,6 +39,7 @@ async def fan_out_video(
     labels: form.Labels = None,
     assumed_usd: form.AssumedUsd = None,
     provider_slugs: form.ProviderSlugs = None,
+    extra_takes_on_output_moderation: form.ExtraTakes = 0,
 ) -> FanOut:
     """Turn one prompt into videos from several models, side by side.
 
@@ -74,6 +75,8 @@ async def fan_out_video(
             can pass a ceiling, such as {"acme/*": 1.5}.
         provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
             {"acme/*": "acme-cloud"}.
+        extra_takes_on_output_moderation: How many more takes to pay for, per video, where a provider made a video and
+            its own check refused to hand it out. They are part of what the run may cost.
 
     Returns:
         What was asked, and for each video what was sent, left out, got and paid.

@@ -37,6 +37,7 @@ async def generate_video(
     labels: form.Labels = None,
     assumed_usd: form.AssumedUsd = None,
     provider_slugs: form.ProviderSlugs = None,
+    extra_takes_on_output_moderation: form.ExtraTakes = 0,
 ) -> list[Outcome]:
     """Turn one prompt into one video, or several takes of it, from one model.
 
@@ -66,6 +67,8 @@ async def generate_video(
             can pass a ceiling, such as {"acme/*": 1.5}.
         provider_slugs: Provider slug by model id or pattern, where the built-in table is wrong, such as
             {"acme/*": "acme-cloud"}.
+        extra_takes_on_output_moderation: How many more takes to pay for, per video, where a provider made a video and
+            its own check refused to hand it out. They are part of what the run may cost.
 
     Returns:
         For each take what was sent, left out, got and paid.

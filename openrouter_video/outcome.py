@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "Check",
+    "FailureKind",
     "FanOut",
     "LeftOut",
     "Outcome",
@@ -38,6 +39,9 @@ MEANT_FOR_ANOTHER = "meant for "
 
 OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
 RunStatus = Literal["completed", "partial", "submitted", "failed", "refused"]
+
+FailureKind = Literal["input_moderation", "output_moderation", "provider", "expired", "spent_budget"]
+"""Why a job failed, or was refused by the API, as far as that is known. ``provider``: all that is nothing else."""
 
 
 Sight = Literal["black", "frozen", "silent"]
@@ -79,8 +83,8 @@ class Outcome(BaseModel):
     by policy. ``uncertain``: charged or not, nobody knows, and it is never submitted again by itself. ``open``: still
     running, or done and not yet downloaded; collecting finishes it.
 
-    ``reused``: another run has sent it, and so has paid for it. ``checks``: what is not as it was asked, or hardly
-    meant, each by its name.
+    ``failure``: of what kind it is that a job failed, or that the API refused to make it. ``reused``: another run has
+    sent it, and so has paid for it. ``checks``: what is not as it was asked, or hardly meant, each by its name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -112,6 +116,7 @@ class Outcome(BaseModel):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     error: str | None = None
+    failure: FailureKind | None = None
     elapsed_seconds: float | None = None
     made_at: str | None = None
     prompt: str | None = None

@@ -49,7 +49,7 @@ COLUMNS: Mapping[str, type] = {
     **dict.fromkeys(("has_audio", "c2pa"), bool),
     "bytes": int,
     **dict.fromkeys(("sha256", "url", "extra_urls", "sidecar_url", "poster_url", "checks"), str),
-    **dict.fromkeys(("sent", "left_out", "notes", "error"), str),
+    **dict.fromkeys(("sent", "left_out", "notes", "error", "failure"), str),
     **dict.fromkeys(("base_url", "store_block", "credentials_block"), str),
 }
 """What a row tells, in this order, and as what; a time is a text in ISO 8601, and what is not known is None."""

@@ -22,7 +22,17 @@ CellKind = Literal["text", "whole number", "yes or no", "JSON"]
 ALMOST = 0.85
 """How alike two names are of which one is taken for a slip: ``user_id`` and ``first_name`` are names of their own."""
 
-OF_BATCH = frozenset({"on_unsupported", "provider_slugs", "send_labels", "assumed_usd", "max_usd", "min_success"})
+OF_BATCH = frozenset(
+    {
+        "on_unsupported",
+        "provider_slugs",
+        "send_labels",
+        "assumed_usd",
+        "max_usd",
+        "min_success",
+        "extra_takes_on_output_moderation",
+    }
+)
 """Parameters that a batch has as a whole; a column of this name would be carried along without effect."""
 
 LONGEST_NAME = 200

@@ -100,6 +100,12 @@ class RequestOptions:
         tuple[str, ...], Parameter(help="Image that guides the video; or video_url=https://..., audio_url=https://...")
     ] = ()
     takes: Annotated[Whole, Parameter(help="Videos per model.", converter=whole)] = 1
+    extra_takes_on_output_moderation: Annotated[
+        Whole,
+        Parameter(
+            name="--extra-takes", help="More takes of a video that its provider withheld, 0 to 5.", converter=whole
+        ),
+    ] = 0
     provider_options: Annotated[
         str | None, Parameter(help='JSON by provider slug, {"*": ...} for all, or @FILE with it.', group=OPTIONS)
     ] = None
@@ -272,6 +278,7 @@ def run_form(
         "on_unsupported": request.on_unsupported,
         "provider_slugs": parse_slugs(request.provider_slug),
         "takes": request.takes,
+        "extra_takes_on_output_moderation": request.extra_takes_on_output_moderation,
         "deadline_minutes": parse_seconds("deadline", run.deadline) / 60,
         "wait": "no" if run.no_wait else "here",
         **vars(place),

@@ -27,6 +27,7 @@ WaitMode = Literal["here", "suspended", "no"]
 
 MOST_VIDEOS = 1_000
 """What one run makes at most: more is a slip of the keyboard, and each video costs money."""
+MOST_EXTRA_TAKES = 5
 MOST_AT_ONCE = 1_000
 MOST_USD = 1_000_000
 LONGEST_DEADLINE_MINUTES = 7 * 24 * 60
@@ -39,6 +40,8 @@ class RunRequest(NamedTuple):
     ``max_usd``: the most that it may cost. ``approve_above_usd``: above this somebody is asked first. ``assumed_usd``:
     what to assume of a video whose price nobody knows, by the model's id or a pattern. ``labels``: whose money it is,
     which makes no other request of it; ``send_labels``: whether OpenRouter is told them.
+    ``extra_takes_on_output_moderation``: how many more takes are made for a video of which a provider's own check
+    refused what had come out.
 
     ``wait``: where it waits for its jobs. ``output`` and ``ledger`` are URLs, ``store`` and ``credentials`` names of
     blocks; for what is None the environment or a default decides.
@@ -61,6 +64,7 @@ class RunRequest(NamedTuple):
     send_labels: bool = False
     approve_above_usd: float | None = None
     wait: WaitMode = "here"
+    extra_takes_on_output_moderation: int = 0
 
     @property
     def wanted(self) -> int:
@@ -74,8 +78,10 @@ class RunRequest(NamedTuple):
 
     def asked(self) -> dict[str, Any]:
         """Return what was asked as a plan and a result record it: short, and without secrets."""
-        labels = {"labels": dict(self.labels)} if self.labels else {}
-        return {"models": elide(list(self.models)), "takes": self.takes, **labels, **self.request.asked()}
+        more: dict[str, Any] = {"labels": dict(self.labels)} if self.labels else {}
+        if self.extra_takes_on_output_moderation:
+            more["extra_takes_on_output_moderation"] = self.extra_takes_on_output_moderation
+        return {"models": elide(list(self.models)), "takes": self.takes, **more, **self.request.asked()}
 
     def parameters(self, *, one_model: bool = False) -> dict[str, Any]:
         """Return the parameters of the flow that makes this run: ``fan_out_video``, or ``generate_video``."""
@@ -99,6 +105,7 @@ class RunRequest(NamedTuple):
         """Find what is wrong with the run itself, whatever the list of models says."""
         return [
             *_count_problems(self),
+            *_extra_takes_problems(self),
             *_limit_problems(self),
             *_key_problems(self.idempotency_key),
             *_money_problems(self),
@@ -129,6 +136,7 @@ def parse_run_request(
     send_labels: bool = False,
     approve_above_usd: float | None = None,
     wait: WaitMode = "here",
+    extra_takes_on_output_moderation: int = 0,
     checked: bool = True,
 ) -> RunRequest:
     """Turn the parameters of ``generate_video``, with its one ``model``, or of ``fan_out_video`` into a run.
@@ -162,6 +170,7 @@ def parse_run_request(
         send_labels=send_labels,
         approve_above_usd=approve_above_usd,
         wait=wait,
+        extra_takes_on_output_moderation=extra_takes_on_output_moderation,
     )
     if checked:
         problems += run.problems()
@@ -173,8 +182,10 @@ def parse_run_request(
 def _count_problems(run: RunRequest) -> list[Problem]:
     """Find models, takes and numbers of videos that no run can have."""
     models, takes = run.models, run.takes
-    if len(models) * max(takes, 1) > MOST_VIDEOS:
+    extra = max(0, min(run.extra_takes_on_output_moderation, MOST_EXTRA_TAKES))
+    if len(models) * max(takes, 1) * (1 + extra) > MOST_VIDEOS:
         asked = f"{len(models):,} model{'s' * (len(models) != 1)} with takes {shown(takes)}"
+        asked += f" and {extra} extra takes of each" if extra else ""
         message = f"{asked} is more than the {MOST_VIDEOS:,} videos that one run makes; ask for fewer, in several runs"
         return [Problem("takes", message)]
     problems = []
@@ -191,6 +202,17 @@ def _count_problems(run: RunRequest) -> list[Problem]:
         message = f"min_success must be 0 to {videos}, the videos asked; not {run.min_success}"
         problems.append(Problem("min_success", message))
     return problems
+
+
+def _extra_takes_problems(run: RunRequest) -> list[Problem]:
+    """Find extra takes that would be too many, or for which nobody would be there to submit them."""
+    field, extra = "extra_takes_on_output_moderation", run.extra_takes_on_output_moderation
+    if isinstance(extra, bool) or not isinstance(extra, int) or not 0 <= extra <= MOST_EXTRA_TAKES:
+        return [Problem(field, f"{field} must be 0 to {MOST_EXTRA_TAKES} for each video, not {shown(extra)}")]
+    if extra and run.wait in {"suspended", "no"}:
+        message = f"{field} needs a run that is there when a job fails, to submit the next take; with wait {run.wait} "
+        return [Problem(field, f"{message}it is not, and a collection never submits. Take wait here, or 0 extra takes")]
+    return []
 
 
 def _limit_problems(run: RunRequest) -> list[Problem]:

@@ -16,7 +16,10 @@ from openrouter_video.text import clip
 __all__ = ["VideoEvent", "video_event"]
 
 PREFIX = "openrouter-video"
-TOLD = ("key", "model", "take", "status", "batch", "row", "row_id", "job_id", "cost_usd", "duration_seconds", "sandbox")
+TOLD = (
+    *("key", "model", "take", "status", "failure", "batch", "row", "row_id", "job_id", "cost_usd", "duration_seconds"),
+    "sandbox",
+)
 PLACES = ("url", "poster_url", "sidecar_url")
 
 

@@ -20,7 +20,7 @@ FULL: dict[str, Any] = {
     "takes": 2,
     "idempotency_key": "daily-{date}",
     "deadline_minutes": 5,
-    "wait": "no",
+    "wait": "here",
     "output": "s3://bucket/videos",
     "ledger": "s3://bucket/ledger",
     "store": "nightly",
@@ -30,6 +30,7 @@ FULL: dict[str, Any] = {
     "labels": {"team": "film"},
     "send_labels": True,
     "approve_above_usd": 0.5,
+    "extra_takes_on_output_moderation": 2,
 }
 
 
