@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from openrouter_video.cli import help_texts
 from openrouter_video.cli.batch_options import DEFAULT_BATCH, BatchOptions, read_batch
+from openrouter_video.cli.option_values import parse_seconds
 from openrouter_video.cli.options import (
     DEFAULT_HOW,
     DEFAULT_LEDGER,
@@ -35,7 +36,6 @@ from openrouter_video.cli.options import (
     RequestOptions,
     RunOptions,
     Whole,
-    parse_seconds,
     read_options,
     refuse_blanks,
     whole,

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from openrouter_video.cli.options import LedgerOptions, parse_seconds
+from openrouter_video.cli.option_values import parse_seconds
+from openrouter_video.cli.options import LedgerOptions
 from openrouter_video.cli.prefect_server import start_prefect
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import ConfigurationError, LedgerError, Problem, RequestRefused

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_video.cli.batch_options import parse_per_provider
-from openrouter_video.cli.options import (
-    RequestOptions,
+from openrouter_video.cli.option_values import (
     parse_assumptions,
     parse_label_pairs,
     parse_provider_options,
@@ -17,6 +16,7 @@ from openrouter_video.cli.options import (
     parse_slugs,
     parse_usd,
 )
+from openrouter_video.cli.options import RequestOptions
 from openrouter_video.errors import RequestRefused
 
 
