@@ -7,16 +7,17 @@ ignored, and only an answer that is not a list of models at all is an error.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import letters_only, nearest
 
-__all__ = ["Catalog", "VideoModel", "parse_catalog"]
+__all__ = ["Catalog", "Needs", "VideoModel", "parse_catalog"]
 
 
 WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
@@ -33,6 +34,11 @@ def _seconds(item: object) -> int | None:
     return int(written[1]) or None if written else None
 
 
+def _level(item: object) -> int | None:
+    """Read a whole number, zero too, in any form."""
+    return 0 if str(item).strip() in {"0", "0.0"} and type(item) is not bool else _seconds(item)
+
+
 READERS: Mapping[str, Callable[[object], str | int | None]] = {
     "supported_resolutions": _text,
     "supported_aspect_ratios": _text,
@@ -40,12 +46,20 @@ READERS: Mapping[str, Callable[[object], str | int | None]] = {
     "supported_durations": _seconds,
     "supported_frame_images": _text,
     "allowed_passthrough_parameters": _text,
+    "creativity": _level,
+    "input_modalities": _text,
 }
+
+
+Needs = Literal["nothing", "image", "video", "audio", "input"]
+"""What a model must be given besides a prompt; ``input``: something, and the API does not say what."""
 
 
 class VideoModel(BaseModel):
     """One entry of ``GET /videos/models``; None means that the entry does not say.
 
+    ``input_modalities`` stand in the plain list of models, ``GET /models``, and are None where that could not be read.
+    ``upscale_factor``: the least and the most.
     ``unreadable`` holds by field what a list has besides, in a form that nobody here knows: it must not hide what is
     known, and it is not nothing either.
     """
@@ -63,11 +77,16 @@ class VideoModel(BaseModel):
     supported_frame_images: tuple[str, ...] | None = None
     generate_audio: bool | None = None
     seed: bool | None = None
+    upscale_factor: tuple[float, float] | None = None
+    creativity: tuple[int, ...] | None = None
+    input_modalities: tuple[str, ...] | None = None
     allowed_passthrough_parameters: tuple[str, ...] | None = None
     pricing_skus: dict[str, str] | None = None
     unreadable: dict[str, tuple[str, ...]] = {}
 
-    @field_validator("canonical_slug", "name", "created", "generate_audio", "seed", "pricing_skus", mode="wrap")
+    @field_validator(
+        "canonical_slug", "name", "created", "generate_audio", "seed", "upscale_factor", "pricing_skus", mode="wrap"
+    )
     @classmethod
     def _unreadable_is_unsaid(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         """A new way to write what no decision hangs on must not hide the model."""
@@ -100,6 +119,10 @@ class VideoModel(BaseModel):
                 fields[name] = list(dict.fromkeys(value for _, value in read_items if value is not None))
                 if unread := [_written(item) for item, value in read_items if value is None]:
                     unreadable[name] = unread
+        if isinstance(factor := fields.get("upscale_factor"), dict):
+            fields["upscale_factor"] = _range(factor)
+            if fields["upscale_factor"] is None:
+                unreadable["upscale_factor"] = [_written(factor)]
         return cls.model_validate({**fields, "unreadable": unreadable})
 
     @property
@@ -113,13 +136,18 @@ class VideoModel(BaseModel):
         return self.allowed_passthrough_parameters or ()
 
     @property
-    def takes_plain_prompt(self) -> bool:
-        """Whether a prompt alone is enough.
+    def needs(self) -> Needs:
+        """What it must be given to work from; most need nothing but a prompt.
 
-        Editors, upscalers and avatars share the list and nothing in their entry says so; that they list no durations
-        is the one hint (recorded for all four of them).
+        Editors, upscalers and avatars share the list, and that they list no durations is what tells them apart
+        (recorded for all four of them). What they work from is told by their modalities.
         """
-        return self.supported_durations is not None
+        if self.supported_durations is not None:
+            return "nothing"
+        if self.upscale_factor is not None:
+            return "video"
+        kinds: tuple[Needs, ...] = ("video", "image", "audio")
+        return next((kind for kind in kinds if kind in (self.input_modalities or ())), "input")
 
 
 class Catalog(BaseModel):
@@ -181,6 +209,15 @@ def parse_catalog(payload: Any, *, sandbox: bool = False) -> Catalog:
             "upgrade prefect-openrouter-video"
         )
     return Catalog(models=tuple(models), unreadable=tuple(unreadable), sandbox=sandbox)
+
+
+def _range(factor: Mapping[str, object]) -> tuple[float, float] | None:
+    """Read the least and the most of something; None if they are no numbers, or the wrong way round."""
+    try:
+        least, most = (float(str(factor.get(end))) for end in ("min", "max"))
+    except ValueError:
+        return None
+    return (least, most) if 0 < least <= most < math.inf else None
 
 
 def _written(item: object) -> str:

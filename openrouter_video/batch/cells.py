@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from openrouter_video.batch.batch_request import name_problem
@@ -35,6 +36,8 @@ def read_setting(name: str, value: Any) -> Any:
     kind: CellKind = SETTINGS[name]
     if kind == "whole number":
         return read_whole(value)
+    if kind == "number":
+        return _number(value)
     if kind == "yes or no":
         return _switch(value)
     if kind == "text":
@@ -55,6 +58,13 @@ def read_whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ValueError(f"{shown(value)} is not a whole number, such as 4")
+
+
+def _number(value: Any) -> float:
+    with suppress(TypeError, ValueError):
+        if not isinstance(value, bool):
+            return float(value)
+    raise ValueError(f"{shown(value)} is not a number, such as 1.5")
 
 
 def _switch(value: Any) -> bool:

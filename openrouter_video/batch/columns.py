@@ -17,7 +17,7 @@ from openrouter_video.text import letters_only, shown
 
 __all__ = ["KNOWN", "SETTINGS", "CellKind", "column_problems", "option_warnings"]
 
-CellKind = Literal["text", "whole number", "yes or no", "JSON"]
+CellKind = Literal["text", "whole number", "number", "yes or no", "JSON"]
 
 ALMOST = 0.85
 """How alike two names are of which one is taken for a slip: ``user_id`` and ``first_name`` are names of their own."""
@@ -40,7 +40,7 @@ LONGEST_NAME = 200
 ALIASES = {"audio": "generate_audio"}
 """What another part of this package calls a setting: the command line has --audio."""
 
-_KINDS: dict[Any, CellKind] = {str: "text", int: "whole number", bool: "yes or no"}
+_KINDS: dict[Any, CellKind] = {str: "text", int: "whole number", float: "number", bool: "yes or no"}
 
 
 def _kind_of(annotation: Any) -> CellKind:

@@ -1,4 +1,4 @@
-"""The dry run of a batch: its rows become requests, their images are read once each, then all is planned."""
+"""The dry run of a batch: its rows become requests, their inputs are read once each, then all is planned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from openrouter_video.batch.table import RowProblem, Table
 from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger import Ledger, read_accepted
 from openrouter_video.money import Bills
-from openrouter_video.request import load_image
+from openrouter_video.request import Input, Inputs, load_image
 from openrouter_video.run import taken_paths
 from openrouter_video.stores import Store
 
@@ -41,13 +41,13 @@ def dry_batch(
     *,
     realm: str = "",
 ) -> BatchPlan:
-    """Plan a batch; what is wrong with a row, with its images too, is a problem of the plan, beside all others.
+    """Plan a batch; what is wrong with a row, with its inputs too, is a problem of the plan, beside all others.
 
     ``bills`` and ``realm`` as for ``plan_batch``.
     """
     parsed = parse_rows(table, batch)
-    images, problems = read_images(parsed.rows, options_for)
-    return plan_batch(parsed, batch, table, catalog, images=images, problems=problems, bills=bills, realm=realm)
+    inputs, problems = read_inputs(parsed.rows, options_for)
+    return plan_batch(parsed, batch, table, catalog, inputs=inputs, problems=problems, bills=bills, realm=realm)
 
 
 def compare_with_stores(plan: BatchPlan, store: Store, ledger: Ledger) -> BatchPlan:
@@ -61,22 +61,25 @@ def compare_with_stores(plan: BatchPlan, store: Store, ledger: Ledger) -> BatchP
     return plan.with_row_problems(overwritten(plan.new_videos, taken))
 
 
-def read_images(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[dict[str, str], list[RowProblem]]:
-    """Return the URL to send for each image of the rows, and what is wrong with those that cannot be sent."""
-    images: dict[str, str] = {}
+def read_inputs(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[Inputs, list[RowProblem]]:
+    """Return what is known of what the rows work from, and what is wrong with that which cannot be sent."""
+    files: dict[str, Input] = {}
     bad: dict[str, str] = {}
     problems: list[RowProblem] = []
     held = 0
     for row in rows:
         for field, source in row.run.request.settings.image_sources().items():
-            if source not in images and source not in bad:
+            if source not in files and source not in bad:
                 try:
                     url = load_image(source, field="the image", storage_options=options_for(source))
                 except RequestRefused as refused:
                     bad[source] = refused.problems[0].message
                 else:
                     held += len(url)
-                    (images if held <= MOST_BYTES else bad)[source] = url if held <= MOST_BYTES else TOO_MUCH
+                    if held <= MOST_BYTES:
+                        files[source] = Input(url)
+                    else:
+                        bad[source] = TOO_MUCH
             if source in bad:
                 problems.append(row.problem(field, bad[source]))
-    return images, problems
+    return Inputs(files), problems

@@ -33,11 +33,13 @@ from openrouter_video.errors import Problem
 from openrouter_video.ledger import Scope, scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
 from openrouter_video.planning import ModelShare, Plan, PriceKey, known_problems, plan_run
+from openrouter_video.request import Inputs
 from openrouter_video.run import PlannedVideo
 from openrouter_video.text import clip
 
 __all__ = ["MOST_TOLD", "BatchPlan", "PlannedRow", "plan_batch"]
 
+NO_INPUTS = Inputs()
 MOST_VIDEOS = 30_000
 MOST_TOLD = 20
 """So many problems are told one by one; the plan holds all of them."""
@@ -203,24 +205,24 @@ def plan_batch(
     table: Table,
     catalog: Catalog,
     *,
-    images: Mapping[str, str] | None = None,
+    inputs: Inputs = NO_INPUTS,
     problems: Sequence[RowProblem] = (),
     bills: Mapping[str, Bills] | None = None,
     realm: str = "",
 ) -> BatchPlan:
     """Plan all rows of a batch, each for its models.
 
-    ``images`` and ``problems`` as for ``plan_run``, of all rows together. ``realm`` keeps a sandbox's videos apart from
+    ``inputs`` and ``problems`` as for ``plan_run``, of all rows together. ``realm`` keeps a sandbox's videos apart from
     paid ones.
     """
     template, of_template = parse_path_template(batch.path_template, table.columns)
     prices: dict[PriceKey, Estimate] = {}
-    files = {source: elide_source(url) for source, url in (images or {}).items() if url != source}
+    files = {source: elide_source(one.url) for source, one in inputs.files.items() if one.url != source}
     planned, found = [], [*parsed.problems, *problems]
     too_many = _too_many(parsed.rows)
     # A batch that can never be made is not planned, or it would take the memory of a batch without an end.
     for row in () if too_many else parsed.rows:
-        plan = plan_run(row.run, catalog, images=images, bills=bills, found_before=prices)
+        plan = plan_run(row.run, catalog, inputs=inputs, bills=bills, found_before=prices)
         scope = scope_of_row(batch.name, row.id, _content_of(row, files), realm)
         videos, of_paths = _videos(row, plan, template, batch.name, scope)
         planned.append(PlannedRow(row, plan, videos))

@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from openrouter_video.cli import help_texts
 from openrouter_video.cli.batch_options import DEFAULT_BATCH, BatchOptions, read_batch
-from openrouter_video.cli.option_values import parse_seconds
+from openrouter_video.cli.option_values import parse_seconds, whole
 from openrouter_video.cli.options import (
     DEFAULT_HOW,
     DEFAULT_LEDGER,
@@ -38,7 +38,6 @@ from openrouter_video.cli.options import (
     Whole,
     read_options,
     refuse_blanks,
-    whole,
 )
 from openrouter_video.cli.refusal import check_arguments, refuse
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ended_like_ctrl_c
@@ -89,7 +88,7 @@ def models(
 
 @app.command(help_epilogue=help_texts.PLAN)
 def plan(
-    prompt: Prompt,
+    prompt: Prompt = "",
     /,
     *,
     models: Models = (),
@@ -108,7 +107,7 @@ def plan(
 
 @app.command(help_epilogue=help_texts.GENERATE)
 def generate(
-    prompt: Prompt,
+    prompt: Prompt = "",
     /,
     *,
     models: Models = (),
@@ -131,7 +130,7 @@ def generate(
 
 @app.command(name="fan-out", help_epilogue=help_texts.FAN_OUT)
 def fan_out(
-    prompt: Prompt,
+    prompt: Prompt = "",
     /,
     *,
     models: Models = (),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from openrouter_video.cli.option_values import whole
 from openrouter_video.cli.options import (
     HowOptions,
     MinSuccess,
@@ -17,7 +18,6 @@ from openrouter_video.cli.options import (
     RequestOptions,
     Whole,
     run_form,
-    whole,
 )
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.text import shown

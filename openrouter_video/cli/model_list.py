@@ -63,7 +63,7 @@ def model_cells(model: VideoModel) -> tuple[str, ...]:
     lists = (model.supported_resolutions, model.supported_aspect_ratios, model.passthrough_options)
     resolutions, ratios, options = (" ".join(values or ()) or NOTHING for values in lists)
     # An editor or upscaler cannot serve a plain prompt.
-    seconds = spans(model.durations) if model.takes_plain_prompt else NO_PROMPTS
+    seconds = spans(model.durations) if model.needs == "nothing" else NO_PROMPTS
     price, slug = price_words(price_per_second(model)), provider_slug(model.id)
     cells = (model.id, seconds or NOTHING, resolutions, ratios, audio, options, price, slug or NOTHING)
     return tuple(clip(cell) for cell in cells)
@@ -135,7 +135,7 @@ def _print_models(terminal: Terminal, models: Sequence[VideoModel]) -> None:
             told = {"resolutions": resolutions, "ratios": ratios, f"options for the provider {slug}": options}
             for label, words in told.items():
                 terminal.print(Padding(Text(f"{label}: {words}", "dim"), (0, 0, 0, 4), expand=False))
-    if any(model.takes_plain_prompt is False for model in models):
+    if any(model.needs != "nothing" for model in models):
         terminal.announce(f"{BY_INPUT}: it edits, enlarges or animates what it is given, and takes no prompt alone")
     if len(models) > FEW:
         terminal.announce("all of one model, its options too: openrouter-video models NAME")

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cyclopts import Token
+
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.text import shown
 
@@ -22,11 +24,20 @@ __all__ = [
     "parse_seconds",
     "parse_slugs",
     "parse_usd",
+    "whole",
 ]
 
 LONGEST_WAIT_DAYS = 7
 SECONDS = {"": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 REFERENCE_TYPES = ("image_url", "audio_url", "video_url")
+
+
+def whole(_: Any, tokens: Sequence[Token]) -> int:
+    """Read a whole number; cyclopts itself would round 5.5 to 6, and a longer video be paid for."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{shown(tokens[0].value)} is not a whole number") from None
 
 
 def parse_reference(text: str) -> dict[str, str]:

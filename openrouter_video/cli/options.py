@@ -1,12 +1,11 @@
-"""The options of the command line: what they are called, what they mean, and what is asked by them together."""
+"""The options of the command line: what they are called, what they mean, and what they say together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Group, Parameter, Token
+from cyclopts import Group, Parameter
 
 from openrouter_video.cli.option_values import (
     parse_assumptions,
@@ -16,9 +15,9 @@ from openrouter_video.cli.option_values import (
     parse_seconds,
     parse_slugs,
     parse_usd,
+    whole,
 )
 from openrouter_video.errors import Problem, RequestRefused
-from openrouter_video.text import shown
 
 if TYPE_CHECKING:
     from openrouter_video.request import RunRequest
@@ -44,7 +43,6 @@ __all__ = [
     "read_options",
     "refuse_blanks",
     "run_form",
-    "whole",
 ]
 
 WHAT = Group.create_ordered("The video")
@@ -54,21 +52,13 @@ MONEY = Group.create_ordered("Money")
 HOW = Group.create_ordered("The run")
 
 
-def whole(_: Any, tokens: Sequence[Token]) -> int:
-    """Read a whole number; cyclopts itself would round 5.5 to 6, and a longer video be paid for."""
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"{shown(tokens[0].value)} is not a whole number") from None
-
-
 Whole = Annotated[int, Parameter(converter=whole)]
 """A whole number, written as one."""
 
 MinSuccess = Annotated[
     Whole | None, Parameter(help="How many videos make the run a success. Default: all.", converter=whole)
 ]
-Prompt = Annotated[str, Parameter(help="What the video should show.")]
+Prompt = Annotated[str, Parameter(help="What the video should show; may be left out where there is an input.")]
 Models = Annotated[
     tuple[str, ...], Parameter(name="--model", help="Id of a model, such as google/veo-3.1-lite; once for each.")
 ]
@@ -91,6 +81,13 @@ class RequestOptions:
     input_reference: Annotated[
         tuple[str, ...], Parameter(help="Image that guides the video; or video_url=https://..., audio_url=https://...")
     ] = ()
+    previous_job_id: Annotated[
+        str | None, Parameter(help="Video to continue or edit, of the same model: job id, ledger key, path or URL.")
+    ] = None
+    upscale_factor: Annotated[float | None, Parameter(help="How many times wider and higher; upscalers only.")] = None
+    creativity: Annotated[
+        Whole | None, Parameter(help="How freely an upscaler adds details: 0 or 1.", converter=whole)
+    ] = None
     takes: Annotated[Whole, Parameter(help="Videos per model.", converter=whole)] = 1
     extra_takes_on_output_moderation: Annotated[
         Whole,
@@ -128,6 +125,9 @@ class RequestOptions:
             "first_frame": self.first_frame,
             "last_frame": self.last_frame,
             "input_references": references or None,
+            "previous_job_id": self.previous_job_id,
+            "upscale_factor": self.upscale_factor,
+            "creativity": self.creativity,
             "callback_url": self.callback_url,
             "user": self.user,
         }

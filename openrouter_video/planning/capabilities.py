@@ -20,7 +20,7 @@ MOST_SHOWN = 5
 
 def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
     """Return one problem per value that the model cannot take, each with what is allowed and the nearest spelling."""
-    if not model.takes_plain_prompt:
+    if model.needs != "nothing":
         message = "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
         return [Problem("model", message, model.id)]
     found = [

@@ -1,4 +1,4 @@
-"""The dry run: images are read and checked, then the request is planned; nothing is sent to the API."""
+"""The dry run: inputs are read and checked, then the request is planned; nothing is sent to the API."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from openrouter_video.api import Catalog
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.money import Bills
 from openrouter_video.planning.plan import Plan, plan_run
-from openrouter_video.request import RunRequest, VideoRequest, load_image
+from openrouter_video.request import Input, Inputs, RunRequest, VideoRequest, load_image
 
-__all__ = ["dry_run", "read_images"]
+__all__ = ["dry_run", "read_inputs"]
 
 OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that an image's URL may be opened with."""
+"""Tells the storage options that an input's URL may be opened with."""
 
 
 def no_options(_url: str) -> None:
@@ -27,21 +27,21 @@ def dry_run(
     options_for: OptionsFor = no_options,
     bills: Mapping[str, Bills] | None = None,
 ) -> Plan:
-    """Read the images of a run and plan it; what is wrong with an image is a problem of the plan, beside all others.
+    """Read the inputs of a run and plan it; what is wrong with one is a problem of the plan, beside all others.
 
     ``bills`` as for ``plan_run``.
     """
-    images, problems = read_images(run.request, options_for)
-    return plan_run(run, catalog, images=images, problems=problems, bills=bills)
+    inputs, problems = read_inputs(run.request, options_for)
+    return plan_run(run, catalog, inputs=inputs, problems=problems, bills=bills)
 
 
-def read_images(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[dict[str, str], list[Problem]]:
-    """Return the URL to send for each image of a request, and what is wrong with those that cannot be sent."""
-    images: dict[str, str] = {}
+def read_inputs(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[Inputs, list[Problem]]:
+    """Return what is known of what a request works from, and what is wrong with that which cannot be sent."""
+    files: dict[str, Input] = {}
     problems: list[Problem] = []
     for field, source in request.settings.image_sources().items():
         try:
-            images[source] = load_image(source, field=field, storage_options=options_for(source))
+            files[source] = Input(load_image(source, field=field, storage_options=options_for(source)))
         except RequestRefused as refused:
             problems += refused.problems
-    return images, problems
+    return Inputs(files), problems

@@ -29,12 +29,13 @@ from openrouter_video.planning.passthrough import (
 )
 from openrouter_video.planning.price_key import PriceKey, price_key
 from openrouter_video.planning.pricing import assume, estimate, mode_of
-from openrouter_video.request import OnUnsupported, RunRequest, VideoRequest
+from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest
 from openrouter_video.text import clip, printable, shown
 
 __all__ = ["ModelPlan", "Plan", "dearer_now", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
 MOST_SHOWN = 3
+NO_INPUTS = Inputs()
 
 
 class ModelPlan(BaseModel):
@@ -157,25 +158,25 @@ def plan_videos(
     *,
     takes: int = 1,
     min_success: int | None = None,
-    images: Mapping[str, str] | None = None,
+    inputs: Inputs = NO_INPUTS,
     problems: Iterable[Problem] = (),
 ) -> Plan:
     """Plan one request for several models.
 
-    ``images`` maps each image source of the request to the URL to send for it; ``problems`` are those already found
-    while reading the images. An unknown model, a slug that nobody knows, or a value that no chosen model can take
+    ``inputs`` holds what is known of what the request works from; ``problems`` are those already found while reading
+    it. An unknown model, a slug that nobody knows, or a value that no chosen model can take
     refuses the whole run; a value that only some models lack refuses those models, and the others run if they can
     make as many videos as ``min_success`` asks.
     """
     run = RunRequest(request, tuple(models), takes, min_success)
-    return plan_run(run, catalog, images=images, problems=problems)
+    return plan_run(run, catalog, inputs=inputs, problems=problems)
 
 
 def plan_run(
     run: RunRequest,
     catalog: Catalog,
     *,
-    images: Mapping[str, str] | None = None,
+    inputs: Inputs = NO_INPUTS,
     problems: Iterable[Problem] = (),
     bills: Mapping[str, Bills] | None = None,
     found_before: dict[PriceKey, Estimate] | None = None,
@@ -188,7 +189,7 @@ def plan_run(
     found = [*problems, *run.problems(), *_catalog_problems(run, catalog)]
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
     prices = {} if found_before is None else found_before
-    plans = [_priced(plan_model(run.request, model, images=images), model, run, bills or {}, prices) for model in known]
+    plans = [_priced(plan_model(run.request, model, inputs=inputs), model, run, bills or {}, prices) for model in known]
     if run.send_labels and run.labels:
         plans = [_with_labels(plan, run.labels) for plan in plans]
     if len(known) == len(set(run.models)):
@@ -207,9 +208,9 @@ def plan_model(
     request: VideoRequest,
     model: VideoModel,
     *,
-    images: Mapping[str, str] | None = None,
+    inputs: Inputs = NO_INPUTS,
 ) -> ModelPlan:
-    """Plan one request for one model; ``images`` maps each image source to the URL to send for it."""
+    """Plan one request for one model; ``inputs`` as for ``plan_videos``."""
     options = select_options(request, model)
     problems = [*model_problems(request.settings, model), *options.problems]
     notes = (*unchecked_notes(request.settings, model), *options.notes)
@@ -220,7 +221,7 @@ def plan_model(
     return ModelPlan(
         model=model.id,
         decision=decision,
-        body=_body(request, model, options, images or {}) if decision == "send" else {},
+        body=_body(request, model, options, inputs) if decision == "send" else {},
         slug=options.slug,
         left_out=options.left_out,
         notes=notes,
@@ -282,20 +283,22 @@ def dearer_now(plan: ModelPlan, model: VideoModel) -> list[Problem]:
     return [Problem("model", f"{message}; start the run again to plan it anew", model.id)]
 
 
-def _body(request: VideoRequest, model: VideoModel, options: Passthrough, images: Mapping[str, str]) -> dict[str, Any]:
+def _body(request: VideoRequest, model: VideoModel, options: Passthrough, inputs: Inputs) -> dict[str, Any]:
     """Build the exact JSON of ``POST /videos``; normalized fields are sent as asked, never changed."""
     settings = request.settings
     plain = settings.model_dump(mode="json", exclude_none=True)
     frames = [
-        {"type": "image_url", "image_url": {"url": images.get(source, source)}, "frame_type": frame_type}
+        {"type": "image_url", "image_url": {"url": inputs.url(source)}, "frame_type": frame_type}
         for frame_type in ("first_frame", "last_frame")
         if (source := plain.pop(frame_type, None)) is not None
     ]
     references = [
-        {"type": reference["type"], reference["type"]: {"url": images.get(reference["url"], reference["url"])}}
+        {"type": reference["type"], reference["type"]: {"url": inputs.url(reference["url"])}}
         for reference in plain.pop("input_references", ())
     ]
-    body: dict[str, Any] = {"model": model.id, "prompt": request.prompt, **plain}
+    if previous := plain.get("previous_job_id"):
+        plain["previous_job_id"] = inputs.job_id(previous)
+    body: dict[str, Any] = {"model": model.id, **({"prompt": request.prompt} if request.prompt else {}), **plain}
     if frames:
         body["frame_images"] = frames
     if references:

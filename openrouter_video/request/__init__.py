@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.request.images import load_image
+from openrouter_video.request.inputs import Input, Inputs
 from openrouter_video.request.request import (
     EVERY_PROVIDER,
     WRAPPER,
@@ -18,7 +19,9 @@ __all__ = [
     "EVERY_PROVIDER",
     "JSON_EDITOR",
     "WRAPPER",
+    "Input",
     "InputReference",
+    "Inputs",
     "OnUnsupported",
     "ProviderOptions",
     "RunRequest",

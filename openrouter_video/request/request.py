@@ -90,7 +90,7 @@ def parse_request(
     options = _parse_options(provider_options, problems)
     policy = _parse_policy(on_unsupported, problems)
     slugs = _parse_slugs(provider_slugs, problems)
-    if not prompt.strip():
+    if not prompt.strip() and not parsed.has_input:
         problems.append(Problem("prompt", "the prompt is empty; say what the video should show"))
     if "\0" in prompt:
         # Some would read on and some would stop there, and Prefect on PostgreSQL cannot record it at all.

@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from openrouter_video.api import https_problem
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
 from openrouter_video.form import Tabs
+from openrouter_video.outcome import Outcome
 from openrouter_video.text import LONGEST_VALUE_IN_MESSAGE, nearest, shown
 
 __all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
@@ -114,32 +124,61 @@ class VideoSettings(BaseModel):
         description="Pictures, sounds or clips that guide the video. Not together with frames, which would win.",
         json_schema_extra={"position": 7},
     )
+    previous_job_id: Annotated[str | None, Tabs("Job, key or file", "None")] = Field(
+        default=None,
+        title="Previous job",
+        description="The finished video to continue or edit, of the same model: its job id, its ledger key, or its "
+        "URL or path.",
+        json_schema_extra={"position": 8},
+    )
+    upscale_factor: Annotated[float | None, Tabs("Number", UP_TO_THE_MODEL)] = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        title="Upscale factor",
+        description="How many times wider and higher the video becomes. Only of models that enlarge videos.",
+        json_schema_extra={"position": 9},
+    )
+    creativity: Annotated[int | None, Tabs("Number", UP_TO_THE_MODEL)] = Field(
+        default=None,
+        title="Creativity",
+        description="How freely details are added, from the model's list. Only of models that enlarge videos.",
+        json_schema_extra={"position": 10},
+    )
     size: Annotated[str | None, Tabs("Pixels", "By resolution and aspect ratio")] = Field(
         default=None,
         title="Exact size",
         description="Exact pixels as WIDTHxHEIGHT, such as 1280x720, instead of resolution and aspect ratio.",
-        json_schema_extra={"position": 8},
+        json_schema_extra={"position": 11},
     )
     callback_url: Annotated[str | None, Tabs("Address", "None")] = Field(
         default=None,
         title="Callback URL",
         description="An https address that OpenRouter calls when the job has ended.",
-        json_schema_extra={"position": 9},
+        json_schema_extra={"position": 12},
     )
     user: Annotated[str | None, Tabs("Name", "None")] = Field(
         default=None,
         title="User",
         description="Your own name for the end user, for OpenRouter's tracing.",
-        json_schema_extra={"position": 10},
+        json_schema_extra={"position": 13},
     )
     trace: Annotated[dict[str, JsonValue] | None, JSON_EDITOR] = Field(
         default=None,
         title="Trace",
         description="Your own tracing metadata as a JSON object, passed to OpenRouter as it is.",
-        json_schema_extra={"position": 11},
+        json_schema_extra={"position": 14},
     )
 
-    @field_validator("resolution", "aspect_ratio", "size", "first_frame", "last_frame", "callback_url", "user")
+    @field_validator("previous_job_id", mode="before")
+    @classmethod
+    def _outcome_is_its_key(cls, value: object) -> object:
+        """An outcome stands for its video, which the ledger knows by its key."""
+        return value.key if isinstance(value, Outcome) else value
+
+    @field_validator(
+        *("resolution", "aspect_ratio", "size", "first_frame", "last_frame", "previous_job_id", "callback_url", "user")
+    )
     @classmethod
     def _blank_is_not_given(cls, value: str | None) -> str | None:
         """A form sends an emptied text box as an empty string."""
@@ -151,20 +190,27 @@ class VideoSettings(BaseModel):
         """A form sends an emptied list as an empty list."""
         return value or None
 
-    @field_validator("duration", "seed", mode="before")
+    @field_validator("duration", "seed", "upscale_factor", "creativity", mode="before")
     @classmethod
-    def _no_booleans(cls, value: object) -> object:
+    def _no_booleans(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, bool):
-            raise ValueError("it must be a whole number, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
+            kind = "number" if info.field_name == "upscale_factor" else "whole number"
+            raise ValueError(f"it must be a {kind}, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
         return value
 
     def with_sources(self, change: Callable[[str], str]) -> Self:
         """Return the same settings with every URL and path changed."""
-        frames = {name: change(one) for name in ("first_frame", "last_frame") if (one := getattr(self, name))}
+        named = ("first_frame", "last_frame", "previous_job_id")
+        given = {name: change(one) for name in named if (one := getattr(self, name))}
         references = self.input_references and tuple(
             reference.model_copy(update={"url": change(reference.url)}) for reference in self.input_references
         )
-        return self.model_copy(update={**frames, "input_references": references})
+        return self.model_copy(update={**given, "input_references": references})
+
+    @property
+    def has_input(self) -> bool:
+        """Whether there is something to work from besides a prompt."""
+        return bool(self.first_frame or self.last_frame or self.input_references or self.previous_job_id)
 
     def image_sources(self) -> dict[str, str]:
         """Return every image that the request refers to, by the field that names it."""

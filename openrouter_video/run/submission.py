@@ -42,7 +42,7 @@ CLAIM_SECONDS = 30.0  # from a claim's date to its POST, which must be over when
 GRACE_SECONDS = 10.0  # for a late answer, once the process was asked to end
 CALLED_OFF = "interrupted before it was sent; nothing was charged"
 SENT_NOTHING = "This run has sent nothing; whether an earlier one has is not known"
-IMAGES = ("frame_images", "input_references")
+INPUTS = ("frame_images", "input_references", "previous_job_id")
 
 
 T = TypeVar("T")
@@ -276,7 +276,7 @@ def retry_wait(answer: SubmitAnswer, tries: int, elapsed: float, budget: float, 
 
 
 def check_conflict(entry: LedgerEntry, asked: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
-    """Refuse a key that was used for a different request: asked in other words, or with other images of the same name.
+    """Refuse a key that was used for a different request: asked in other words, or with other inputs of the same name.
 
     One under which nothing was accepted is free for any.
 
@@ -288,7 +288,7 @@ def check_conflict(entry: LedgerEntry, asked: Mapping[str, Any], sent: Mapping[s
         return
     changed = differences(entry.claim.asked, asked)
     if not changed and entry.claim.sent and sent:
-        before, now = ({name: body.get(name) for name in IMAGES} for body in (entry.claim.sent, sent))
+        before, now = ({name: body.get(name) for name in INPUTS} for body in (entry.claim.sent, sent))
         changed = differences(before, now)
     if changed:
         raise KeyConflict(

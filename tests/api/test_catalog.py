@@ -35,6 +35,9 @@ def differing_fields() -> Iterator[tuple[str, str]]:
     for wire, model in zip(WIRE["data"], REAL.models, strict=True):
         read = model.model_dump(mode="json")
         assert read.pop("unreadable") == {}
+        assert read.pop("input_modalities") is None  # they stand in the plain list of models
+        if wire["upscale_factor"] is not None:
+            assert read.pop("upscale_factor") == [wire["upscale_factor"]["min"], wire["upscale_factor"]["max"]]
         yield from ((wire["id"], field) for field in read if read[field] != wire[field])
 
 
@@ -50,7 +53,7 @@ def test_the_real_lists_peculiarities() -> None:
     veo = REAL.get("google/veo-3.1-lite")
     assert veo is not None
     assert (veo.supported_durations, veo.durations) == ((8, 4, 6), (4, 6, 8))
-    given_material = {model.id for model in REAL.models if not model.takes_plain_prompt}
+    given_material = {model.id for model in REAL.models if model.needs != "nothing"}
     upscalers = {"black-forest-labs/flux-video-edit", "black-forest-labs/flux-video-upscale"}
     assert given_material == {*upscalers, "heygen/avatar-iv", "runway/aleph-2"}
     assert "alibaba/wan-3.0" in {model.id for model in REAL.models if not model.passthrough_options}
@@ -67,8 +70,8 @@ def test_the_real_lists_peculiarities() -> None:
             {"supported_durations": (4, 6), "unreadable": {"supported_durations": ('"auto"', "6.5", "true")}},
         ),
         ({"unreadable": "by the API itself"}, {"unreadable": {}}),
-        ({"supported_durations": None}, {"supported_durations": None, "durations": (), "takes_plain_prompt": False}),
-        ({"supported_durations": []}, {"durations": (), "takes_plain_prompt": True}),
+        ({"supported_durations": None}, {"supported_durations": None, "durations": (), "needs": "input"}),
+        ({"supported_durations": []}, {"durations": (), "needs": "nothing"}),
         ({"allowed_passthrough_parameters": None}, {"passthrough_options": ()}),
         ({"generate_audio": "always", "seed": {"max": 9}}, {"generate_audio": None, "seed": None}),
         ({"pricing_skus": {"duration_seconds": 0.1}, "created": "today"}, {"pricing_skus": None, "created": None}),

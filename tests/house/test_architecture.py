@@ -48,7 +48,7 @@ PURE = (
     *("gallery.links", "gallery.matrix", "gallery.merging", "gallery.page"),
     *("gallery.run_page", "gallery.summaries", "gallery.tiles"),
     *("api.answers", "api.callback", "api.catalog", "api.generations", "api.job", "api.key_budget", "api.web_urls"),
-    *("request.labels", "request.request", "request.run_request", "request.settings"),
+    *("request.inputs", "request.labels", "request.request", "request.run_request", "request.settings"),
     *("ledger.journal_entry", "ledger.learning", "ledger.portions", "ledger.records"),
     *("ledger.reservations", "ledger.settlement", "ledger.spending", "ledger.waiting_run"),
     *("batch.batch_request", "batch.cells", "batch.columns", "batch.paths", "batch.plan"),

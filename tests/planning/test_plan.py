@@ -15,6 +15,7 @@ from openrouter_video.errors import Problem
 from openrouter_video.planning.passthrough import PROVIDER_SLUGS, provider_slug
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_model, plan_run, plan_videos, replan_options
 from openrouter_video.report import plan_text
+from openrouter_video.request.inputs import Input, Inputs
 from openrouter_video.request.request import VideoRequest, parse_request
 from openrouter_video.request.run_request import RunRequest
 from openrouter_video.request.settings import VideoSettings
@@ -74,27 +75,29 @@ def test_every_normalized_field_as_the_api_names_it() -> None:
     sound = {"type": "audio_url", "url": "https://x.example/a.mp3"}
     plain: dict[str, Any] = {"duration": 4, "size": "480x480", "seed": 0, "generate_audio": True}
     plain |= {"callback_url": "https://x.example/hook", "user": "u", "trace": {"run": [1, None]}}
-    images = {"a.png": "data:image/png;base64,AAAA"}
-    framed = plan_for([MINI], {**plain, "first_frame": "a.png", "last_frame": "https://x.example/b.png"}, images=images)
+    inputs = Inputs({"a.png": Input("data:image/png;base64,AAAA")})
+    framed = plan_for([MINI], {**plain, "first_frame": "a.png", "last_frame": "https://x.example/b.png"}, inputs=inputs)
     assert framed.models[0].body == {
         "model": MINI,
         "prompt": "an orchid",
         **plain,
         "frame_images": [
-            {"type": "image_url", "image_url": {"url": images["a.png"]}, "frame_type": "first_frame"},
+            {"type": "image_url", "image_url": {"url": inputs.url("a.png")}, "frame_type": "first_frame"},
             {"type": "image_url", "image_url": {"url": "https://x.example/b.png"}, "frame_type": "last_frame"},
         ],
     }
-    guided = plan_for([MINI], {"input_references": [{"url": "a.png"}, sound]}, images=images)
+    guided = plan_for([MINI], {"input_references": [{"url": "a.png"}, sound]}, inputs=inputs)
     assert guided.models[0].body["input_references"] == [
-        {"type": "image_url", "image_url": {"url": images["a.png"]}},
+        {"type": "image_url", "image_url": {"url": inputs.url("a.png")}},
         {"type": "audio_url", "audio_url": {"url": sound["url"]}},
     ]
 
 
 def test_what_is_recorded_holds_no_image() -> None:
     """The body is sent whole; reports and records get a digest."""
-    (model,) = plan_for([MINI], {"first_frame": "a"}, images={"a": "data:image/png;base64," + "A" * 9999}).models
+    (model,) = plan_for(
+        [MINI], {"first_frame": "a"}, inputs=Inputs({"a": Input("data:image/png;base64," + "A" * 9999)})
+    ).models
     assert model.sent is not None
     assert model.sent["frame_images"][0]["image_url"]["url"].startswith("data:image/png;sha256=")
     assert len(json.dumps(model.body)) > 9999 > len(json.dumps(model.sent))
@@ -107,7 +110,7 @@ def test_every_real_model_is_planned(model: VideoModel, policy: str) -> None:
     allowed = dict.fromkeys(model.passthrough_options, "x")
     accepted = plan_model(parse_request("p", None, {"*": allowed}, policy), model)
     slug = provider_slug(model.id) or ""
-    if not model.takes_plain_prompt:
+    if model.needs != "nothing":
         assert (accepted.decision, accepted.body, accepted.problems[0].field) == ("refuse", {}, "model")
         return
     assert flat_options(accepted.body) == ({slug: allowed} if allowed else {})
@@ -469,7 +472,7 @@ def test_the_policy_decides_again_about_what_the_api_refused(policy: str, decisi
     request = parse_request("p", settings, VERTEX, policy)
     model = OFFERED.get(LITE)
     assert model is not None
-    first = plan_model(request, model, images={"a.png": "data:image/png;base64,AAAA"})
+    first = plan_model(request, model, inputs=Inputs({"a.png": Input("data:image/png;base64,AAAA")}))
     again = replan_options(first, request, model, frozenset({"enhancePrompt"}))
     assert (again.decision, flat_options(again.body)) == (decision, options)
     assert "enhancePrompt" in {option.key for option in again.left_out}

@@ -25,7 +25,7 @@ from pydantic import SecretStr, ValidationError
 from flows.opened_run import collect_command_of
 from openrouter_video.blocks import OpenRouterCredentials, VideoStore, load_credentials, load_store
 from openrouter_video.errors import ConfigurationError
-from openrouter_video.planning.dry_run import read_images
+from openrouter_video.planning.dry_run import read_inputs
 from openrouter_video.request.request import parse_request
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
@@ -421,7 +421,7 @@ async def test_no_password_reaches_a_strangers_host(strangers_host: tuple[str, l
         with pytest.raises(ConfigurationError, match="Could not open the store"):
             store.open_store() if "output" in given else store.open_ledger()
     picture = VideoSettings(first_frame=f"{url}/a.png")
-    _, problems = read_images(parse_request("An orchid", picture), store.options_for)
+    _, problems = read_inputs(parse_request("An orchid", picture), store.options_for)
     assert "cannot be read" in problems[0].message
     assert told == []
     with pytest.raises(ConfigurationError, match="Check the credentials"):
