@@ -1,4 +1,4 @@
-"""The operations of the API over HTTP: list, submit, get, content, and what the key may spend.
+"""The operations of the API over HTTP: list, submit, get, content, what the key may spend, who serves a model.
 
 An edge: it sends one request and returns what the answer proves, decided in ``answers``. The key goes to the configured
 origin only: every URL is built from the base URL and the job's id, no redirect is followed with it, and no error that
@@ -37,6 +37,7 @@ from openrouter_video.api.callback import without_callback_url
 from openrouter_video.api.catalog import Catalog, parse_catalog
 from openrouter_video.api.content import Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
+from openrouter_video.api.endpoints import ModelEndpoints, endpoints_path, read_endpoints
 from openrouter_video.api.key_budget import KeyBudget, read_key_budget
 from openrouter_video.api.posting import (
     ANSWER_SECONDS,
@@ -72,6 +73,7 @@ class Timeouts(NamedTuple):
     poll: float = 30.0
     content: float = 60.0
     key: float = 5.0
+    endpoints: float = 5.0
 
 
 class VideoClient:
@@ -221,21 +223,40 @@ class VideoClient:
         """Ask once what the key may still spend; what goes wrong is a reason in the answer, never an exception."""
         if self._key is None:
             return KeyBudget(unknown="there is no key")
-        url = f"{self.base_url}/key"
+        answer = await self._look("/key", self.timeouts.key)
+        return KeyBudget(unknown=answer) if isinstance(answer, str) else read_key_budget(*answer)
+
+    async def get_endpoints(self, model_id: str) -> ModelEndpoints:
+        """Ask once who serves a model, and how well; what goes wrong is a reason in the answer, never an exception.
+
+        No key is needed, but only who has one is told how long videos take.
+        """
+        path = endpoints_path(model_id)
+        if path is None:
+            return ModelEndpoints(model=model_id, unknown="its id does not name an author and a model")
+        answer = await self._look(path, self.timeouts.endpoints)
+        if isinstance(answer, str):
+            return ModelEndpoints(model=model_id, unknown=answer)
+        status, _, body = answer
+        return read_endpoints(status, body, model_id)
+
+    async def _look(self, path: str, seconds: float) -> tuple[int, httpx.Headers, bytes] | str:
+        """Send one GET and return what was answered, or why nothing was."""
+        url = f"{self.base_url}{path}"
         try:
             async with (
-                asyncio.timeout(self.timeouts.key),
+                asyncio.timeout(seconds),
                 self._async.lend() as client,
                 client.stream("GET", url, auth=self._with_key) as response,
             ):
                 body = await read_bounded_async(response)
         except TimeoutError:
-            return KeyBudget(unknown=f"no complete answer within {self.timeouts.key:g} s")
+            return f"no complete answer within {seconds:g} s"
         except httpx.HTTPError as error:
-            return KeyBudget(unknown=f"no answer: {cause_of(error)}")
+            return f"no answer: {cause_of(error)}"
         if body is None:
-            return KeyBudget(unknown=f"an answer of more than {LARGEST_ANSWER_BYTES} bytes")
-        return read_key_budget(response.status_code, response.headers, self._without_key(body))
+            return f"an answer of more than {LARGEST_ANSWER_BYTES} bytes"
+        return response.status_code, response.headers, self._without_key(body)
 
     @contextmanager
     def content(
