@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWr
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import letters_only, nearest
 
-__all__ = ["Catalog", "Needs", "VideoModel", "parse_catalog"]
+__all__ = ["Catalog", "Needs", "VideoModel", "parse_catalog", "with_modalities"]
 
 
 WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
@@ -209,6 +209,29 @@ def parse_catalog(payload: Any, *, sandbox: bool = False) -> Catalog:
             "upgrade prefect-openrouter-video"
         )
     return Catalog(models=tuple(models), unreadable=tuple(unreadable), sandbox=sandbox)
+
+
+def with_modalities(catalog: Catalog, payload: Any) -> Catalog:
+    """Return the catalog with what its models take as input, by the body of ``GET /models``; what is not told is None.
+
+    The list of video models says nothing of it.
+    """
+    entries = payload.get("data") if isinstance(payload, dict) else None
+    told = {
+        entry["id"]: modalities
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and isinstance(entry.get("architecture"), dict)
+        and isinstance(modalities := entry["architecture"].get("input_modalities"), list)
+    }
+    models = [
+        model.model_copy(update={"input_modalities": tuple(one for one in told[model.id] if isinstance(one, str))})
+        if model.id in told
+        else model
+        for model in catalog.models
+    ]
+    return catalog.model_copy(update={"models": tuple(models)})
 
 
 def _range(factor: Mapping[str, object]) -> tuple[float, float] | None:

@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -34,7 +34,7 @@ from openrouter_video.api.answers import (
     retry_after,
 )
 from openrouter_video.api.callback import without_callback_url
-from openrouter_video.api.catalog import Catalog, parse_catalog
+from openrouter_video.api.catalog import Catalog, parse_catalog, with_modalities
 from openrouter_video.api.content import Download, DownloadLimits, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
 from openrouter_video.api.endpoints import ModelEndpoints, endpoints_path, read_endpoints
@@ -126,7 +126,7 @@ class VideoClient:
         self._sync.close()
 
     async def list_models(self) -> Catalog:
-        """Return the models that the API offers; no key is sent.
+        """Return the models that the API offers, with what they take as input if that can be read; no key is sent.
 
         Raises:
             ApiUnavailable: if the API could not be reached or is in trouble; safe to try again.
@@ -155,7 +155,20 @@ class VideoClient:
                 f"{self.base_url} does not look like OpenRouter's API: {url} answered HTTP {response.status_code} "
                 f"({said}); the usual base URL is https://openrouter.ai/api/v1"
             )
-        return parse_catalog(payload, sandbox=is_sandbox(response.headers))
+        catalog = parse_catalog(payload, sandbox=is_sandbox(response.headers))
+        return with_modalities(catalog, await self._plain_list())
+
+    async def _plain_list(self) -> Any:
+        """Return the plain list of models; None if it cannot be had, since a plan can do without it."""
+        with suppress(TimeoutError, httpx.HTTPError):
+            async with (
+                asyncio.timeout(self.timeouts.key),
+                self._async.lend() as client,
+                client.stream("GET", f"{self.base_url}/models", params={"output_modalities": "video"}) as response,
+            ):
+                body = await read_bounded_async(response)
+            return parse_json(body) if response.is_success and body is not None else None
+        return None
 
     def submit(self, body: bytes, session_id: str, late: Callable[[SubmitAnswer], None] | None = None) -> SubmitAnswer:
         """Send one POST and say what its answer proves; never raises for what the network or the API does.

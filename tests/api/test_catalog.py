@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_video.api.catalog import VideoModel, parse_catalog
+from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog, with_modalities
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import nearest
 
@@ -210,3 +210,77 @@ def test_a_suggestion_is_always_allowed(word: str, allowed: list[str], count: in
 def test_an_unknown_id_is_none() -> None:
     """Looking up is not judging."""
     assert REAL.get("google/veo-9") is None
+
+
+def plain_entry(model: str, *modalities: Any) -> dict[str, Any]:
+    """A model of the plain list, as far as it is read."""
+    return {"id": model, "architecture": {"input_modalities": list(modalities), "output_modalities": ["video"]}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (None, None),
+        ([], None),
+        ({"data": None}, None),
+        ({"data": [1, {}, {"id": "a/b"}, {"id": 1, "architecture": {"input_modalities": []}}]}, None),
+        ({"data": [{"id": "a/b", "architecture": {"input_modalities": "text"}}]}, None),
+        ({"data": [{"id": "a/b", "architecture": ["text"]}]}, None),
+        ({"data": [plain_entry("a/c", "text")]}, None),
+        ({"data": [plain_entry("a/b")]}, ()),
+        ({"data": [plain_entry("a/c"), plain_entry("a/b", "text", 7, "video")]}, ("text", "video")),
+    ],
+)
+def test_the_plain_list_tells_what_models_take(payload: Any, told: tuple[str, ...] | None) -> None:
+    """Whatever it holds, the catalog stays whole; what it does not tell is not known."""
+    catalog = parse_catalog({"data": [entry(id="a/b")]})
+    read = with_modalities(catalog, payload)
+    assert [model.input_modalities for model in read.models] == [told]
+    assert Catalog.model_validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize(
+    ("fields", "needs"),
+    [
+        ({"supported_durations": [4]}, "nothing"),
+        ({"supported_durations": [4], "input_modalities": ["text", "video"]}, "nothing"),
+        ({"upscale_factor": {"min": 1.5, "max": 3}}, "video"),
+        ({"input_modalities": ["text", "image", "video"]}, "video"),
+        ({"input_modalities": ["text", "image", "audio"]}, "image"),
+        ({"input_modalities": ["text", "audio"]}, "audio"),
+        ({"input_modalities": ["text"]}, "input"),
+        ({"input_modalities": []}, "input"),
+        ({}, "input"),
+    ],
+)
+def test_what_a_model_needs(fields: dict[str, Any], needs: str) -> None:
+    """Those with durations need a prompt only; what the others work from, their modalities tell."""
+    assert only_model(**{"supported_durations": None, **fields}).needs == needs
+
+
+@pytest.mark.parametrize(
+    ("factor", "read"),
+    [
+        ({"min": 1.5, "max": 3}, (1.5, 3.0)),
+        ({"min": "2", "max": "2"}, (2.0, 2.0)),
+        *(
+            (factor, None)
+            for factor in ({}, {"min": 1}, {"min": 3, "max": 2}, {"min": 0, "max": 2}, {"min": 1, "max": "inf"})
+        ),
+        ({"min": True, "max": {}}, None),
+        ("1.5-3", None),
+        (None, None),
+    ],
+)
+def test_the_range_of_an_upscale_factor(factor: Any, read: tuple[float, float] | None) -> None:
+    """What cannot be read as one is kept as unreadable."""
+    model = only_model(upscale_factor=factor)
+    assert model.upscale_factor == read
+    assert bool(model.unreadable) == (isinstance(factor, dict) and read is None)
+
+
+def test_levels_of_creativity_may_be_zero() -> None:
+    """Unlike seconds."""
+    model = only_model(creativity=[0, 1.0, "2", True, -1, "much"])
+    assert model.creativity == (0, 1, 2)
+    assert model.unreadable == {"creativity": ("true", "-1", '"much"')}
