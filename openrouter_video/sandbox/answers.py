@@ -18,7 +18,6 @@ __all__ = [
     "Answer",
     "completed_body",
     "document",
-    "endpoints_body",
     "envelope",
     "generation_body",
     "key_refusal",
@@ -57,17 +56,6 @@ _EMPTY = (
     "user_agent",
     "web_search_engine",
     "workspace_id",
-)
-_UNMEASURED = (
-    "latency_last_30m",
-    "throughput_last_30m",
-    "uptime_last_1d",
-    "uptime_last_30m",
-    "uptime_last_5m",
-    "max_completion_tokens",
-    "max_prompt_tokens",
-    "quantization",
-    "service_tier",
 )
 
 
@@ -144,8 +132,8 @@ def status_body(job: Job, status: Status, origin: str) -> dict[str, JsonValue]:
         "polling_url": _poll_url(job, origin),
         "status": status,
     }
-    if job.end is not None and job.end.error is not None:
-        body["error"] = job.end.error
+    if (error := job.error_of(status)) is not None:
+        body["error"] = error
     return body
 
 
@@ -182,40 +170,3 @@ def generation_body(job: Job, entry: Entry | None, origin: str) -> dict[str, Jso
         "usage": job.cost_usd or 0,
     }
     return {"data": data}
-
-
-def endpoints_body(entry: Entry) -> dict[str, JsonValue]:
-    """What ``GET /models/{author}/{slug}/endpoints`` says; the part of ``tag`` before "/" is the option slug."""
-    provider, slug = entry.provider
-    endpoint: dict[str, JsonValue] = {
-        "name": f"{provider} | {entry.id}",
-        "model_id": entry.id,
-        "model_name": entry.name,
-        "provider_name": provider,
-        "tag": slug,
-        "status": 0,
-        "context_length": 0,
-        "pricing": {"prompt": "0", "completion": "0"},
-        "native_tools": {},
-        "supported_parameters": [],
-        "supports_diarization": False,
-        "supports_implicit_caching": False,
-        "supports_tool_choice": {"none": False, "auto": False, "required": False, "function": False},
-    }
-    endpoint |= dict.fromkeys(_UNMEASURED)
-    return {
-        "data": {
-            "id": entry.id,
-            "name": entry.name,
-            "created": entry.created,
-            "description": entry.description,
-            "architecture": {
-                "input_modalities": ["text", "image"] if entry.supported_frame_images else ["text"],
-                "output_modalities": ["video"],
-                "modality": "text->video",
-                "instruct_type": None,
-                "tokenizer": "Other",
-            },
-            "endpoints": [endpoint],
-        }
-    }

@@ -15,11 +15,13 @@ from openrouter_video.sandbox.analytics import analytics_answer
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.billing import Kind
 from openrouter_video.sandbox.budgets import Budget, key_answer, spent_refusal
-from openrouter_video.sandbox.catalogue import Catalogue
+from openrouter_video.sandbox.catalogue import Catalogue, Entry
 from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Job, Status, new_job_id, status_of
-from openrouter_video.sandbox.orders import Oddity, Order, Refusal, Scene, read_order
+from openrouter_video.sandbox.model_listing import endpoints_body, listing_body
+from openrouter_video.sandbox.orders import Oddity, Order, Refusal, Scene, previous_refusal, read_order, shaped
 from openrouter_video.sandbox.pricing import cost_usd
+from openrouter_video.sandbox.refusals import Failing, Refusing, fate_of, refused
 from openrouter_video.sandbox.render_queue import RenderQueue
 
 __all__ = ["Asked", "VideoApi"]
@@ -32,7 +34,7 @@ _DIFFERENT_VIDEOS = 4
 class Asked(NamedTuple):
     """One request, read from the wire; ``origin`` is where the client believes the API to be.
 
-    ``oddity``: what a fault makes of the video that is asked for.
+    ``oddity``: what a fault makes of the video that is asked for; ``failure``: how it lets the job fail.
     """
 
     kind: Kind
@@ -43,11 +45,21 @@ class Asked(NamedTuple):
     path: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     oddity: Oddity | None = None
+    failure: Failing | None = None
 
     @property
     def job_id(self) -> str | None:
         """The job that the path names."""
         return self.path.get("job_id")
+
+    def text(self, field: str) -> str | None:
+        """A text in the JSON of the body, if there is one."""
+        try:
+            parsed = self.document
+        except ValueError:
+            return None
+        value = parsed.get(field) if isinstance(parsed, dict) else None
+        return value if isinstance(value, str) else None
 
     @property
     def document(self) -> JsonValue:
@@ -59,8 +71,8 @@ class Asked(NamedTuple):
 class VideoApi:
     """The API.
 
-    ``seconds_for`` says how long a job takes in real seconds, ``clock`` gives unix time, ``budgets`` what holds for
-    the key at this moment.
+    ``seconds_for`` says how long a job takes in real seconds, ``latencies`` the percentiles for a model, ``clock``
+    gives unix time, ``budgets`` and ``catalogue`` what holds for the key, and which models there are, at this moment.
     """
 
     def __init__(
@@ -68,11 +80,12 @@ class VideoApi:
         *,
         jobs: JobStore,
         videos: RenderQueue,
-        catalogue: Catalogue,
+        catalogue: Callable[[], Catalogue],
         api_key: str,
         management_key: str,
         clock: Callable[[], float],
         seconds_for: Callable[[Order], float],
+        latencies: Callable[[Entry], Mapping[str, float]],
         budgets: Callable[[], Sequence[Budget]],
     ) -> None:
         self._jobs = jobs
@@ -82,6 +95,7 @@ class VideoApi:
         self._management_key = management_key
         self._clock = clock
         self._seconds_for = seconds_for
+        self._latencies = latencies
         self._budgets = budgets
         self._numbers: dict[Scene, dict[str, int]] = {}
         for job in jobs.all():
@@ -92,16 +106,13 @@ class VideoApi:
         job = self._jobs.get(asked.job_id or "")
         if job is not None:
             return job.order.model
-        try:
-            parsed = asked.document
-        except ValueError:
-            return None
-        model = parsed.get("model") if isinstance(parsed, dict) else None
-        return model if isinstance(model, str) else None
+        if "slug" in asked.path:
+            return f"{asked.path.get('author')}/{asked.path['slug']}"
+        return asked.text("model")
 
     def models(self, _: Asked) -> Answer:
         """``GET /videos/models``; no key needed."""
-        return document(200, self._catalogue.wire)
+        return document(200, self._catalogue().wire)
 
     def submit(self, asked: Asked) -> Answer:
         """``POST /videos``: a charged job and a 202, or a refusal that costs nothing."""
@@ -115,14 +126,21 @@ class VideoApi:
             return envelope(400, "Invalid JSON body")
         if not isinstance(raw, dict):
             return answers.refusal_answer(Refusal('[{"code":"invalid_type","expected":"object"}]', schema=True))
-        order = read_order(raw, self._catalogue)
+        in_header = {} if asked.session_id is None else {"session_id": asked.session_id}
+        order = read_order({**in_header, **raw}, self._catalogue())
         if isinstance(order, Refusal):
             return answers.refusal_answer(order)
-        previous = raw.get("previous_job_id")
-        if previous is not None and not self._is_completed(str(previous)):
-            return envelope(400, f"Job {previous} cannot be continued: no completed job has this id")
-        job = self._accepted(order, raw, asked)
+        if (refusal := self._previous_refusal(order)) is not None:
+            return answers.refusal_answer(refusal)
+        job = self._accepted(self._shaped(order), raw, asked)
         return document(202, answers.submitted_body(job, asked.origin))
+
+    def refused(self, asked: Asked, refusing: Refusing) -> Answer:
+        """The refusal of a submit that somebody wants to see; the key comes first all the same."""
+        entry = self._catalogue().entries.get(asked.text("model") or "")
+        return answers.key_refusal(asked.authorization, self._api_key) or refused(
+            refusing, asked.text("prompt") or "", entry
+        )
 
     def _budget_refusal(self) -> Answer | None:
         return spent_refusal(self._budgets(), self._jobs.all(), self._clock())
@@ -131,6 +149,16 @@ class VideoApi:
         """``GET /key``: what the key may still spend."""
         refused = answers.key_refusal(asked.authorization, self._api_key)
         return refused or key_answer(self._budgets(), self._jobs.all(), self._clock())
+
+    def _previous_refusal(self, order: Order) -> Refusal | None:
+        job = self._jobs.get(order.previous_job_id or "")
+        if job is None:
+            return previous_refusal(order, None, "", gone=False)
+        return previous_refusal(order, job.order, self.status(job), gone=self._clock() >= job.expires_at)
+
+    def _shaped(self, order: Order) -> Order:
+        previous = self._jobs.get(order.previous_job_id or "")
+        return shaped(order, previous.order if previous else None)
 
     def _number(self, order: Order, session: str) -> int:
         """Count the sessions that order the same: each gets a video of its own, and always that one."""
@@ -147,22 +175,20 @@ class VideoApi:
             order=order,
             body=raw,
             session_id=session_id,
-            cost_usd=cost_usd(self._catalogue.entries[order.model].pricing_skus, order),
+            cost_usd=cost_usd(self._catalogue().entries[order.model].pricing_skus, order),
             submitted_at=now,
             ready_at=now + self._seconds_for(order),
             secret=secrets.token_urlsafe(24),
+            fate=fate_of(asked.failure, order.model) if asked.failure else None,
         )
         self._jobs.add(job)
-        self._videos.begin(job.order.scene)
+        if job.fate is None:
+            self._videos.begin(job.order.scene)
         return job
 
     def status(self, job: Job) -> Status:
         """What a poll of this moment would say."""
         return status_of(job, self._clock(), rendering=self._videos.is_rendering(job.order.scene))
-
-    def _is_completed(self, job_id: str) -> bool:
-        job = self._jobs.get(job_id)
-        return job is not None and self.status(job) == "completed"
 
     def poll(self, asked: Asked) -> Answer:
         """``GET /videos/{id}``: 200 for every known job, failed or not."""
@@ -213,7 +239,7 @@ class VideoApi:
         found = self._found(named)
         if isinstance(found, Job) and self.status(found) == "completed":
             return document(
-                200, answers.generation_body(found, self._catalogue.entries.get(found.order.model), asked.origin)
+                200, answers.generation_body(found, self._catalogue().entries.get(found.order.model), asked.origin)
             )
         if isinstance(found, Answer) and found.status == 401:  # noqa: PLR2004 -- Unauthorized
             return found
@@ -224,10 +250,16 @@ class VideoApi:
         if answers.key_refusal(asked.authorization, self._api_key) is None:
             return envelope(403, "A management key is required")
         refused = answers.key_refusal(asked.authorization, self._management_key)
-        return refused or analytics_answer(asked.body, self._jobs.all(), self._catalogue)
+        return refused or analytics_answer(asked.body, self._jobs.all(), self._catalogue())
+
+    def listing(self, asked: Asked) -> Answer:
+        """``GET /models``: AI models of all kinds; the sandbox knows those that make videos. No key needed."""
+        return document(200, listing_body(self._catalogue(), asked.query, asked.origin))
 
     def endpoints(self, asked: Asked) -> Answer:
         """``GET /models/{author}/{slug}/endpoints``: which provider serves a model; no key needed."""
-        model = f"{asked.path.get('author')}/{asked.path.get('slug')}"
-        entry = self._catalogue.entries.get(model)
-        return document(200, answers.endpoints_body(entry)) if entry else envelope(404, f"Model {model} not found")
+        model = self.model_of(asked)
+        entry = self._catalogue().entries.get(model or "")
+        known = answers.key_refusal(asked.authorization, self._api_key) is None
+        latency = self._latencies(entry) if entry and known else None
+        return document(200, endpoints_body(entry, latency)) if entry else envelope(404, f"Model {model} not found")

@@ -61,7 +61,8 @@ class SandboxApp:
             ("GET", "/api/v1/key", "key", api.key),
             ("POST", "/api/v1/analytics/query", "analytics", api.analytics),
             ("GET", "/api/v1/generation", "generation", api.generation),
-            ("GET", "/api/v1/models/{author}/{slug}/endpoints", "other", api.endpoints),
+            ("GET", "/api/v1/models", "listing", api.listing),
+            ("GET", "/api/v1/models/{author}/{slug}/endpoints", "endpoints", api.endpoints),
         ]
         routes = [Route(path, partial(self._serve, kind, run), methods=[verb]) for verb, path, kind, run in operations]
         routes += [
@@ -92,9 +93,11 @@ class SandboxApp:
         )
         fault = self._faults.take(kind, self._api.model_of(asked), asked.job_id)
         if fault is not None:
-            asked = asked._replace(oddity=fault.oddity)
+            asked = asked._replace(oddity=fault.oddity, failure=fault.failure)
         answer = await _finished(operation(asked)) if fault is None or fault.takes_effect else None
         if fault is not None:
+            if fault.refusal is not None:
+                answer = self._api.refused(asked, fault.refusal)
             answer = damaged(fault, answer)
             if fault.delay_seconds and await client_left(request.receive, fault.delay_seconds):
                 answer = _NO_ANSWER

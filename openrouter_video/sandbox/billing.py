@@ -11,7 +11,19 @@ from openrouter_video.sandbox.jobs import Job
 
 __all__ = ["Charge", "Kind", "Seen", "billing_summary", "charge_of"]
 
-Kind = Literal["models", "submit", "poll", "content", "signed", "key", "analytics", "generation", "other"]
+Kind = Literal[
+    "models",
+    "listing",
+    "endpoints",
+    "submit",
+    "poll",
+    "content",
+    "signed",
+    "key",
+    "analytics",
+    "generation",
+    "other",
+]
 
 
 class Charge(BaseModel):

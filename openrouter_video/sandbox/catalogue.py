@@ -1,20 +1,25 @@
 """The model list that the sandbox serves, and what each model renders: its defaults and its frame sizes.
 
-The facts are those of OpenRouter's public list of 9 October 2026 (30 models, newest first).
+The facts are those of OpenRouter's public list of 9 October 2026 (30 models, newest first), with the input modalities
+of its plain model list. What only that list tells is not shown by ``GET /videos/models``.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-__all__ = ["Catalogue", "Entry", "load_catalogue"]
+__all__ = ["Catalogue", "Entry", "Work", "load_catalogue", "packaged_models", "read_catalogue"]
+
+Work = Literal["generate", "edit", "upscale", "avatar"]
+"""What a model does: all but the first work on a file, and have no durations."""
+_PLAIN_LIST_ONLY = ("input_modalities", "expiration_date")
 
 # Provider names and option slugs as the endpoints route tells them; some are inferred, none is used to refuse anything.
 _PROVIDERS = {
@@ -68,6 +73,36 @@ class Entry(BaseModel):
     upscale_factor: dict[str, float] | None
     creativity: tuple[int, ...] | None
     pricing_skus: dict[str, str]
+    input_modalities: tuple[str, ...] | None = None
+    expiration_date: str | None = None
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Its input modalities; where the list does not tell them, text and, with frames, images."""
+        return self.input_modalities or (("text", "image") if self.supported_frame_images else ("text",))
+
+    @property
+    def work(self) -> Work:
+        """What it does, as far as its entry tells."""
+        if self.supported_durations is not None:
+            return "generate"
+        if self.upscale_factor is not None:
+            return "upscale"
+        return "avatar" if "image" in self.takes and "video" not in self.takes else "edit"
+
+    @property
+    def continues(self) -> bool:
+        """Whether it takes ``previous_job_id``.
+
+        Nothing in the list says so. A price for it does, and what works on a video can work on its own last one.
+        """
+        return self.work in {"edit", "upscale"} or any("video_continuation" in sku for sku in self.pricing_skus)
+
+    @property
+    def upscale_factors(self) -> tuple[float, float]:
+        """The smallest and the largest factor; 1 and 1 where it does not upscale."""
+        spans = self.upscale_factor or {}
+        return spans.get("min", 1), spans.get("max", max(1, spans.get("min", 1)))
 
     @property
     def provider(self) -> tuple[str, str]:
@@ -109,10 +144,26 @@ class Catalogue(NamedTuple):
     entries: Mapping[str, Entry]
 
 
+def read_catalogue(entries: Sequence[Mapping[str, JsonValue]]) -> Catalogue:
+    """The catalogue of these entries, which have the form of ``GET /videos/models``.
+
+    Each may tell ``input_modalities`` and ``expiration_date`` as well. Raises ValueError for what is not an entry.
+    """
+    known = [Entry.model_validate(entry) for entry in entries]
+    shown: list[JsonValue] = [
+        {name: value for name, value in entry.items() if name not in _PLAIN_LIST_ONLY} for entry in entries
+    ]
+    return Catalogue({"data": shown}, {entry.id: entry for entry in known})
+
+
 @cache
 def load_catalogue() -> Catalogue:
     """Read the packaged model list."""
+    return read_catalogue(packaged_models())
+
+
+def packaged_models() -> list[dict[str, JsonValue]]:
+    """The entries of the packaged model list, with what only the plain list tells."""
     text = resources.files("openrouter_video.sandbox").joinpath("video_models.json").read_text(encoding="utf-8")
-    wire = json.loads(text)
-    entries = [Entry.model_validate(entry) for entry in wire["data"]]
-    return Catalogue(wire, {entry.id: entry for entry in entries})
+    entries: list[dict[str, JsonValue]] = json.loads(text)["data"]
+    return entries

@@ -9,6 +9,10 @@
     Fault(on="content", mangle="silence")               headers and half of it, then nothing for as long as one waits
     Fault(on="poll", mangle="two_outputs", times=None)  the job names a second output, which is not there
     Fault(on="content", mangle="black", times=None)     a whole video, of which each frame is black
+    Fault(on="unsigned", status=410, times=None)        /content is gone, and the signed URL still works
+    Fault(on="submit", refusal="moderation")            a 403 for the prompt, with what the moderation says of it
+    Fault(on="submit", failure="output_moderation")     accepted and charged, and the job fails when it is ready
+    Fault(on="endpoints", mangle="down", times=None)    no endpoint serves the model at the moment
     Fault(on="webhook", delay_seconds=2)                a webhook that is late, and so perhaps behind another one
     Fault(on="webhook", mangle="forged", times=None)    each webhook is signed by who does not know the secret
     Fault(on="analytics", mangle="no_rows", times=2)    the account has not learned of its generations yet
@@ -29,7 +33,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from openrouter_video.sandbox.analytics import analytics_body
 from openrouter_video.sandbox.answers import Answer, document, envelope
+from openrouter_video.sandbox.model_listing import Health, with_health
 from openrouter_video.sandbox.orders import ODDITIES, Oddity
+from openrouter_video.sandbox.refusals import Failing, Refusing
 
 __all__ = ["Fault", "FaultTable", "damaged", "without_box"]
 
@@ -66,6 +72,20 @@ _DocumentMangle = Literal[
     "no_rows",
     "drip",
 ]
+_Request = Literal[
+    "models",
+    "listing",
+    "endpoints",
+    "submit",
+    "poll",
+    "content",
+    "unsigned",
+    "signed",
+    "key",
+    "analytics",
+    "generation",
+    "webhook",
+]
 _WebhookMangle = Literal["twice", "forged", "unsigned", "old"]
 _HTML = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm" + b"\0" * 4096
@@ -73,6 +93,8 @@ _WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x
 _MANIFEST = bytes.fromhex("0000003575756964 d8fec3d61b0e483c92975828877ec481 00000000") + b"manifest\0" + bytes(16)
 _INSTEAD = {"html": Answer(200, _HTML, {"content-type": "text/html"}), "no_rows": document(200, analytics_body([]))}
 _ERRORS_BEGIN = 400
+_VIDEOS = ("content", "unsigned", "signed")
+_HEALTHS: tuple[Health, ...] = get_args(Health)
 _ENDINGS: dict[str, Literal["reset", "silence", "drip", "endless"]] = {
     "cut_reset": "reset",
     "silence": "silence",
@@ -84,8 +106,9 @@ _ENDINGS: dict[str, Literal["reset", "silence", "drip", "endless"]] = {
 class Fault(BaseModel):
     """One thing that goes wrong.
 
-    **Which requests**: ``on`` is the kind ("content" covers signed URLs too), ``model`` and ``job_id`` narrow it down,
-    ``after`` lets the first n of them pass, ``times`` is how many are hit (None: all).
+    **Which requests**: ``on`` is the kind, ``model`` and ``job_id`` narrow it down, ``after`` lets the first n of them
+    pass, ``times`` is how many are hit (None: all). "content" is each download, "unsigned" only that by
+    ``/videos/{id}/content``, "signed" only that by a signed URL; "models" is ``/videos/models``, "listing" ``/models``.
 
     **What happens**, in any combination: another ``status``, ``body`` (a string is sent as it is, anything else as
     JSON) or ``headers``; ``redirect_to`` (307 unless a status is given); ``delay_seconds`` before the answer, in real
@@ -93,14 +116,15 @@ class Fault(BaseModel):
     the genuine answer. A status from 400 without a body comes in OpenRouter's error envelope.
 
     **Whether a submit took effect** (the job exists and is charged): as ``accepted`` says; without it, no for
-    ``drop="before"``, an error status, a body or a redirect, and yes otherwise.
+    ``drop="before"``, an error status, a body, a redirect or a ``refusal``, and yes otherwise. A ``refusal`` is
+    OpenRouter's own of that kind; with ``failure`` the job fails so when it is ready, in its provider's words.
 
     **Of webhooks** only ``delay_seconds``, ``drop`` (it is never sent), ``body`` and ``mangle`` can be chosen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    on: Literal["models", "submit", "poll", "content", "key", "analytics", "generation", "webhook"]
+    on: _Request
     times: int | None = Field(default=1, ge=1)
     after: int = Field(default=0, ge=0)
     model: str | None = None
@@ -111,14 +135,19 @@ class Fault(BaseModel):
     accepted: bool | None = None
     drop: Literal["before", "after"] | None = None
     delay_seconds: float = Field(default=0, ge=0)
-    mangle: Literal[_ContentMangle, Oddity, _DocumentMangle, _WebhookMangle] | None = None
+    mangle: Literal[_ContentMangle, Oddity, _DocumentMangle, _WebhookMangle, Health] | None = None
+    refusal: Refusing | None = None
+    failure: Failing | None = None
     origin: str = "https://evil-openrouter.ai"
     redirect_to: str | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        mangles = {"content": (*get_args(_ContentMangle), *ODDITIES), "webhook": get_args(_WebhookMangle)}
+        mangles = {name: (*get_args(_ContentMangle), *ODDITIES) for name in _VIDEOS}
+        mangles |= {"webhook": get_args(_WebhookMangle), "endpoints": (*get_args(_DocumentMangle), *_HEALTHS)}
         allowed = mangles.get(self.on, get_args(_DocumentMangle))
+        if self.on != "submit" and (self.refusal or self.failure):
+            raise ValueError(f"{'refusal' if self.refusal else 'failure'} fits on='submit' only, not on={self.on!r}")
         answers = [name for name in ("status", "accepted", "redirect_to") if getattr(self, name) is not None]
         if self.on == "webhook" and (answers or self.headers):
             raise ValueError(f"{', '.join(answers) or 'headers'} does not fit on='webhook', which is not answered here")
@@ -139,7 +168,13 @@ class Fault(BaseModel):
         if self.accepted is not None:
             return self.accepted
         is_error = self.status is not None and self.status >= 400  # noqa: PLR2004 -- where HTTP's errors begin
-        return not (self.drop == "before" or is_error or self.body is not None or self.redirect_to is not None)
+        is_other = self.body is not None or self.redirect_to is not None or self.refusal is not None
+        return not (self.drop == "before" or is_error or is_other)
+
+    @property
+    def health(self) -> Health | None:
+        """What becomes of a model's endpoints."""
+        return next((one for one in _HEALTHS if one == self.mangle), None)
 
 
 class _Count(NamedTuple):
@@ -179,12 +214,12 @@ class FaultTable:
 
 
 def _matches(fault: Fault, kind: str, model: str | None, job_id: str | None) -> bool:
-    same_kind = fault.on == ("content" if kind == "signed" else kind)
+    same_kind = fault.on in {"content": ("content", "unsigned"), "signed": ("content", "signed")}.get(kind, (kind,))
     return same_kind and fault.model in (None, model) and fault.job_id in (None, job_id)
 
 
 def damaged(fault: Fault, genuine: Answer | None) -> Answer:
-    """The answer that goes out; ``genuine`` is None where the request was not carried out."""
+    """The answer that goes out; ``genuine`` is None where the request was neither carried out nor refused."""
     if fault.drop is not None:
         return Answer(None, ending="reset")
     answer = _replaced(fault, genuine)
@@ -211,16 +246,20 @@ def _replaced(fault: Fault, genuine: Answer | None) -> Answer:
 def _mangled(fault: Fault, answer: Answer) -> Answer:
     if (instead := _INSTEAD.get(fault.mangle or "")) is not None:
         return instead._replace(status=answer.status)
-    if fault.on == "content":
+    if fault.on in _VIDEOS:
         return _mangled_video(fault, answer) if answer.streamed and fault.oddity is None else answer
-    if fault.mangle == "drip":
-        return answer._replace(streamed=True, ending="drip")
-    if fault.mangle == "not_json":
-        return answer._replace(body=answer.body[: len(answer.body) // 2])
-    if fault.mangle == "status_200":
-        return answer._replace(status=200 if answer.status == 202 else answer.status)  # noqa: PLR2004 -- Accepted
+    whole = {
+        "drip": answer._replace(streamed=True, ending="drip"),
+        "not_json": answer._replace(body=answer.body[: len(answer.body) // 2]),
+        "status_200": answer._replace(status=200 if answer.status == 202 else answer.status),  # noqa: PLR2004 -- Accepted
+    }
+    if fault.mangle in whole:
+        return whole[fault.mangle]
     body = json.loads(answer.body or b"null")
-    return answer._replace(body=json.dumps(_mangled_body(fault, body)).encode()) if isinstance(body, dict) else answer
+    if not isinstance(body, dict):
+        return answer
+    spoilt = with_health(body, fault.health) if fault.health else _mangled_body(fault, body)
+    return answer._replace(body=json.dumps(spoilt).encode())
 
 
 def _mangled_body(fault: Fault, body: dict[str, JsonValue]) -> dict[str, JsonValue]:

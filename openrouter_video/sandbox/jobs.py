@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -16,7 +17,17 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from openrouter_video.sandbox.orders import Order
 
-__all__ = ["End", "Job", "Status", "Terminal", "ended", "new_job_id", "simulated_seconds", "status_of"]
+__all__ = [
+    "End",
+    "Job",
+    "Status",
+    "Terminal",
+    "ended",
+    "latencies",
+    "new_job_id",
+    "simulated_seconds",
+    "status_of",
+]
 
 Terminal = Literal["completed", "failed", "cancelled", "expired", "dead"]
 Status = Literal["pending", "in_progress", "completed", "failed", "cancelled", "expired", "dead"]
@@ -67,6 +78,12 @@ class Job(BaseModel):
     ready_at: float
     secret: str
     end: End | None = None
+    fate: End | None = None
+    """How it ends by itself when it is ready, where that is not with a video."""
+
+    def error_of(self, status: Status) -> str | None:
+        """The API's text for this status of the job, if it has one."""
+        return next((end.error for end in (self.end, self.fate) if end is not None and end.status == status), None)
 
     @property
     def expires_at(self) -> int:
@@ -87,12 +104,26 @@ def _fraction(*parts: str) -> float:
 
 def simulated_seconds(order: Order) -> float:
     """How long the provider takes: the same for the same model and prompt, different among models."""
-    clip = min(max(order.seconds, _PACES[0].clip_seconds), _PACES[-1].clip_seconds)
+    fastest, slowest = _range(order.seconds)
+    return fastest + _fraction(order.model, order.prompt) * (slowest - fastest)
+
+
+def _range(clip_seconds: float) -> tuple[float, float]:
+    clip = min(max(clip_seconds, _PACES[0].clip_seconds), _PACES[-1].clip_seconds)
     low, high = next((a, b) for a, b in pairwise(_PACES) if clip <= b.clip_seconds)
     share = (clip - low.clip_seconds) / (high.clip_seconds - low.clip_seconds)
-    fastest = low.fastest + share * (high.fastest - low.fastest)
-    slowest = low.slowest + share * (high.slowest - low.slowest)
-    return fastest + _fraction(order.model, order.prompt) * (slowest - fastest)
+    return (
+        low.fastest + share * (high.fastest - low.fastest),
+        low.slowest + share * (high.slowest - low.slowest),
+    )
+
+
+def latencies(model: str, durations: Sequence[int]) -> dict[str, float]:
+    """Percentiles of the seconds that this model's jobs take: clips of 5 s, or of its shortest length above."""
+    fastest, slowest = _range(max(5, min(durations, default=5)))
+    share = {"p50": 0.4, "p75": 0.6, "p90": 0.8, "p99": 1.0}
+    own = 0.8 + 0.4 * _fraction(model)
+    return {name: own * (fastest + part * (slowest - fastest)) for name, part in share.items()}
 
 
 def status_of(job: Job, now: float, *, rendering: bool) -> Status:
@@ -102,6 +133,8 @@ def status_of(job: Job, now: float, *, rendering: bool) -> Status:
     """
     if job.end is not None:
         return job.end.status
+    if now >= job.ready_at and job.fate is not None:
+        return job.fate.status
     if now >= job.ready_at and not rendering:
         return "completed"
     halfway = (job.submitted_at + job.ready_at) / 2

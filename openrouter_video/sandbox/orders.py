@@ -11,17 +11,21 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from openrouter_video.sandbox.catalogue import Catalogue, Entry
+from openrouter_video.sandbox.catalogue import Catalogue, Entry, Work
+from openrouter_video.sandbox.inputs import Input
+from openrouter_video.sandbox.this_machine import is_here
 
-__all__ = ["ODDITIES", "Oddity", "Order", "Refusal", "Scene", "read_order"]
+__all__ = ["ODDITIES", "Oddity", "Order", "Refusal", "Scene", "previous_refusal", "read_order", "shaped"]
 
 Oddity = Literal["black", "frozen", "silent", "no_audio", "short", "small"]
 """What a whole video may be that nobody has asked for."""
 ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
 
+# What nobody has published: how fast an avatar speaks, and how large an unknown clip is.
+_LETTERS_PER_SECOND = 15
+_CLIP_SIZE = (1280, 720)
 _STEP: dict[str, JsonValue] = {"failed_routing_step": "Validate Video Parameters"}
 _NULL = object()
-_HERE = tuple(f"http://{host}{end}" for host in ("127.0.0.1", "localhost", "[::1]") for end in ":/")
 
 
 class Refusal(NamedTuple):
@@ -40,7 +44,7 @@ class Scene(NamedTuple):
 
     model: str
     prompt: str
-    seconds: int
+    seconds: float
     width: int
     height: int
     audio: bool
@@ -51,15 +55,16 @@ class Scene(NamedTuple):
 class Order(BaseModel):
     """What a valid request makes the provider do, with the model's defaults filled in.
 
-    ``seconds`` is the length of the clip, ``width`` and ``height`` are pixels of the rendered file. ``number``
-    counts the orders of one request.
+    ``seconds`` is the length of the clip, ``width`` and ``height`` are its pixels. ``number`` counts the orders of one
+    request. ``inputs`` are what it works from besides ``previous_job_id``. ``resolution`` and ``aspect_ratio`` of an
+    edit or an upscale are those that were asked, if any were.
     """
 
     model_config = ConfigDict(frozen=True)
 
     model: str
     prompt: str
-    seconds: int
+    seconds: float
     resolution: str
     width: int
     height: int
@@ -70,6 +75,11 @@ class Order(BaseModel):
     continues: bool = False
     creativity: int | None = None
     number: int = 1
+    work: Work = "generate"
+    aspect_ratio: str | None = None
+    upscale_factor: float = 1
+    previous_job_id: str | None = None
+    inputs: tuple[Input, ...] = ()
 
     @property
     def scene(self) -> Scene:
@@ -144,7 +154,8 @@ def read_order(raw: dict[str, JsonValue], catalogue: Catalogue) -> Order | Refus
     entry = catalogue.entries.get(body.model)
     if entry is None:
         return Refusal(f"{body.model} is not a valid model ID")
-    return _missing_input(body, entry) or _bad_reference(body) or _unsupported(body, entry) or _order(body, entry)
+    order = _missing_input(body, entry) or _bad_reference(body) or _unsupported(body, entry) or _order(body, entry)
+    return shaped(order, None) if isinstance(order, Order) else order
 
 
 def _zod_issues(error: ValidationError) -> str:
@@ -153,12 +164,20 @@ def _zod_issues(error: ValidationError) -> str:
 
 
 def _missing_input(body: _Body, entry: Entry) -> Refusal | None:
-    # Not published word for word: editors, upscalers and avatars have no durations and work on a file; every other
-    # model takes a prompt, which an image can replace.
-    works_on_a_file = entry.supported_durations is None
-    if works_on_a_file and not (body.input_references or body.frame_images or body.previous_job_id):
-        return Refusal(f"{entry.id} requires an input reference", _STEP)
-    if not body.prompt and not (works_on_a_file or body.frame_images or body.input_references):
+    # Not published word for word, nor which editor can do without a prompt. Every other model takes a prompt, which
+    # an input that it takes can replace.
+    kinds = {reference.type.removesuffix("_url") for reference in body.input_references}
+    video = "video" in kinds or body.previous_job_id is not None
+    if entry.work in {"edit", "upscale"}:
+        return None if video else Refusal(f"{entry.id} requires an input reference of type video_url", _STEP)
+    if entry.work == "avatar":
+        if "image" not in kinds and not body.frame_images:
+            return Refusal(f"{entry.id} requires an input reference of type image_url", _STEP)
+        spoken = body.prompt or "audio" in kinds
+        return (
+            None if spoken else Refusal(f"{entry.id} requires a prompt or an input reference of type audio_url", _STEP)
+        )
+    if not body.prompt and not (body.frame_images or kinds & {*entry.takes} or body.previous_job_id):
         return Refusal("Prompt is required for this model", _STEP)
     return None
 
@@ -170,10 +189,10 @@ def _bad_reference(body: _Body) -> Refusal | None:
         places.append((f"input_references[{n}].{reference.type}.url", target.url))
     for place, url in places:
         image_data = ".image_url." in place and url.startswith("data:image/")
-        if not image_data and not url.startswith("https://"):
+        # Unlike OpenRouter's, this API can reach what is on this machine.
+        if not image_data and not url.startswith("https://") and not is_here(url):
             return Refusal(f"Invalid reference URL: {place}: Only HTTPS URLs are allowed")
-    # Unlike OpenRouter's, this API can reach a receiver on this machine.
-    if body.callback_url and not body.callback_url.startswith(("https://", *_HERE)):
+    if body.callback_url and not body.callback_url.startswith("https://") and not is_here(body.callback_url):
         return Refusal("Invalid callback URL: Only HTTPS URLs are allowed")
     return None
 
@@ -201,11 +220,23 @@ def _unsupported_extra(body: _Body, entry: Entry) -> Refusal | None:
     allowed = {
         "upscale_factor": entry.upscale_factor is not None,
         "creativity": entry.creativity is not None,
-        "previous_job_id": any("video_continuation" in sku for sku in entry.pricing_skus),
+        "previous_job_id": entry.continues,
     }
     for field, supported in allowed.items():
         if getattr(body, field) is not None and not supported:
             return Refusal(f"{field} is not supported for this model", _STEP)
+    # Neither is recorded: they are worded as those for durations are.
+    factor, (least, most) = body.upscale_factor, entry.upscale_factors
+    if factor is not None and not least <= factor <= most:
+        return Refusal(
+            f"Upscale factor {factor:g} is not supported for this model. Supported range: {least:g} to {most:g}", _STEP
+        )
+    if body.creativity is not None and body.creativity not in (entry.creativity or ()):
+        listed = ", ".join(map(str, entry.creativity or ()))
+        return Refusal(
+            f"Creativity {body.creativity} is not supported for this model. Supported creativity levels: {listed}",
+            _STEP,
+        )
     return None
 
 
@@ -220,7 +251,8 @@ def _order(body: _Body, entry: Entry) -> Order:
         width, height = entry.frame_size(resolution, body.aspect_ratio or entry.default_aspect_ratio)
     # "Defaults to the endpoint's generate_audio capability flag"; a model without sound stays silent whatever is asked.
     wants_audio = entry.generate_audio if body.generate_audio is None else body.generate_audio
-    references = [reference.type for reference in body.input_references]
+    inputs = _inputs(body, entry)
+    references = [one.kind for one in inputs if one.role == "reference"]
     return Order(
         model=entry.id,
         prompt=body.prompt or "",
@@ -230,9 +262,73 @@ def _order(body: _Body, entry: Entry) -> Order:
         width=width,
         height=height,
         audio=bool(wants_audio) and entry.generate_audio is not False,
-        images=len(body.frame_images) or references.count("image_url"),
-        references=0 if body.frame_images else len(references),
-        video_input="video_url" in references and not body.frame_images,
+        images=len(body.frame_images) or references.count("image"),
+        references=len(references),
+        video_input="video" in references,
         continues=body.previous_job_id is not None,
         creativity=body.creativity,
+        work=entry.work,
+        aspect_ratio=body.aspect_ratio,
+        upscale_factor=body.upscale_factor or max(entry.upscale_factors[0], min(2, entry.upscale_factors[1])),
+        previous_job_id=body.previous_job_id,
+        inputs=inputs,
     )
+
+
+def _inputs(body: _Body, entry: Entry) -> tuple[Input, ...]:
+    """Frames win over references; of these, what the model does not take is ignored, as providers do."""
+    if body.frame_images:
+        return tuple(Input.at(frame.frame_type, "image", frame.image_url.url) for frame in body.frame_images)
+    found = list[Input]()
+    for reference in body.input_references:
+        match reference:
+            case _ImageReference():
+                found.append(Input.at("reference", "image", reference.image_url.url))
+            case _AudioReference() if "audio" in entry.takes:
+                found.append(Input.at("reference", "audio", reference.audio_url.url))
+            case _VideoReference() if "video" in entry.takes:
+                found.append(Input.at("reference", "video", reference.video_url.url))
+    return tuple(found)
+
+
+def shaped(order: Order, previous: Order | None) -> Order:
+    """The order of a model without durations, as long and as large as its input makes it.
+
+    ``previous`` is the order of the job that it works on; of what is not known of an input, the default stands.
+    """
+    if order.work == "generate":
+        return order
+    if order.work == "avatar":
+        voice = next((one.seconds for one in order.inputs if one.kind == "audio" and one.seconds), None)
+        spoken = max(2.0, len(order.prompt) / _LETTERS_PER_SECOND)
+        return order.model_copy(update={"seconds": round(voice or spoken, 3)})
+    clip = previous or next((one for one in order.inputs if one.kind == "video"), None)
+    if clip is None:
+        return order
+    seconds, width, height = clip.seconds or order.seconds, clip.width or _CLIP_SIZE[0], clip.height or _CLIP_SIZE[1]
+    if order.aspect_ratio and order.work == "edit":
+        across, down = (int(part) for part in order.aspect_ratio.split(":"))
+        short = min(width, height)
+        width, height = (short * across // down, short) if across > down else (short, short * down // across)
+    if order.work == "upscale":
+        width, height = (round(side * order.upscale_factor) for side in (width, height))
+    return order.model_copy(update={"seconds": seconds, "width": width // 2 * 2, "height": height // 2 * 2})
+
+
+def previous_refusal(order: Order, previous: Order | None, status: str, *, gone: bool) -> Refusal | None:
+    """Why the job that ``previous_job_id`` names cannot be worked on; worded like a bad reference (a guess).
+
+    A job of another account is not known to this one, so that its refusal is that of an unknown job.
+    """
+    if order.previous_job_id is None:
+        return None
+    why = None
+    if previous is None:
+        why = f"Job {order.previous_job_id} not found"
+    elif previous.model != order.model:
+        why = f"Job {order.previous_job_id} was generated by {previous.model}, not by {order.model}"
+    elif status != "completed":
+        why = f"Job {order.previous_job_id} is not completed (status: {status})"
+    elif gone:
+        why = f"The output of job {order.previous_job_id} is no longer available"
+    return Refusal(f"Invalid previous_job_id: {why}") if why else None

@@ -49,7 +49,7 @@ def _by_seconds(skus: Mapping[str, str], order: Order) -> Decimal | None:
     if order.references:
         keys.insert(0, f"reference_duration_seconds_{resolution}")
     price = _first(skus, keys)
-    return None if price is None else price * order.seconds
+    return None if price is None else price * Decimal(str(order.seconds))
 
 
 def _by_tokens(skus: Mapping[str, str], order: Order) -> Decimal | None:
@@ -60,7 +60,7 @@ def _by_tokens(skus: Mapping[str, str], order: Order) -> Decimal | None:
     price = _first(skus, keys)
     if price is None:
         return None
-    frames = _BILLED_FRAMES_PER_SECOND * order.seconds + 1
+    frames = _BILLED_FRAMES_PER_SECOND * Decimal(str(order.seconds)) + 1
     return price * order.width * order.height * frames / 1024
 
 
@@ -75,8 +75,8 @@ def _by_cents(skus: Mapping[str, str], order: Order) -> Decimal | None:
         keys.insert(0, f"cents_per_second_video_continuation_{resolution}")
     price = _first(skus, keys)
     if price is not None:
-        return price * _CENT * order.seconds
+        return price * _CENT * Decimal(str(order.seconds))
     upscaling = _first(skus, [f"cents_per_megapixel_second_{'creative' if order.creativity else 'precise'}"])
     if upscaling is None:
         return None
-    return upscaling * _CENT * order.width * order.height * order.seconds / 1_000_000
+    return upscaling * _CENT * order.width * order.height * Decimal(str(order.seconds)) / 1_000_000

@@ -64,7 +64,7 @@ def render(scene: Scene) -> bytes:
         video.width, video.height, video.pix_fmt = scene.width, scene.height, "yuv420p"
         # One thread: two renderings at a time already take the two cores of a small machine.
         video.codec_context.thread_count = 1
-        frames = scene.seconds * rate // (2 if scene.oddity == "short" else 1)
+        frames = max(1, round(scene.seconds * rate) // (2 if scene.oddity == "short" else 1))
         heard = scene.oddity == "silent" or (scene.audio and scene.oddity != "no_audio")
         sound = container.add_stream("aac", rate=_SAMPLE_RATE, layout="stereo") if heard else None
         _write_video(container, video, scene, frames)
@@ -79,7 +79,7 @@ def _halved(scene: Scene) -> Scene:
 
 
 def _frame_rate(scene: Scene) -> int:
-    affordable = _PIXEL_BUDGET // (scene.width * scene.height * scene.seconds)
+    affordable = int(_PIXEL_BUDGET / (scene.width * scene.height * scene.seconds))
     return max(_LEAST_FRAMES_PER_SECOND, min(_FRAMES_PER_SECOND, affordable))
 
 
@@ -256,7 +256,7 @@ def caption(scene: Scene) -> Image.Image:
     draw = ImageDraw.Draw(layer)
     small, large = _font(max(8, round(22 * unit))), _font(max(10, round(56 * unit)))
     prompt = _font(max(9, round(30 * unit)))
-    figures = f"{scene.seconds} s   {scene.width} x {scene.height}   {'with sound' if scene.audio else 'silent'}"
+    figures = f"{scene.seconds:g} s   {scene.width} x {scene.height}   {'with sound' if scene.audio else 'silent'}"
     author, _, name = scene.model.rpartition("/")
     while large.getlength(name) > room and isinstance(large, ImageFont.FreeTypeFont):
         if large.size <= _LEAST_FONT_SIZE:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
+from pydantic import ValidationError
 
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.sandbox.api import VideoApi
 from openrouter_video.sandbox.app import SandboxApp
 from openrouter_video.sandbox.billing import Charge, Seen, charge_of
 from openrouter_video.sandbox.budgets import Budget
-from openrouter_video.sandbox.catalogue import load_catalogue
+from openrouter_video.sandbox.catalogue import Entry, load_catalogue, packaged_models, read_catalogue
 from openrouter_video.sandbox.faults import Fault, FaultTable
 from openrouter_video.sandbox.job_store import JobStore
-from openrouter_video.sandbox.jobs import Terminal, ended, simulated_seconds
+from openrouter_video.sandbox.jobs import Terminal, ended, latencies, simulated_seconds
 from openrouter_video.sandbox.orders import Order
 from openrouter_video.sandbox.render_queue import RenderQueue
 from openrouter_video.sandbox.webhooks import Delivery, Postman
@@ -82,14 +84,17 @@ class Sandbox:
         self._faults = FaultTable(tuple(faults))
         self._videos = RenderQueue()
         self._budgets = tuple(budgets)
+        self._models = packaged_models()
+        self._catalogue = load_catalogue()
         api = VideoApi(
             jobs=self._jobs,
             videos=self._videos,
-            catalogue=load_catalogue(),
+            catalogue=lambda: self._catalogue,
             api_key=api_key,
             management_key=self.management_key,
             clock=clock,
             seconds_for=self._seconds_for,
+            latencies=self._latencies,
             budgets=lambda: self._budgets,
         )
         self._postman = Postman(self._jobs, api.status, self._faults, clock, webhook_secret)
@@ -147,6 +152,23 @@ class Sandbox:
         """Let these budgets hold for the key from now on, instead of those before; what was charged counts."""
         self._budgets = budgets
 
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """A copy of the model list, to change: ``GET /videos/models``, and what only ``GET /models`` tells."""
+        return copy.deepcopy(self._models)
+
+    def set_models(self, models: Sequence[Mapping[str, Any]]) -> None:
+        """Serve these models from now on, as if OpenRouter's list had changed.
+
+        An entry may tell ``input_modalities`` and an ``expiration_date`` as well. Raises :class:`ConfigurationError`
+        for what is not an entry.
+        """
+        entries = [dict(one) for one in models]
+        try:
+            self._catalogue, self._models = read_catalogue(entries), copy.deepcopy(entries)
+        except ValidationError as error:
+            raise ConfigurationError(f"that is not a list of models: {error}") from error
+
     def finish(self, job_id: str, status: Terminal = "completed", error: str | None = None) -> None:
         """Put a job into a terminal state now; raises KeyError for an unknown id."""
         self._jobs.change(job_id, lambda job: ended(job, status, error, self._clock()))
@@ -159,6 +181,13 @@ class Sandbox:
 
     def _seconds_for(self, order: Order) -> float:
         return simulated_seconds(order) / self._speed if self._job_seconds is None else self._job_seconds
+
+    def _latencies(self, entry: Entry) -> dict[str, float]:
+        simulated = latencies(entry.id, entry.supported_durations or ())
+        return {
+            name: seconds / self._speed if self._job_seconds is None else self._job_seconds
+            for name, seconds in simulated.items()
+        }
 
 
 def serve(

@@ -17,14 +17,13 @@ from openrouter_video.sandbox.answers import completed_body
 from openrouter_video.sandbox.faults import Fault, FaultTable
 from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Job, Status
+from openrouter_video.sandbox.this_machine import is_here
 
 __all__ = ["Delivery", "Postman", "event_of", "signed"]
 
 TOLD: tuple[Status, ...] = ("completed", "failed", "cancelled", "expired")
 LOOKS_EVERY_SECONDS = 0.05
 ANSWER_SECONDS = 10.0
-HERE = frozenset({"127.0.0.1", "localhost", "::1"})
-"""What a sandbox is asked stays on this machine: a receiver elsewhere may be that of paid jobs."""
 OLD_SECONDS = 3600
 
 
@@ -46,8 +45,8 @@ def event_of(job: Job, status: Status, origin: str, now: float) -> dict[str, Jso
     if status == "completed":
         body = completed_body(job, origin)
         data |= {name: body[name] for name in ("unsigned_urls", "usage")}
-    elif job.end is not None and job.end.error is not None:
-        data["error"] = job.end.error
+    elif (error := job.error_of(status)) is not None:
+        data["error"] = error
     moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"type": f"video.generation.{status}", "created_at": moment, "data": data}
 
@@ -156,8 +155,9 @@ def _body(event: Mapping[str, JsonValue], fault: Fault | None) -> bytes:
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> int | None:
     """Send it, and return the status of the answer; None if there is none, as from a machine that is not asked."""
-    with suppress(httpx.HTTPError, httpx.InvalidURL):
-        if httpx.URL(url).host in HERE:
+    with suppress(httpx.HTTPError):
+        # A receiver elsewhere may be that of paid jobs.
+        if is_here(url):
             verify = url.startswith("https:")
             async with httpx.AsyncClient(timeout=ANSWER_SECONDS, verify=verify, trust_env=False) as client:
                 return (await client.post(url, content=body, headers=headers)).status_code

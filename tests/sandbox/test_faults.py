@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.sandbox.faults import FaultTable, without_box
 from openrouter_video.sandbox.orders import ODDITIES
+from openrouter_video.sandbox.refusals import Failing
 from openrouter_video.videos.mp4 import Mp4Walk
 from tests.support.flow_processes import wait_until
 
@@ -191,6 +192,67 @@ def test_content_faults_cover_signed_urls(sandbox: Sandbox, client: httpx.Client
     assert httpx.get(url).status_code == 200
 
 
+def test_a_stored_copy_outlives_content(sandbox: Sandbox, client: httpx.Client) -> None:
+    """A fault on unsigned addresses leaves the signed URL alone, and the other way round."""
+    job_id = finished_job(sandbox, client)
+    [url] = client.get(f"/videos/{job_id}").json()["urls"]
+    for status in (404, 410, 502):
+        sandbox.add_fault(Fault(on="unsigned", status=status))
+        assert (httpx.get(url).status_code, client.get(f"/videos/{job_id}/content").status_code) == (200, status)
+    sandbox.add_fault(Fault(on="signed", mangle="cut_clean"))
+    whole = client.get(f"/videos/{job_id}/content").content
+    assert httpx.get(url).content == whole[: len(whole) // 2]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "metadata"),
+    [
+        (
+            "moderation",
+            403,
+            {
+                "error_type": "content_policy_violation",
+                "reasons": ["violence"],
+                "flagged_input": "a kite",
+                "provider_name": "xAI",
+                "model_slug": "x-ai/grok-imagine-video-20260512",
+            },
+        ),
+        ("content_filter", 403, {"error_type": "content_policy_violation", "patterns": ["sandbox-forbidden-word"]}),
+        ("insufficient_credits", 402, None),
+        ("weight_exceeds_budget", 402, {"reason": "weight_exceeds_budget"}),
+        ("in_flight_budget_exhausted", 402, {"reason": "in_flight_budget_exhausted"}),
+    ],
+)
+def test_a_submit_can_be_refused(
+    sandbox: Sandbox, client: httpx.Client, refusal: Any, status: int, metadata: dict[str, Any] | None
+) -> None:
+    """With what OpenRouter tells of it, and free of charge; a wrong key comes first."""
+    sandbox.add_fault(Fault(on="submit", refusal=refusal, times=2))
+    answer = client.post("/videos", json=BODY)
+    assert (answer.status_code, answer.json()["error"].get("metadata")) == (status, metadata)
+    assert answer.headers.get("retry-after") == ("2" if refusal == "in_flight_budget_exhausted" else None)
+    assert client.post("/videos", json=BODY, headers={"authorization": "Bearer x"}).status_code == 401
+    assert sandbox.charges == ()
+
+
+def test_a_job_can_fail_as_its_provider_fails(sandbox: Sandbox, client: httpx.Client) -> None:
+    """Accepted and charged; what it ends with is in the provider's own words, or in the usual ones."""
+    told = {}
+    for failure in get_args(Failing):
+        for model in (BODY["model"], "google/veo-3.1-lite"):
+            sandbox.add_fault(Fault(on="submit", failure=failure))
+            job_id = client.post("/videos", json={"model": model, "prompt": "a kite"}).json()["id"]
+            body = client.get(f"/videos/{job_id}").json()
+            told[failure, model] = (body["status"], body["error"])
+            assert client.get(f"/videos/{job_id}/content").status_code == 409
+    assert len(sandbox.charges) == len(told)
+    assert told["output_moderation", BODY["model"]] == ("failed", "Generated video rejected by content moderation.")
+    assert told["provider", BODY["model"]] == ("failed", "Provider returned error")
+    assert told["expired", BODY["model"]] == ("expired", "Job exceeded maximum time to live")
+    assert "Responsible AI" in told["input_moderation", "google/veo-3.1-lite"][1]
+
+
 def test_addresses_can_be_missing_relative_or_foreign(sandbox: Sandbox, client: httpx.Client) -> None:
     """A submit and a poll can name no address, a path only, or another origin."""
     for mangle in ("no_polling_url", "relative_polling_url", "foreign_polling_url", "no_id"):
@@ -240,6 +302,8 @@ def test_a_mangle_that_does_not_fit_is_refused() -> None:
     """A fault that could never happen is an error at once, naming what fits."""
     with pytest.raises(ValidationError, match=r"does not fit on='poll'.*no_id"):
         Fault(on="poll", mangle="no_moov")
+    with pytest.raises(ValidationError, match=r"refusal fits on='submit' only"):
+        Fault(on="poll", refusal="moderation")
 
 
 def test_faults_are_switched_over_http(sandbox: Sandbox, client: httpx.Client) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from openrouter import OpenRouter
+from openrouter.components import ListEndpointsResponse, Model, PublicEndpoint
 from openrouter.errors import (
     BadRequestResponseError,
     ForbiddenResponseError,
@@ -16,7 +18,8 @@ from openrouter.errors import (
     UnauthorizedResponseError,
 )
 
-from openrouter_video.sandbox import Budget, Sandbox
+from openrouter_video.errors import ConfigurationError
+from openrouter_video.sandbox import Budget, Fault, Sandbox
 
 PROMPT = "a lighthouse in fog"
 
@@ -93,10 +96,80 @@ def test_the_sdk_understands_the_refusals(sdk: OpenRouter, sdk_box: Sandbox) -> 
         stranger.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
 
 
-def test_the_sdk_finds_the_provider_slug(sdk: OpenRouter) -> None:
-    """The endpoints route tells which slug a model's passthrough options go under."""
+def test_the_sdk_finds_the_provider_slug(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """The endpoints route tells which slug a model's passthrough options go under, and how well it is served."""
     listed = sdk.endpoints.list(author="google", slug="veo-3.1-lite").data
     assert [endpoint.tag for endpoint in listed.endpoints] == ["google-vertex"]
+    assert list(listed.architecture.input_modalities) == ["text", "image"]
+    for health, expected in [
+        ("down", [("google-vertex", -5, 0.0)]),
+        ("slow", [("google-vertex", 0, 100.0)]),
+        ("several", [("google-vertex", 0, 100.0), ("google-vertex/global", 0, 100.0), ("atlas-cloud", -5, 0.0)]),
+    ]:
+        sdk_box.add_fault(Fault.model_validate({"on": "endpoints", "mangle": health, "model": "google/veo-3.1-lite"}))
+        found = sdk.endpoints.list(author="google", slug="veo-3.1-lite").data.endpoints
+        assert [(one.tag, one.status, one.uptime_last_30m) for one in found] == expected
+    raw = httpx.get(f"{sdk_box.base_url}/models/google/veo-3.1-lite/endpoints").json()["data"]
+    assert raw["endpoints"][0].keys() == PublicEndpoint.model_fields.keys() - {"perf_last_30m_by_workload"}
+    assert raw.keys() == ListEndpointsResponse.model_fields.keys()
+    assert [seen.kind for seen in sdk_box.requests] == ["endpoints"] * 5
+
+
+def test_the_sdk_is_told_how_long_videos_take() -> None:
+    """In milliseconds, by percentiles, and only with a key; as fast as the sandbox's own jobs."""
+    median = dict[float, float]()
+    for speed in (1.0, 10.0):
+        with Sandbox(speed=speed) as sandbox, OpenRouter(api_key=sandbox.api_key, server_url=sandbox.base_url) as sdk:
+            [endpoint] = sdk.endpoints.list(author="google", slug="veo-3.1-lite").data.endpoints
+            perf = endpoint.perf_last_30m_by_workload
+            assert perf is not None
+            assert perf.video_generation is not None
+            assert perf.video_generation.latency is not None
+            latency = perf.video_generation.latency
+            assert latency.p50 < latency.p75 < latency.p90 < latency.p99
+            median[speed] = latency.p50
+    assert median[1.0] == pytest.approx(10 * median[10.0], rel=0.01)
+    assert 20_000 < median[1.0] < 200_000
+
+
+def listed_by(sdk: OpenRouter, modality: str = "video") -> list[Model]:
+    """The models of the plain list that make this."""
+    page = sdk.models.list(output_modalities=modality)
+    assert page is not None
+    return page.result.data
+
+
+def test_the_sdk_lists_models_by_what_they_make(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """The plain list tells what a model takes as input, and when it may be removed; it can change."""
+    models = {model.id: model for model in listed_by(sdk)}
+    assert len(models) == 30
+    assert list(models["heygen/avatar-iv"].architecture.input_modalities) == ["text", "image", "audio"]
+    assert {model.expiration_date for model in models.values()} == {None}
+    assert listed_by(sdk, "text") == []
+    # A field that is left out for a model of this kind, or that no video model has.
+    left_out = {"alias_target", "benchmarks", "reasoning"}
+    raw = httpx.get(f"{sdk_box.base_url}/models", params={"output_modalities": "all", "limit": 20}).json()
+    assert raw["data"][0].keys() == Model.model_fields.keys() - left_out
+    assert raw["links"]["next"].endswith("offset=20&limit=20")
+    fewer = sdk_box.models[:3]
+    fewer[0] |= {"expiration_date": "2026-12-24", "pricing_skus": {"duration_seconds": "0.5"}}
+    sdk_box.set_models(fewer)
+    assert listed_by(sdk)[0].expiration_date == "2026-12-24"
+    [first, *_] = sdk.video_generation.list_videos_models().data
+    assert first.pricing_skus == {"duration_seconds": "0.5"}
+    with pytest.raises(BadRequestResponseError, match="not a valid model ID"):
+        sdk.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
+    with pytest.raises(ConfigurationError, match="not a list of models"):
+        sdk_box.set_models([{"id": "a/b"}])
+
+
+def test_the_sdk_understands_a_refusal_by_moderation(sdk: OpenRouter, sdk_box: Sandbox) -> None:
+    """It arrives as the SDK's own error, with what was flagged."""
+    sdk_box.add_fault(Fault(on="submit", refusal="moderation"))
+    with pytest.raises(ForbiddenResponseError, match="flagged") as refused:
+        sdk.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
+    assert isinstance(refused.value.data.error.metadata, dict)
+    assert refused.value.data.error.metadata["flagged_input"] == PROMPT
 
 
 @pytest.mark.filterwarnings("ignore:warning.*DEPRECATED")  # of fields that every answer has

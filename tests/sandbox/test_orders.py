@@ -9,14 +9,21 @@ from typing import Any
 import pytest
 
 from openrouter_video.sandbox.catalogue import load_catalogue
+from openrouter_video.sandbox.inputs import InputFacts
 from openrouter_video.sandbox.jobs import Job, ended, new_job_id, simulated_seconds, status_of
-from openrouter_video.sandbox.orders import Order, Refusal, read_order
+from openrouter_video.sandbox.orders import Order, Refusal, previous_refusal, read_order, shaped
 from openrouter_video.sandbox.pricing import cost_usd
 
 GROK = "x-ai/grok-imagine-video"
 VEO = "google/veo-3.1-lite"
 MINI = "bytedance/seedance-2.0-mini"
+EDITOR, UPSCALER, AVATAR = "runway/aleph-2", "black-forest-labs/flux-video-upscale", "heygen/avatar-iv"
+CONTINUES = "black-forest-labs/flux-3-video"
+CLIP = {"type": "video_url", "video_url": {"url": "https://example.com/clip.mp4"}}
+VOICE = {"type": "audio_url", "audio_url": {"url": "https://example.com/voice.mp3"}}
+PORTRAIT = {"type": "image_url", "image_url": {"url": "https://example.com/face.png"}}
 PNG = "data:image/png;base64,iVBORw0KGgo="
+CLIP_FACTS = InputFacts("digest", 4.5, 640, 360)
 FRAME = {"type": "image_url", "image_url": {"url": PNG}, "frame_type": "first_frame"}
 
 
@@ -174,7 +181,46 @@ def test_every_model_of_the_list_has_a_price() -> None:
         ({"model": VEO, "previous_job_id": "gen-vid-1-x"}, "previous_job_id is not supported for this model"),
         (
             {"model": "black-forest-labs/flux-video-edit"},
-            "black-forest-labs/flux-video-edit requires an input reference",
+            "black-forest-labs/flux-video-edit requires an input reference of type video_url",
+        ),
+        (
+            {"model": EDITOR, "input_references": [{k: FRAME[k] for k in ("type", "image_url")}]},
+            "runway/aleph-2 requires an input reference of type video_url",
+        ),
+        (
+            {"model": AVATAR, "input_references": [VOICE]},
+            "heygen/avatar-iv requires an input reference of type image_url",
+        ),
+        (
+            {"model": AVATAR, "prompt": "", "input_references": [PORTRAIT]},
+            "heygen/avatar-iv requires a prompt or an input reference of type audio_url",
+        ),
+        ({"model": "alibaba/wan-3.0", "prompt": "", "input_references": [CLIP]}, "Prompt is required for this model"),
+        (
+            {"model": UPSCALER, "input_references": [CLIP], "upscale_factor": 3.5},
+            "Upscale factor 3.5 is not supported for this model. Supported range: 1.5 to 3",
+        ),
+        (
+            {"model": UPSCALER, "input_references": [CLIP], "creativity": 2},
+            "Creativity 2 is not supported for this model. Supported creativity levels: 0, 1",
+        ),
+        (
+            {
+                "model": MINI,
+                "input_references": [{"type": "audio_url", "audio_url": {"url": "data:audio/wav;base64,AA"}}],
+            },
+            "Invalid reference URL: input_references[0].audio_url.url: Only HTTPS URLs are allowed",
+        ),
+        (
+            {
+                "model": EDITOR,
+                "input_references": [{"type": "video_url", "video_url": {"url": "http://127.0.0.1:80@x.org"}}],
+            },
+            "Invalid reference URL: input_references[0].video_url.url: Only HTTPS URLs are allowed",
+        ),
+        (
+            {"model": VEO, "callback_url": "http://127.0.0.1:x@example.com"},
+            "Invalid callback URL: Only HTTPS URLs are allowed",
         ),
         ({"model": VEO, "callback_url": "http://example.com"}, "Invalid callback URL: Only HTTPS URLs are allowed"),
     ],
@@ -196,6 +242,7 @@ def test_refusals_are_worded_as_the_api_words_them(body: dict[str, Any], message
         ({"model": VEO, "duration": 0}, ["duration"]),
         ({"model": VEO, "seed": None}, ["seed"]),
         ({"model": VEO, "size": "huge"}, ["size"]),
+        ({"model": VEO, "session_id": "s" * 257}, ["session_id"]),
     ],
 )
 def test_a_wrong_shape_is_a_zod_error(body: dict[str, Any], path: list[str]) -> None:
@@ -214,6 +261,67 @@ def test_passthrough_keys_and_unknown_fields_are_dropped_without_a_word() -> Non
 def test_an_image_stands_in_for_the_prompt() -> None:
     """A data: image as first frame needs no prompt."""
     assert order_of(model=GROK, prompt="", frame_images=[FRAME]).images == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "facts", "seconds", "size", "dollars"),
+    [
+        ({"model": EDITOR, "input_references": [CLIP]}, CLIP_FACTS, 4.5, (640, 360), 1.26),
+        ({"model": EDITOR, "input_references": [CLIP]}, InputFacts("d", 1.0, 640, 360), 1, (640, 360), 0.56),
+        ({"model": EDITOR, "input_references": [CLIP], "aspect_ratio": "1:1"}, CLIP_FACTS, 4.5, (360, 360), 1.26),
+        ({"model": EDITOR, "input_references": [CLIP]}, InputFacts(), 5, (1280, 720), 1.4),
+        (
+            {"model": "black-forest-labs/flux-video-edit", "input_references": [CLIP]},
+            CLIP_FACTS,
+            4.5,
+            (640, 360),
+            0.135,
+        ),
+        ({"model": UPSCALER, "input_references": [CLIP]}, CLIP_FACTS, 4.5, (1280, 720), 0.31104),
+        (
+            {"model": UPSCALER, "input_references": [CLIP], "upscale_factor": 1.5, "creativity": 1},
+            CLIP_FACTS,
+            4.5,
+            (960, 540),
+            0.244944,
+        ),
+        ({"model": AVATAR, "input_references": [PORTRAIT, VOICE]}, InputFacts("d", 7.25), 7.25, (1280, 720), 0.3625),
+        ({"model": AVATAR, "input_references": [PORTRAIT], "prompt": "x" * 60}, InputFacts(), 4, (1280, 720), 0.2),
+    ],
+)
+def test_models_without_durations_are_charged_by_their_input(
+    body: dict[str, Any], facts: InputFacts, seconds: float, size: tuple[int, int], dollars: float
+) -> None:
+    """As long and as large as what they work on; 5 s of 720p where that could not be read."""
+    order = order_of(**body)
+    order = shaped(order.model_copy(update={"inputs": tuple(one.known(facts) for one in order.inputs)}), None)
+    assert (order.seconds, (order.width, order.height)) == (seconds, size)
+    assert cost_usd(load_catalogue().entries[order.model].pricing_skus, order) == dollars
+
+
+def test_an_upscale_of_an_earlier_job_is_charged_by_that_one() -> None:
+    """What it works on is the video of the same model that is named."""
+    earlier = shaped(order_of(model=UPSCALER, input_references=[CLIP]), None)
+    again = shaped(order_of(model=UPSCALER, previous_job_id="gen-vid-1-a", upscale_factor=1.5, prompt=""), earlier)
+    assert (again.seconds, again.width, again.height) == (5, 3840, 2160)
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "gone", "message"),
+    [
+        (None, "", False, "Job gen-vid-1-a not found"),
+        (VEO, "completed", False, f"Job gen-vid-1-a was generated by {VEO}, not by {CONTINUES}"),
+        (CONTINUES, "in_progress", False, "Job gen-vid-1-a is not completed (status: in_progress)"),
+        (CONTINUES, "failed", False, "Job gen-vid-1-a is not completed (status: failed)"),
+        (CONTINUES, "completed", True, "The output of job gen-vid-1-a is no longer available"),
+        (CONTINUES, "completed", False, None),
+    ],
+)
+def test_what_cannot_be_continued(model: str | None, status: str, gone: bool, message: str | None) -> None:
+    """The same model's completed job can, as long as its video is kept."""
+    order = order_of(model=CONTINUES, previous_job_id="gen-vid-1-a")
+    refusal = previous_refusal(order, order_of(model=model) if model else None, status, gone=gone)
+    assert (refusal and refusal.message) == (message and f"Invalid previous_job_id: {message}")
 
 
 @pytest.mark.parametrize(
