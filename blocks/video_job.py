@@ -128,7 +128,11 @@ class OpenRouterVideoJob(JobBlock[FanOut]):
     ```
     """
 
-    prompt: str = Field(title="Prompt", description="What the videos should show.")
+    prompt: str = Field(
+        default="",
+        title="Prompt",
+        description="What the videos should show. It may be empty where the settings give an input.",
+    )
     models: list[str] = Field(
         title="Models", description="Ids of the models, such as google/veo-3.1-lite. Each makes its videos."
     )

@@ -47,7 +47,7 @@ __all__ = [
     "WaitMode",
 ]
 
-Prompt = Annotated[str, labelled("Prompt")]
+Prompt = Annotated[str | None, labelled("Prompt"), Tabs("Text", "None: from an input")]
 Model = Annotated[str, labelled("Model")]
 Models = Annotated[list[str], labelled("Models")]
 ModelsOfRows = Annotated[

@@ -47,7 +47,7 @@ async def fan_out_video(
     happens to the others is on_unsupported. Nothing is sent before the whole request has been checked for every model.
 
     Args:
-        prompt: What the videos should show.
+        prompt: What the videos should show. It may be empty where the settings give a video or an image to work from.
         models: Ids of the models, such as google/veo-3.1-lite. The command openrouter-video models lists them.
         settings: Length, picture and sound. What is left empty is up to each model.
         takes: How many videos to make per model.

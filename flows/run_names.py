@@ -1,4 +1,4 @@
-"""The name of a flow run: the one that a person has typed, else its prompt's."""
+"""The name of a flow run: the one that a person has typed, else its prompt's, or its input's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 from coolname.data import config
 from prefect.runtime import flow_run
+from pydantic import ValidationError
 
+from openrouter_video.elision import source_name
+from openrouter_video.request import VideoSettings
 from openrouter_video.text import clip
 
 __all__ = ["is_made_up", "name_of_run", "run_name"]
@@ -30,8 +33,13 @@ OF_THE_CLASSIC_FORM = re.compile(
 
 
 def run_name() -> str:
-    """Name a flow run after its prompt, unless somebody has named it."""
-    return name_of_run(str(flow_run.parameters.get("prompt", "")))
+    """Name a flow run after its prompt, else after what it works from, unless somebody has named it."""
+    given = flow_run.parameters
+    try:
+        settings = VideoSettings.model_validate(given.get("settings") or {})
+    except ValidationError:
+        settings = VideoSettings()
+    return name_of_run(str(given.get("prompt") or "") or next(map(source_name, settings.sources()), ""))
 
 
 def name_of_run(wish: str) -> str:

@@ -42,7 +42,7 @@ async def generate_video(
     """Turn one prompt into one video, or several takes of it, from one model.
 
     Args:
-        prompt: What the video should show.
+        prompt: What the video should show. It may be empty where the settings give a video or an image to work from.
         model: Id of the model, such as google/veo-3.1-lite. The command openrouter-video models lists them.
         settings: Length, picture and sound. What is left empty is up to the model.
         takes: How many videos to make.

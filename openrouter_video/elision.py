@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-__all__ = ["DataUrl", "elide", "elide_source", "parse_data_url", "redact", "redact_source"]
+__all__ = ["DataUrl", "elide", "elide_source", "parse_data_url", "redact", "redact_source", "source_name"]
 
 _SCHEME = r"[a-z][a-z0-9+.-]{0,30}:(?:\\?/){2}"
 _BEGINS_AS_URL = re.compile(rf"\s*{_SCHEME}", re.IGNORECASE)
@@ -32,6 +32,7 @@ _MEDIA_TYPE = re.compile(r"(?:\s+(?=[^\s;]*/))?([^\s;]*)\s*(;.*)?", re.DOTALL)
 _DATA_INSIDE = re.compile(
     r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*|(?=;[^\s,\"'<>]*base64,))[^\s,\"'<>]*,(?!…)[^\s\"'<>]*", re.IGNORECASE
 )
+_DATA_KIND = re.compile(r"\s*data:\s*([a-z]{1,20})/", re.IGNORECASE)
 _LONGEST_TYPE = 40
 
 _AZURE = "sv ss srt sp se st spr sr si sip sdd skoid sktid skt ske sks skv saoid suoid scid ses sduoid skdutid"
@@ -92,6 +93,15 @@ def elide_source(source: str) -> str:
 def redact_source(source: str) -> str:
     """Return what a message says of a URL or path, without its secrets and data."""
     return _source_elided(source, digests=False)
+
+
+def source_name(source: str) -> str:
+    """Return what to call the file that a URL or path leads to, without its secrets: its own name, or its kind."""
+    if source.lstrip()[:5].lower() == "data:":
+        kind = _DATA_KIND.match(source)
+        return kind[1].lower() if kind else "file"
+    shown = redact_source(source.strip())
+    return shown.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2] or shown
 
 
 def redact(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field, field_validator
 
-from openrouter_video.elision import elide
+from openrouter_video.elision import elide, source_name
 from openrouter_video.money import Estimate, dollars, total_estimate
 
 if TYPE_CHECKING:
@@ -130,6 +130,11 @@ class Outcome(BaseModel):
         """Records of older versions hold whole URLs."""
         return elide(value)
 
+    @property
+    def title(self) -> str:
+        """What to call it: its prompt, else the name of what it was made from; empty if neither is recorded."""
+        return self.prompt or next(map(source_name, _sources(self.sent or {})), "")
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a table with the poster."""
         from openrouter_video.notebook import html_of_outcomes  # noqa: PLC0415 (only a notebook pays for it)
@@ -194,6 +199,14 @@ class Batch(FanOut):
     rows_changed: int = 0
     rows_new: int = 0
     rows_gone: int = 0
+
+
+def _sources(sent: dict[str, Any]) -> Iterator[str]:
+    """Yield what a body works from, as far as it can be read."""
+    for one in (*(sent.get("frame_images") or ()), *(sent.get("input_references") or ())):
+        yield from (str(value["url"]) for value in one.values() if isinstance(value, dict) and "url" in value)
+    if previous := sent.get("previous_job_id"):
+        yield str(previous)
 
 
 def count_completed(outcomes: Sequence[Outcome]) -> int:

@@ -136,6 +136,11 @@ class VideoModel(BaseModel):
         return self.allowed_passthrough_parameters or ()
 
     @property
+    def continues(self) -> bool:
+        """Whether its prices say that it continues earlier jobs; of one without such a price nobody knows."""
+        return any("video_continuation" in name.lower() for name in self.pricing_skus or ())
+
+    @property
     def needs(self) -> Needs:
         """What it must be given to work from; most need nothing but a prompt.
 

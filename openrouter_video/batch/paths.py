@@ -96,7 +96,7 @@ def row_fields(template: PathTemplate, batch: str, row: BatchRow, scope: Scope) 
         "batch": lambda: folder_of_batch(batch),
         "row": lambda: f"{row.number:04}",
         "id": lambda: slug(row.id or ""),
-        "slug": lambda: slug(redact(row.run.request.prompt)) or "video",
+        "slug": lambda: slug(row.run.request.title) or "video",
         "hash": lambda: scope.short,
     }
     fields = {name: told[name]() for name in template.template.fields if name in told}

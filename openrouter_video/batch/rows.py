@@ -31,6 +31,7 @@ __all__ = ["BatchRow", "ParsedRows", "parse_rows"]
 T = TypeVar("T")
 
 COLUMN = "a column of the table"
+INPUTS = ("first_frame", "last_frame", "input_references", "previous_job_id")
 
 
 class BatchRow(NamedTuple):
@@ -83,13 +84,18 @@ def _missing_columns(table: Table, batch: BatchRequest) -> list[Problem]:
     """Find that no row can have a prompt, or a model: it is told once, not for each of them."""
     found = []
     there = f"its columns are {clip(', '.join(table.columns)) or 'none'}"
-    if batch.prompt_template is None and not {"prompt", "prompt_template"} & set(table.columns):
+    if batch.prompt_template is None and not _may_lack_prompt(batch, table.columns):
         message = f"{table.source} has no column prompt, and no prompt_template is given; {there}"
         found.append(Problem("prompt", message))
     if not batch.run.models and not {"model", "models"} & set(table.columns):
         message = f"{table.source} has no column models, and the batch names none; {there}"
         found.append(Problem("models", message))
     return found
+
+
+def _may_lack_prompt(batch: BatchRequest, columns: Collection[str]) -> bool:
+    """Whether a row without a prompt is a matter of that row: others may have one, or something to work from."""
+    return bool({"prompt", "prompt_template", *INPUTS} & {*columns} or batch.run.request.settings.sources())
 
 
 def _template(text: str | None, columns: Collection[str], problems: list[Problem]) -> Template | None:
@@ -158,7 +164,8 @@ def _without(form: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]
 
 def _form(reader: _Reader, batch: BatchRequest, template: Template | None, columns: Collection[str]) -> dict[str, Any]:
     """Return the parameters of a row's run: those of the batch, with what the row says in their place."""
-    form = {**batch.form, "prompt": _prompt(reader, template, columns)}
+    lacking = "" if _may_lack_prompt(batch, columns) else STAND_IN
+    form = {**batch.form, "prompt": _prompt(reader, template, columns, lacking)}
     # Where no row can name one it is told once for all rows.
     form["models"] = _models(reader) or form["models"] or ([] if {"model", "models"} & {*columns} else [STAND_IN])
     names = [name for name in reader.cells if name in SETTINGS]
@@ -180,12 +187,15 @@ def _models(reader: _Reader) -> list[str] | None:
     return [one.strip()] if one is not None else several
 
 
-def _prompt(reader: _Reader, template: Template | None, columns: Collection[str]) -> str:
-    """Return the prompt of a row: its own, or its template, or the batch's, filled from its columns."""
+def _prompt(reader: _Reader, template: Template | None, columns: Collection[str], lacking: str) -> str:
+    """Return the prompt of a row: its own, or its template, or the batch's, filled from its columns; else ``lacking``.
+
+    Where no row can have one, nor anything to work from, that is told once for all rows.
+    """
     own = reader.read("prompt_template", as_text)
     if own is None and template is None:
-        # Without the column it is told once for all rows.
-        return (reader.read("prompt", as_text) or "") if "prompt" in columns else STAND_IN
+        unread = any(name == "prompt_template" for name, _ in reader.found)
+        return reader.read("prompt", as_text) or (STAND_IN if unread else lacking)
     column = "prompt"
     if own is not None:
         column = "prompt_template"

@@ -159,7 +159,7 @@ def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOpti
 
 def _checked(request: RunRequest, start: StartFlow) -> Checked:
     plan = check_run(request, os.environ)
-    words = [clip(request.request.prompt), *beforehand(request.asked(), plan)]
+    words = [clip(request.request.title), *beforehand(request.asked(), plan)]
     if plan is None:
         return Checked(start, words, wanted=request.wanted)
     return Checked(start, words, planned_lines(plan), request.wanted, plan.warnings)

@@ -97,14 +97,14 @@ def _in_order(rows: Mapping[Row, Sequence[Outcome]]) -> list[Row]:
 
 def _row(key: Row, outcomes: Sequence[Outcome], number: int) -> dict[str, Any]:
     """Return what stands at the beginning of a row."""
-    _, _, row, row_id, prompt = key
+    _, _, row, row_id, _ = key
     costs = [outcome.cost_usd for outcome in outcomes if outcome.cost_usd is not None]
     first = next((outcome for outcome in outcomes if outcome.sent), outcomes[0])
     labels = dict.fromkeys(label for one in outcomes for label in labels_of(one))
     total = summary([outcome.model_copy(update={"reused": False}) for outcome in outcomes])
     return {
         "label": clip(f"{row if row is not None else number}" + (f" \N{MIDDLE DOT} {row_id}" if row_id else "")),
-        "prompt": prompt or "(its prompt is not recorded)",
+        "prompt": first.title or "(its prompt is not recorded)",
         "settings": settings_words(first),
         "labels": ", ".join(labels),
         "total": total if len(outcomes) > 1 else None,
@@ -147,7 +147,7 @@ def _group(
 
 def _title(outcomes: Sequence[Outcome], place: Place) -> str:
     """Return what the page is about: a batch, a prompt, or a folder of several."""
-    batches, prompts = {one.batch for one in outcomes}, {one.prompt for one in outcomes}
+    batches, prompts = {one.batch for one in outcomes}, {one.title for one in outcomes}
     name = next(iter(batches)) if len(batches) == 1 else None
     if name is None and len(prompts) == 1:
         name = next(iter(prompts))

@@ -44,10 +44,10 @@ def run_page(outcomes: Sequence[Outcome], sights: Sights, gallery_url: str | Non
     """Return the page of a run; what of a large run has no room on it is named, and is in its gallery."""
     parts = [*_head(outcomes, sights, gallery_url)]
     made = [outcome for outcome in outcomes if outcome.status == "completed"]
-    prompts = dict.fromkeys(outcome.prompt or "" for outcome in made)
+    prompts = dict.fromkeys(outcome.title for outcome in made)
     shown = 0
     for prompt in list(prompts)[:MOST_PROMPTS]:
-        videos = [outcome for outcome in made if (outcome.prompt or "") == prompt][: max(0, MOST_VIDEOS - shown)]
+        videos = [outcome for outcome in made if outcome.title == prompt][: max(0, MOST_VIDEOS - shown)]
         shown += len(videos)
         parts += [*_of_prompt(prompt, videos, sights)]
     if shown < len(made):

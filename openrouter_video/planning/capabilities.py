@@ -20,9 +20,6 @@ MOST_SHOWN = 5
 
 def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
     """Return one problem per value that the model cannot take, each with what is allowed and the nearest spelling."""
-    if model.needs != "nothing":
-        message = "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
-        return [Problem("model", message, model.id)]
     found = [
         _duration(settings.duration, model),
         _choice("resolution", settings.resolution, model.supported_resolutions, model),
@@ -31,6 +28,7 @@ def model_problems(settings: VideoSettings, model: VideoModel) -> list[Problem]:
         _frame("first_frame", settings.first_frame, model),
         _frame("last_frame", settings.last_frame, model),
     ]
+    found += [_upscale_factor(settings.upscale_factor, model), _creativity(settings.creativity, model)]
     if settings.generate_audio and model.generate_audio is False:
         found.append(Problem("generate_audio", "it makes silent videos only; leave audio off", model.id))
     if settings.seed is not None and model.seed is False:
@@ -45,8 +43,13 @@ def unchecked_notes(settings: VideoSettings, model: VideoModel) -> tuple[str, ..
         silent.append("generate_audio")
     if settings.seed is not None and model.seed is None:
         silent.append("seed")
+    if settings.upscale_factor is not None and "upscale_factor" in model.unreadable:
+        silent.append("upscale_factor")
+    if settings.previous_job_id is not None and not model.continues:
+        silent.append("previous_job_id")
     kinds = dict.fromkeys(reference.type for reference in settings.input_references or ())
-    silent += [f"the {kind} reference" for kind in kinds if kind != "image_url"]
+    if not model.input_modalities:
+        silent += [f"the {kind} reference" for kind in kinds if kind != "image_url" or model.needs == "input"]
     return tuple(f"{name} is sent as asked; the catalog does not say whether {model.id} follows it" for name in silent)
 
 
@@ -81,9 +84,34 @@ def _frame(frame_type: str, asked: str | None, model: VideoModel) -> Problem | N
     if asked is None or frame_type in (model.supported_frame_images or ()):
         return None
     listed = ", ".join(model.supported_frame_images or ()) or "none"
+    instead = "; give the image as an input reference" if model.needs in {"image", "input"} else ""
     if unread := _unread("supported_frame_images", model):
         listed = f"{listed} (and it {unread})"
-    return Problem(frame_type, f"{frame_type} is not supported; frames that it takes: {listed}", model.id)
+    return Problem(frame_type, f"{frame_type} is not supported; frames that it takes: {listed}{instead}", model.id)
+
+
+def _upscale_factor(asked: float | None, model: VideoModel) -> Problem | None:
+    if asked is None or "upscale_factor" in model.unreadable:
+        return None
+    if model.upscale_factor is None:
+        return Problem("upscale_factor", "it does not enlarge videos; leave upscale_factor out", model.id)
+    least, most = model.upscale_factor
+    if least <= asked <= most:
+        return None
+    message = f"upscale_factor {asked:g} is not supported; it supports {least:g} to {most:g}"
+    return Problem("upscale_factor", message, model.id)
+
+
+def _creativity(asked: int | None, model: VideoModel) -> Problem | None:
+    levels, unread = model.creativity or (), _unread("creativity", model)
+    if asked is None or asked in levels:
+        return None
+    if not levels:
+        return Problem(
+            "creativity", f"creativity cannot be chosen: it {unread or 'lists none'}; leave it out", model.id
+        )
+    listed = f"{spans(sorted(levels))}{f' (and {unread})' if unread else ''}"
+    return Problem("creativity", f"creativity {asked} is not supported; it supports {listed}", model.id)
 
 
 def _unread(field: str, model: VideoModel) -> str:

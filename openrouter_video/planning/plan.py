@@ -13,13 +13,14 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from openrouter_video.api import Catalog, VideoModel
-from openrouter_video.elision import elide
+from openrouter_video.elision import elide, source_name
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import subject
 from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
 from openrouter_video.planning.gated_plan import ModelShare, known_problems
+from openrouter_video.planning.needs import need_problems
 from openrouter_video.planning.passthrough import (
     Passthrough,
     provider_slug,
@@ -29,7 +30,7 @@ from openrouter_video.planning.passthrough import (
 )
 from openrouter_video.planning.price_key import PriceKey, price_key
 from openrouter_video.planning.pricing import assume, estimate, mode_of
-from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest
+from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest, VideoSettings
 from openrouter_video.text import clip, printable, shown
 
 __all__ = ["ModelPlan", "Plan", "dearer_now", "plan_model", "plan_run", "plan_videos", "replan_options"]
@@ -130,8 +131,11 @@ class Plan(BaseModel):
 
     @property
     def subject(self) -> str:
-        """What it is of: its prompt."""
-        return f"Prompt: {clip(str(self.asked.get('prompt', '')))}"
+        """What it is of: its prompt, else the name of what it works from."""
+        if prompt := self.asked.get("prompt"):
+            return f"Prompt: {clip(str(prompt))}"
+        sources = VideoSettings.model_validate(self.asked.get("settings") or {}).sources()
+        return f"Input: {clip(next(map(source_name, sources), ''))}"
 
     def content(self) -> list[object]:
         """Return what would be sent, and how often; what the ledger knows already counts as sent."""
@@ -212,7 +216,7 @@ def plan_model(
 ) -> ModelPlan:
     """Plan one request for one model; ``inputs`` as for ``plan_videos``."""
     options = select_options(request, model)
-    problems = [*model_problems(request.settings, model), *options.problems]
+    problems = [*need_problems(request, model, inputs), *model_problems(request.settings, model), *options.problems]
     notes = (*unchecked_notes(request.settings, model), *options.notes)
     if problems:
         decision: Literal["send", "skip", "refuse"] = "refuse"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from openrouter_video.elision import elide, elide_source
+from openrouter_video.elision import elide, elide_source, redact, source_name
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.request.settings import VideoSettings, parse_settings
 from openrouter_video.text import shown
@@ -55,12 +55,17 @@ class VideoRequest(BaseModel):
     on_unsupported: OnUnsupported = OnUnsupported.fallback
     provider_slugs: dict[str, str] = {}
 
+    @property
+    def title(self) -> str:
+        """What to call it: its prompt, else the name of what it works from; no secret of a URL is in it."""
+        return redact(self.prompt) or next(map(source_name, self.settings.sources()), "")
+
     def asked(self) -> dict[str, Any]:
         """Return the request as asked, in JSON, short: what is compared, recorded and reported.
 
         Inline images and the secrets of URLs are replaced by their digest. What was not given is absent.
         """
-        given: dict[str, Any] = {"prompt": self.prompt}
+        given: dict[str, Any] = {"prompt": self.prompt} if self.prompt else {}
         settings = self.settings.with_sources(elide_source).model_dump(mode="json", exclude_none=True)
         if settings:
             given["settings"] = settings
@@ -74,7 +79,7 @@ class VideoRequest(BaseModel):
 
 
 def parse_request(
-    prompt: str,
+    prompt: str | None,
     settings: VideoSettings | Mapping[str, Any] | None = None,
     provider_options: Any = None,
     on_unsupported: str | None = OnUnsupported.fallback,
@@ -90,8 +95,10 @@ def parse_request(
     options = _parse_options(provider_options, problems)
     policy = _parse_policy(on_unsupported, problems)
     slugs = _parse_slugs(provider_slugs, problems)
-    if not prompt.strip() and not parsed.has_input:
-        problems.append(Problem("prompt", "the prompt is empty; say what the video should show"))
+    prompt = (prompt or "").strip()
+    if not prompt and not parsed.sources():
+        message = "the prompt is empty; say what the video should show, or give an image or a video to work from"
+        problems.append(Problem("prompt", message))
     if "\0" in prompt:
         # Some would read on and some would stop there, and Prefect on PostgreSQL cannot record it at all.
         problems.append(Problem("prompt", "the prompt contains a NUL character (U+0000); remove it"))
@@ -99,7 +106,7 @@ def parse_request(
     if problems:
         raise RequestRefused(problems)
     return VideoRequest(
-        prompt=prompt.strip(),
+        prompt=prompt,
         settings=parsed,
         provider_options=options,
         on_unsupported=policy,

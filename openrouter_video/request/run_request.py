@@ -114,7 +114,7 @@ class RunRequest(NamedTuple):
 
 def parse_run_request(
     *,
-    prompt: str,
+    prompt: str | None,
     model: str | None = None,
     models: Sequence[str] = (),
     settings: VideoSettings | Mapping[str, Any] | None = None,

@@ -174,7 +174,11 @@ class VideoSettings(BaseModel):
     @classmethod
     def _outcome_is_its_key(cls, value: object) -> object:
         """An outcome stands for its video, which the ledger knows by its key."""
-        return value.key if isinstance(value, Outcome) else value
+        if not isinstance(value, Outcome):
+            return value
+        if value.job_id is None:
+            raise ValueError(f"the outcome is {value.status}: it has no job to go on from")
+        return value.key or value.job_id
 
     @field_validator(
         *("resolution", "aspect_ratio", "size", "first_frame", "last_frame", "previous_job_id", "callback_url", "user")
@@ -207,10 +211,10 @@ class VideoSettings(BaseModel):
         )
         return self.model_copy(update={**given, "input_references": references})
 
-    @property
-    def has_input(self) -> bool:
-        """Whether there is something to work from besides a prompt."""
-        return bool(self.first_frame or self.last_frame or self.input_references or self.previous_job_id)
+    def sources(self) -> tuple[str, ...]:
+        """Return all that there is to work from besides a prompt, as it was written."""
+        references = (reference.url for reference in self.input_references or ())
+        return tuple(filter(None, (self.first_frame, self.last_frame, *references, self.previous_job_id)))
 
     def image_sources(self) -> dict[str, str]:
         """Return every image that the request refers to, by the field that names it."""

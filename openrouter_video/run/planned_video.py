@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from openrouter_video.elision import redact
 from openrouter_video.ledger import Scope
 from openrouter_video.planning import ModelPlan
 from openrouter_video.request import RunRequest
@@ -37,9 +36,9 @@ class PlannedVideo(NamedTuple):
 
 def videos_of_request(run: RunRequest, scope: Scope, models: tuple[ModelPlan, ...]) -> tuple[PlannedVideo, ...]:
     """Return every video that one request makes of the models of its plan."""
-    prompt = redact(run.request.prompt)
+    title = run.request.title
     return tuple(
-        PlannedVideo(plan, take, run, scope, video_path(prompt, scope.short, plan.model, take))
+        PlannedVideo(plan, take, run, scope, video_path(title, scope.short, plan.model, take))
         for plan in models
         for take in range(1, run.takes + 1)
     )

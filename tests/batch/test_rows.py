@@ -217,6 +217,18 @@ def test_an_id_stands_for_one_row(first: Any, second: Any, words: str) -> None:
     assert problem.startswith(words)
 
 
+def test_a_prompt_may_be_missing_where_there_is_an_input() -> None:
+    """Of the row, or of the batch for all rows; else it is that row's problem, also where others have templates."""
+    clip = [{"type": "video_url", "url": "https://x.example/a.mp4"}]
+    rows = [{"input_references": clip}, {"input_references": clip, "prompt": "at night"}, {"first_frame": "a.png"}]
+    parsed = parse_rows(table_of_rows([*rows, {"input_references": None}]), batch_of())
+    assert [row.run.request.prompt for row in parsed.rows[:3]] == ["", "at night", ""]
+    assert [str(one).partition(";")[0] for one in parsed.problems] == ["row 4, column prompt: the prompt is empty"]
+    assert row_of({"id": "a"}, settings={"input_references": clip}).run.request.title == "a.mp4"
+    found = told([{"prompt_template": "A {id}", "id": "x"}, {"id": "y"}])
+    assert [one.partition(";")[0] for one in found] == ["row 2 (y), column prompt: the prompt is empty"]
+
+
 def test_what_no_row_can_have_is_told_once() -> None:
     """A file without a header, most likely; and a batch that names no model anywhere."""
     assert told("an orchid,a fern\na rose,a lily\n", models=[]) == [

@@ -28,6 +28,10 @@ ODD = VideoModel.read(
 )
 SILENT = VideoModel(id="a/silent", supported_durations=(4,))
 EDITOR = VideoModel(id="a/editor", supported_resolutions=("720p",))
+UPSCALER = VideoModel(id="a/upscaler", upscale_factor=(1.5, 3.0), creativity=(1, 0))
+ODD_UPSCALER = VideoModel.read({"id": "a/odd-upscaler", "upscale_factor": {"min": "low"}, "creativity": [0, "high"]})
+CONTINUES = FULL.model_copy(update={"pricing_skus": {"cents_per_second_video_continuation_720p": "41"}})
+TOLD = FULL.model_copy(update={"input_modalities": ("text", "image", "audio")})
 SOUND = {"type": "audio_url", "url": "https://x.example/a.mp3"}
 
 
@@ -82,21 +86,35 @@ def test_what_a_full_model_takes(values: dict[str, Any]) -> None:
         (BARE, {"first_frame": "a.png"}, "first_frame is not supported; frames that it takes: none"),
         (MUTE, {"generate_audio": True}, "it makes silent videos only; leave audio off"),
         (MUTE, {"seed": 0}, "it does not take a seed; leave it out"),
-        (EDITOR, {}, "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"),
+        (FULL, {"upscale_factor": 2}, "it does not enlarge videos; leave upscale_factor out"),
+        (UPSCALER, {"upscale_factor": 1.4}, "upscale_factor 1.4 is not supported; it supports 1.5 to 3"),
+        (UPSCALER, {"upscale_factor": 4}, "upscale_factor 4 is not supported; it supports 1.5 to 3"),
+        (FULL, {"creativity": 0}, "creativity cannot be chosen: it lists none; leave it out"),
+        (UPSCALER, {"creativity": 2}, "creativity 2 is not supported; it supports 0, 1"),
+        (
+            ODD_UPSCALER,
+            {"creativity": 2},
+            'creativity 2 is not supported; it supports 0 (and lists "high", which cannot be read)',
+        ),
+        (EDITOR, {"duration": 4}, "duration 4 s cannot be chosen: it lists none; leave it out"),
+        (
+            EDITOR,
+            {"first_frame": "a.png"},
+            "first_frame is not supported; frames that it takes: none; give the image as an input reference",
+        ),
     ],
 )
 def test_what_a_model_lacks(model: VideoModel, values: dict[str, Any], message: str) -> None:
     """What was asked, what is allowed, and what to write instead."""
-    field = next(iter(values), "model")
+    (field,) = values
     assert model_problems(VideoSettings(**values), model) == [Problem(field, message, model.id)]
 
 
 def test_every_value_that_is_lacking_is_named() -> None:
-    """One problem each; an editor has the one that outweighs all others."""
+    """One problem each."""
     wrong = VideoSettings(duration=5, resolution="8K", aspect_ratio="1:1", last_frame="a.png", seed=1)
     fields = [problem.field for problem in model_problems(wrong, MUTE)]
     assert fields == ["duration", "resolution", "aspect_ratio", "last_frame", "seed"]
-    assert [problem.field for problem in model_problems(wrong, EDITOR)] == ["model"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +125,13 @@ def test_every_value_that_is_lacking_is_named() -> None:
         (SILENT, {"duration": 4}, []),
         (FULL, {"generate_audio": True, "seed": 7}, []),
         (FULL, {"input_references": [SOUND, SOUND, {"url": "a.png"}]}, ["the audio_url reference"]),
+        (TOLD, {"input_references": [SOUND, {"url": "a.png"}]}, []),
+        (EDITOR, {"input_references": [{"url": "a.png"}]}, ["the image_url reference"]),
+        (FULL, {"previous_job_id": "gen-vid-1"}, ["previous_job_id"]),
+        (CONTINUES, {"previous_job_id": "gen-vid-1"}, []),
+        (UPSCALER, {"upscale_factor": 3, "creativity": 0}, []),
+        (UPSCALER, {"upscale_factor": 1.5, "creativity": 1}, []),
+        (ODD_UPSCALER, {"upscale_factor": 9}, ["upscale_factor"]),
     ],
 )
 def test_what_cannot_be_checked_is_said(model: VideoModel, values: dict[str, Any], named: list[str]) -> None:

@@ -111,7 +111,7 @@ def test_every_real_model_is_planned(model: VideoModel, policy: str) -> None:
     accepted = plan_model(parse_request("p", None, {"*": allowed}, policy), model)
     slug = provider_slug(model.id) or ""
     if model.needs != "nothing":
-        assert (accepted.decision, accepted.body, accepted.problems[0].field) == ("refuse", {}, "model")
+        assert (accepted.decision, accepted.body, accepted.problems[0].field) == ("refuse", {}, "input_references")
         return
     assert flat_options(accepted.body) == ({slug: allowed} if allowed else {})
     assert (accepted.decision, accepted.left_out) == ("send", ())
@@ -249,7 +249,7 @@ def test_a_plan_survives_json_and_prints(request: VideoRequest, models: list[Vid
             [LITE, MINI], {"resolution": "1080p", "duration": 5}, [], ["duration", "resolution"], id="each one"
         ),
         pytest.param([EDITOR, LITE], None, [LITE], [], id="an editor among others"),
-        pytest.param([EDITOR], None, [], ["model"], id="an editor alone"),
+        pytest.param([EDITOR], None, [], ["input_references"], id="an editor alone"),
         pytest.param([WAN3], {"size": "1280x720"}, [], ["size"], id="null list"),
     ],
 )
@@ -321,7 +321,10 @@ def test_policy_fail_submits_nothing_for_any_model() -> None:
 
 
 NO_FOUR = "duration 4 s is not supported; it supports 5, 10 s; the nearest is 5"
-NO_PROMPT = "it edits, upscales or animates given material (it lists no durations) and takes no plain prompt"
+NO_PROMPT = (
+    "it edits, enlarges or animates what it is given, and nothing is given; give a video or an image as an input "
+    "reference (--input-reference video_url=https://… or --input-reference FILE)"
+)
 
 
 @pytest.mark.parametrize(
@@ -344,9 +347,10 @@ NO_PROMPT = "it edits, upscales or animates given material (it lists no duration
         pytest.param(
             [EDITOR, LITE],
             {},
-            f"1 of 2 videos can be made, and all are wanted: {EDITOR} is refused ({NO_PROMPT}). Leave it out, or set "
-            "min_success to 1 (--min-success 1) to go on without it",
-            id="nothing to change",
+            f"1 of 2 videos can be made, and all are wanted: {EDITOR} is refused ({NO_PROMPT}; duration 4 s "
+            "cannot be chosen: it lists none; leave it out). Leave it out, change input_references and duration, or "
+            "set min_success to 1 (--min-success 1) to go on without it",
+            id="an editor without a video",
         ),
         pytest.param(
             [LITE, WAN3, FIVE],
@@ -527,7 +531,8 @@ def test_the_dry_run_as_a_person_reads_it() -> None:
         "  left out: negative_prompt: not allowed: google/veo-3.1-lite allows personGeneration, aspectRatio, "
         "negativePrompt, conditioningScale, enhancePrompt; did you mean negativePrompt?\n"
         "black-forest-labs/flux-video-edit: refused\n"
-        "  it edits, upscales or animates given material (it lists no durations) and takes no plain prompt\n"
+        f"  {NO_PROMPT}\n"
+        "  duration 4 s cannot be chosen: it lists none; leave it out\n"
         "not sent to models of other providers: a for the provider xai\n"
         "in all: 1 video, $0.12 to $0.32"
     )
@@ -538,8 +543,8 @@ def test_what_is_wrong_is_said_once() -> None:
     lines = plan_text(plan_for([LITE, EDITOR], {"duration": 4})).splitlines()
     assert lines[0].startswith("refused: 1 of 2 videos can be made, and all are wanted: black-forest-labs/flux-video-")
     assert lines[1:3] == ["nothing is sent to any model; without these problems:", f"{LITE}: would be sent"]
-    assert "takes no plain prompt" in lines[0]
-    assert "takes no plain prompt" not in "\n".join(lines[1:])
+    assert "and nothing is given" in lines[0]
+    assert "and nothing is given" not in "\n".join(lines[1:])
     assert EDITOR not in "\n".join(lines[1:])
     assert plan_text(plan_for([LITE], {"duration": 5})).startswith(f"refused: {LITE}: duration 5 s is not supported")
     assert "\n" not in plan_text(plan_for([LITE], {"duration": 5}))

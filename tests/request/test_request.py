@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from openrouter_video.elision import elide
 from openrouter_video.errors import RequestRefused
+from openrouter_video.outcome import Outcome
+from openrouter_video.planning.plan import Plan
 from openrouter_video.request.request import OnUnsupported, VideoRequest, parse_request
 
 JSON = st.recursive(
@@ -186,3 +188,48 @@ def test_what_nobody_else_could_read_is_refused(value: Any) -> None:
     if isinstance(value, int):
         assert refusals("p", {"seed": value})
     assert parse_request("p", {"seed": 2**63 - 1}, {"xai": {"a": deep(20)}})
+
+
+def test_a_request_without_a_prompt_is_called_by_its_input() -> None:
+    """Nothing of it is recorded as an empty prompt; a prompt counts first, and no secret of a URL is told."""
+    clip = {"input_references": [{"type": "video_url", "url": "https://x.example/orchid.mp4?sig=SECRET"}]}
+    request = parse_request(None, clip)
+    assert (request.prompt, request.title) == ("", "orchid.mp4")
+    assert "prompt" not in request.asked()
+    assert "SECRET" not in str(request.asked())
+    assert parse_request("at night", clip).title == "at night"
+    assert parse_request("", {"last_frame": "b.png", "previous_job_id": "x"}).title == "b.png"
+    plan = Plan(asked=request.asked())
+    assert plan.subject == "Input: orchid.mp4"
+    assert Plan(asked=parse_request("at night", clip).asked()).subject == "Prompt: at night"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asked"),
+    [
+        (Outcome(model="a/b", status="completed", key="0" * 32, job_id="gen-vid-1"), "0" * 32),
+        (Outcome(model="a/b", status="completed", job_id="gen-vid-1"), "gen-vid-1"),
+        (Outcome(model="a/b", status="refused"), None),
+    ],
+)
+def test_an_outcome_stands_for_its_video(outcome: Outcome, asked: str | None) -> None:
+    """By its key, which stays the same; one without a video is refused."""
+    if asked is None:
+        with pytest.raises(RequestRefused, match="the outcome is refused: it has no job to go on from"):
+            parse_request("go on", {"previous_job_id": outcome})
+        return
+    assert parse_request("go on", {"previous_job_id": outcome}).asked()["settings"] == {"previous_job_id": asked}
+
+
+def test_an_outcome_is_called_by_what_it_was_made_from() -> None:
+    """Its prompt, else a frame, a reference, or the job that it continues."""
+    frame = {"frame_type": "first_frame", "type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+    reference = {"type": "video_url", "video_url": {"url": "https://x.example/b.mp4"}}
+    titles = {
+        "an orchid": Outcome(model="a/b", status="completed", prompt="an orchid", sent={"frame_images": [frame]}),
+        "a.png": Outcome(model="a/b", status="completed", sent={"frame_images": [frame]}),
+        "b.mp4": Outcome(model="a/b", status="completed", sent={"input_references": [reference]}),
+        "gen-1": Outcome(model="a/b", status="completed", sent={"previous_job_id": "gen-1"}),
+        "": Outcome(model="a/b", status="refused"),
+    }
+    assert {outcome.title: title for title, outcome in titles.items()} == {title: title for title in titles}

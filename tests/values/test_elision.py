@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openrouter_video.elision import elide, elide_source, parse_data_url, redact
+from openrouter_video.elision import elide, elide_source, parse_data_url, redact, source_name
 from openrouter_video.errors import ConfigurationError, RequestRefused
 from openrouter_video.ledger.records import Claim, differences
 from openrouter_video.request.images import load_image
@@ -209,3 +209,24 @@ def parse_refusal(text: str) -> RequestRefused:
     with pytest.raises(RequestRefused) as refused:
         parse_request("p", {"size": text, "duration": text, text: 1}, [text], text, {text: 1})  # type: ignore[dict-item]
     return refused.value
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("https://x.example/clips/orchid.mp4?token=SECRET", "orchid.mp4"),
+        ("https://user:SECRET@x.example/a/b.mp4", "b.mp4"),
+        ("s3://bucket/a/orchid.mp4", "orchid.mp4"),
+        ("/data/orchid in bloom.png", "orchid in bloom.png"),
+        ("C:\\clips\\orchid.mp4", "orchid.mp4"),
+        ("https://x.example/", "x.example"),
+        ("data:image/png;base64,AAAA", "image"),
+        ("data:;base64,AAAA", "file"),
+        ("gen-vid-1790983457-abc", "gen-vid-1790983457-abc"),
+        ("/", "/"),
+    ],
+)
+def test_the_name_of_what_a_source_leads_to(source: str, name: str) -> None:
+    """Without its folder, its data and its secrets; once it is recorded it is the same."""
+    assert source_name(source) == name
+    assert source_name(elide_source(source)) == name
