@@ -6,6 +6,7 @@ from openrouter_video.api.account import Account
 from openrouter_video.api.answers import (
     ADVICE,
     IN_FLIGHT_SECONDS,
+    LOST_STATUSES,
     NOT_FOUND,
     ContentAnswer,
     ContentUnavailable,
@@ -28,6 +29,7 @@ __all__ = [
     "ADVICE",
     "DEFAULT_BASE_URL",
     "IN_FLIGHT_SECONDS",
+    "LOST_STATUSES",
     "NOT_FOUND",
     "Account",
     "Catalog",

@@ -21,6 +21,7 @@ from openrouter_video.text import clip
 __all__ = [
     "GONE",
     "IN_FLIGHT_SECONDS",
+    "LOST_STATUSES",
     "NOT_FOUND",
     "ContentAnswer",
     "ContentUnavailable",
@@ -43,6 +44,8 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 SANDBOX_HEADER = ("x-openrouter-sandbox", "nothing is billed")
 UNAUTHORIZED, PAYMENT_REQUIRED, TOO_MANY_REQUESTS = 401, 402, 429
 NOT_FOUND, GONE = 404, 410
+LOST_STATUSES = frozenset({NOT_FOUND, GONE, 502})
+"""With what the API answers where the content of a finished job is not there, while a stored copy of it may be."""
 LARGEST_COST_USD = 1e6
 CUT_AFTER_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([\w.:-]+)"')
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})

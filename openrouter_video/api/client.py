@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +35,7 @@ from openrouter_video.api.answers import (
 )
 from openrouter_video.api.callback import without_callback_url
 from openrouter_video.api.catalog import Catalog, parse_catalog, with_modalities
-from openrouter_video.api.content import Download, DownloadLimits, Trace, beginning_of, video_body
+from openrouter_video.api.content import Download, DownloadLimits, Head, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
 from openrouter_video.api.endpoints import ModelEndpoints, endpoints_path, read_endpoints
 from openrouter_video.api.key_budget import KeyBudget, read_key_budget
@@ -46,7 +46,15 @@ from openrouter_video.api.posting import (
     Posting,
     UploadTooSlowError,
 )
-from openrouter_video.api.redirects import REDIRECTS, Redirects, answer_of_target, redirect_target
+from openrouter_video.api.redirects import (
+    REDIRECTS,
+    Redirects,
+    answer_of_copy,
+    answer_of_target,
+    copy_target,
+    redirect_target,
+)
+from openrouter_video.api.stored_copy import signed_url
 from openrouter_video.api.transport import (
     LARGEST_ANSWER_BYTES,
     Connections,
@@ -283,32 +291,65 @@ class VideoClient:
         Raises:
             ContentUnavailable: if no video comes, also in the middle of the iteration.
         """
-        limits, stop = limits or DownloadLimits(), stop or threading.Event()
         url = f"{self.base_url}/videos/{quote(job_id, safe='')}/content"
-        timeout = httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
         headers = {"Accept": "video/mp4", "Accept-Encoding": "identity"}
-        request: dict[str, Any] = {"params": {"index": index}, "headers": headers, "auth": self._with_key}
-        # httpx would wait so long for each byte of them.
-        patience = self.timeouts.connect + self.timeouts.content
         with ExitStack() as stack:
-
-            def send(trace: Trace) -> AbstractContextManager[httpx.Response]:
-                return self._sync.stream("GET", url, **request, timeout=timeout, extensions={"trace": trace})
-
-            download = stack.enter_context(Download(send, limits, stop))
-            head, target = download.head(patience), None
+            opened = partial(self._opened, stack, limits or DownloadLimits(), stop or threading.Event())
+            head, download = opened(partial(self._send_get, url, {"params": {"index": index}, "headers": headers}))
             if head.status in REDIRECTS:
                 target = redirect_target(url, head.headers.get("location"))
-                signed = partial(self._redirects.open, target, timeout)
-                download = stack.enter_context(Download(signed, limits, stop))
-                head = download.head(patience)
-            if head.status != httpx.codes.OK:
-                if target is not None:
+                head, download = opened(partial(self._redirects.open, target, self._content_timeout))
+                if head.status != httpx.codes.OK:
                     wait = retry_after(head.headers, self._now())
                     raise ContentUnavailable(answer_of_target(target, head.status, wait))
+                yield video_body(download, head.headers, self._without_key, quoted=False)
+                return
+            if head.status != httpx.codes.OK:
                 beginning = self._without_key(beginning_of(download, head.headers))
                 raise ContentUnavailable(read_content(head.status, head.headers, beginning, self._now()))
-            yield video_body(download, head.headers, self._without_key, quoted=target is None)
+            yield video_body(download, head.headers, self._without_key)
+
+    @contextmanager
+    def stored_copy(
+        self, job_id: str, index: int = 0, *, limits: DownloadLimits | None = None, stop: threading.Event | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Open OpenRouter's stored copy of an output, for which the job is asked once more, as ``content`` opens it.
+
+        Its signed URL gets no key, and nobody is told it: it opens the video to whoever has it.
+
+        Raises:
+            ContentUnavailable: if no video comes; ``final`` if there is no such copy, or none any more.
+        """
+        url = f"{self.base_url}/videos/{quote(job_id, safe='')}"
+        with ExitStack() as stack:
+            opened = partial(self._opened, stack, limits or DownloadLimits(), stop or threading.Event())
+            head, download = opened(partial(self._send_get, url, {"headers": {"Accept-Encoding": "identity"}}))
+            url = signed_url(head.status, beginning_of(download, head.headers), index)
+            target = copy_target(self.base_url, url)
+            head, download = opened(partial(self._redirects.open, target, self._content_timeout))
+            if head.status != httpx.codes.OK:
+                raise ContentUnavailable(answer_of_copy(target, head.status))
+            yield video_body(download, head.headers, self._without_key, quoted=False)
+
+    def _opened(
+        self,
+        stack: ExitStack,
+        limits: DownloadLimits,
+        stop: threading.Event,
+        send: Callable[[Trace], AbstractContextManager[httpx.Response]],
+    ) -> tuple[Head, Download]:
+        """Begin a download that ends with the stack, and wait for its headers."""
+        download = stack.enter_context(Download(send, limits, stop))
+        # httpx would wait so long for each byte of them.
+        return download.head(self.timeouts.connect + self.timeouts.content), download
+
+    def _send_get(self, url: str, request: Mapping[str, Any], trace: Trace) -> AbstractContextManager[httpx.Response]:
+        given: dict[str, Any] = {**request, "auth": self._with_key, "timeout": self._content_timeout}
+        return self._sync.stream("GET", url, **given, extensions={"trace": trace})
+
+    @property
+    def _content_timeout(self) -> httpx.Timeout:
+        return httpx.Timeout(self.timeouts.content, connect=self.timeouts.connect)
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         if self._key is not None:

@@ -24,7 +24,7 @@ from openrouter_video.errors import ConfigurationError, VideoError
 from openrouter_video.media_types import is_page, peek, sniff
 from openrouter_video.text import clip
 
-__all__ = ["Download", "DownloadLimits", "Trace", "beginning_of", "download_limits", "video_body"]
+__all__ = ["Download", "DownloadLimits", "Head", "Trace", "beginning_of", "download_limits", "video_body"]
 
 COLLECT = "`openrouter-video collect`"
 WAKE_SECONDS = 0.25
@@ -81,7 +81,9 @@ def download_limits(environ: Mapping[str, str]) -> DownloadLimits:
 Trace = Callable[[str, Mapping[str, Any]], None]
 
 
-class _Head(NamedTuple):
+class Head(NamedTuple):
+    """The status and the headers of an answer."""
+
     status: int
     headers: Mapping[str, str]
 
@@ -108,7 +110,7 @@ class Download:
         self._stop = stop
         self._clock = clock
         self._begun = clock()
-        self._items: queue.Queue[_Head | bytes | _End] = queue.Queue(CHUNKS_AHEAD)
+        self._items: queue.Queue[Head | bytes | _End] = queue.Queue(CHUNKS_AHEAD)
         self._left = threading.Event()
         self._socket: socket.socket | None = None
         self._thread = threading.Thread(target=self._read, name="openrouter-video-content", daemon=True)
@@ -125,14 +127,14 @@ class Download:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._thread.join(LEAVE_SECONDS)
 
-    def head(self, patience: float) -> _Head:
+    def head(self, patience: float) -> Head:
         """Wait for the status and the headers, all of them within so many seconds.
 
         Raises:
             ContentUnavailable: if they do not come.
         """
         item = self._take(patience)
-        if isinstance(item, _Head):
+        if isinstance(item, Head):
             return item
         if item is None:
             raise ContentUnavailable(ContentAnswer(f"no answer came within {patience:g} s", again=True))
@@ -163,7 +165,7 @@ class Download:
             if isinstance(item, bytes):
                 yield item
 
-    def _take(self, patience: float) -> _Head | bytes | _End | None:
+    def _take(self, patience: float) -> Head | bytes | _End | None:
         """Return the next item, or None after so many seconds without one."""
         until = self._clock() + patience
         while True:
@@ -181,7 +183,7 @@ class Download:
         error: BaseException | None = RuntimeError("its thread died")
         try:
             with self._send(self._trace) as got:
-                self._put(_Head(got.status_code, got.headers))
+                self._put(Head(got.status_code, got.headers))
                 for chunk in got.iter_raw():
                     if not self._put(chunk):
                         return
@@ -198,7 +200,7 @@ class Download:
             if self._left.is_set():
                 raise OSError("it is not waited for any more")
 
-    def _put(self, item: _Head | bytes | _End) -> bool:
+    def _put(self, item: Head | bytes | _End) -> bool:
         while not self._left.is_set():
             with suppress(queue.Full):
                 self._items.put(item, timeout=WAKE_SECONDS)

@@ -1,4 +1,4 @@
-"""One hop from the API to a signed URL on another origin: over https, without the key, to a public address.
+"""Signed URLs on other origins, by a redirect or by an answer of the API: over https, no key, to public addresses.
 
 The name is looked up once, and the connection goes to the address that was found and checked, so that no second look
 can differ. A signed URL is a secret: httpx's client would log it, its transport does not, and no message here holds it.
@@ -20,14 +20,32 @@ import httpx
 
 from openrouter_video.api.answers import GONE, NOT_FOUND, ContentAnswer, ContentUnavailable
 from openrouter_video.api.content import Trace
+from openrouter_video.api.endpoint import origin
 from openrouter_video.api.transport import tls_context
+from openrouter_video.api.web_urls import is_loopback
 from openrouter_video.text import clip
 
-__all__ = ["REDIRECTS", "Redirects", "Target", "answer_of_target", "is_public", "redirect_target"]
+__all__ = [
+    "REDIRECTS",
+    "Redirects",
+    "Target",
+    "answer_of_copy",
+    "answer_of_target",
+    "copy_target",
+    "is_public",
+    "redirect_target",
+]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 HTTPS_PORT = 443
 TRY_AGAIN = "The job stays open: `openrouter-video collect` asks once more"
+REFUSALS = {
+    "the API's redirect": f"the API answered with a redirect, which was not followed: {{}}. {TRY_AGAIN}",
+    "its signed URL": "its signed URL was not asked: {}",
+}
+REDIRECT, COPY = REFUSALS
+NO_COPY = frozenset({401, 403, NOT_FOUND, GONE})
+"""With what a store answers to a signed URL that does not hold any more, or of a file that is not there."""
 MAPPED_PREFIXES = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 
 
@@ -49,11 +67,17 @@ _without_location = _WithoutLocation()
 
 
 class Target(NamedTuple):
-    """Where a redirect leads; ``path`` holds the query, and with it the signature."""
+    """Where a signed URL leads; ``path`` holds the query, and with it the signature.
+
+    ``name``: what leads there. ``scheme`` is http, and ``near`` true, only on the origin of an API on this machine.
+    """
 
     host: str
     port: int
     path: bytes
+    name: str = REDIRECT
+    scheme: str = "https"
+    near: bool = False
 
 
 def redirect_target(url: str, location: str | None) -> Target:
@@ -63,21 +87,36 @@ def redirect_target(url: str, location: str | None) -> Target:
         ContentUnavailable: if that is not a place to which one may go; the message names the redirect.
     """
     if not location:
-        raise _refused("it names no address")
+        raise _refused("it names no address", REDIRECT)
+    return _target(url, location, REDIRECT)
+
+
+def copy_target(base_url: str, url: str) -> Target:
+    """Take a signed URL in an answer apart; pure.
+
+    Raises:
+        ContentUnavailable: if that is not a place to which one may go.
+    """
+    return _target(base_url, url, COPY, api=base_url)
+
+
+def _target(base: str, location: str, name: str, api: str | None = None) -> Target:
     try:
-        target = httpx.URL(url).join(location)
+        url = httpx.URL(base).join(location)
     except (httpx.InvalidURL, ValueError, TypeError):
-        raise _refused("its address is not a URL") from None
-    host = target.host
-    if target.scheme != "https":
-        raise _refused(f"it leads to {clip(target.scheme)}://{clip(host)}, and only https is followed")
-    if not host or target.userinfo:
-        raise _refused("its address has no host, or has a user name")
-    return Target(target.raw_host.decode("ascii").strip("[]"), target.port or HTTPS_PORT, target.raw_path)
+        raise _refused("its address is not a URL", name) from None
+    host, of_url = url.host, origin(str(url))
+    near = api is not None and is_loopback(api) and of_url == origin(api)
+    if url.scheme != "https" and not near:
+        raise _refused(f"it leads to {clip(url.scheme)}://{clip(host)}, and only https is followed", name)
+    if not host or url.userinfo:
+        raise _refused("its address has no host, or has a user name", name)
+    named = url.raw_host.decode("ascii").strip("[]")
+    return Target(named, url.port or of_url[2] or HTTPS_PORT, url.raw_path, name, url.scheme, near)
 
 
 def answer_of_target(target: Target, status: int, wait: float | None) -> ContentAnswer:
-    """Say why a signed URL gave no video; pure.
+    """Say why a redirect to a signed URL gave no video; pure.
 
     Its answer is not quoted, for it may repeat the signature. Nor is it the API's word that the video is gone: the API
     may sign another URL the next time, so that only the end of the retention makes it final.
@@ -85,6 +124,11 @@ def answer_of_target(target: Target, status: int, wait: float | None) -> Content
     known = NOT_FOUND if status in {NOT_FOUND, GONE} else status
     reason = f"the redirect to {clip(target.host)} ends in HTTP {status}"
     return ContentAnswer(reason, again=True, retry_after=wait, status=known)
+
+
+def answer_of_copy(target: Target, status: int) -> ContentAnswer:
+    """Say why the signed URL of a stored copy gave no video, also without a quotation; pure."""
+    return ContentAnswer(f"{clip(target.host)} answered HTTP {status}", again=False, final=status in NO_COPY)
 
 
 def is_public(address: str) -> bool:
@@ -104,9 +148,8 @@ def _addresses(host: str, port: int) -> list[str]:
     return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def _refused(reason: str) -> ContentUnavailable:
-    words = f"the API answered with a redirect, which was not followed: {reason}. {TRY_AGAIN}"
-    return ContentUnavailable(ContentAnswer(words, again=False))
+def _refused(reason: str, name: str) -> ContentUnavailable:
+    return ContentUnavailable(ContentAnswer(REFUSALS[name].format(reason), again=False))
 
 
 class Redirects:
@@ -136,7 +179,7 @@ class Redirects:
         literal = f"[{address}]" if ":" in address else address
         request = httpx.Request(
             "GET",
-            httpx.URL(scheme="https", host=literal, port=target.port, raw_path=target.path),
+            httpx.URL(scheme=target.scheme, host=literal, port=target.port, raw_path=target.path),
             headers={
                 "Host": named if target.port == HTTPS_PORT else f"{named}:{target.port}",
                 "Accept": "video/mp4, */*",
@@ -157,8 +200,8 @@ class Redirects:
         try:
             found = self._resolve(target.host, target.port)
         except (OSError, UnicodeError) as error:
-            reason = f"the API's redirect leads to {clip(target.host)}, which has no address: {clip(str(error))}"
+            reason = f"{target.name} leads to {clip(target.host)}, which has no address: {clip(str(error))}"
             raise ContentUnavailable(ContentAnswer(reason, again=True)) from None
-        if not found or not all(map(self._allowed, found)):
-            raise _refused(f"{clip(target.host)} is not an address of the public internet")
+        if not found or not (target.near or all(map(self._allowed, found))):
+            raise _refused(f"{clip(target.host)} is not an address of the public internet", target.name)
         return found[0]

@@ -20,6 +20,7 @@ from openrouter_video.run.conclusions import COLLECT
 from openrouter_video.run.facts import Facts, Saved, Trouble
 from openrouter_video.run.outputs import Outputs, is_of_one_output
 from openrouter_video.run.polling import backoff
+from openrouter_video.run.rescue import after_rescue, may_be_rescued, rescued_note
 from openrouter_video.run.settling import settle
 from openrouter_video.run.video_files import find, video_paths
 from openrouter_video.stores import Store
@@ -81,9 +82,11 @@ class Downloader:
                     # Another process may have been quicker, and have cleared our temporary away, even the sidecar's.
                     if (ended := await self._threads.run(self._find_after_all, facts)) is not None:
                         return ended
-                    if outputs.ended or not is_of_one_output(error):
-                        return self._with_what_is_safe(facts, outputs, error)
-                    outputs.give_up(error)
+                    trouble = error if outputs.ended else await self._rescue(facts, outputs, error)
+                    if trouble is not None and (outputs.ended or not is_of_one_output(trouble)):
+                        return self._with_what_is_safe(facts, outputs, trouble)
+                    if trouble is not None:
+                        outputs.give_up(trouble)
                     tries = 0
                     continue
             await self._sleep(wait)
@@ -104,6 +107,27 @@ class Downloader:
         if error := self._keep_damaged(job, paths, outputs, stop):
             raise error
         return self._settle(facts._replace(saved=self._saved(claim, job, outputs)))
+
+    async def _rescue(
+        self, facts: Facts, outputs: Outputs, error: ContentUnavailable | StorageError
+    ) -> ContentUnavailable | StorageError | None:
+        """Bring the next output to safety from the stored copy, if there may be one; return what is in the way then."""
+        if not isinstance(error, ContentUnavailable) or not may_be_rescued(error):
+            return error
+        try:
+            await self._threads.run_stoppable(partial(self._keep_copy, facts, outputs, rescued_note(error)))
+        except (ContentUnavailable, BrokenVideo) as failed:
+            return after_rescue(error, failed)
+        except StorageError as failed:
+            return failed
+        return None
+
+    def _keep_copy(self, facts: Facts, outputs: Outputs, note: str, stop: threading.Event) -> None:
+        claim, job = facts.ended_job()
+        paths, index = video_paths(claim, job.videos), outputs.done
+        with self._client.stored_copy(job.id, index, limits=self._limits, stop=stop) as chunks:
+            saved = save_video(chunks, self._store, paths[index], stop=stop, companion=len(paths) > 1)
+        outputs.keep(saved.model_copy(update={"notes": (*saved.notes, note)}))
 
     def _keep_damaged(
         self, job: VideoJob, paths: list[str], outputs: Outputs, stop: threading.Event

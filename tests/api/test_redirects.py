@@ -6,7 +6,9 @@ import datetime as dt
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from operator import eq
 from pathlib import Path
 from typing import NamedTuple
 
@@ -229,6 +231,40 @@ def test_a_name_that_is_not_of_the_internet_is_not_asked(sandbox: Sandbox, origi
     with pytest.raises(ContentUnavailable, match="is not an address of the public internet"):
         _read(sandbox, Redirects(), f"https://localhost:{origin.port}/v?canary")
     assert origin.seen == []
+
+
+def _read_copy(sandbox: Sandbox, redirects: Redirects, url: str) -> bytes:
+    client = VideoClient(sandbox.api_key, sandbox.base_url, redirects=redirects)
+    job_id = client.submit(BODY, "session").job_id or pytest.fail("no job")
+    sandbox.add_fault(Fault(on="poll", body={"status": "completed", "urls": ["https://cdn.example/other", url]}))
+    with client.stored_copy(job_id, 1) as chunks:
+        return b"".join(chunks)
+
+
+def test_a_stored_copy_is_fetched_by_the_same_rules(
+    sandbox: Sandbox, origin: Origin, make_mp4: Callable[..., bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the key, from a public address, by the certificate of the name; and the signature is nowhere."""
+    for name in ("", "httpcore.http11", "httpx"):
+        caplog.set_level("DEBUG", name)
+    redirects = Redirects(lambda: origin.verify, Names(), allowed=lambda address: address == "127.0.0.1")
+    url = f"https://{NAME}:{origin.port}/v.mp4?signature=canary"
+    assert _read_copy(sandbox, redirects, url) == make_mp4()
+    ((path, headers),) = origin.seen
+    assert (path, "authorization" in headers) == ("/v.mp4?signature=canary", False)
+    for there, words, final in (
+        (url, "its signed URL was not asked: cdn.example is not an address of the public internet$", False),
+        (url.replace("https", "http"), "its signed URL was not asked: it leads to http://cdn.example, and only", False),
+        (url.replace("/v.mp4", "/expired"), "^cdn.example answered HTTP 403$", True),
+        (url.replace("/v.mp4", "/again"), "^cdn.example answered HTTP 302$", False),
+        (url.replace("/v.mp4", "/page"), "the content is an HTML page, not a video$", False),
+    ):
+        address = "8.8.8.8" if "public" in words else "127.0.0.1"
+        redirects = Redirects(lambda: origin.verify, Names(), allowed=partial(eq, address))
+        with pytest.raises(ContentUnavailable, match=words) as caught:
+            _read_copy(sandbox, redirects, there)
+        assert (caught.value.answer.final, "canary" in str(caught.value)) == (final, False)
+    assert "canary" not in caplog.text
 
 
 def test_a_certificate_of_another_name_is_refused(sandbox: Sandbox, origin: Origin) -> None:

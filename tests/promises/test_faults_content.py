@@ -91,20 +91,19 @@ async def test_nobody_waits_an_hour_for_content(runs: FaultyRuns) -> None:
     _assert_whole(await runs.collect_one(), runs)
 
 
-@pytest.mark.parametrize(("status", "times"), [(401, None), (404, 1)], ids=["401 always", "404 once"])
+@pytest.mark.parametrize("status", [401, 404])
 @in_both_grains
-async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, status: int, times: int | None) -> None:
+async def test_content_that_is_refused_leaves_the_job_open(runs: FaultyRuns, status: int) -> None:
     """Asking again at once would not help: open with the reason, and collect, or a new run, finishes it later."""
     body = {"error": {"code": status, "message": "No such luck"}}
-    runs.sandbox.add_fault(Fault(on="content", status=status, body=body, times=times))
+    runs.sandbox.add_fault(Fault(on="content", status=status, body=body, times=None))
     first = await runs.generate(idempotency_key=KEY)
     _assert_open(first, runs, f"HTTP {status}: No such luck")
     assert (runs.count("content"), runs.files) == (1, [])
-    if times is None:
-        again = await runs.generate(idempotency_key=KEY)
-        _assert_open(again, runs, f"HTTP {status}: No such luck")
-        _assert_open(await runs.collect_one(), runs, f"HTTP {status}: No such luck")
-        assert (again.reused, runs.files) == (True, [])
+    again = await runs.generate(idempotency_key=KEY)
+    _assert_open(again, runs, f"HTTP {status}: No such luck")
+    _assert_open(await runs.collect_one(), runs, f"HTTP {status}: No such luck")
+    assert (again.reused, runs.files) == (True, [])
     runs.sandbox.clear_faults()
     _assert_whole(await runs.collect_one(), runs)
 
@@ -117,7 +116,8 @@ async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> N
     _assert_open(await runs.generate(idempotency_key=KEY), runs, "HTTP 410: No such luck")
     ended = await runs.collect_one()
     assert (ended.status, ended.cost_usd) == ("failed", 0.05)
-    assert "expired: the provider does not keep the video any more (HTTP 410: No such luck)" in (ended.error or "")
+    assert "expired: the provider does not keep the video any more (HTTP 410: No such luck; nor " in (ended.error or "")
+    assert "stored copy be had: 127.0.0.1 answered HTTP 410)" in (ended.error or "")
     assert await runs.collect() == []
     assert ((await runs.generate(idempotency_key=KEY)).status, runs.jobs) == ("failed", 1)
 
@@ -125,8 +125,39 @@ async def test_content_that_is_gone_for_good_ends_the_job(runs: FaultyRuns) -> N
 @in_a_lane
 async def test_content_that_is_gone_for_a_moment_is_collected(runs: FaultyRuns) -> None:
     """The first answers were wrong: nothing is lost."""
-    runs.sandbox.add_fault(Fault(on="content", status=410, times=5))
+    runs.sandbox.add_fault(Fault(on="content", status=410, times=6))
     _assert_open(await runs.generate(idempotency_key=KEY), runs, "HTTP 410")
+    _assert_whole(await runs.collect_one(), runs)
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, 1), (410, 5), (502, 5)])
+@in_both_grains
+async def test_content_that_stays_away_comes_from_the_stored_copy(
+    runs: FaultyRuns, status: int, attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After all attempts, by its signed URL: without the key, checked as any download, and told without the URL."""
+    caplog.set_level("DEBUG")
+    runs.sandbox.add_fault(Fault(on="unsigned", status=status, times=None))
+    outcome = await runs.generate(idempotency_key=KEY)
+    _assert_whole(outcome, runs)
+    (note,) = outcome.notes
+    assert note.startswith(f"it is OpenRouter's stored copy, since its content could not be had: HTTP {status}: ")
+    assert (runs.count("content"), runs.count("signed")) == (attempts, 1)
+    (signed,) = (request for request in runs.sandbox.requests if request.kind == "signed")
+    assert not signed.authorized
+    kept = "".join(file.read_bytes().decode("latin-1") for file in runs.output.rglob("*") if file.is_file())
+    assert "/stored/" not in f"{caplog.text} {outcome!r} {kept}"
+
+
+@in_a_lane
+async def test_nothing_is_given_up_before_its_copy_is(runs: FaultyRuns) -> None:
+    """What seems gone is not while its copy is in trouble; a collection that gets the copy finishes it."""
+    runs.sandbox.add_fault(Fault(on="unsigned", status=410, times=None))
+    runs.sandbox.add_fault(Fault(on="signed", status=503, times=2))
+    runs.sandbox.add_fault(Fault(on="signed", mangle="cut_reset"))
+    for words in ("127.0.0.1 answered HTTP 503", "127.0.0.1 answered HTTP 503", "the download broke off"):
+        outcome = await (runs.collect_one() if runs.jobs else runs.generate(idempotency_key=KEY))
+        _assert_open(outcome, runs, f"nor could OpenRouter's stored copy be had: {words}")
     _assert_whole(await runs.collect_one(), runs)
 
 

@@ -583,7 +583,7 @@ async def test_an_output_that_is_gone_ends_no_job_whose_other_came_damaged(
 ) -> None:
     """The other may come whole: what is raised is its damage, which leaves the job open, and not that one is gone."""
     bench.more_outputs()
-    bench.sandbox.add_fault(Fault(on="content", status=410, times=5))
+    bench.sandbox.add_fault(Fault(on="content", status=410, times=6))
     for mangle in mangles:
         bench.sandbox.add_fault(Fault(on="content", mangle=mangle))
     bench.sandbox.add_fault(Fault(on="content", mangle="short_by_one", times=None))
