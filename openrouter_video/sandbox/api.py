@@ -1,7 +1,8 @@
-"""The operations of OpenRouter's video API over the sandbox's own jobs; synchronous, and without a socket."""
+"""The operations of OpenRouter's video API over the sandbox's own jobs, without a socket."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +17,16 @@ from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.billing import Kind
 from openrouter_video.sandbox.budgets import Budget, key_answer, spent_refusal
 from openrouter_video.sandbox.catalogue import Catalogue, Entry
+from openrouter_video.sandbox.input_files import InputFiles
+from openrouter_video.sandbox.input_reading import begin_reading
 from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Job, Status, new_job_id, status_of
 from openrouter_video.sandbox.model_listing import endpoints_body, listing_body
-from openrouter_video.sandbox.orders import Oddity, Order, Refusal, Scene, previous_refusal, read_order, shaped
+from openrouter_video.sandbox.orders import Order, Refusal, previous_refusal, read_order, shaped
 from openrouter_video.sandbox.pricing import cost_usd
 from openrouter_video.sandbox.refusals import Failing, Refusing, fate_of, refused
 from openrouter_video.sandbox.render_queue import RenderQueue
+from openrouter_video.sandbox.scene import Oddity, Scene, View
 
 __all__ = ["Asked", "VideoApi"]
 
@@ -80,6 +84,7 @@ class VideoApi:
         *,
         jobs: JobStore,
         videos: RenderQueue,
+        files: InputFiles,
         catalogue: Callable[[], Catalogue],
         api_key: str,
         management_key: str,
@@ -90,6 +95,7 @@ class VideoApi:
     ) -> None:
         self._jobs = jobs
         self._videos = videos
+        self._files = files
         self._catalogue = catalogue
         self._api_key = api_key
         self._management_key = management_key
@@ -97,7 +103,7 @@ class VideoApi:
         self._seconds_for = seconds_for
         self._latencies = latencies
         self._budgets = budgets
-        self._numbers: dict[Scene, dict[str, int]] = {}
+        self._numbers: dict[Order, dict[str, int]] = {}
         for job in jobs.all():
             self._number(job.order, job.session_id or job.id)
 
@@ -114,8 +120,11 @@ class VideoApi:
         """``GET /videos/models``; no key needed."""
         return document(200, self._catalogue().wire)
 
-    def submit(self, asked: Asked) -> Answer:
-        """``POST /videos``: a charged job and a 202, or a refusal that costs nothing."""
+    async def submit(self, asked: Asked) -> Answer:
+        """``POST /videos``: a charged job and a 202, or a refusal that costs nothing.
+
+        Its inputs are read first, unlike OpenRouter's, where they are the provider's affair: so the charge is known.
+        """
         # Whether a spent budget or a wrong body is found first is not published.
         refused = answers.key_refusal(asked.authorization, self._api_key) or self._budget_refusal()
         if refused:
@@ -132,6 +141,9 @@ class VideoApi:
             return answers.refusal_answer(order)
         if (refusal := self._previous_refusal(order)) is not None:
             return answers.refusal_answer(refusal)
+        if order.inputs:
+            read = await asyncio.wrap_future(begin_reading(order.inputs, self._files))
+            order = order.model_copy(update={"inputs": read})
         job = self._accepted(self._shaped(order), raw, asked)
         return document(202, answers.submitted_body(job, asked.origin))
 
@@ -160,9 +172,15 @@ class VideoApi:
         previous = self._jobs.get(order.previous_job_id or "")
         return shaped(order, previous.order if previous else None)
 
+    def _scene(self, order: Order) -> Scene:
+        """What the video of this order shows, with its inputs; of an input that is lost, its label."""
+        views = tuple(View(one.role, one.kind, one.label, self._files.get(one.digest)) for one in order.inputs)
+        previous = self._jobs.get(order.previous_job_id or "")
+        return order.scene._replace(views=views, earlier=self._scene(previous.order) if previous else None)
+
     def _number(self, order: Order, session: str) -> int:
         """Count the sessions that order the same: each gets a video of its own, and always that one."""
-        known = self._numbers.setdefault(order.scene._replace(number=1), {})
+        known = self._numbers.setdefault(order.model_copy(update={"number": 1}), {})
         return known.setdefault(session, len(known) % _DIFFERENT_VIDEOS + 1)
 
     def _accepted(self, order: Order, raw: dict[str, JsonValue], asked: Asked) -> Job:
@@ -183,12 +201,12 @@ class VideoApi:
         )
         self._jobs.add(job)
         if job.fate is None:
-            self._videos.begin(job.order.scene)
+            self._videos.begin(self._scene(job.order))
         return job
 
     def status(self, job: Job) -> Status:
         """What a poll of this moment would say."""
-        return status_of(job, self._clock(), rendering=self._videos.is_rendering(job.order.scene))
+        return status_of(job, self._clock(), rendering=self._videos.is_rendering(self._scene(job.order)))
 
     def poll(self, asked: Asked) -> Answer:
         """``GET /videos/{id}``: 200 for every known job, failed or not."""
@@ -219,7 +237,7 @@ class VideoApi:
             return envelope(400, f"Video index {index} out of range ({_VIDEOS_PER_JOB} videos available)")
         if self._clock() >= found.expires_at:
             return envelope(410, f"The output of job {found.id} is no longer available")
-        return self._videos.begin(found.order.scene._replace(oddity=asked.oddity))
+        return self._videos.begin(self._scene(found.order)._replace(oddity=asked.oddity))
 
     def signed(self, asked: Asked) -> Answer | Future[bytes]:
         """A signed URL: whoever holds it gets the file, without a key, until it expires."""
@@ -229,7 +247,7 @@ class VideoApi:
             return envelope(403, "Invalid signature")
         if self._clock() >= job.expires_at:
             return envelope(403, "The signed URL has expired")
-        return self._videos.begin(job.order.scene._replace(oddity=asked.oddity))
+        return self._videos.begin(self._scene(job.order)._replace(oddity=asked.oddity))
 
     def generation(self, asked: Asked) -> Answer:
         """``GET /generation?id=``: the second source for a finished job's cost; any of the account's keys may ask."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
 
@@ -26,7 +26,7 @@ __all__ = ["SandboxApp"]
 # OpenRouter publishes no limit; several base64 images fit.
 _MOST_BODY_BYTES = 64 * 1024 * 1024
 
-_Operation = Callable[[Asked], Answer | Future[bytes]]
+_Operation = Callable[[Asked], Answer | Future[bytes] | Coroutine[None, None, Answer]]
 _NO_ANSWER = Answer(None, ending="reset")
 
 
@@ -159,9 +159,11 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body) if len(body) <= _MOST_BODY_BYTES else None
 
 
-async def _finished(result: Answer | Future[bytes]) -> Answer:
+async def _finished(result: Answer | Future[bytes] | Coroutine[None, None, Answer]) -> Answer:
     if isinstance(result, Answer):
         return result
+    if isinstance(result, Coroutine):
+        return await result
     rendered = asyncio.wrap_future(result)
     await asyncio.wait([rendered])
     if rendered.cancelled():

@@ -34,8 +34,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from openrouter_video.sandbox.analytics import analytics_body
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.model_listing import Health, with_health
-from openrouter_video.sandbox.orders import ODDITIES, Oddity
 from openrouter_video.sandbox.refusals import Failing, Refusing
+from openrouter_video.sandbox.scene import ODDITIES, Oddity
 
 __all__ = ["Fault", "FaultTable", "damaged", "without_box"]
 

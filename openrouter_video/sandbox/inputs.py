@@ -47,4 +47,8 @@ class Input(BaseModel):
 
     def known(self, facts: InputFacts) -> Self:
         """The same source, read."""
-        return self.model_copy(update=facts._asdict())
+        return self.model_copy(update={**facts._asdict(), "url": ""})
+
+    def unread(self, why: str) -> Self:
+        """The same source, which could not be read."""
+        return self.model_copy(update={"label": f"{self.label}, {why}", "url": ""})

@@ -7,23 +7,24 @@ model's capabilities. Unknown fields and passthrough options are ignored without
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, NamedTuple, get_args
+import math
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from openrouter_video.sandbox.catalogue import Catalogue, Entry, Work
 from openrouter_video.sandbox.inputs import Input
+from openrouter_video.sandbox.scene import Scene
 from openrouter_video.sandbox.this_machine import is_here
 
-__all__ = ["ODDITIES", "Oddity", "Order", "Refusal", "Scene", "previous_refusal", "read_order", "shaped"]
-
-Oddity = Literal["black", "frozen", "silent", "no_audio", "short", "small"]
-"""What a whole video may be that nobody has asked for."""
-ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
+__all__ = ["Order", "Refusal", "previous_refusal", "read_order", "shaped"]
 
 # What nobody has published: how fast an avatar speaks, and how large an unknown clip is.
 _LETTERS_PER_SECOND = 15
 _CLIP_SIZE = (1280, 720)
+# 8 s of 2560x1440: an upscale by 2 of a common clip.
+_MOST_PIXEL_SECONDS = 30_000_000
+_MOST_SECONDS_SHOWN = 30
 _STEP: dict[str, JsonValue] = {"failed_routing_step": "Validate Video Parameters"}
 _NULL = object()
 
@@ -36,28 +37,12 @@ class Refusal(NamedTuple):
     schema: bool = False
 
 
-class Scene(NamedTuple):
-    """What decides every pixel and sample of a video; equal scenes give equal files.
-
-    ``number`` tells apart several videos of one request; ``oddity``: what is wrong with it.
-    """
-
-    model: str
-    prompt: str
-    seconds: float
-    width: int
-    height: int
-    audio: bool
-    number: int = 1
-    oddity: Oddity | None = None
-
-
 class Order(BaseModel):
     """What a valid request makes the provider do, with the model's defaults filled in.
 
     ``seconds`` is the length of the clip, ``width`` and ``height`` are its pixels. ``number`` counts the orders of one
-    request. ``inputs`` are what it works from besides ``previous_job_id``. ``resolution`` and ``aspect_ratio`` of an
-    edit or an upscale are those that were asked, if any were.
+    request. ``inputs`` are what it works from besides ``previous_job_id``. ``aspect_ratio`` is the one that an edit was
+    asked to have.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,8 +68,23 @@ class Order(BaseModel):
 
     @property
     def scene(self) -> Scene:
-        """What the video of this order shows."""
-        return Scene(self.model, self.prompt, self.seconds, self.width, self.height, self.audio, self.number)
+        """What its video shows, but for its inputs; one that is made of a clip is as large as is cheap to render."""
+        width, height, seconds = self.width, self.height, self.seconds
+        if self.work != "generate":
+            seconds = min(seconds, _MOST_SECONDS_SHOWN)
+            share = min(1.0, math.sqrt(_MOST_PIXEL_SECONDS / (width * height * seconds)))
+            width, height = (max(16, round(side * share) // 2 * 2) for side in (width, height))
+        return Scene(
+            model=self.model,
+            prompt=self.prompt,
+            seconds=seconds,
+            width=width,
+            height=height,
+            audio=self.audio,
+            number=self.number,
+            work=self.work,
+            factor=self.upscale_factor,
+        )
 
 
 class _Strict(BaseModel):
@@ -268,7 +268,7 @@ def _order(body: _Body, entry: Entry) -> Order:
         continues=body.previous_job_id is not None,
         creativity=body.creativity,
         work=entry.work,
-        aspect_ratio=body.aspect_ratio,
+        aspect_ratio=body.aspect_ratio if entry.work == "edit" else None,
         upscale_factor=body.upscale_factor or max(entry.upscale_factors[0], min(2, entry.upscale_factors[1])),
         previous_job_id=body.previous_job_id,
         inputs=inputs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
-from openrouter_video.sandbox.orders import Scene
+from openrouter_video.sandbox.scene import Scene
 
 __all__ = ["RenderQueue"]
 

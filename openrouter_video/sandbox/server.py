@@ -24,6 +24,7 @@ from openrouter_video.sandbox.billing import Charge, Seen, charge_of
 from openrouter_video.sandbox.budgets import Budget
 from openrouter_video.sandbox.catalogue import Entry, load_catalogue, packaged_models, read_catalogue
 from openrouter_video.sandbox.faults import Fault, FaultTable
+from openrouter_video.sandbox.input_files import InputFiles
 from openrouter_video.sandbox.job_store import JobStore
 from openrouter_video.sandbox.jobs import Terminal, ended, latencies, simulated_seconds
 from openrouter_video.sandbox.orders import Order
@@ -47,10 +48,10 @@ class Sandbox:
 
     ``port`` 0 takes a free one. A job takes about as long as the real one, divided by ``speed``; ``job_seconds`` sets
     the exact number of real seconds instead (0: as soon as its video is rendered). ``state`` names a JSON file that
-    keeps the jobs, so that the next sandbox goes on with them; without one they live as long as this object.
-    ``budgets`` limit what the key may spend. ``clock`` gives unix time, for tests that move it. ``disclosed`` False
-    leaves out the header by which a sandbox says that it is one: a client then takes it for an API that bills. Webhooks
-    are signed with ``webhook_secret``, if there is one.
+    keeps the jobs, and a folder beside it their inputs, so that the next sandbox goes on with them; without one they
+    live as long as this object. ``budgets`` limit what the key may spend. ``clock`` gives unix time, for tests that
+    move it. ``disclosed`` False leaves out the header by which a sandbox says that it is one: a client then takes it
+    for an API that bills. Webhooks are signed with ``webhook_secret``, if there is one.
 
     Raises :class:`ConfigurationError` where it cannot listen, or the state file is not one. Works in a process that
     runs an event loop already, and starts in milliseconds.
@@ -89,6 +90,7 @@ class Sandbox:
         api = VideoApi(
             jobs=self._jobs,
             videos=self._videos,
+            files=InputFiles(Path(f"{state}.inputs") if state is not None else None),
             catalogue=lambda: self._catalogue,
             api_key=api_key,
             management_key=self.management_key,

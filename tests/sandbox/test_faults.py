@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.sandbox.faults import FaultTable, without_box
-from openrouter_video.sandbox.orders import ODDITIES
 from openrouter_video.sandbox.refusals import Failing
+from openrouter_video.sandbox.scene import ODDITIES
 from openrouter_video.videos.mp4 import Mp4Walk
 from tests.support.flow_processes import wait_until
 

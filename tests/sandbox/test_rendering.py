@@ -10,9 +10,11 @@ import av
 import pytest
 from PIL import ImageChops, ImageStat
 
-from openrouter_video.sandbox.orders import Scene
+from openrouter_video.sandbox.captions import caption
+from openrouter_video.sandbox.light import light
 from openrouter_video.sandbox.render_queue import RenderQueue
-from openrouter_video.sandbox.rendering import caption, light, render
+from openrouter_video.sandbox.rendering import render
+from openrouter_video.sandbox.scene import Scene
 from openrouter_video.videos.looks import look
 
 PROMPT = "A paper boat drifts down a rain gutter at dawn"
