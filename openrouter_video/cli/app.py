@@ -347,7 +347,9 @@ def sandbox(
     *,
     port: Annotated[Whole, Parameter(help="0 takes any that is free.", show_default=True)] = 8787,
     speed: Annotated[float, Parameter(help="8 makes 4 s of video in 5 to 8 s; 1 is real.", show_default=True)] = 8.0,
-    state: Annotated[str | None, Parameter(help="File that keeps the jobs for the next time.")] = None,
+    state: Annotated[
+        str | None, Parameter(help="File that keeps the jobs for the next time; a folder beside it, their inputs.")
+    ] = None,
     budget_usd: Annotated[float | None, Parameter(help="Dollars that its key may spend. Default: no limit.")] = None,
 ) -> int:
     """Serve a stand-in for OpenRouter's video API on this machine, until Ctrl-C. Nothing is billed."""

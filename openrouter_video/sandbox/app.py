@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +18,7 @@ from starlette.routing import Route
 from openrouter_video.sandbox.answers import Answer, document, envelope
 from openrouter_video.sandbox.api import Asked, VideoApi
 from openrouter_video.sandbox.billing import Charge, Kind, Seen, billing_summary
+from openrouter_video.sandbox.catalogue import ModelList
 from openrouter_video.sandbox.faults import Fault, FaultTable, damaged
 from openrouter_video.sandbox.webhooks import Postman
 from openrouter_video.sandbox.wire import Reply, client_left
@@ -27,6 +29,7 @@ __all__ = ["SandboxApp"]
 _MOST_BODY_BYTES = 64 * 1024 * 1024
 
 _Operation = Callable[[Asked], Answer | Future[bytes] | Coroutine[None, None, Answer]]
+_MODELS = TypeAdapter(dict[Literal["data"], list[dict[str, JsonValue]]])
 _NO_ANSWER = Answer(None, ending="reset")
 
 
@@ -37,6 +40,7 @@ class SandboxApp:
         self,
         api: VideoApi,
         faults: FaultTable,
+        models: ModelList,
         charges: Callable[[], tuple[Charge, ...]],
         postman: Postman,
         *,
@@ -45,6 +49,7 @@ class SandboxApp:
         self.seen: list[Seen] = []
         self._api = api
         self._faults = faults
+        self._models = models
         self._charges = charges
         self._postman = postman
         self._says = {"x-openrouter-sandbox": "nothing is billed"} if disclosed else {}
@@ -69,6 +74,7 @@ class SandboxApp:
             Route("/sandbox/billing", self._billing),
             Route("/sandbox/requests", self._requests),
             Route("/sandbox/webhooks", self._webhooks),
+            Route("/sandbox/models", self._set_models, methods=["GET", "PUT"]),
             Route("/sandbox/faults", self._set_faults, methods=["POST", "DELETE"]),
         ]
         application = Starlette(routes=routes, exception_handlers={HTTPException: self._no_route})
@@ -136,6 +142,15 @@ class SandboxApp:
             document(200, {"webhooks": [one.model_dump(mode="json") for one in self._postman.deliveries]})
         )
 
+    async def _set_models(self, request: Request) -> Reply:
+        if request.method == "PUT":
+            try:
+                self._models.replace(_MODELS.validate_json(await request.body()).get("data", []))
+            except ValidationError as error:
+                return self._send(_invalid(error))
+        entries: list[JsonValue] = [*self._models.entries]
+        return self._send(document(200, {"data": entries}))
+
     async def _set_faults(self, request: Request) -> Reply:
         if request.method == "DELETE":
             self._faults.clear()
@@ -143,11 +158,13 @@ class SandboxApp:
         try:
             fault = Fault.model_validate_json(await request.body())
         except ValidationError as error:
-            return self._send(
-                document(422, {"error": json.loads(error.json(include_url=False, include_context=False))})
-            )
+            return self._send(_invalid(error))
         self._faults.add(fault)
         return self._send(document(201, fault.model_dump(mode="json")))
+
+
+def _invalid(error: ValidationError) -> Answer:
+    return document(422, {"error": json.loads(error.json(include_url=False, include_context=False))})
 
 
 async def _body(request: Request) -> bytes | None:

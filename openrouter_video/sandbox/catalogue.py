@@ -6,6 +6,7 @@ of its plain model list. What only that list tells is not shown by ``GET /videos
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-__all__ = ["Catalogue", "Entry", "Work", "load_catalogue", "packaged_models", "read_catalogue"]
+__all__ = ["Catalogue", "Entry", "ModelList", "Work", "load_catalogue", "read_catalogue"]
 
 Work = Literal["generate", "edit", "upscale", "avatar"]
 """What a model does: all but the first work on a file, and have no durations."""
@@ -159,11 +160,28 @@ def read_catalogue(entries: Sequence[Mapping[str, JsonValue]]) -> Catalogue:
 @cache
 def load_catalogue() -> Catalogue:
     """Read the packaged model list."""
-    return read_catalogue(packaged_models())
+    return read_catalogue(_packaged_models())
 
 
-def packaged_models() -> list[dict[str, JsonValue]]:
-    """The entries of the packaged model list, with what only the plain list tells."""
+class ModelList:
+    """The models that a sandbox serves at this moment: the packaged ones, until there are others."""
+
+    def __init__(self) -> None:
+        self._entries = _packaged_models()
+        self.catalogue = load_catalogue()
+
+    @property
+    def entries(self) -> list[dict[str, JsonValue]]:
+        """A copy of them, with what only the plain list tells."""
+        return copy.deepcopy(self._entries)
+
+    def replace(self, entries: Sequence[Mapping[str, JsonValue]]) -> None:
+        """Serve these from now on; raises ValueError for what is not an entry."""
+        self.catalogue = read_catalogue(entries)
+        self._entries = [copy.deepcopy(dict(entry)) for entry in entries]
+
+
+def _packaged_models() -> list[dict[str, JsonValue]]:
     text = resources.files("openrouter_video.sandbox").joinpath("video_models.json").read_text(encoding="utf-8")
     entries: list[dict[str, JsonValue]] = json.loads(text)["data"]
     return entries

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import math
 import socket
 import threading
@@ -22,7 +21,7 @@ from openrouter_video.sandbox.api import VideoApi
 from openrouter_video.sandbox.app import SandboxApp
 from openrouter_video.sandbox.billing import Charge, Seen, charge_of
 from openrouter_video.sandbox.budgets import Budget
-from openrouter_video.sandbox.catalogue import Entry, load_catalogue, packaged_models, read_catalogue
+from openrouter_video.sandbox.catalogue import Entry, ModelList
 from openrouter_video.sandbox.faults import Fault, FaultTable
 from openrouter_video.sandbox.input_files import InputFiles
 from openrouter_video.sandbox.job_store import JobStore
@@ -85,13 +84,12 @@ class Sandbox:
         self._faults = FaultTable(tuple(faults))
         self._videos = RenderQueue()
         self._budgets = tuple(budgets)
-        self._models = packaged_models()
-        self._catalogue = load_catalogue()
+        self._models = ModelList()
         api = VideoApi(
             jobs=self._jobs,
             videos=self._videos,
             files=InputFiles(Path(f"{state}.inputs") if state is not None else None),
-            catalogue=lambda: self._catalogue,
+            catalogue=lambda: self._models.catalogue,
             api_key=api_key,
             management_key=self.management_key,
             clock=clock,
@@ -100,7 +98,9 @@ class Sandbox:
             budgets=lambda: self._budgets,
         )
         self._postman = Postman(self._jobs, api.status, self._faults, clock, webhook_secret)
-        self._app = SandboxApp(api, self._faults, lambda: self.charges, self._postman, disclosed=disclosed)
+        self._app = SandboxApp(
+            api, self._faults, self._models, lambda: self.charges, self._postman, disclosed=disclosed
+        )
         self._running: _Running | None = None
         self._origin: str | None = None
 
@@ -157,7 +157,7 @@ class Sandbox:
     @property
     def models(self) -> list[dict[str, Any]]:
         """A copy of the model list, to change: ``GET /videos/models``, and what only ``GET /models`` tells."""
-        return copy.deepcopy(self._models)
+        return self._models.entries
 
     def set_models(self, models: Sequence[Mapping[str, Any]]) -> None:
         """Serve these models from now on, as if OpenRouter's list had changed.
@@ -165,9 +165,8 @@ class Sandbox:
         An entry may tell ``input_modalities`` and an ``expiration_date`` as well. Raises :class:`ConfigurationError`
         for what is not an entry.
         """
-        entries = [dict(one) for one in models]
         try:
-            self._catalogue, self._models = read_catalogue(entries), copy.deepcopy(entries)
+            self._models.replace(models)
         except ValidationError as error:
             raise ConfigurationError(f"that is not a list of models: {error}") from error
 

@@ -161,6 +161,12 @@ def test_the_sdk_lists_models_by_what_they_make(sdk: OpenRouter, sdk_box: Sandbo
         sdk.video_generation.generate(model="google/veo-3.1-lite", prompt=PROMPT)
     with pytest.raises(ConfigurationError, match="not a list of models"):
         sdk_box.set_models([{"id": "a/b"}])
+    address = sdk_box.base_url.removesuffix("/api/v1") + "/sandbox/models"
+    assert httpx.get(address).json() == {"data": fewer}
+    assert httpx.put(address, json={"data": fewer[1:]}).status_code == 200
+    assert [model["id"] for model in sdk_box.models] == [model["id"] for model in fewer[1:]]
+    for wrong in ('{"models": []}', '{"data": [{"id": "a/b"}]}'):
+        assert httpx.put(address, content=wrong).status_code == 422
 
 
 def test_the_sdk_understands_a_refusal_by_moderation(sdk: OpenRouter, sdk_box: Sandbox) -> None:
