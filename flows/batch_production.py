@@ -21,7 +21,7 @@ from openrouter_video.batch import (
 )
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, Problem, RequestRefused, StorageError
 from openrouter_video.gallery import was_begun
-from openrouter_video.outcome import Batch, Outcome, reused_cost, run_status, total_cost
+from openrouter_video.outcome import Batch, Outcome, refused_once, reused_cost, run_status, total_cost
 from openrouter_video.rows import Row
 from openrouter_video.run import Published, Resources, read_manifest
 from openrouter_video.shards import BegunBatch, ShardFiles
@@ -204,6 +204,11 @@ def _ended(
         "outcomes": tuple(outcomes),
         "manifest_url": manifest.url,
         "gallery_url": published.gallery_url,
-        "problems": (*begun.report.problems, *filter(None, [manifest.problem]), *published.problems),
+        "problems": (
+            *refused_once(outcomes),
+            *begun.report.problems,
+            *filter(None, [manifest.problem]),
+            *published.problems,
+        ),
     }
     return begun.report.model_copy(update=told)

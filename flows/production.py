@@ -12,7 +12,7 @@ from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
 from openrouter_video.gallery import was_begun
 from openrouter_video.ledger import Scope
-from openrouter_video.outcome import FanOut, Outcome, reused_cost, run_status, total_cost
+from openrouter_video.outcome import FanOut, Outcome, refused_once, reused_cost, run_status, total_cost
 from openrouter_video.planning import Plan
 from openrouter_video.request import parse_run_request
 from openrouter_video.run import PlannedVideo, Published, Resources, settle_money, videos_of_request
@@ -70,7 +70,7 @@ async def _produce(run: OpenedRun) -> tuple[FanOut, int]:
         cost_usd=total_cost(outcomes),
         reused_cost_usd=reused_cost(outcomes),
         estimate=plan.estimate,
-        problems=(*plan.warnings, *published.problems),
+        problems=(*refused_once(outcomes), *plan.warnings, *published.problems),
         gallery_url=published.gallery_url,
         manifest_url=published.manifest_url,
         outcomes=tuple(outcomes),

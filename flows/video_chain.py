@@ -180,8 +180,11 @@ async def finish(facts: Facts, steps: VideoSteps, resources: Resources) -> Facts
 
 
 def _rejected_options(submitted: Submitted, plan: ModelPlan) -> frozenset[str]:
-    """A 400 that names an option that was sent is the API's word that the model does not allow it."""
-    if submitted.state != "refused" or submitted.status != BAD_REQUEST:
+    """A 400 that names an option that was sent is the API's word that the model does not allow it.
+
+    One by which moderation refuses the words of an option is not: what it refuses is not sent again.
+    """
+    if submitted.state != "refused" or submitted.status != BAD_REQUEST or submitted.failure:
         return frozenset()
     return named_options(submitted.api_message or "", plan.body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from openrouter_video.rows import Row
 
 __all__ = [
+    "UNSENT",
     "Batch",
     "Check",
     "FailureKind",
@@ -26,7 +28,9 @@ __all__ = [
     "count_completed",
     "count_submitted",
     "expected_cost",
+    "failure_words",
     "is_simulated",
+    "refused_once",
     "reused_cost",
     "run_status",
     "summary",
@@ -36,6 +40,7 @@ __all__ = [
 
 SETTLE_COMMAND = "openrouter-video ledger settle"
 MEANT_FOR_ANOTHER = "meant for "
+UNSENT = "not sent, since another video of this run was refused: "
 
 OutcomeStatus = Literal["completed", "failed", "refused", "skipped", "uncertain", "open"]
 RunStatus = Literal["completed", "partial", "submitted", "failed", "refused"]
@@ -284,15 +289,37 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     if unpriced:
         parts.append(f"{unpriced} of unknown price")
     for status in ("failed", "refused", "skipped", "uncertain", "open"):
-        count = sum(outcome.status == status for outcome in outcomes)
-        if count:
-            parts.append(f"{count} {status}")
+        of_status = [outcome for outcome in outcomes if outcome.status == status]
+        if of_status:
+            parts.append(f"{len(of_status)} {status}{_kinds_of(of_status)}")
     reused = sum(outcome.reused for outcome in outcomes)
     if reused:
         before = reused_cost(outcomes)
         paid = f" ({dollars(before, sandbox=simulated)} paid before)" if before is not None else ""
         parts.append(f"{reused} reused{paid}")
     return ", ".join(parts)
+
+
+def _kinds_of(outcomes: Sequence[Outcome]) -> str:
+    """Return in brackets of what kinds failures are, where that says something; how many of each, if not all are."""
+    counts = Counter(one.failure for one in outcomes if one.failure and one.failure != "provider")
+    told = [f"{'' if count == len(outcomes) else f'{count} '}{failure_words(kind)}" for kind, count in counts.items()]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def failure_words(failure: FailureKind | None) -> str:
+    """Return a kind of failure as people write it."""
+    return (failure or "").replace("_", " ")
+
+
+def refused_once(outcomes: Sequence[Outcome]) -> list[str]:
+    """Say once what a spent budget has kept from being made, and what to do about it: it is no affair of one video."""
+    kept = [outcome for outcome in outcomes if outcome.failure == "spent_budget"]
+    if not kept:
+        return []
+    errors = [outcome.error or "" for outcome in kept]
+    said = next((error for error in errors if not error.startswith(UNSENT)), errors[0].removeprefix(UNSENT))
+    return [f"{len(kept)} of {len(outcomes)} video{'s' * (len(outcomes) != 1)} not made: {said}"]
 
 
 class SavedFile(BaseModel):

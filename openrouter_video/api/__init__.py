@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from openrouter_video.api.account import Account
 from openrouter_video.api.answers import (
-    ADVICE,
     IN_FLIGHT_SECONDS,
     LOST_STATUSES,
     NOT_FOUND,
@@ -19,14 +18,15 @@ from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import DownloadLimits, download_limits
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key
+from openrouter_video.api.failures import failure_of_job
 from openrouter_video.api.generations import Listing, Window, nearest_first, query, window
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
 from openrouter_video.api.key_budget import KeyBudget
 from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
+from openrouter_video.api.refusals import advice
 from openrouter_video.api.web_urls import https_problem, is_loopback
 
 __all__ = [
-    "ADVICE",
     "DEFAULT_BASE_URL",
     "IN_FLIGHT_SECONDS",
     "LOST_STATUSES",
@@ -47,10 +47,12 @@ __all__ = [
     "VideoJob",
     "VideoModel",
     "Window",
+    "advice",
     "callback_url",
     "changes_for_httpx",
     "choose_proxy",
     "download_limits",
+    "failure_of_job",
     "https_problem",
     "is_gone",
     "is_loopback",

@@ -15,7 +15,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
 from openrouter_video.api.job import VideoJob
+from openrouter_video.api.refusals import read_refusal
 from openrouter_video.errors import ApiUnavailable
+from openrouter_video.outcome import FailureKind
 from openrouter_video.text import clip
 
 __all__ = [
@@ -50,24 +52,14 @@ LARGEST_COST_USD = 1e6
 CUT_AFTER_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*"([\w.:-]+)"')
 NOTHING_ACCEPTED = frozenset({400, 401, PAYMENT_REQUIRED, 403, 404, 413, 422, TOO_MANY_REQUESTS})
 
-ADVICE = {
-    400: "Correct the request; nothing was charged.",
-    401: "Check the API key: it was not accepted for this base URL.",
-    402: "Add credits to the OpenRouter account, or raise the key's limit.",
-    403: "Refused (permission, region, moderation, or a budget that is spent); sending it again will not help.",
-    404: "No provider can serve this model for this account (accounts with zero data retention have none).",
-    413: "The request is too large; use smaller images, or https URLs for them.",
-    422: "Correct the request; nothing was charged.",
-    429: "The rate limit lasted longer than the waiting time; run again later with the same key.",
-}
-
 
 class SubmitAnswer(NamedTuple):
     """What the answer to ``POST /videos`` proves.
 
     ``accepted``: a job of id ``job_id`` runs and is billed. ``again``: nothing was accepted, and trying again after
     ``retry_after`` seconds may help. ``refused``: nothing was accepted, and that is final. ``uncertain``: nobody knows.
-    ``pending`` means that there is no answer yet, and that it is told to somebody should it come.
+    ``failure``: of what kind the refusal is, where it says more than that this one request was wrong. ``pending`` means
+    that there is no answer yet, and that it is told to somebody should it come.
     """
 
     proof: Literal["accepted", "again", "refused", "uncertain"]
@@ -76,6 +68,7 @@ class SubmitAnswer(NamedTuple):
     status: int | None = None
     retry_after: float | None = None
     pending: bool = False
+    failure: FailureKind | None = None
 
 
 class PollAnswer(NamedTuple):
@@ -158,9 +151,11 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes, now: datet
         said = message or excerpt(body)
         return SubmitAnswer("uncertain", f"HTTP {status} proves neither acceptance nor refusal: {said}", status=status)
     wait = retry_after(headers, now)
-    if status == TOO_MANY_REQUESTS or (status == PAYMENT_REQUIRED and _passes(payload, wait)):
+    refusal = read_refusal(status, message, payload["error"].get("metadata"), wait)
+    if status == TOO_MANY_REQUESTS or refusal.passes:
         return SubmitAnswer("again", f"HTTP {status}: {message}", status=status, retry_after=wait)
-    return SubmitAnswer("refused", f"HTTP {status}: {message}{_details(payload)}", status=status)
+    details = f" ({refusal.details})" if refusal.details else ""
+    return SubmitAnswer("refused", f"HTTP {status}: {message}{details}", status=status, failure=refusal.failure)
 
 
 def read_poll(status: int, headers: Mapping[str, str], body: bytes, now: datetime, job_id: str) -> PollAnswer:
@@ -240,26 +235,6 @@ def _usage(usage: dict[str, Any]) -> dict[str, Any]:
     cost = usage.get("cost")
     number = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= LARGEST_COST_USD
     return {"cost": cost if number else None}
-
-
-def _passes(payload: Any, wait: float | None) -> bool:
-    """A 402 is final for want of credit; while other jobs hold the budget it passes, and says so or when to return."""
-    metadata = payload["error"].get("metadata")
-    reason = metadata.get("reason") if isinstance(metadata, dict) else None
-    return wait is not None or reason == "in_flight_budget_exhausted"
-
-
-def _details(payload: Any) -> str:
-    """Say why moderation refused, or which budget is spent and until when."""
-    metadata = payload["error"].get("metadata")
-    if not isinstance(metadata, dict):
-        return ""
-    if isinstance(source := metadata.get("limit_source"), str):
-        until = metadata.get("resets_at")
-        spent = f"{source} is spent until {until}" if isinstance(until, str) else f"{source} is spent"
-        return f" ({clip(spent)})"
-    reasons = metadata.get("reasons")
-    return f" ({clip(', '.join(map(str, reasons)))})" if isinstance(reasons, list) and reasons else ""
 
 
 def _schema_failure(message: str) -> str:

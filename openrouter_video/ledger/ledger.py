@@ -24,7 +24,7 @@ from openrouter_video.ledger.records import (
     parse_entry,
     parse_job,
 )
-from openrouter_video.outcome import Outcome
+from openrouter_video.outcome import FailureKind, Outcome
 from openrouter_video.stores import Store, check_ledger, check_reachable, clear_probes, part_of
 
 __all__ = ["Ledger"]
@@ -125,9 +125,18 @@ class Ledger:
                 return
             attempt += 1
 
-    def release(self, key: str, attempt: int, reason: str, *, by_person: bool = False) -> bool:
+    def release(
+        self,
+        key: str,
+        attempt: int,
+        reason: str,
+        *,
+        by_person: bool = False,
+        failure: FailureKind | None = None,
+    ) -> bool:
         """Record the proof that nothing was accepted, which frees the key for the next attempt."""
-        created = self._create(key, f"release-{attempt}", Proof(at=_now(), reason=reason, by=_who(by_person)))
+        proof = Proof(at=_now(), reason=reason, by=_who(by_person), failure=failure)
+        created = self._create(key, f"release-{attempt}", proof)
         if created:
             self._marks.end(key, for_good=False, attempt=attempt)
         return created

@@ -66,4 +66,4 @@ class Recorder:
         elif answer.proof == "uncertain":
             self._ledger.doubt(key, attempt, answer.reason)
         else:
-            self._ledger.release(key, attempt, answer.reason)
+            self._ledger.release(key, attempt, answer.reason, failure=answer.failure)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from openrouter_video.api import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.elision import elide
 from openrouter_video.money import Estimate
-from openrouter_video.outcome import Outcome
+from openrouter_video.outcome import FailureKind, Outcome
 from openrouter_video.text import video_title
 
 __all__ = [
@@ -182,9 +182,13 @@ class JobRecord(_Record):
 
 
 class Proof(_Record):
-    """Why an attempt ended without a job id: ``release`` proves that nothing was accepted, ``uncertain`` nothing."""
+    """Why an attempt ended without a job id: ``release`` proves that nothing was accepted, ``uncertain`` nothing.
+
+    ``failure``: of what kind a refusal was, where it says more than that the request was wrong.
+    """
 
     reason: str
+    failure: FailureKind | None = None
     by: Literal["api", "person"] = "api"
 
 
@@ -203,6 +207,7 @@ class LedgerEntry(NamedTuple):
     ``free``: nothing was accepted, attempt ``attempt + 1`` may be claimed. ``claimed``: somebody may be sending it at
     this moment. ``uncertain``: an answer proved nothing. ``accepted``: ``job_id`` is billed. ``settled``: over.
     ``other_job_ids`` are billed as well: of attempts that were given up by a person, and accepted all the same.
+    ``failure``: of what kind the refusal was that ended the last attempt.
     """
 
     key: str
@@ -214,6 +219,7 @@ class LedgerEntry(NamedTuple):
     outcome: Outcome | None = None
     since: str | None = None
     other_job_ids: tuple[str, ...] = ()
+    failure: FailureKind | None = None
 
 
 def is_key(text: str) -> bool:
@@ -279,12 +285,12 @@ def _without_job(entry: LedgerEntry, begun: Sequence[int], contents: Mapping[str
     for attempt in begun:
         release = _parse(Proof, contents.get(f"release-{attempt}"))
         if release is not None:
-            entry = entry._replace(reason=release.reason)
+            entry = entry._replace(reason=release.reason, failure=release.failure)
             continue
         doubt = _parse(Proof, contents.get(f"uncertain-{attempt}"))
         if doubt is not None:
-            return entry._replace(state="uncertain", attempt=attempt, reason=doubt.reason)
-        return entry._replace(state="claimed", attempt=attempt, reason=None)
+            return entry._replace(state="uncertain", attempt=attempt, reason=doubt.reason, failure=None)
+        return entry._replace(state="claimed", attempt=attempt, reason=None, failure=None)
     return entry
 
 
@@ -352,7 +358,8 @@ class Submitted(BaseModel):
     ``accepted``: ``job_id`` runs and is billed. ``refused``: nothing was accepted. ``uncertain``: nobody knows; with
     ``in_flight`` an answer may still come. ``settled``: an earlier run finished it, with ``outcome``. ``reused`` means
     that this run sent nothing; ``claim`` is then the one that was recorded, None if nobody can read it.
-    ``late_seconds``: how long it was waited for the answer beyond the submit time-out.
+    ``late_seconds``: how long it was waited for the answer beyond the submit time-out. ``failure``: of what kind the
+    refusal is, where it says more than that the request was wrong.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -368,6 +375,7 @@ class Submitted(BaseModel):
     other_job_ids: tuple[str, ...] = ()
     in_flight: bool = False
     late_seconds: float = 0.0
+    failure: FailureKind | None = None
 
 
 class Unrecorded(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openrouter_video.api import NOT_FOUND, VideoJob, is_gone
+from openrouter_video.api import NOT_FOUND, JobStatus, VideoJob, failure_of_job, is_gone
 from openrouter_video.ledger import Claim, Submitted, Unrecorded
 from openrouter_video.money import dollars, micro
 from openrouter_video.outcome import SETTLE_COMMAND, LeftOut, Outcome
@@ -38,12 +38,13 @@ SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 GONE = "is no longer there"
+NOT_KEPT = "expired: the provider does not keep the video any more"
 NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
 def outcome_of(facts: Facts, now: datetime) -> Outcome:
     """Return what became of a video, by all that is known of it at this moment."""
-    outcome = _with_origin(_ended(facts, now), facts)
+    outcome = _with_origin(_with_failure(_ended(facts, now), facts.job), facts)
     outcome = _with_notes(outcome, _above_estimate(outcome))
     if facts.unchecked and facts.claim:
         where = facts.claim.output
@@ -86,6 +87,18 @@ def _with_origin(outcome: Outcome, facts: Facts) -> Outcome:
         row=outcome.row or claim.row,
         row_id=outcome.row_id or claim.row_id,
     )
+
+
+def _with_failure(outcome: Outcome, job: VideoJob | None) -> Outcome:
+    """Add of what kind it is that a job failed; records of older versions do not say, and one that a person gave up."""
+    status = outcome.job_status
+    if outcome.status != "failed" or outcome.failure or status is None:
+        return outcome
+    if status == JobStatus.completed:
+        # What came is not a video, or none came in time.
+        gone = (outcome.error or "").startswith(NOT_KEPT)
+        return _changed(outcome, failure="expired" if gone else "provider")
+    return _changed(outcome, failure=failure_of_job(status, job.error if job else outcome.error))
 
 
 def _above_estimate(outcome: Outcome) -> list[str]:
@@ -166,7 +179,9 @@ def _begun(facts: Facts, now: datetime) -> Outcome:
 def _without_job(known: Outcome, submitted: Submitted) -> Outcome:
     """A submission that was refused, that is still in flight, or of which nobody knows."""
     if submitted.state == "refused":
-        return _changed(known, status="refused", error=submitted.reason)
+        # Nobody has paid for what was refused, whichever run was told so.
+        told = {"error": submitted.reason, "failure": submitted.failure}
+        return _changed(known, status="refused", reused=False, **told)
     if submitted.in_flight and submitted.reused:
         return _changed(known, error=submitted.reason)
     reason = f"{submitted.reason}. {STILL_AWAITED}" if submitted.in_flight else submitted.reason
@@ -262,7 +277,7 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
         words = f"{earlier.url} {GONE}, and the video could not be downloaded again"
         return _left_open(known, f"{words}: {reason}" if reason else words)
     if answer is not None and is_gone(answer, job, now, asked_before=facts.reused):
-        error = f"expired: the provider does not keep the video any more ({(reason or '').rstrip('.')})"
+        error = f"{NOT_KEPT} ({(reason or '').rstrip('.')})"
         return _failed(known, error, job, facts.claim)
     return _left_open(known, reason, job, missing=answer is not None and answer.status == NOT_FOUND)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple, Self
 
-from openrouter_video.api import ContentAnswer, ContentUnavailable, VideoJob
+from openrouter_video.api import ContentAnswer, ContentUnavailable, VideoJob, advice
 from openrouter_video.errors import VideoError
 from openrouter_video.ledger import Claim, LedgerEntry, Submitted, Unrecorded, describe_flight, in_flight
 from openrouter_video.outcome import Outcome, SavedFile
@@ -138,13 +138,17 @@ class Facts(NamedTuple):
 def found(entry: LedgerEntry, now: datetime | None = None) -> Submitted:
     """Return what an earlier submission has come to, by its records; ``now`` as for ``Facts.of_entry``."""
     flies = now is not None and in_flight(entry, now)
+    reason = describe_flight(entry, now) if flies and now else entry.reason
+    if entry.failure:
+        reason = f"{reason}. {advice(None, entry.failure)}"
     return Submitted(
         state=STATES.get(entry.state, "uncertain"),
         claim=entry.claim,
         job_id=entry.job_id,
-        reason=describe_flight(entry, now) if flies and now else entry.reason,
+        reason=reason,
         reused=True,
         outcome=entry.outcome,
         other_job_ids=entry.other_job_ids,
         in_flight=flies,
+        failure=entry.failure,
     )

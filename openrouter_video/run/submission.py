@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
-from openrouter_video.api import ADVICE, SubmitAnswer, VideoClient
+from openrouter_video.api import SubmitAnswer, VideoClient, advice
 from openrouter_video.errors import KeyConflict, LedgerError
 from openrouter_video.ledger import (
     BEGUN_NOT_ENDED,
@@ -33,6 +33,7 @@ from openrouter_video.ledger import (
 )
 from openrouter_video.run.facts import found
 from openrouter_video.run.polling import backoff, poll_interval
+from openrouter_video.run.refused_in_run import RefusedInRun
 from openrouter_video.threads import Irrevocable, Threads
 
 __all__ = ["SubmitPolicy", "Submitter", "check_conflict", "retry_wait"]
@@ -88,6 +89,7 @@ class Submitter:
         self._threads = threads
         self._policy = policy or SubmitPolicy()
         self._recorder = Recorder(ledger)
+        self._refused = RefusedInRun()
         self._sleep = sleep
         self._clock = clock
         self._now = now
@@ -116,7 +118,7 @@ class Submitter:
         while True:
             sent = await self._attempt(attempt, claim, content, patience)
             if isinstance(sent, LedgerEntry):
-                if sent.state != "free":
+                if sent.state != "free" or _is_refused_for_good(sent, claim):
                     # A doubt is not in flight here: its end has been waited for.
                     return found(sent, self._now() if sent.state == "claimed" else None)
                 attempt = sent.attempt + 1
@@ -194,8 +196,13 @@ class Submitter:
             raise
 
     def _send(self, attempt: int, dated: Callable[[], Claim], content: bytes, irrevocable: Irrevocable) -> _Sent | None:
-        """Claim and POST, once. None: the attempt is somebody else's, or a job was recorded since the one before."""
+        """Claim and POST, once. None: the attempt is somebody else's, or a job was recorded since the one before.
+
+        What would be refused for sure is neither claimed nor sent.
+        """
         claim = dated()
+        if refusal := self._refused.why_not(content):
+            return _Sent(refusal) if self._ledger.entry(claim.key).state == "free" else None
         if attempt > 1 and self._ledger.entry(claim.key).state in {"accepted", "settled"}:
             return None
         return self._post(attempt, claim, content, irrevocable) if self._ledger.claim(attempt, claim) else None
@@ -206,6 +213,7 @@ class Submitter:
         late.set_running_or_notify_cancel()
 
         def keep_late(answer: SubmitAnswer) -> None:
+            self._refused.learn(content, answer)
             self._recorder.keep(claim.key, attempt, answer)
             late.set_result(answer)
             self._recorder.keep_late(claim.key, attempt, answer)
@@ -219,6 +227,7 @@ class Submitter:
             answer = self._client.submit(content, session_id=claim.key, late=keep_late)
         if answer.pending:
             return _Sent(answer, late)
+        self._refused.learn(content, answer)
         self._recorder.keep(claim.key, attempt, answer)
         return _Sent(answer)
 
@@ -286,15 +295,26 @@ def check_conflict(entry: LedgerEntry, asked: Mapping[str, Any], sent: Mapping[s
     if entry.claim is None or entry.state == "free":
         # Where nothing was accepted, the request may be mended.
         return
-    changed = differences(entry.claim.asked, asked)
-    if not changed and entry.claim.sent and sent:
-        before, now = ({name: body.get(name) for name in INPUTS} for body in (entry.claim.sent, sent))
-        changed = differences(before, now)
-    if changed:
+    if changed := _changes(entry.claim, asked, sent):
         raise KeyConflict(
             f"the idempotency key was used for a different request: {'; '.join(changed)}. "
             "Use another key, or ask for the same as before"
         )
+
+
+def _changes(claim: Claim, asked: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
+    """Name what differs from the request of a claim."""
+    changed = differences(claim.asked, asked)
+    if not changed and claim.sent and sent:
+        before, now = ({name: body.get(name) for name in INPUTS} for body in (claim.sent, sent))
+        changed = differences(before, now)
+    return changed
+
+
+def _is_refused_for_good(entry: LedgerEntry, claim: Claim) -> bool:
+    """Whether moderation has refused the very request of a claim under its key, which is then never sent again."""
+    moderated = entry.failure == "input_moderation" and entry.claim is not None
+    return moderated and not _changes(entry.claim or claim, claim.asked, claim.sent)
 
 
 def _is_own(entry: LedgerEntry, claim: Claim, attempt: int) -> bool:
@@ -310,6 +330,7 @@ def _submitted(answer: SubmitAnswer, claim: Claim, left: Unrecorded | None) -> S
     if answer.proof == "uncertain":
         known = Submitted(state="uncertain", claim=claim, reason=answer.reason, status=answer.status)
         return known.model_copy(update={"in_flight": answer.pending})
-    advice = ADVICE.get(answer.status or 0, "Nothing was sent; check the network and the base URL.")
-    reason = f"{answer.reason}. {advice}"
-    return Submitted(state="refused", claim=claim, reason=reason, api_message=answer.reason, status=answer.status)
+    unsent = answer.failure is not None and answer.status is None
+    reason = answer.reason if unsent else f"{answer.reason}. {advice(answer.status, answer.failure)}"
+    known = Submitted(state="refused", claim=claim, reason=reason, status=answer.status)
+    return known.model_copy(update={"api_message": answer.reason, "failure": answer.failure})

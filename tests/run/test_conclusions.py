@@ -9,6 +9,7 @@ import pytest
 
 from openrouter_video.api.answers import ContentAnswer, ContentUnavailable, SubmitAnswer
 from openrouter_video.api.job import Usage, VideoJob
+from openrouter_video.api.refusals import advice
 from openrouter_video.errors import LedgerError, Problem, StorageError
 from openrouter_video.ledger.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, Submitted, Unrecorded
 from openrouter_video.money import Estimate
@@ -127,7 +128,7 @@ def file_fields(first: SavedFile) -> dict[str, Any]:
 
 
 COMPLETED = {"status": "completed", "sidecar_url": "s3://videos/a.json"}
-FAILED = {"status": "failed", "sidecar_url": "s3://videos/a.json"}
+FAILED = {"status": "failed", "failure": "provider", "sidecar_url": "s3://videos/a.json"}
 ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
     # Nothing was sent.
     "the ledger cannot be written": (
@@ -208,15 +209,35 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
     ),
     "given up by the provider": (
         ended(VideoJob(id="j1", status="expired", error="Job exceeded its time.", usage=Usage(cost=0.01))),
-        {"job_id": "j1", "status": "failed", "cost_usd": 0.01, "error": f"expired: Job exceeded its time. {FINAL}"},
+        {
+            "job_id": "j1",
+            "status": "failed",
+            "failure": "expired",
+            "cost_usd": 0.01,
+            "error": f"expired: Job exceeded its time. {FINAL}",
+        },
     ),
     "given up by the provider in hostile words": (
         ended(VideoJob(id="j1", status="failed", error="bad\x1b[2J\nluck")),
-        {"job_id": "j1", "status": "failed", "error": f"failed: bad [2J luck. {FINAL}"},
+        {"job_id": "j1", "status": "failed", "failure": "provider", "error": f"failed: bad [2J luck. {FINAL}"},
+    ),
+    "withheld by the provider, in many words": (
+        ended(VideoJob(id="j1", status="failed", error=f"{'x' * 700} output new_sensitive (1027)")),
+        {
+            "job_id": "j1",
+            "status": "failed",
+            "failure": "output_moderation",
+            "error": f"failed: {'x' * 599}…. {FINAL}",
+        },
     ),
     "given up by the provider without a word": (
         ended(VideoJob(id="j1", status="failed", error="")),
-        {"job_id": "j1", "status": "failed", "error": f"failed: the provider gave no reason. {FINAL}"},
+        {
+            "job_id": "j1",
+            "status": "failed",
+            "failure": "provider",
+            "error": f"failed: the provider gave no reason. {FINAL}",
+        },
     ),
     # The download.
     "not fetched yet": (ended(), {"job_id": "j1", "cost_usd": 0.12, "error": FINISHES}),
@@ -317,6 +338,7 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
         {
             "job_id": "j1",
             "status": "failed",
+            "failure": "expired",
             "reused": True,
             "cost_usd": 0.12,
             "error": f"expired: the provider does not keep the video any more (HTTP 410: gone). {FINAL}",
@@ -327,6 +349,7 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
         {
             "job_id": "j1",
             "status": "failed",
+            "failure": "expired",
             "cost_usd": 0.12,
             "error": f"expired: the provider does not keep the video any more (HTTP 404: no such video). {FINAL}",
         },
@@ -339,7 +362,15 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
     ),
     "recorded as free": (
         entry("free", reason="HTTP 400: no"),
-        {"status": "refused", "error": "HTTP 400: no", "reused": True},
+        {"status": "refused", "error": "HTTP 400: no"},
+    ),
+    "recorded as refused by moderation": (
+        entry("free", reason="HTTP 403: no", failure="input_moderation"),
+        {
+            "status": "refused",
+            "failure": "input_moderation",
+            "error": f"HTTP 403: no. {advice(None, 'input_moderation')}",
+        },
     ),
     "recorded as uncertain": (
         entry("uncertain", NOW, reason="HTTP 503 proves nothing"),
@@ -402,6 +433,16 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
         },
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(("job_status", "failure"), [("failed", "output_moderation"), (None, None)])
+def test_a_record_of_an_older_version_tells_of_what_kind_its_failure_is(
+    job_status: str | None, failure: str | None
+) -> None:
+    """By its words; not that of a job that a person has given up."""
+    old = {"status": "failed", "job_status": job_status, "error": "failed: output new_sensitive (1027)"}
+    facts = submitted("settled", reused=True, outcome=DONE.model_copy(update=old))
+    assert outcome_of(facts, NOW).failure == failure
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -188,17 +188,11 @@ ZOD = json.dumps([{"code": "too_small", "path": ["duration"], "message": "Number
             "Correct the request",
         ),
         (401, _envelope(401, "User not found."), "HTTP 401: User not found.", "Check the API key"),
-        (402, _envelope(402, "Insufficient credits"), "HTTP 402: Insufficient credits", "Add credits"),
-        (
-            403,
-            _envelope(403, "Flagged", {"reasons": ["violence", "gore"], "flagged_input": "A flower"}),
-            "HTTP 403: Flagged (violence, gore)",
-            "sending it again will not help",
-        ),
+        (403, _envelope(403, "Not in your region"), "HTTP 403: Not in your region", "sending it again will not help"),
         (404, _envelope(404, "No endpoints found"), "HTTP 404: No endpoints found", "zero data retention"),
         (413, _envelope(413, "Payload too large"), "HTTP 413: Payload too large", "smaller images"),
     ],
-    ids=["400", "ZodError", "401", "402", "403", "404", "413"],
+    ids=["400", "ZodError", "401", "403", "404", "413"],
 )
 async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
     sandbox: Sandbox, ledger: Ledger, client: VideoClient, status: int, body: Any, words: str, advice: str
@@ -213,6 +207,47 @@ async def test_a_definite_refusal_charges_nothing_and_frees_the_key(
     assert ledger.entry(KEY).state == "free"
     again = await _submit(client, ledger, make_claim(sandbox))
     assert (again.state, again.reused, len(sandbox.charges)) == ("accepted", False, 1)
+
+
+async def test_moderation_is_not_asked_twice(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """Not for another take, and not by a later run under the same key, unless it asks for something else."""
+    flagged = {"reasons": ["violence", "gore"], "flagged_input": "A flower"}
+    sandbox.add_fault(Fault(on="submit", status=403, body=_envelope(403, "Flagged", flagged)))
+    submitter, claim = make_submitter(client, ledger), make_claim(sandbox)
+    take_2 = claim.model_copy(update={"key": f"{KEY[::-1]}", "take": 2})
+    told = [await submitter.submit(one, BODY) for one in (claim, take_2)]
+    told.append(await _submit(client, ledger, claim))
+    assert [(one.state, one.failure, one.reused) for one in told] == [
+        ("refused", "input_moderation", False),
+        ("refused", "input_moderation", False),
+        ("refused", "input_moderation", True),
+    ]
+    assert 'HTTP 403: Flagged (violence, gore, flagged: "A flower"). A check refused' in (told[0].reason or "")
+    assert (told[1].reason or "").startswith("not sent, since another video of this run was refused: HTTP 403")
+    assert told[2].reason == told[0].reason
+    assert [seen.kind for seen in sandbox.requests].count("submit") == 1
+    assert ledger.entry(take_2.key).attempt == 0
+    mended = claim.model_copy(update={"asked": {**claim.asked, "prompt": "A leaf"}})
+    assert (await _submit(client, ledger, mended)).state == "accepted"
+
+
+async def test_a_spent_budget_ends_all_that_is_not_sent(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """What has been sent is found all the same, and the next run sends the rest."""
+    submitter, claim = make_submitter(client, ledger), make_claim(sandbox)
+    other, third = (claim.model_copy(update={"key": digit * 32}) for digit in "ab")
+    assert (await submitter.submit(claim, BODY)).state == "accepted"
+    heavy = {"reason": "weight_exceeds_budget"}
+    sandbox.add_fault(Fault(on="submit", status=402, body=_envelope(402, "No", heavy), headers={"retry-after": "1"}))
+    told = [await submitter.submit(one, BODY) for one in (other, third, claim)]
+    assert [(one.state, one.failure) for one in told] == [
+        ("refused", "spent_budget"),
+        ("refused", "spent_budget"),
+        ("accepted", None),
+    ]
+    assert [seen.kind for seen in sandbox.requests].count("submit") == 2
+    later = [await _submit(client, ledger, one) for one in (claim, other, third)]
+    assert [one.state for one in later] == ["accepted"] * 3
+    assert [charge.session_id for charge in sandbox.charges] == [claim.key, other.key, third.key]
 
 
 @pytest.mark.parametrize(
