@@ -448,6 +448,13 @@ async def test_an_option_that_the_api_refuses_falls_back(sandbox: Sandbox) -> No
     assert "the API refused it" in outcome.left_out[0].reason
     assert sum(seen.kind == "models" for seen in sandbox.requests) == 2
     assert len(sandbox.charges) == 1
+    # One by which moderation refuses what an option says is not answered by another request.
+    flagged = {"error": {"code": 400, "message": "negativePrompt: flagged", "metadata": {"reasons": ["gore"]}}}
+    sandbox.add_fault(Fault(on="submit", status=400, body=flagged))
+    with pytest.raises(TooFewVideos) as few:
+        await _generate(provider_options={"google-vertex": {"negativePrompt": "x"}})
+    assert few.value.outcomes[0].failure == "input_moderation"
+    assert (sum(seen.kind == "submit" for seen in sandbox.requests), len(sandbox.charges)) == (3, 1)
 
 
 async def test_an_uncertain_submission_is_never_sent_again(sandbox: Sandbox) -> None:
