@@ -14,6 +14,7 @@ from openrouter_video.batch import (
     BatchRequest,
     Table,
     Versions,
+    models_of,
     name_of_source,
     parse_batch_request,
     read_table,
@@ -33,7 +34,7 @@ from .batch_portions import BatchPortions, make_here
 from .final_states import final_state, refused_state
 from .flow_body import flow_body
 from .opened_run import OpenedRun, open_run
-from .production import list_models
+from .production import list_models, look_at_endpoints
 from .run_identity import identify_run, realm_of
 from .shard_runs import check_deployment
 from .shards_of_batch import ShardsOfBatch, forget_shards, keep_batch, kept_batch, shared_limits
@@ -155,9 +156,16 @@ async def _plan(table: Table, batch: BatchRequest, run: OpenedRun, *, afresh: bo
     client = run.resources.client
     while True:
         catalog = await list_models(batch.run.models, client, afresh=afresh)
+        health = await look_at_endpoints(models_of(table, batch), catalog, client)
         destination, realm = unsearched(run.destination), realm_of(client.base_url)
         plan = await make_batch_plan(
-            unsearched(table), unsearched(batch), unsearched(catalog), destination, run.resources, realm
+            unsearched(table),
+            unsearched(batch),
+            unsearched(catalog),
+            destination,
+            run.resources,
+            realm,
+            health=unsearched(health),
         )
         if not plan.refused:
             return plan

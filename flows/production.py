@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from prefect import get_run_logger
 
-from openrouter_video.api import Catalog, VideoClient
+from openrouter_video.api import Catalog, ModelEndpoints, VideoClient
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, RequestRefused
 from openrouter_video.gallery import was_begun
 from openrouter_video.ledger import Scope
@@ -16,7 +16,7 @@ from openrouter_video.outcome import FanOut, Outcome, refused_once, reused_cost,
 from openrouter_video.planning import Plan
 from openrouter_video.request import parse_run_request
 from openrouter_video.run import PlannedVideo, Published, Resources, settle_money, videos_of_request
-from openrouter_video.tasks import fetch_catalog, make_plan, publish_gallery, unsearched
+from openrouter_video.tasks import fetch_catalog, fetch_endpoints, make_plan, publish_gallery, unsearched
 
 from .all_videos import make_all
 from .final_states import final_state, refused_state
@@ -29,7 +29,7 @@ from .termination import log_if_interrupted
 from .video_chain import VideoRun
 from .waiting import carry_out
 
-__all__ = ["list_models", "make_videos", "settle_run"]
+__all__ = ["list_models", "look_at_endpoints", "make_videos", "settle_run"]
 
 T = TypeVar("T")
 
@@ -112,9 +112,12 @@ async def _plan(run: OpenedRun, scope: Scope, *, afresh: bool) -> Plan:
     """
     asked, resources = run.asked, run.resources
     catalog = await list_models(asked.models, resources.client, afresh=afresh)
+    health = await look_at_endpoints(asked.models, catalog, resources.client)
     destination = unsearched(run.destination)
     again = run.identity.again
-    plan = await make_plan(unsearched(asked), unsearched(catalog), scope, destination, resources, again=again)
+    plan = await make_plan(
+        unsearched(asked), unsearched(catalog), scope, destination, resources, again=again, health=unsearched(health)
+    )
     if plan.refused:
         raise RequestRefused(plan.refusal)
     return plan
@@ -125,3 +128,12 @@ async def list_models(wanted: Sequence[str], client: VideoClient, *, afresh: boo
     anew = fetch_catalog.with_options(refresh_cache=True)
     catalog = await (anew if afresh else fetch_catalog)(client.base_url, client)
     return await anew(client.base_url, client) if catalog.lacks(wanted) else catalog
+
+
+async def look_at_endpoints(
+    wanted: Iterable[str], catalog: Catalog, client: VideoClient
+) -> Mapping[str, ModelEndpoints]:
+    """Return who serves each of the models that are offered, and how well; what is not known is not in it."""
+    models = sorted(model for model in set(wanted) if catalog.get(model))
+    found = await fetch_endpoints(client.base_url, models, client) if models else []
+    return {one.model: one for one in found if not one.unknown}

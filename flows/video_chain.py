@@ -95,6 +95,7 @@ class VideoRun(NamedTuple):
             batch=video.batch,
             row=video.row,
             row_id=video.row_id,
+            provider=plan.slug,
         )
 
 
@@ -161,7 +162,9 @@ async def _poll(facts: Facts, asked: RunRequest, run: VideoRun) -> Facts:
         reason = NOT_WAITED_FOR if asked.wait == "no" else WAITED_FOR_SUSPENDED
         return facts._replace(step=Step("leave_open", reason=reason))
     left = max(0.0, asked.deadline_seconds - submitted.late_seconds)
-    step = await run.steps.poll(claim, submitted.job_id, left, fresh=not submitted.reused)
+    fresh = not submitted.reused
+    usual = facts.plan.usual_seconds if facts.plan and fresh and not run.sandbox else None
+    step = await run.steps.poll(claim, submitted.job_id, left, fresh=fresh, usual_seconds=usual)
     return facts._replace(step=step)
 
 

@@ -34,7 +34,9 @@ class VideoSteps(Protocol):
     async def submit(self, claim: Claim, body: Mapping[str, Any], deadline_seconds: float) -> Submitted:
         """Submit one body."""
 
-    async def poll(self, claim: Claim, job_id: str, deadline_seconds: float, *, fresh: bool) -> Step:
+    async def poll(
+        self, claim: Claim, job_id: str, deadline_seconds: float, *, fresh: bool, usual_seconds: float | None = None
+    ) -> Step:
         """Wait for a job's end."""
 
     async def download(self, facts: Facts) -> Facts:
@@ -59,10 +61,17 @@ class AsTasks(VideoSteps):
             unsearched(claim), unsearched(dict(body)), self._resources, deadline_seconds=deadline_seconds
         )
 
-    async def poll(self, claim: Claim, job_id: str, deadline_seconds: float, *, fresh: bool) -> Step:
+    async def poll(
+        self, claim: Claim, job_id: str, deadline_seconds: float, *, fresh: bool, usual_seconds: float | None = None
+    ) -> Step:
         """Wait for a job's end."""
         return await poll_job(
-            unsearched(claim), job_id, self._resources, deadline_seconds=deadline_seconds, fresh=fresh
+            unsearched(claim),
+            job_id,
+            self._resources,
+            deadline_seconds=deadline_seconds,
+            fresh=fresh,
+            usual_seconds=usual_seconds,
         )
 
     async def download(self, facts: Facts) -> Facts:
@@ -91,10 +100,18 @@ class AsCalls(VideoSteps):
         """Submit one body."""
         return await submit(claim, body, self._resources, self._warnings, deadline_seconds=deadline_seconds)
 
-    async def poll(self, claim: Claim, job_id: str, deadline_seconds: float, *, fresh: bool) -> Step:
+    async def poll(
+        self, claim: Claim, job_id: str, deadline_seconds: float, *, fresh: bool, usual_seconds: float | None = None
+    ) -> Step:
         """Wait for a job's end."""
         return await poll(
-            claim, job_id, self._resources, self._warnings, deadline_seconds=deadline_seconds, fresh=fresh
+            claim,
+            job_id,
+            self._resources,
+            self._warnings,
+            deadline_seconds=deadline_seconds,
+            fresh=fresh,
+            usual_seconds=usual_seconds,
         )
 
     async def download(self, facts: Facts) -> Facts:

@@ -11,13 +11,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from openrouter_video import errors
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.errors import Problem, RequestRefused, TooFewVideos
 from openrouter_video.outcome import Batch, FanOut, Outcome
 
 __all__ = ["decode", "encode"]
 
-MODELS: dict[str, type[BaseModel]] = {"Batch": Batch, "FanOut": FanOut, "Outcome": Outcome, "Catalog": Catalog}
+MODELS: dict[str, type[BaseModel]] = {
+    "Batch": Batch,
+    "Catalog": Catalog,
+    "FanOut": FanOut,
+    "ModelEndpoints": ModelEndpoints,
+    "Outcome": Outcome,
+}
 KIND, ERROR = "__openrouter_video__", "__error__"
 
 

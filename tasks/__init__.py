@@ -6,6 +6,7 @@ _share_modules(__name__)
 
 from .catalog import CATALOG_RETRY_DELAYS, fetch_catalog
 from .download import download_video
+from .endpoints import fetch_endpoints
 from .gallery import publish_gallery, refresh_galleries
 from .lane import make_lane
 from .plan import make_batch_plan, make_plan
@@ -23,6 +24,7 @@ __all__ = [
     "ProgressBar",
     "download_video",
     "fetch_catalog",
+    "fetch_endpoints",
     "make_batch_plan",
     "make_lane",
     "make_plan",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, compare_with_stores, dry_batch
 from openrouter_video.errors import LedgerError, Problem, StorageError
 from openrouter_video.ledger import Scope
@@ -32,15 +32,17 @@ async def make_plan(
     resources: Resources,
     *,
     again: bool = True,
+    health: Mapping[str, ModelEndpoints] | None = None,
 ) -> Plan:
     """Plan a run: what each model would get, and why the run may not begin.
 
     Images are read here, with the options of the destination where they are in its store. An idempotency key that
     belongs to a different request is found here, so that the plan holds every problem before anything is spent. So is
-    what this run may have sent before, if it runs ``again``, for it is not paid for twice.
+    what this run may have sent before, if it runs ``again``, for it is not paid for twice. ``health``: who serves the
+    models, and how well.
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills)
+    plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills, health)
     paid_usd = 0.0
     # A store is not asked about every video of a run that cannot have sent any.
     if (scope.shared or again) and not plan.refused:
@@ -57,15 +59,22 @@ async def make_plan(
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
 @tagged
 async def make_batch_plan(
-    table: Table, batch: BatchRequest, catalog: Catalog, destination: Destination, resources: Resources, realm: str
+    table: Table,
+    batch: BatchRequest,
+    catalog: Catalog,
+    destination: Destination,
+    resources: Resources,
+    realm: str,
+    *,
+    health: Mapping[str, ModelEndpoints] | None = None,
 ) -> BatchPlan:
     """Plan a whole batch: what each row would get, what the ledger knows of it, and why the batch may not begin.
 
-    ``realm`` keeps a sandbox's videos apart from paid ones.
+    ``realm`` keeps a sandbox's videos apart from paid ones. ``health``: who serves the models, and how well.
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
     options_for = destination.options_for
-    plan = await resources.threads.run(dry_batch, table, batch, catalog, options_for, bills, realm=realm)
+    plan = await resources.threads.run(dry_batch, table, batch, catalog, options_for, bills, health, realm=realm)
     if not plan.refused:
         plan = await resources.threads.run(_with_accepted, plan, resources)
     if plan.new_videos:

@@ -22,11 +22,25 @@ __all__ = ["poll_job"]
 )
 @tagged
 async def poll_job(
-    claim: Claim, job_id: str, resources: Resources, *, deadline_seconds: float = 1800, fresh: bool = True
+    claim: Claim,
+    job_id: str,
+    resources: Resources,
+    *,
+    deadline_seconds: float = 1800,
+    fresh: bool = True,
+    usual_seconds: float | None = None,
 ) -> Step:
     """Ask for a job's status until it is terminal, hopeless or past the deadline; never fails for the API's sake.
 
-    ``fresh`` means that the job was made a moment ago, so that the first question can wait. Prefect's retries serve a
-    loop that died of something else.
+    ``fresh`` means that the job was made a moment ago, so that the first question can wait; ``usual_seconds`` is the
+    time that such jobs take. Prefect's retries serve a loop that died of something else.
     """
-    return await poll(claim, job_id, resources, get_run_logger(), deadline_seconds=deadline_seconds, fresh=fresh)
+    return await poll(
+        claim,
+        job_id,
+        resources,
+        get_run_logger(),
+        deadline_seconds=deadline_seconds,
+        fresh=fresh,
+        usual_seconds=usual_seconds,
+    )

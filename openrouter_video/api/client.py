@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -70,6 +70,7 @@ from openrouter_video.text import clip
 __all__ = ["ContentUnavailable", "Timeouts", "VideoClient", "out_of_time"]
 
 BUSY_SECONDS = 1.0
+LOOKS_SIDE_BY_SIDE = 10
 CONNECTION_NEVER_MADE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -260,6 +261,16 @@ class VideoClient:
             return ModelEndpoints(model=model_id, unknown=answer)
         status, _, body = answer
         return read_endpoints(status, body, model_id)
+
+    async def list_endpoints(self, model_ids: Iterable[str]) -> list[ModelEndpoints]:
+        """Ask for the endpoints of each model once, a few side by side."""
+        turns = asyncio.Semaphore(LOOKS_SIDE_BY_SIDE)
+
+        async def ask(model_id: str) -> ModelEndpoints:
+            async with turns:
+                return await self.get_endpoints(model_id)
+
+        return await asyncio.gather(*map(ask, dict.fromkeys(model_ids)))
 
     async def _look(self, path: str, seconds: float) -> tuple[int, httpx.Headers, bytes] | str:
         """Send one GET and return what was answered, or why nothing was."""

@@ -67,7 +67,7 @@ class Endpoint(BaseModel):
 
 
 class ModelEndpoints(BaseModel):
-    """The endpoints of one model, in the order of the API; ``unknown`` says why nothing is known of them."""
+    """The endpoints of one model, in the order of the API; ``unknown`` says why they could not be read."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -120,8 +120,7 @@ def read_endpoints(status: int, body: bytes, model_id: str) -> ModelEndpoints:
     listed = data.get("endpoints") if isinstance(data, dict) else None
     if status != OK or not isinstance(listed, list):
         return ModelEndpoints(model=model_id, unknown=f"HTTP {status}: {error_message(payload) or excerpt(body)}")
-    endpoints = tuple(_endpoint(one) for one in listed if isinstance(one, dict))
-    return ModelEndpoints(model=model_id, endpoints=endpoints, unknown=None if endpoints else "no endpoint is listed")
+    return ModelEndpoints(model=model_id, endpoints=tuple(_endpoint(one) for one in listed if isinstance(one, dict)))
 
 
 def _endpoint(one: Mapping[str, Any]) -> Endpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.batch.batch_request import BatchRequest
 from openrouter_video.batch.paths import overwritten
 from openrouter_video.batch.plan import BatchPlan, plan_batch
@@ -38,16 +38,19 @@ def dry_batch(
     catalog: Catalog,
     options_for: OptionsFor = lambda _url: None,
     bills: Mapping[str, Bills] | None = None,
+    health: Mapping[str, ModelEndpoints] | None = None,
     *,
     realm: str = "",
 ) -> BatchPlan:
     """Plan a batch; what is wrong with a row, with its inputs too, is a problem of the plan, beside all others.
 
-    ``bills`` and ``realm`` as for ``plan_batch``.
+    ``bills``, ``health`` and ``realm`` as for ``plan_batch``.
     """
     parsed = parse_rows(table, batch)
     inputs, problems = read_inputs(parsed.rows, options_for)
-    return plan_batch(parsed, batch, table, catalog, inputs=inputs, problems=problems, bills=bills, realm=realm)
+    return plan_batch(
+        parsed, batch, table, catalog, inputs=inputs, problems=problems, bills=bills, health=health, realm=realm
+    )
 
 
 def compare_with_stores(plan: BatchPlan, store: Store, ledger: Ledger) -> BatchPlan:

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple, Self
 
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.batch.batch_request import BatchRequest
 from openrouter_video.batch.columns import option_warnings
 from openrouter_video.batch.paths import (
@@ -208,6 +208,7 @@ def plan_batch(
     inputs: Inputs = NO_INPUTS,
     problems: Sequence[RowProblem] = (),
     bills: Mapping[str, Bills] | None = None,
+    health: Mapping[str, ModelEndpoints] | None = None,
     realm: str = "",
 ) -> BatchPlan:
     """Plan all rows of a batch, each for its models.
@@ -222,7 +223,7 @@ def plan_batch(
     too_many = _too_many(parsed.rows)
     # A batch that can never be made is not planned, or it would take the memory of a batch without an end.
     for row in () if too_many else parsed.rows:
-        plan = plan_run(row.run, catalog, inputs=inputs, bills=bills, found_before=prices)
+        plan = plan_run(row.run, catalog, inputs=inputs, bills=bills, health=health, found_before=prices)
         scope = scope_of_row(batch.name, row.id, _content_of(row, files), realm)
         videos, of_paths = _videos(row, plan, template, batch.name, scope)
         planned.append(PlannedRow(row, plan, videos))

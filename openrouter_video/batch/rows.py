@@ -26,7 +26,7 @@ from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.request import RunRequest, parse_run_request
 from openrouter_video.text import clip, row_title, shown
 
-__all__ = ["BatchRow", "ParsedRows", "parse_rows"]
+__all__ = ["BatchRow", "ParsedRows", "models_of", "parse_rows"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,16 @@ class ParsedRows(NamedTuple):
     problems: tuple[RowProblem, ...] = ()
     of_batch: tuple[Problem, ...] = ()
     total: int = 0
+
+
+def models_of(table: Table, batch: BatchRequest) -> list[str]:
+    """Return every model that a batch names, each once: its own, and those of its rows as far as they can be read."""
+    models = dict.fromkeys(batch.run.models)
+    for raw in table.rows:
+        for column in ("model", "models"):
+            with suppress(ValueError):
+                models |= dict.fromkeys(read_models(raw.cells.get(column)))
+    return [*models]
 
 
 def parse_rows(table: Table, batch: BatchRequest) -> ParsedRows:

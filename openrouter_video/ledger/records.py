@@ -129,7 +129,8 @@ class Claim(_Record):
     ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
     ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
     ``batch``, ``row``, ``row_id``: of a video of a batch, its name, the number of its row from 1, and the row's own id.
-    ``estimate``: what it may cost; ``reservation``: where in the money journal the top of it is held.
+    ``estimate``: what it may cost; ``reservation``: where in the money journal the top of it is held. ``provider``: the
+    slug of the provider, as far as it was known.
     """
 
     key: str
@@ -157,6 +158,7 @@ class Claim(_Record):
     batch: str | None = None
     row: int | None = None
     row_id: str | None = None
+    provider: str | None = None
 
     @field_validator("asked", "sent")
     @classmethod

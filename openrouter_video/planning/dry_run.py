@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.money import Bills
 from openrouter_video.planning.plan import Plan, plan_run
@@ -26,13 +26,14 @@ def dry_run(
     catalog: Catalog,
     options_for: OptionsFor = no_options,
     bills: Mapping[str, Bills] | None = None,
+    health: Mapping[str, ModelEndpoints] | None = None,
 ) -> Plan:
     """Read the inputs of a run and plan it; what is wrong with one is a problem of the plan, beside all others.
 
-    ``bills`` as for ``plan_run``.
+    ``bills`` and ``health`` as for ``plan_run``.
     """
     inputs, problems = read_inputs(run.request, options_for)
-    return plan_run(run, catalog, inputs=inputs, problems=problems, bills=bills)
+    return plan_run(run, catalog, inputs=inputs, problems=problems, bills=bills, health=health)
 
 
 def read_inputs(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[Inputs, list[Problem]]:

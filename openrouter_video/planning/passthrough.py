@@ -7,7 +7,7 @@ against the model's ``allowed_passthrough_parameters`` first, and the policy dec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -69,37 +69,39 @@ class Passthrough(NamedTuple):
     skip: bool = False
 
 
-def provider_slug(model_id: str, overrides: Mapping[str, str] | None = None) -> str | None:
+def provider_slug(model_id: str, overrides: Mapping[str, str] | None = None, listed: Sequence[str] = ()) -> str | None:
     """Return the provider slug under which a model reads its options; None if nobody knows it.
 
-    ``overrides`` maps model ids, or patterns with ``*``, to slugs, and wins over the table; in it an id wins over a
-    pattern, and the first pattern over the next. A slug with ``.parameters`` after it nests its options.
+    ``overrides`` maps model ids, or patterns with ``*``, to slugs, and wins; in it an id wins over a pattern, and the
+    first pattern over the next. A slug with ``.parameters`` after it nests its options. Then ``listed`` counts, the
+    slugs of the model's endpoints by the API: that of the table if it is among them, else the first.
     """
-    entry = _table_entry(model_id, overrides)
+    entry = _entry(model_id, overrides, listed)
     return entry.removesuffix(NESTED_SUFFIX) if entry is not None else None
 
 
-def _table_entry(model_id: str, overrides: Mapping[str, str] | None) -> str | None:
-    for table in (overrides or {}, PROVIDER_SLUGS):
-        if model_id in table:
-            return table[model_id]
-        for pattern, slug in table.items():
-            if fnmatchcase(model_id, pattern):
-                return slug
-    return None
+def _entry(model_id: str, overrides: Mapping[str, str] | None, listed: Sequence[str]) -> str | None:
+    if own := _look_up(model_id, overrides or {}):
+        return own
+    of_table = _look_up(model_id, PROVIDER_SLUGS)
+    return listed[0] if listed and of_table not in listed else of_table
 
 
-def _is_nested(model_id: str, overrides: Mapping[str, str]) -> bool:
-    entry = _table_entry(model_id, overrides) or ""
-    return entry.endswith(NESTED_SUFFIX) or entry in NESTED_SLUGS
+def _look_up(model_id: str, table: Mapping[str, str]) -> str | None:
+    if model_id in table:
+        return table[model_id]
+    return next((slug for pattern, slug in table.items() if fnmatchcase(model_id, pattern)), None)
 
 
-def select_options(request: VideoRequest, model: VideoModel, rejected: frozenset[str] = frozenset()) -> Passthrough:
+def select_options(
+    request: VideoRequest, model: VideoModel, rejected: frozenset[str] = frozenset(), listed: Sequence[str] = ()
+) -> Passthrough:
     """Choose the options that are sent to one model, by what it allows and by the request's policy.
 
-    ``rejected`` are names that the API itself has refused for this model, whatever the catalog says.
+    ``rejected`` are names that the API itself has refused for this model, whatever the catalog says. ``listed`` as for
+    ``provider_slug``.
     """
-    slug = provider_slug(model.id, request.provider_slugs)
+    slug = provider_slug(model.id, request.provider_slugs, listed)
     given = request.provider_options
     own = {**given.get(EVERY_PROVIDER, {}), **(given.get(slug, {}) if slug else {})}
     foreign = _foreign(request, slug, model)
@@ -112,9 +114,17 @@ def select_options(request: VideoRequest, model: VideoModel, rejected: frozenset
         decided = Passthrough(slug, {slug: own} if slug else {})
     else:
         decided = _apply_policy(request.on_unsupported, model, slug, own, bad)
-    nested = _is_nested(model.id, request.provider_slugs)
+    entry = _entry(model.id, request.provider_slugs, listed) or ""
+    nested = entry.endswith(NESTED_SUFFIX) or entry in NESTED_SLUGS
     provider = {name: {WRAPPER: keys} if nested else keys for name, keys in decided.provider.items()}
-    return decided._replace(provider=provider, left_out=decided.left_out + foreign)
+    notes = decided.notes + (_others(slug, listed) if provider else ())
+    return decided._replace(provider=provider, left_out=decided.left_out + foreign, notes=notes)
+
+
+def _others(slug: str | None, listed: Sequence[str]) -> tuple[str, ...]:
+    """Say that a model may be served by a provider that reads none of the options that are sent."""
+    others = [one for one in listed if one != slug]
+    return (f"the options go to the provider {slug} only; it is served by {', '.join(others)} too",) if others else ()
 
 
 def named_options(message: str, body: Mapping[str, Any]) -> frozenset[str]:

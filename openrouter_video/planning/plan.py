@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from openrouter_video.api import Catalog, VideoModel
+from openrouter_video.api import Catalog, ModelEndpoints, VideoModel
 from openrouter_video.elision import elide, source_name
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import subject
@@ -26,12 +25,12 @@ from openrouter_video.planning.passthrough import (
     provider_slug,
     select_options,
     unknown_slugs,
-    unused_slugs,
 )
+from openrouter_video.planning.plan_warnings import plan_warnings
 from openrouter_video.planning.price_key import PriceKey, price_key
 from openrouter_video.planning.pricing import assume, estimate, mode_of
 from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest, VideoSettings
-from openrouter_video.text import clip, printable, shown
+from openrouter_video.text import clip, shown
 
 __all__ = ["ModelPlan", "Plan", "dearer_now", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
@@ -42,7 +41,8 @@ NO_INPUTS = Inputs()
 class ModelPlan(BaseModel):
     """What one model gets: a body to send, or the reasons why nothing is sent to it.
 
-    ``estimate``: what one video may cost, where one is to be sent.
+    ``estimate``: what one video may cost, where one is to be sent. ``usual_seconds``: the time in which half of its
+    videos are made, as far as that is known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +55,7 @@ class ModelPlan(BaseModel):
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     estimate: Estimate | None = None
+    usual_seconds: float | None = None
 
     @property
     def sent(self) -> dict[str, Any] | None:
@@ -183,17 +184,21 @@ def plan_run(
     inputs: Inputs = NO_INPUTS,
     problems: Iterable[Problem] = (),
     bills: Mapping[str, Bills] | None = None,
+    health: Mapping[str, ModelEndpoints] | None = None,
     found_before: dict[PriceKey, Estimate] | None = None,
 ) -> Plan:
     """Plan a run, as ``plan_videos`` does; ``bills`` holds what earlier bills have said, by model and mode.
 
+    ``health`` tells by model who serves it, and how well; where it does not, our own table of providers counts.
     ``found_before`` keeps the prices that were found for other runs over the same catalog and bills, for what they
     hang on; it is filled here.
     """
-    found = [*problems, *run.problems(), *_catalog_problems(run, catalog)]
+    health = health or {}
+    found = [*problems, *run.problems(), *_catalog_problems(run, catalog, health)]
     known = [model for model in (catalog.get(model_id) for model_id in dict.fromkeys(run.models)) if model is not None]
     prices = {} if found_before is None else found_before
-    plans = [_priced(plan_model(run.request, model, inputs=inputs), model, run, bills or {}, prices) for model in known]
+    plans = [plan_model(run.request, model, inputs=inputs, endpoints=health.get(model.id)) for model in known]
+    plans = [_priced(plan, model, run, bills or {}, prices) for plan, model in zip(plans, known, strict=True)]
     if run.send_labels and run.labels:
         plans = [_with_labels(plan, run.labels) for plan in plans]
     if len(known) == len(set(run.models)):
@@ -203,7 +208,14 @@ def plan_run(
         takes=run.takes,
         models=tuple(plans),
         problems=tuple(dict.fromkeys(found)),
-        warnings=tuple(_warnings(run.request, known, run.takes)),
+        warnings=tuple(
+            plan_warnings(
+                run,
+                {plan.model: plan.slug for plan in plans},
+                [plan.model for plan in plans if plan.decision == "send"],
+                health,
+            )
+        ),
         sandbox=catalog.sandbox,
     )
 
@@ -213,9 +225,10 @@ def plan_model(
     model: VideoModel,
     *,
     inputs: Inputs = NO_INPUTS,
+    endpoints: ModelEndpoints | None = None,
 ) -> ModelPlan:
-    """Plan one request for one model; ``inputs`` as for ``plan_videos``."""
-    options = select_options(request, model)
+    """Plan one request for one model; ``inputs`` as for ``plan_videos``. ``endpoints``: who serves it."""
+    options = select_options(request, model, listed=endpoints.slugs if endpoints else ())
     problems = [*need_problems(request, model, inputs), *model_problems(request.settings, model), *options.problems]
     notes = (*unchecked_notes(request.settings, model), *options.notes)
     if problems:
@@ -230,6 +243,7 @@ def plan_model(
         left_out=options.left_out,
         notes=notes,
         problems=tuple(problems),
+        usual_seconds=endpoints.usual_seconds if endpoints else None,
     )
 
 
@@ -259,7 +273,7 @@ def _with_labels(plan: ModelPlan, labels: Mapping[str, str]) -> ModelPlan:
 
 def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, rejected: frozenset[str]) -> ModelPlan:
     """Apply the policy again to a plan of which the API has refused some options; all else stays as it was planned."""
-    options = select_options(request, model, rejected)
+    options = select_options(request, model, rejected, [plan.slug] if plan.slug else [])
     problems = [*options.problems, *dearer_now(plan, model)]
     body = {key: value for key, value in plan.body.items() if key != "provider"}
     if options.provider:
@@ -312,11 +326,12 @@ def _body(request: VideoRequest, model: VideoModel, options: Passthrough, inputs
     return body
 
 
-def _catalog_problems(run: RunRequest, catalog: Catalog) -> list[Problem]:
+def _catalog_problems(run: RunRequest, catalog: Catalog, health: Mapping[str, ModelEndpoints]) -> list[Problem]:
     """Find models that are not offered, and slugs that nobody knows."""
     unknown = [_unknown_model(model, catalog) for model in dict.fromkeys(run.models) if catalog.get(model) is None]
     slugs = [provider_slug(model, run.request.provider_slugs) for model in dict.fromkeys(run.models)]
-    return unknown + unknown_slugs(run.request, [slug for slug in slugs if slug])
+    listed = [slug for one in health.values() for slug in one.slugs]
+    return unknown + unknown_slugs(run.request, [*filter(None, slugs), *listed])
 
 
 def _unknown_model(model_id: str, catalog: Catalog) -> Problem:
@@ -376,13 +391,3 @@ def _ways_on(run: RunRequest, missing: Sequence[ModelPlan], possible: int) -> st
         ways.append(f"set min_success to {possible} (--min-success {possible}) to go on without {them}")
     said = ", or ".join(filter(None, [", ".join(ways[:-1]), ways[-1]]))
     return f"{said[0].upper()}{said[1:]}"
-
-
-def _warnings(request: VideoRequest, models: Sequence[VideoModel], takes: int) -> list[str]:
-    warnings = unused_slugs(request, [provider_slug(model.id, request.provider_slugs) for model in models])
-    for pattern in request.provider_slugs:
-        if not any(fnmatchcase(model.id, pattern) for model in models):
-            warnings.append(f"provider_slugs names {printable(pattern)}, which is not one of the chosen models")
-    if takes > 1 and request.settings.seed is not None:
-        warnings.append(f"{takes} takes with the same seed may give the same video {takes} times")
-    return warnings

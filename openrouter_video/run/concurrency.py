@@ -48,7 +48,7 @@ def provider_of(plan: ModelPlan) -> str:
 
 def provider_of_claim(claim: Claim) -> str:
     """Return the same for a video of which only the claim is left."""
-    return provider_slug(claim.model, claim.asked.get("provider_slugs")) or _maker_of(claim.model)
+    return claim.provider or provider_slug(claim.model, claim.asked.get("provider_slugs")) or _maker_of(claim.model)
 
 
 def _maker_of(model: str) -> str:

@@ -3,6 +3,9 @@
 Pure: elapsed time, jitter and the last answer are arguments. Polls become rarer with the job's age, because nobody
 minds a lag of a tenth of the waiting time: a fresh job is asked for every 1.5 s, one of a minute every 10 s, none less
 often than every 13 s. Against a fixed interval of 2 s that is fewer requests from 30 s on.
+
+Where it is known how long half of a model's jobs take, a job that is younger is asked for every 13 s only, and then
+when it is that old. One that ends sooner is noticed 13 s later at most, which is the longest lag of any job.
 """
 
 from __future__ import annotations
@@ -42,18 +45,23 @@ def backoff(tries: int, longest: float, jitter: float) -> float:
     return min(longest, 2.0**tries) * (0.75 + 0.5 * jitter)
 
 
-def poll_interval(elapsed: float, jitter: float = 0.5) -> float:
+def poll_interval(elapsed: float, jitter: float = 0.5, usual: float | None = None) -> float:
     """Return the seconds to wait before the next poll of a job that was submitted ``elapsed`` seconds ago.
 
-    ``jitter`` in 0..1 spreads the polls of many jobs by a tenth to either side; 0.5 is the middle.
+    ``jitter`` in 0..1 spreads the polls of many jobs by a tenth to either side; 0.5 is the middle. ``usual``: the age
+    at which half of such jobs have ended. Polls are never less than the ordinary interval apart.
     """
-    interval = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, GROWTH * elapsed))
+    ordinary = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, GROWTH * elapsed))
+    interval = max(ordinary, min(LONGEST_SECONDS, (usual or 0.0) - elapsed))
     return interval * (1 + JITTER * (2 * jitter - 1))
 
 
-def next_step(answer: PollAnswer, elapsed: float, deadline: float, jitter: float = 0.5) -> Step:
+def next_step(
+    answer: PollAnswer, elapsed: float, deadline: float, jitter: float = 0.5, usual: float | None = None
+) -> Step:
     """Decide after one poll, ``elapsed`` and ``deadline`` both in seconds since polling began or the job was made.
 
+    ``usual`` as for ``poll_interval``.
     Only a terminal status ends a job. 401 and 404 end the polling at once, since no later poll will do better;
     everything else (429, 5xx, dropped connections, garbage, unknown statuses) is asked again until the deadline, which
     is no failure.
@@ -66,7 +74,7 @@ def next_step(answer: PollAnswer, elapsed: float, deadline: float, jitter: float
         doubt = f"; the last answer was: {answer.reason}" if answer.reason else ""
         waited = f"not finished after {round(deadline / 60, 1):g} min" if deadline > 0 else "still running"
         return Step("leave_open", reason=f"{waited}{doubt}")
-    seconds = max(poll_interval(elapsed, jitter), answer.retry_after or 0.0)
+    seconds = max(poll_interval(elapsed, jitter, usual), answer.retry_after or 0.0)
     return Step("wait", seconds=min(seconds, deadline - elapsed))
 
 

@@ -47,19 +47,28 @@ async def submit(
 
 
 async def poll(
-    claim: Claim, job_id: str, resources: Resources, log: Log, *, deadline_seconds: float, fresh: bool
+    claim: Claim,
+    job_id: str,
+    resources: Resources,
+    log: Log,
+    *,
+    deadline_seconds: float,
+    fresh: bool,
+    usual_seconds: float | None = None,
 ) -> Step:
     """Ask for a job's status until it is terminal, hopeless or past the deadline; never fails for the API's sake.
 
-    ``fresh`` means that the job was made a moment ago, so that the first question can wait. After each answer the
-    ledger is asked again to take what it has not taken of the submission.
+    ``fresh`` means that the job was made a moment ago, so that the first question can wait; ``usual_seconds`` is the
+    time in which half of such jobs end. After each answer the ledger is asked again to take what it has not taken of
+    the submission.
     """
     limits, began, told = resources.limits, resources.limits.clock(), None
-    await limits.sleep(poll_interval(0.0) if fresh else 0.0)
+    await limits.sleep(min(poll_interval(0.0, usual=usual_seconds), deadline_seconds) if fresh else 0.0)
     while True:
         answer = await resources.client.get_job(job_id)
         elapsed = limits.clock() - began
-        step = next_step(answer, elapsed, deadline_seconds, random.random())  # noqa: S311 (spreads load)
+        jitter = random.random()  # noqa: S311 (spreads load)
+        step = next_step(answer, elapsed, deadline_seconds, jitter, usual_seconds)
         if is_news(answer, elapsed, told):
             told = (answer.reason, elapsed)
             log.info("%s: %s after %.0f s", claim.title, answer.reason, elapsed)

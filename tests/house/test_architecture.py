@@ -55,6 +55,7 @@ PURE = (
     *("batch.batch_request", "batch.cells", "batch.columns", "batch.paths", "batch.plan"),
     *("batch.plan_lines", "batch.rows", "batch.table", "batch.template", "batch.text_tables", "batch.versions"),
     *("planning.approval", "planning.budget", "planning.capabilities", "planning.gated_plan", "planning.key_gate"),
+    "planning.plan_warnings",
     *("planning.needs", "planning.passthrough", "planning.plan", "planning.price_key", "planning.pricing"),
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling"),
     *("run.refused_in_run", "run.rescue", "run.video_event", "run.waking"),

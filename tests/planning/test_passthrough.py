@@ -74,6 +74,36 @@ def test_the_slug_of_a_model(model: str, overrides: dict[str, str], slug: str | 
 
 
 @pytest.mark.parametrize(
+    ("model", "overrides", "listed", "slug"),
+    [
+        ("bytedance/seedance-2.0-mini", {}, ("byteplus",), "byteplus"),
+        ("bytedance/seedance-2.0-mini", {}, ("byteplus", "seed"), "seed"),
+        ("bytedance/seedance-2.0-mini", {}, ("byteplus", "fal"), "byteplus"),
+        ("bytedance/seedance-2.0-mini", {}, (), "seed"),
+        ("bytedance/seedance-2.0-mini", {"bytedance/*": "mine"}, ("byteplus", "seed"), "mine"),
+        ("new/model-1", {}, ("acme", "fal"), "acme"),
+    ],
+)
+def test_the_slug_of_a_model_with_endpoints(
+    model: str, overrides: dict[str, str], listed: tuple[str, ...], slug: str
+) -> None:
+    """The user's word first, then the API's list of its endpoints, and of several that which the table names."""
+    assert provider_slug(model, overrides, listed) == slug
+
+
+def test_options_of_a_model_that_several_providers_serve() -> None:
+    """They are sent under one slug, nested as it wants them, and that another one reads none of them is said."""
+    request = parse_request("x", provider_options={"google-vertex": {"negativePrompt": "x"}})
+    decided = select_options(request, VEO, listed=("google-ai-studio", "google-vertex"))
+    assert decided.provider == {"google-vertex": {"parameters": {"negativePrompt": "x"}}}
+    assert decided.notes == ("the options go to the provider google-vertex only; it is served by google-ai-studio too",)
+    elsewhere = select_options(request, VEO, listed=("google-ai-studio",))
+    assert (elsewhere.provider, lost(elsewhere)) == ({}, ["google-vertex.negativePrompt"])
+    assert "that of google/veo-3.1 is google-ai-studio" in elsewhere.left_out[0].reason
+    assert select_options(parse_request("x"), VEO, listed=("google-ai-studio", "google-vertex")).notes == ()
+
+
+@pytest.mark.parametrize(
     ("model", "options", "provider"),
     [
         (VEO, {"google-vertex": {"negativePrompt": "x"}}, {"google-vertex": {"parameters": {"negativePrompt": "x"}}}),

@@ -26,12 +26,14 @@ ANSWERS = st.builds(
 )
 
 
-def watch(job_seconds: float, chance: random.Random, deadline: float = 1800.0) -> tuple[float, int]:
+def watch(
+    job_seconds: float, chance: random.Random, deadline: float = 1800.0, usual: float | None = None
+) -> tuple[float, int]:
     """Poll a job that takes so long, as the task does: the lag until it is noticed, and the number of polls."""
-    elapsed, polls = poll_interval(0.0), 0
+    elapsed, polls = poll_interval(0.0, usual=usual), 0
     while True:
         polls += 1
-        step = next_step(DONE if elapsed >= job_seconds else PENDING, elapsed, deadline, chance.random())
+        step = next_step(DONE if elapsed >= job_seconds else PENDING, elapsed, deadline, chance.random(), usual)
         if step.action != "wait":
             return elapsed - job_seconds, polls
         elapsed += step.seconds
@@ -78,6 +80,45 @@ def test_the_interval_grows_with_the_age_of_the_job(one: float, other: float, ji
 def test_the_interval_at_some_ages(elapsed: float, seconds: float) -> None:
     """What the docstring promises, in the middle of the jitter."""
     assert poll_interval(elapsed) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("usual", "asked_at"),
+    [
+        (None, [1.5, 3, 4.5, 6, 7.5, 9, 10.5, 12.3]),
+        (1.0, [1.5, 3, 4.5, 6, 7.5, 9, 10.5, 12.3]),
+        (5.0, [5, 6.5, 8, 9.5, 11.1, 13, 15.2, 17.8]),
+        (13.0, [13, 15.2, 17.8, 20.8, 24.4, 28.5, 33.3, 39]),
+        (40.0, [13, 26, 39, 45.6, 53.4, 62.5, 73.1, 85.5]),
+        (120.0, [13, 26, 39, 52, 65, 78, 91, 104]),
+    ],
+)
+def test_a_job_is_first_asked_for_at_its_usual_age(usual: float | None, asked_at: list[float]) -> None:
+    """Every 13 s before, if that is longer; then as without it."""
+    elapsed, polls = 0.0, list[float]()
+    for _ in asked_at:
+        elapsed += poll_interval(elapsed, usual=usual)
+        polls.append(round(elapsed, 1))
+    assert polls == asked_at
+
+
+@given(SECONDS, JITTERS, st.none() | SECONDS)
+def test_a_usual_age_spares_polls_and_never_delays_one_beyond_the_longest_lag(
+    elapsed: float, jitter: float, usual: float | None
+) -> None:
+    """Never less to wait than without it, never more than any old job waits, and from that age on the same."""
+    ordinary, seeded = poll_interval(elapsed, jitter), poll_interval(elapsed, jitter, usual)
+    assert ordinary <= seeded <= 14.3 + 1e-9
+    assert elapsed < (usual or 0.0) or seeded == ordinary
+
+
+def test_a_usual_age_spares_most_polls() -> None:
+    """Of jobs that take between half and twice their usual minute, noticed no later on average."""
+    chance = random.Random(7)  # noqa: S311 (the same jobs in every run of the tests)
+    lengths = [chance.uniform(30, 120) for _ in range(400)]
+    plain, seeded = ([watch(seconds, chance, usual=usual) for seconds in lengths] for usual in (None, 60.0))
+    assert mean(polls for _, polls in seeded) < 0.5 * mean(polls for _, polls in plain)
+    assert mean(lag for lag, _ in seeded) < 1.2 * mean(lag for lag, _ in plain)
 
 
 @given(SECONDS, JITTERS, JITTERS)
