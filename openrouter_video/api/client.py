@@ -82,7 +82,6 @@ class Timeouts(NamedTuple):
     poll: float = 30.0
     content: float = 60.0
     key: float = 5.0
-    endpoints: float = 5.0
 
 
 class VideoClient:
@@ -256,7 +255,7 @@ class VideoClient:
         path = endpoints_path(model_id)
         if path is None:
             return ModelEndpoints(model=model_id, unknown="its id does not name an author and a model")
-        answer = await self._look(path, self.timeouts.endpoints)
+        answer = await self._look(path, self.timeouts.key)
         if isinstance(answer, str):
             return ModelEndpoints(model=model_id, unknown=answer)
         status, _, body = answer

@@ -73,7 +73,7 @@ def test_the_endpoints_of_a_model_give_its_slug_and_its_usual_time() -> None:
     run = RunRequest(request, (MODEL,))
     assert [problem.field for problem in plan_run(run, CATALOG).problems] == ["provider_options"]
     plan = plan_run(run, CATALOG, health={MODEL: served(slug="byteplus", p50=44.0)})
-    assert plan.problems == plan.warnings == ()
+    assert (plan.problems, plan.warnings) == ((), ())
     [model] = plan.models
     assert (model.slug, model.usual_seconds) == ("byteplus", 44.0)
     assert model.body["provider"] == {"options": {"byteplus": {"watermark": False}}}
