@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from array import array
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import av
 from av.container import InputContainer
@@ -53,7 +53,7 @@ def picture(content: bytes) -> Image.Image:
 def edge_picture(content: bytes, *, last: bool = False) -> Image.Image:
     """The first or the last frame of a clip."""
     with _opened(content) as container:
-        frames = container.decode(video=0)
+        frames = _until_broken(container)
         frame = next(frames)
         for later in frames if last else ():
             frame = later
@@ -61,12 +61,17 @@ def edge_picture(content: bytes, *, last: bool = False) -> Image.Image:
         return shown
 
 
+def _until_broken(container: InputContainer) -> Iterator[av.VideoFrame]:
+    """The frames of a clip, up to where it is damaged."""
+    with suppress(av.FFmpegError):
+        yield from container.decode(video=0)
+
+
 def clip_frames(content: bytes, rate: int, count: int) -> Iterator[av.VideoFrame]:
     """So many frames of a clip at this rate, in yuv420p and of one size; its last one stands where it is too short."""
     with _opened(content) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        frames = container.decode(stream)
+        container.streams.video[0].codec_context.thread_count = 1
+        frames = _until_broken(container)
         shown = next(frames)
         following: av.VideoFrame | None = next(frames, None)
         start, size = shown.time or 0.0, (shown.width, shown.height)

@@ -312,7 +312,9 @@ def shaped(order: Order, previous: Order | None) -> Order:
         width, height = (short * across // down, short) if across > down else (short, short * down // across)
     if order.work == "upscale":
         width, height = (round(side * order.upscale_factor) for side in (width, height))
-    return order.model_copy(update={"seconds": seconds, "width": width // 2 * 2, "height": height // 2 * 2})
+    return order.model_copy(
+        update={"seconds": seconds, "width": max(2, width // 2 * 2), "height": max(2, height // 2 * 2)}
+    )
 
 
 def previous_refusal(order: Order, previous: Order | None, status: str, *, gone: bool) -> Refusal | None:

@@ -37,8 +37,8 @@ _RETRY_AFTER_SECONDS = "2"
 
 _EXPIRED = End(status="expired", error="Job exceeded maximum time to live")
 _USUAL: dict[Failing, str] = {
-    "input_moderation": "The input was flagged by the provider's content moderation",
-    "output_moderation": "The generated video was flagged by the provider's content moderation",
+    "input_moderation": "The request failed because the input text may contain sensitive information.",
+    "output_moderation": "The request failed because the output video may contain sensitive information.",
     "provider": "Provider returned error",
 }
 _BY_AUTHOR: dict[str, dict[Failing, str]] = {
@@ -68,10 +68,7 @@ _BY_AUTHOR: dict[str, dict[Failing, str]] = {
         "output_moderation": "DataInspectionFailed: Output data may contain inappropriate content.",
         "provider": "InternalError.Algo: An internal error occurs during computation, please try this model later.",
     },
-    "kwaivgi": {
-        "input_moderation": "Failure to pass the risk control system",
-        "provider": "Service internal error",
-    },
+    "kwaivgi": {"provider": "Service internal error"},
     "minimax": {
         "input_moderation": "input new_sensitive",
         "output_moderation": "output new_sensitive",

@@ -148,6 +148,20 @@ def test_references_are_small_pictures_in_a_corner() -> None:
     assert apart(plain.crop((150, 0, 320, 90)), worded.crop((150, 0, 320, 90))) < 4
 
 
+@pytest.mark.parametrize("work", ["edit", "upscale", "avatar", "generate"])
+def test_a_damaged_or_tiny_input_is_shown_as_far_as_it_goes(work: Any) -> None:
+    """Half a clip stands still where it ends, and an image of a line is a line."""
+    # With its index in front, half of a clip is readable.
+    half = small_mp4(64, 48, 2, flags="faststart")
+    half = half[: len(half) * 2 // 3]
+    line = png("red", (2000, 1))
+    views = (View("reference", "video", "", half), View("reference", "image", "", line))
+    frame = View("first_frame", "image", "", line)
+    scene = SMALL._replace(work=work, seconds=1.5, width=16, height=16, views=views)
+    for one in (scene, scene._replace(views=(*views, frame)), scene._replace(oddity="black")):
+        assert len(frames(render(one))) == 18
+
+
 def test_models_without_durations_show_what_they_work_on(lying_here: tuple[str, list[str]]) -> None:
     """An edit is the clip in other colours, an upscale is the clip larger, an avatar is the portrait with its voice."""
     base, _ = lying_here
@@ -199,6 +213,7 @@ def test_a_restart_renders_the_same(lying_here: tuple[str, list[str]], tmp_path:
     [
         ("video", "/moved.mp4", "not fetched"),
         ("video", "/page.mp4", "not readable"),
+        ("audio", "/clip.mp4", "not readable"),
         ("video", "/list.m3u8", "not readable"),
         ("audio", "/face.png", "not readable"),
         ("image", "/clip.mp4", "not readable"),
