@@ -124,7 +124,7 @@ def _put_small_pictures(layer: Image.Image, scene: Scene, margin: int, top: int)
     height, right = layer.height // 5, layer.width - margin
     videos = scene.seen("video") if scene.clip is None else []
     pictures = [picture(one) for one in scene.seen("image")] if scene.work != "avatar" else []
-    for one in [*pictures, *map(edge_picture, videos)][:_MOST_SMALL_PICTURES]:
+    for one in reversed([*pictures, *map(edge_picture, videos)][:_MOST_SMALL_PICTURES]):
         edge, wide = max(2, height // 40), round(height * max(0.5, min(2, one.width / one.height)))
         framed = ImageOps.expand(ImageOps.fit(one, (wide, height)), border=edge, fill="white")
         right -= framed.width
