@@ -9,9 +9,11 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from openrouter_video.api.failures import failure_of_job
 from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.sandbox.catalogue import load_catalogue
 from openrouter_video.sandbox.faults import FaultTable, without_box
-from openrouter_video.sandbox.refusals import Failing
+from openrouter_video.sandbox.refusals import Failing, fate_of
 from openrouter_video.sandbox.scene import ODDITIES
 from openrouter_video.videos.mp4 import Mp4Walk
 from tests.support.flow_processes import wait_until
@@ -247,6 +249,11 @@ def test_a_job_can_fail_as_its_provider_fails(sandbox: Sandbox, client: httpx.Cl
             told[failure, model] = (body["status"], body["error"])
             assert client.get(f"/videos/{job_id}/content").status_code == 409
     assert len(sandbox.charges) == len(told)
+    # The client, which shares no word with the sandbox, takes each text of each provider for what it is.
+    for failure in get_args(Failing):
+        for model in load_catalogue().entries:
+            end = fate_of(failure, model)
+            assert failure_of_job(end.status, end.error) == failure, (failure, model)
     assert told["output_moderation", BODY["model"]] == ("failed", "Generated video rejected by content moderation.")
     assert told["provider", BODY["model"]] == ("failed", "Provider returned error")
     assert told["expired", BODY["model"]] == ("expired", "Job exceeded maximum time to live")
