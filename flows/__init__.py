@@ -10,11 +10,13 @@ from .collection import collect_videos
 from .dead_workers import watch_for_dead_workers
 from .model_fan_out import fan_out_video
 from .offered_models import offer_models
+from .shot_chain import chain_video
 from .video_generation import generate_video
 
 __all__ = [
     "batch_shard",
     "batch_videos",
+    "chain_video",
     "collect_videos",
     "fan_out_video",
     "generate_video",

@@ -35,9 +35,16 @@ FETCH = "What is open goes on and is fetched by a collection."
 
 T = TypeVar("T")
 
+Ended = Callable[[Outcome], Awaitable[None]]
+Make = Callable[[Sequence[PlannedVideo], VideoRun, Ended], Awaitable[Sequence[Outcome]]]
+"""Makes the videos of a run, and tells of the end of each."""
 
-async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcome]:
-    """Make all videos of a run, and tell how far it is; of one that is stopped, what goes on."""
+
+async def make_all(videos: Sequence[PlannedVideo], run: VideoRun, make: Make | None = None) -> list[Outcome]:
+    """Make all videos of a run, and tell how far it is; of one that is stopped, what goes on.
+
+    ``make``: in another way than side by side.
+    """
     bar, began = ProgressBar(len(videos)), datetime.now(UTC)
 
     async def ended(_: Outcome) -> None:
@@ -45,7 +52,7 @@ async def make_all(videos: Sequence[PlannedVideo], run: VideoRun) -> list[Outcom
 
     try:
         await bar.start()
-        return await with_ends_elsewhere(await make_some(videos, run, ended), began, run)
+        return await with_ends_elsewhere(await (make or make_some)(videos, run, ended), began, run)
     except asyncio.CancelledError:
         await say_what_goes_on(videos, run)
         raise

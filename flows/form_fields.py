@@ -3,16 +3,22 @@
 # No postponed annotations: Prefect reads these when it makes a form.
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
 from openrouter_video.form import Tabs, labelled
 from openrouter_video.request import JSON_EDITOR, VideoSettings
 from openrouter_video.request import WaitMode as Mode
+from openrouter_video.shots import ContinueBy as By
+from openrouter_video.shots import Shot
 
 __all__ = [
     "Amount",
     "AmountToAsk",
     "AssumedUsd",
     "BatchName",
+    "Concat",
     "Concurrency",
+    "ContinueBy",
     "CredentialsName",
     "Deadline",
     "ExtraTakes",
@@ -40,6 +46,7 @@ __all__ = [
     "ShardNumber",
     "ShardParent",
     "Shards",
+    "Shots",
     "Source",
     "StoreName",
     "Takes",
@@ -58,6 +65,10 @@ Settings = Annotated[
 ]
 Takes = Annotated[int, labelled("Videos per model")]
 ExtraTakes = Annotated[int, labelled("Extra takes if the provider withholds a video")]
+
+Shots = Annotated[list[Annotated[str, Field(title="Prompt")] | Shot], labelled("Shots")]
+ContinueBy = Annotated[By, labelled("Continue a shot by")]
+Concat = Annotated[bool, labelled("Join the shots")]
 
 Source = Annotated[str | None, labelled("Table of prompts"), Tabs("File", "None: see the rows")]
 PromptTemplate = Annotated[str | None, labelled("Prompt template"), Tabs("Text", "Each row has its prompt")]

@@ -13,9 +13,9 @@ from math import ceil
 from openrouter_video.batch import BatchPlan
 from openrouter_video.errors import LedgerError, Problem, RequestRefused
 from openrouter_video.ledger import CapReached
-from openrouter_video.planning import GatedPlan, Plan, cap_problem, hold_to_caps
+from openrouter_video.planning import GatedPlan, cap_problem, hold_to_caps
 from openrouter_video.request import RunRequest
-from openrouter_video.run import RunReservation, reserve_batch_money, reserve_money, to_reserve
+from openrouter_video.run import RunReservation, reserve_batch_money, reserve_money
 from openrouter_video.stores import parse_store_url
 
 from .opened_run import OpenedRun
@@ -31,14 +31,14 @@ NOT_LASTING = (
 )
 
 
-async def pass_gates(plan: Plan, keys: Mapping[tuple[str, int], str], run: OpenedRun) -> RunReservation:
-    """Let a plan pass that may spend what it may cost, and reserve that; ``keys`` holds the ledger key of each video.
+async def pass_gates(plan: GatedPlan, amounts: Mapping[str, int], videos: int, run: OpenedRun) -> RunReservation:
+    """Let a plan of so many videos pass that may spend what it may cost, and reserve that: ``amounts`` by ledger key.
 
     Raises:
         RequestRefused: if a gate is closed; nothing was sent.
         ConfigurationError: if a cap cannot be read.
     """
-    amounts, until = to_reserve(plan, keys), time_for(len(keys), run.asked)
+    until = time_for(videos, run.asked)
     return await _pass(plan, run, partial(reserve_money, amounts=amounts, until=until))
 
 

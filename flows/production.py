@@ -15,7 +15,7 @@ from openrouter_video.ledger import Scope
 from openrouter_video.outcome import FanOut, Outcome, refused_once, reused_cost, run_status, total_cost
 from openrouter_video.planning import Plan
 from openrouter_video.request import parse_run_request
-from openrouter_video.run import PlannedVideo, Published, Resources, settle_money, videos_of_request
+from openrouter_video.run import PlannedVideo, Published, Resources, settle_money, to_reserve, videos_of_request
 from openrouter_video.tasks import fetch_catalog, fetch_endpoints, make_plan, publish_gallery, unsearched
 
 from .all_videos import make_all
@@ -59,7 +59,8 @@ async def _produce(run: OpenedRun) -> tuple[FanOut, int]:
         plan = await run.approved(partial(_plan, run, scope))
         videos = videos_of_request(asked, scope, plan.models)
         keys = {(video.plan.model, video.take): video.key for video in videos}
-        made_by = await run.begin(await pass_gates(plan, keys, run), sandbox=plan.sandbox)
+        reserved = await pass_gates(plan, to_reserve(plan, keys), len(keys), run)
+        made_by = await run.begin(reserved, sandbox=plan.sandbox)
     outcomes = await make_all(videos, made_by)
     await settle_run(outcomes, made_by)
     published = await _publish(outcomes, videos, run.resources)

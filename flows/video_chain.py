@@ -61,9 +61,9 @@ class VideoRun(NamedTuple):
     webhook: str | None = None
 
     def body(self, video: PlannedVideo) -> dict[str, Any]:
-        """Return what is sent for one video: the body of its plan, and where its end is told if it does not say."""
+        """Return what is sent for one video: its body, and where its end is told if it does not say."""
         told = {"callback_url": callback_url(self.webhook, video.key)} if self.webhook else {}
-        return {**told, **video.plan.body}
+        return {**told, **video.body}
 
     def claim(self, video: PlannedVideo) -> Claim:
         """Return the claim of one video: all that must be known of it if this process dies in the next moment."""

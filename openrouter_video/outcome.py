@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSENT",
     "Batch",
+    "Chain",
     "Check",
     "FailureKind",
     "FanOut",
@@ -129,6 +130,11 @@ class Outcome(BaseModel):
     estimate: Estimate | None = None
     sandbox: bool = False
 
+    @property
+    def is_shot(self) -> bool:
+        """Whether it is one of a chain, of which ``row`` is the number of the shot."""
+        return self.row is not None and self.batch is None
+
     @field_validator("sent")
     @classmethod
     def _without_secrets(cls, value: dict[str, Any] | None) -> Any:
@@ -204,6 +210,16 @@ class Batch(FanOut):
     rows_changed: int = 0
     rows_new: int = 0
     rows_gone: int = 0
+
+
+class Chain(FanOut):
+    """The whole chain: as a fan-out, with the outcome of each shot in their order.
+
+    ``continued_by``: how each shot continues the one before it. ``chain_url``: the file that all shots were joined to.
+    """
+
+    continued_by: Literal["previous_job_id", "last_frame"] | None = None
+    chain_url: str | None = None
 
 
 def _sources(sent: dict[str, Any]) -> Iterator[str]:

@@ -136,8 +136,9 @@ def table_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str | int | float]
     rows = [_table_row(outcome) for outcome in outcomes]
     if all(outcome.row is None for outcome in outcomes):
         return rows
-    titles = ["" if outcome.row is None else row_title(outcome.row, outcome.row_id) for outcome in outcomes]
-    return [{"row": title, **row} for title, row in zip(titles, rows, strict=True)]
+    titles = ["" if one.row is None else row_title(one.row, one.row_id, shot=one.is_shot) for one in outcomes]
+    name = "shot" if any(outcome.is_shot for outcome in outcomes) else "row"
+    return [{name: title, **row} for title, row in zip(titles, rows, strict=True)]
 
 
 def _table_row(outcome: Outcome) -> dict[str, str | int | float]:
@@ -221,7 +222,7 @@ def explanation(outcome: Outcome) -> str:
 
 
 def _title(outcome: Outcome) -> str:
-    return video_title(outcome.model, outcome.take, outcome.row, outcome.row_id)
+    return video_title(outcome.model, outcome.take, outcome.row, outcome.row_id, shot=outcome.is_shot)
 
 
 def _number(value: float | None) -> str | float:

@@ -92,12 +92,20 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE_IN_MESSAGE else text[: LONGEST_VALUE_IN_MESSAGE - 1] + "…"
 
 
-def row_title(number: int, row_id: str | None = None) -> str:
-    """Return what a row of a table of prompts is called: ``row 7 (orchid)``, by its own id if it has one."""
-    return f"row {number:,}" + (f" ({clip(row_id)})" if row_id else "")
+def row_title(number: int, row_id: str | None = None, *, shot: bool = False) -> str:
+    """Return what a row of a table of prompts is called: ``row 7 (orchid)``, by its own id if it has one.
+
+    The ``shot`` of a chain is called ``shot 7``.
+    """
+    return f"{'shot' if shot else 'row'} {number:,}" + (f" ({clip(row_id)})" if row_id else "")
 
 
-def video_title(model: str, take: int = 1, row: int | None = None, row_id: str | None = None) -> str:
-    """Return what a video is called: ``x-ai/grok take 2``, in a batch ``row 7 (orchid), x-ai/grok take 2``."""
+def video_title(
+    model: str, take: int = 1, row: int | None = None, row_id: str | None = None, *, shot: bool = False
+) -> str:
+    """Return what a video is called: ``x-ai/grok take 2``, in a batch ``row 7 (orchid), x-ai/grok take 2``.
+
+    ``shot``: it is one of a chain, of which its row is the number.
+    """
     name = clip(model) if take == 1 else f"{clip(model)} take {take}"
-    return name if row is None else f"{row_title(row, row_id)}, {name}"
+    return name if row is None else f"{row_title(row, row_id, shot=shot)}, {name}"

@@ -1,4 +1,4 @@
-"""The dry run of a request or of a batch, and the ledger's word on its keys; nothing is sent."""
+"""The dry run of a request, of a batch or of a chain, and the ledger's word on its keys; nothing is sent."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from openrouter_video.planning import Plan, dry_run, hold_to_ceiling, hold_to_ke
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Destination, Resources, find_known
+from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_text, dry_chain
 
 from .task_tags import tagged
 
-__all__ = ["make_batch_plan", "make_plan"]
+__all__ = ["make_batch_plan", "make_chain_plan", "make_plan"]
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -83,6 +84,33 @@ async def make_batch_plan(
     if plan.new_videos and not plan.refused:
         plan = hold_to_key(plan, await resources.client.get_key_budget())
     get_run_logger().info("Plan:\n%s", batch_plan_text(plan))
+    return plan
+
+
+@task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
+async def make_chain_plan(
+    chain: ChainRequest,
+    catalog: Catalog,
+    scope: Scope,
+    destination: Destination,
+    resources: Resources,
+    *,
+    again: bool = True,
+) -> ChainPlan:
+    """Plan a whole chain: what each shot would get, what the ledger knows of it, and why the chain may not begin."""
+    bills, problems = await _bills(resources, sandbox=catalog.sandbox)
+    plan = await resources.threads.run(dry_chain, chain, scope, catalog, destination.options_for, bills)
+    paid_usd = 0.0
+    if (scope.shared or again) and not plan.refused:
+        found = await find_known({shot.key: {} for shot in plan.shots}, None, resources.ledger, resources.threads)
+        plan, paid_usd = plan.with_problems(found.problems).with_known(found.sent), found.paid_usd
+    if plan.new_shots:
+        plan = plan.with_problems(problems)
+    plan = hold_to_ceiling(plan, chain.run.max_usd, 0.0 if scope.shared else paid_usd)
+    if plan.new_shots and not plan.refused:
+        plan = hold_to_key(plan, await resources.client.get_key_budget())
+    get_run_logger().info("Plan:\n%s", chain_plan_text(plan))
     return plan
 
 

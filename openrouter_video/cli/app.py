@@ -17,6 +17,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from openrouter_video.cli import help_texts
 from openrouter_video.cli.batch_options import DEFAULT_BATCH, BatchOptions, read_batch
+from openrouter_video.cli.chain_options import DEFAULT_CHAIN, ChainOptions, read_chain
+from openrouter_video.cli.ledger_commands import ledger_app
 from openrouter_video.cli.option_values import parse_seconds, whole
 from openrouter_video.cli.options import (
     DEFAULT_HOW,
@@ -68,7 +70,6 @@ app = App(
     default_parameter=Parameter(negative_iterable=(), show_default=False),
     suppress_keyboard_interrupt=False,
 )
-ledger_app = App(name="ledger", help=help_texts.LEDGER, help_epilogue=help_texts.LIST)
 app.command(ledger_app)
 
 
@@ -189,6 +190,47 @@ def batch(
     return make_batch(read, place, run, lambda form: partial(start, form))
 
 
+@app.command(help_epilogue=help_texts.CHAIN)
+def chain(
+    *shots: Annotated[str, Parameter(help="What each shot should show, in their order.")],
+    models: Models = (),
+    chain: ChainOptions = DEFAULT_CHAIN,
+    request: RequestOptions = DEFAULT_REQUEST,
+    place: PlaceOptions = DEFAULT_PLACE,
+    run: RunOptions = DEFAULT_RUN,
+    money: MoneyOptions = DEFAULT_MONEY,
+) -> int:
+    """Turn a list of shots into one film: each shot is a video that continues the one before it.
+
+    The whole chain is priced before the first shot is sent. With --idempotency-key one that broke off goes on where it
+    stopped, and nothing is paid for twice.
+    """
+    from openrouter_video.cli.chain import make_chain, print_plan
+
+    read = partial(read_chain, shots, models, chain, request, place, run, money)
+    if chain.dry_run:
+        return print_plan(read, sandbox=run.sandbox, as_json=run.json)
+
+    async def start(form: dict[str, Any]) -> State[Any]:
+        from openrouter_video.flows import chain_video
+
+        return await chain_video(**form, return_state=True)
+
+    return make_chain(read, place, run, lambda form: partial(start, form))
+
+
+@app.command(help_epilogue=help_texts.CONCAT)
+def concat(
+    *files: Annotated[str, Parameter(help="Videos in their order, and last the file to write: paths or fsspec URLs.")],
+    force: Annotated[bool, Flag(help="Write over a file that is there already.")] = False,
+    json: Json = False,
+) -> int:
+    """Join videos to one file as they are coded, or say what differs. Nothing is encoded anew, and nothing billed."""
+    from openrouter_video.cli.concat import concat_files
+
+    return concat_files(files, force=force, as_json=json)
+
+
 @app.command(help_epilogue=help_texts.COLLECT)
 def collect(
     *,
@@ -251,95 +293,6 @@ def spend(
 
     refuse_blanks(place)
     return print_spending(place, by, parse_since(since, datetime.now(UTC)), as_json=json, as_csv=csv)
-
-
-@ledger_app.command(name="list", help_epilogue=help_texts.LIST)
-def ledger_list(
-    *,
-    only_open: Annotated[bool, Flag(name="--open", help="Accepted jobs that are not over.")] = False,
-    uncertain: Annotated[bool, Flag(help="Submissions of which it is not known whether they were accepted.")] = False,
-    everything: Annotated[bool, Flag(name="--all", help="Also what is over.")] = False,
-    place: LedgerOptions = DEFAULT_LEDGER,
-    json: Json = False,
-) -> int:
-    """List submissions: what is open or uncertain, unless other options say otherwise."""
-    from openrouter_video.cli.ledger import list_entries
-
-    return list_entries(
-        place,
-        datetime.now(UTC),
-        only_open=only_open,
-        only_uncertain=uncertain,
-        everything=everything,
-        as_json=json,
-    )
-
-
-@ledger_app.command(name="settle", help_epilogue=help_texts.SETTLE)
-def ledger_settle(
-    key: Annotated[str | None, Parameter(help="The key, or enough of its beginning.")] = None,
-    /,
-    *,
-    job: Annotated[str | None, Parameter(help="The job that was found at OpenRouter; `collect` fetches it.")] = None,
-    abandon: Annotated[bool, Flag(help="There is no such job: free the key for another submission.")] = False,
-    lost: Annotated[bool, Flag(help="The job was accepted, but its video can never be had: give it up.")] = False,
-    everything: Annotated[bool, Flag(name="--all", help="Every uncertain submission; never an accepted job.")] = False,
-    older_than: Annotated[
-        str | None, Parameter(help="Only those older than this, such as 1h.", allow_leading_hyphen=True)
-    ] = None,
-    look: Annotated[
-        bool, Flag(help="Ask the account, with a management key; without a KEY for every uncertain one.")
-    ] = False,
-    credentials: Annotated[
-        str | None, Parameter(help="Block with the keys for --look. Default: the environment.")
-    ] = None,
-    place: LedgerOptions = DEFAULT_LEDGER,
-) -> int:
-    """Say what became of a submission of which it is not known whether it was accepted, or give an accepted job up.
-
-    Look for the key in OpenRouter's activity first, where it stands as the session id; or let --look do it.
-    """
-    from openrouter_video.cli.ledger import settle
-    from openrouter_video.cli.settle_look import settle_by_look
-    from openrouter_video.errors import Problem, RequestRefused
-    from openrouter_video.ledger import Settlement
-
-    if credentials is not None and not look:
-        # A person who names an account expects it to be asked.
-        raise RequestRefused([Problem("credentials", "--credentials is for --look only; add --look, or leave it out")])
-    said = Settlement(key, job, abandon, lost, everything, older_than, look)
-    if look:
-        return settle_by_look(place, said, credentials, datetime.now(UTC))
-    return settle(place, said, datetime.now(UTC))
-
-
-@ledger_app.command(name="repair", help_epilogue=help_texts.REPAIR)
-def ledger_repair(*, place: LedgerOptions = DEFAULT_LEDGER) -> int:
-    """Mend the money journal after an entry was lost or damaged; what can be read is kept.
-
-    Until then nothing is reserved, so that nothing is sent.
-    """
-    from openrouter_video.cli.repair import repair_journal
-
-    refuse_blanks(place)
-    return repair_journal(place)
-
-
-@ledger_app.command(name="export", help_epilogue=help_texts.EXPORT)
-def ledger_export(
-    *,
-    to: Annotated[str | None, Parameter(help="File to write: a path or any fsspec URL. Default: stdout.")] = None,
-    form: Annotated[
-        Literal["jsonl", "csv", "parquet"],
-        Parameter(name="--format", help="Parquet needs the extra [parquet].", show_default=True),
-    ] = "jsonl",
-    place: LedgerOptions = DEFAULT_LEDGER,
-) -> int:
-    """Write one flat row per video that was ever submitted, whatever became of it, for DuckDB or a spreadsheet."""
-    from openrouter_video.cli.ledger_export import export
-
-    refuse_blanks(place)
-    return export(place, to, form, datetime.now(UTC))
 
 
 @app.command(help_epilogue=help_texts.SANDBOX)

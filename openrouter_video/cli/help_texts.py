@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = [
     "ABOUT",
     "BATCH",
+    "CHAIN",
     "COLLECT",
+    "CONCAT",
     "EXAMPLES",
     "FAN_OUT",
     "GALLERY",
@@ -37,6 +39,7 @@ For real:
   openrouter-video generate "A white orchid" --model google/veo-3.1-lite
   openrouter-video collect             finish what is still open
   openrouter-video batch FILE          a table of prompts; --dry-run prices it
+  openrouter-video chain "One" "Two"   shots that continue each other
   openrouter-video spend               what was spent
 
 Environment: OPENROUTER_API_KEY, OPENROUTER_BASE_URL, OPENROUTER_VIDEO_OUTPUT,
@@ -96,6 +99,22 @@ prompts.csv:
 
 Exit codes: 0 as many videos as --min-success, 1 fewer, 2 refused before
   anything was spent, 130 interrupted."""
+
+CHAIN = """Examples:
+  openrouter-video chain "An orchid opens" "A bee lands on it" "It flies away" \\
+      --model google/veo-3.1-lite --duration 4 --dry-run
+                                                 every shot, and the price
+  openrouter-video chain "An orchid opens" "A bee lands on it" "It flies away" \\
+      --model google/veo-3.1-lite --duration 4 --idempotency-key bee-film
+
+Exit codes: 0 every shot is there, 1 some are not, 2 refused before anything
+  was spent, 130 interrupted."""
+
+CONCAT = """Examples:
+  openrouter-video concat shot-01.mp4 shot-02.mp4 film.mp4
+  openrouter-video concat s3://bucket/a.mp4 s3://bucket/b.mp4 film.mp4 --force
+
+Exit codes: 0 the file is there, 2 refused: what differs is told."""
 
 COLLECT = """Examples:
   openrouter-video collect                       what ./videos/_jobs knows of

@@ -11,12 +11,13 @@ from typing import Literal
 from openrouter_video.cli.export_rows import row_of
 from openrouter_video.cli.ledger import open_ledger
 from openrouter_video.cli.options import LedgerOptions
+from openrouter_video.cli.target import folder_and_name
 from openrouter_video.cli.terminal import Terminal, print_bytes
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused
 from openrouter_video.ledger import read_all
 from openrouter_video.rows import Row, as_csv, as_json_lines, row_of_outcome
 from openrouter_video.run import parquet_encoder, unreadable, why_unreadable
-from openrouter_video.stores import open_store, parse_store_url, safe_url
+from openrouter_video.stores import open_store
 from openrouter_video.text import printable
 
 __all__ = ["Format", "export"]
@@ -32,7 +33,7 @@ def export(place: LedgerOptions, to: str | None, form: Format, now: datetime) ->
         LedgerError, StorageError: if the ledger cannot be read, or the file not be written.
     """
     encode, stderr = _encoder(form), Terminal(stderr=True)
-    target = _target(to) if to is not None else None
+    target = folder_and_name("to", "--to", to) if to is not None else None
     if target is None and form == "parquet" and sys.stdout.isatty():
         raise RequestRefused([Problem("to", "parquet is not text for a terminal; give --to FILE")])
     with open_ledger(place, stderr.announce) as ledger:
@@ -50,21 +51,6 @@ def export(place: LedgerOptions, to: str | None, form: Format, now: datetime) ->
     for one in reading.unreadable:
         stderr.announce(printable(f"{one.key}: {why_unreadable(one.reason)}"))
     return 1 if reading.unreadable else 0
-
-
-def _target(to: str) -> tuple[str, str]:
-    """Return the folder and the name of the file to write.
-
-    Raises:
-        RequestRefused: if it names no file, or one that nobody would ever see.
-        ConfigurationError: if it is no URL of a store.
-    """
-    folder, slash, name = to.rpartition("/")
-    if not name or name in {".", ".."} or folder.endswith(":/"):
-        raise RequestRefused([Problem("to", f"--to {safe_url(to)} names a folder; give the file too")])
-    if parse_store_url(to).ends_with_the_process:
-        raise RequestRefused([Problem("to", f"--to {safe_url(to)} ends with this command; give a lasting place")])
-    return folder or slash or ".", name
 
 
 def _encoder(form: Format) -> Callable[[Sequence[Row]], bytes]:

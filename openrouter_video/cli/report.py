@@ -16,7 +16,7 @@ from rich.text import Text
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.money import dollars
-from openrouter_video.outcome import Batch, FanOut, Outcome, count_completed, summary
+from openrouter_video.outcome import Batch, Chain, FanOut, Outcome, count_completed, summary
 from openrouter_video.planning import Plan, priced_rows
 from openrouter_video.report import cost_words, group_left_out, in_all, options_of_others
 from openrouter_video.stores import path_of_file_url
@@ -143,8 +143,17 @@ def print_report(terminal: Terminal, result: FanOut) -> None:
     if result.gallery_url:
         # A URL and no path: a terminal opens it by a click.
         terminal.print(Text(f"gallery: {printable(result.gallery_url)}"), soft_wrap=True)
-    if isinstance(result, Batch) and result.manifest_url:
-        terminal.print(Text(f"manifest: {shown_path(result.manifest_url)}"), soft_wrap=True)
+    for name, url in _files_beside(result).items():
+        terminal.print(Text(f"{name}: {shown_path(url)}"), soft_wrap=True)
+
+
+def _files_beside(result: FanOut) -> dict[str, str]:
+    """Return the files of the whole run that are worth a line, by what they are called."""
+    named = {
+        "joined": result.chain_url if isinstance(result, Chain) else None,
+        "manifest": result.manifest_url if isinstance(result, Batch) else None,
+    }
+    return {name: url for name, url in named.items() if url}
 
 
 def _shown(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -200,5 +209,5 @@ def _show_plain(terminal: Terminal, outcomes: Sequence[Outcome]) -> None:
 
 def _name(outcome: Outcome, outcomes: Sequence[Outcome]) -> str:
     model = clip(outcome.model)
-    name = model if outcome.row is None else f"{row_title(outcome.row, outcome.row_id)}, {model}"
+    name = model if outcome.row is None else f"{row_title(outcome.row, outcome.row_id, shot=outcome.is_shot)}, {model}"
     return f"{name} take {outcome.take}" if any(one.take > 1 for one in outcomes) else name

@@ -37,7 +37,7 @@ FEW, MANY = 12, 100
 class VideoLine(NamedTuple):
     """How far one video has come. Times are seconds of the view's clock; ``sent`` means that a submission was begun.
 
-    ``row`` and ``row_id``: of a video of a batch, the number of its row and the row's own id.
+    ``row`` and ``row_id``: of a video of a batch, the number of its row and the row's own id; of a ``shot`` its number.
     """
 
     model: str
@@ -51,6 +51,7 @@ class VideoLine(NamedTuple):
     outcome: Outcome | None = None
     row: int | None = None
     row_id: str | None = None
+    shot: bool = False
 
     def seconds(self, now: float) -> float:
         """Return how long somebody has been waiting for this video."""
@@ -74,15 +75,25 @@ def planned_lines(plan: Plan) -> list[VideoLine]:
 
 
 def lines_of_batch(videos: Iterable[PlannedVideo]) -> list[VideoLine]:
-    """Return a line per video of a batch, before anything has happened."""
+    """Return a line per video of a batch or shot of a chain, before anything has happened."""
     return [
-        VideoLine(one.plan.model, one.take, WORDS[one.plan.decision], row=one.row, row_id=one.row_id) for one in videos
+        VideoLine(
+            one.plan.model,
+            one.take,
+            WORDS[one.plan.decision],
+            row=one.row,
+            row_id=one.row_id,
+            shot=one.row is not None and one.batch is None,
+        )
+        for one in videos
     ]
 
 
 def advance(line: VideoLine | None, progress: Progress, now: float) -> VideoLine:
     """Return a video's line after one more step."""
-    line = line or VideoLine(progress.model, progress.take, "", row=progress.row, row_id=progress.row_id)
+    line = line or VideoLine(
+        progress.model, progress.take, "", row=progress.row, row_id=progress.row_id, shot=progress.shot
+    )
     line = line._replace(key=progress.key, job_id=progress.job_id or line.job_id)
     if progress.stage == "ended" and progress.outcome is not None:
         return line._replace(status=progress.outcome.status, outcome=progress.outcome, ended=now)
@@ -115,7 +126,7 @@ def plain_line(line: VideoLine, now: float) -> str:
         parts.append(f"{line.seconds(now):.0f} s")
     if line.outcome is not None and line.outcome.cost_usd is not None:
         parts.append(cost_words(line.outcome))
-    return f"{video_title(line.model, line.take, line.row, line.row_id)}: {', '.join(parts)}"
+    return f"{video_title(line.model, line.take, line.row, line.row_id, shot=line.shot)}: {', '.join(parts)}"
 
 
 def so_far(lines: Sequence[VideoLine]) -> str:

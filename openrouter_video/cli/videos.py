@@ -35,6 +35,7 @@ from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVi
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcome import (
     Batch,
+    Chain,
     FanOut,
     Outcome,
     count_submitted,
@@ -223,7 +224,7 @@ def _report(finished: Finished, run: _Run) -> int:
 
 
 def _total(outcomes: Sequence[Outcome], problems: Sequence[str], finished: Finished, run: _Run) -> FanOut:
-    """Return what became of the whole run; of a batch with what became of its rows."""
+    """Return what became of the whole run; of a batch or a chain with what only it has."""
     told = {
         "status": run_status(outcomes, run.wanted, waited=not run.options.no_wait),
         "cost_usd": total_cost(outcomes),
@@ -232,7 +233,7 @@ def _total(outcomes: Sequence[Outcome], problems: Sequence[str], finished: Finis
         "outcomes": tuple(outcomes),
     }
     whole = finished.told
-    if isinstance(whole, Batch):
+    if isinstance(whole, Batch | Chain):
         return whole.model_copy(update=told)
     return FanOut(
         run_id=finished.run_id,

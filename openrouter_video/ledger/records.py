@@ -129,6 +129,7 @@ class Claim(_Record):
     ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
     ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
     ``batch``, ``row``, ``row_id``: of a video of a batch, its name, the number of its row from 1, and the row's own id.
+    Of a chain ``row`` is the number of the shot, and there is no batch.
     ``estimate``: what it may cost; ``reservation``: where in the money journal the top of it is held. ``provider``: the
     slug of the provider, as far as it was known.
     """
@@ -167,9 +168,14 @@ class Claim(_Record):
         return elide(value)
 
     @property
+    def is_shot(self) -> bool:
+        """Whether it is the video of a shot of a chain, of which ``row`` is the number."""
+        return self.row is not None and self.batch is None
+
+    @property
     def title(self) -> str:
         """What the video is called in logs and on the pages of a run: one printable line, with a take from 2 on."""
-        return video_title(self.model, self.take, self.row, self.row_id)
+        return video_title(self.model, self.take, self.row, self.row_id, shot=self.is_shot)
 
 
 class JobRecord(_Record):

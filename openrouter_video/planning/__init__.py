@@ -5,7 +5,7 @@ from __future__ import annotations
 from openrouter_video.planning.approval import Question, asked_words, form_text, needs_approval, priced_rows
 from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_ceiling
 from openrouter_video.planning.capabilities import spans
-from openrouter_video.planning.dry_run import dry_run
+from openrouter_video.planning.dry_run import dry_run, read_inputs
 from openrouter_video.planning.gated_plan import GatedPlan, ModelShare, known_problems
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options, provider_slug
@@ -37,6 +37,7 @@ __all__ = [
     "price_per_second",
     "priced_rows",
     "provider_slug",
+    "read_inputs",
     "replan_options",
     "spans",
 ]

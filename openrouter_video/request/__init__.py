@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.request.images import load_image
-from openrouter_video.request.inputs import Input, Inputs
+from openrouter_video.request.inputs import Input, Inputs, PreviousJob
 from openrouter_video.request.request import (
     EVERY_PROVIDER,
     WRAPPER,
@@ -23,6 +23,7 @@ __all__ = [
     "InputReference",
     "Inputs",
     "OnUnsupported",
+    "PreviousJob",
     "ProviderOptions",
     "RunRequest",
     "VideoRequest",

@@ -33,6 +33,7 @@ FINAL_FOR: Mapping[bool | None, str] = {
     None: "this key and take: to try again, use another key or take; without a key, start a new run",
 }
 FINAL_FOR_ROW = "this row as it is: to try again, change what it asks for, or raise takes"
+FINAL_FOR_SHOT = "this shot as it is: to try again, change what it asks for, or use another key"
 STILL_AWAITED = "As long as this process lives, it listens for the answer and records it"
 SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter, or `--abandon` if it is not"
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
@@ -309,6 +310,7 @@ def _final(outcome: Outcome, claim: Claim | None) -> Outcome:
         return outcome
     said = f"{error.rstrip('.')}. " if error else ""
     what = FINAL_FOR_ROW if claim and claim.batch else FINAL_FOR[claim.shared if claim else None]
+    what = FINAL_FOR_SHOT if claim and claim.is_shot and claim.shared else what
     return _changed(outcome, error=f"{said}{FINAL} {what}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from openrouter_video.errors import KeyConflict, LedgerError, Problem
@@ -20,20 +21,22 @@ FOR_GOOD = frozenset({"accepted", "settled"})
 class Known(NamedTuple):
     """The keys that no run submits any more, and why this run may not begin.
 
-    ``paid_usd``: what they have cost, or may cost as long as nobody knows.
+    ``paid_usd``: what they have cost, or may cost as long as nobody knows. ``sent``: what was sent under each of them.
     """
 
     keys: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     paid_usd: float = 0.0
+    sent: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 async def find_known(
-    bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any], ledger: Ledger, threads: Threads
+    bodies: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any] | None, ledger: Ledger, threads: Threads
 ) -> Known:
     """Return which keys the ledger knows, with a problem if one was used for a different request or if it is not told.
 
-    ``bodies`` holds what would be sent under each key.
+    ``bodies`` holds what would be sent under each key. Without ``asked`` the keys hold all that is asked themselves, so
+    that no other request can have used one.
     """
     try:
         entries = await asyncio.gather(*(threads.run(ledger.entry, key) for key in bodies))
@@ -42,11 +45,13 @@ async def find_known(
         return Known(problems=(Problem("ledger", message),))
     for entry in entries:
         try:
-            check_conflict(entry, asked, bodies[entry.key])
+            if asked is not None:
+                check_conflict(entry, asked, bodies[entry.key])
         except KeyConflict as conflict:
             return Known(problems=(Problem("idempotency_key", str(conflict)),))
     known = [entry for entry in entries if entry.state in FOR_GOOD]
-    return Known(frozenset(entry.key for entry in known), paid_usd=sum(map(_cost_of, known)))
+    sent = {entry.key: entry.claim.sent if entry.claim else {} for entry in known}
+    return Known(frozenset(sent), (), sum(map(_cost_of, known)), sent)
 
 
 def _cost_of(entry: LedgerEntry) -> float:

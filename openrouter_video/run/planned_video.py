@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from openrouter_video.ledger import Scope
 from openrouter_video.planning import ModelPlan
@@ -16,7 +18,9 @@ class PlannedVideo(NamedTuple):
     """One video of a run, to be sent or not.
 
     ``asked`` is the run as it was asked for; of a batch, what its row asks. ``scope`` is what makes two submissions the
-    same one, ``path`` where the video goes in its store. ``batch``, ``row``, ``row_id``: which row of which batch.
+    same one, ``path`` where the video goes in its store. ``batch``, ``row``, ``row_id``: which row of which batch; of a
+    chain ``row`` is the number of the shot. ``in_place``: what is sent in the place of words in its plan that stand for
+    something which was not there yet, such as the picture that an earlier shot ends with.
     """
 
     plan: ModelPlan
@@ -27,6 +31,19 @@ class PlannedVideo(NamedTuple):
     batch: str | None = None
     row: int | None = None
     row_id: str | None = None
+    in_place: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is sent for it; what is recorded of it is in its plan."""
+        body = dict(self.plan.body)
+        if self.in_place and (previous := body.get("previous_job_id")):
+            body["previous_job_id"] = self.in_place.get(previous, previous)
+        if self.in_place and (frames := body.get("frame_images")):
+            urls = [frame["image_url"]["url"] for frame in frames]
+            changed = zip(frames, urls, strict=True)
+            body["frame_images"] = [{**one, "image_url": {"url": self.in_place.get(url, url)}} for one, url in changed]
+        return body
 
     @property
     def key(self) -> str:

@@ -22,7 +22,7 @@ Stage = Literal["planned", "submitting", "waiting", "downloading", "ended"]
 class Progress(NamedTuple):
     """One step of one video; ``status`` is the provider's word for the job, ``outcome`` comes with stage ``ended``.
 
-    ``row`` and ``row_id``: of a video of a batch, the number of its row and the row's own id.
+    ``row`` and ``row_id``: of a video of a batch, the number of its row and the row's own id; of a ``shot`` its number.
     """
 
     stage: Stage
@@ -34,6 +34,7 @@ class Progress(NamedTuple):
     outcome: Outcome | None = None
     row: int | None = None
     row_id: str | None = None
+    shot: bool = False
 
     @classmethod
     def of(
@@ -46,7 +47,8 @@ class Progress(NamedTuple):
         outcome: Outcome | None = None,
     ) -> Self:
         """Return a step of the video of a claim."""
-        return cls(stage, claim.model, claim.take, claim.key, job_id, status, outcome, claim.row, claim.row_id)
+        told = claim.row, claim.row_id, claim.is_shot
+        return cls(stage, claim.model, claim.take, claim.key, job_id, status, outcome, *told)
 
 
 class Published(NamedTuple):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from openrouter_video.videos.checks import checked
+from openrouter_video.videos.concat import concat
+from openrouter_video.videos.last_frame import last_frame
 from openrouter_video.videos.paths import (
     folder_of_batch,
     kept_names,
@@ -28,9 +30,11 @@ from openrouter_video.videos.saving import (
 __all__ = [
     "Stopped",
     "checked",
+    "concat",
     "find_saved",
     "folder_of_batch",
     "kept_names",
+    "last_frame",
     "model_slug",
     "numbered_path",
     "output_count",

@@ -34,8 +34,21 @@ GROUND = (
     "rows",
     "errors",
 )
-WINGS = ("stores", "api", "ledger", "webhooks", "videos", "request", "planning", "run", "shards", "batch", "gallery")
-ORDER = (*GROUND, *WINGS[:-2], "report", "notebook", *WINGS[-2:], "blocks", "tasks", "flows", "cli")
+WINGS = (
+    "stores",
+    "api",
+    "ledger",
+    "webhooks",
+    "videos",
+    "request",
+    "planning",
+    "run",
+    "shards",
+    "shots",
+    "batch",
+    "gallery",
+)
+ORDER = (*GROUND, *WINGS[:-3], "report", "notebook", *WINGS[-3:], "blocks", "tasks", "flows", "cli")
 FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself; so a block that
@@ -60,6 +73,7 @@ PURE = (
     *("run.bills", "run.caps", "run.conclusions", "run.facts", "run.lanes", "run.outputs", "run.polling"),
     *("run.refused_in_run", "run.rescue", "run.video_event", "run.waking"),
     *("shards.division", "shards.next_step", "videos.checks", "videos.coding", "videos.mp4"),
+    *("shots.chain_request", "shots.identity", "shots.next_shot", "shots.plan", "shots.plan_lines"),
     *("webhooks.notice", "webhooks.signature"),
     *("cli.export_rows", "cli.video_lines"),
 )

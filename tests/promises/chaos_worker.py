@@ -38,7 +38,7 @@ from openrouter_video.ledger.records import Claim, scope_of_key
 from openrouter_video.outcome import FanOut, Outcome
 from openrouter_video.request.run_request import parse_run_request
 from openrouter_video.request.settings import VideoSettings
-from openrouter_video.run import Concurrency, open_resources, settle_left, settle_money, videos_of_request
+from openrouter_video.run import Concurrency, open_resources, settle_left, settle_money, to_reserve, videos_of_request
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.submission import SubmitPolicy
 from openrouter_video.sandbox import SANDBOX_KEY
@@ -227,7 +227,7 @@ class _Chain:
                 steps=AsCalls(resources, logging.getLogger("chaos")),
                 concurrency=Concurrency(8),
                 run_id=run_id,
-                reserved=await pass_gates(plan, keys, opened),
+                reserved=await pass_gates(plan, to_reserve(plan, keys), len(videos), opened),
                 collect="",
                 sandbox=plan.sandbox,
             )

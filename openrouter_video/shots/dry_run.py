@@ -1,0 +1,31 @@
+"""The dry run of a chain: the inputs of its shots are read, then all of it is planned; nothing is sent to the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from openrouter_video.api import Catalog
+from openrouter_video.ledger import Scope
+from openrouter_video.money import Bills
+from openrouter_video.planning import read_inputs
+from openrouter_video.shots.chain_request import ChainRequest
+from openrouter_video.shots.plan import ChainPlan, plan_chain
+
+__all__ = ["dry_chain"]
+
+OptionsFor = Callable[[str], Mapping[str, Any] | None]
+"""Tells the storage options that an input's URL may be opened with."""
+
+
+def dry_chain(
+    chain: ChainRequest,
+    scope: Scope,
+    catalog: Catalog,
+    options_for: OptionsFor = lambda _url: None,
+    bills: Mapping[str, Bills] | None = None,
+) -> ChainPlan:
+    """Plan a chain; what is wrong with an input of a shot is a problem of the plan, beside all others."""
+    read = [read_inputs(shot.request, options_for) for shot in chain.shots]
+    inputs, problems = [one for one, _ in read], [one for _, one in read]
+    return plan_chain(chain, scope, catalog, inputs=inputs, problems=problems, bills=bills)

@@ -1,0 +1,48 @@
+"""Joins the shots of a chain to one file beside them; that they cannot be is a note, since all are safe. Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from typing import Any, NamedTuple
+
+from openrouter_video.errors import VideoError
+from openrouter_video.outcome import Outcome
+from openrouter_video.stores import Store, open_store
+from openrouter_video.text import clip
+from openrouter_video.videos import concat, last_frame
+
+__all__ = ["JoinedChain", "frame_after", "join_shots"]
+
+OptionsFor = Callable[[str], Mapping[str, Any] | None]
+
+
+class JoinedChain(NamedTuple):
+    """Where the joined file of a chain is, or why there is none."""
+
+    url: str | None = None
+    note: str | None = None
+
+
+def join_shots(outcomes: Sequence[Outcome], store: Store, path: str, options_for: OptionsFor) -> JoinedChain:
+    """Join completed shots in their order; a file that an earlier run has joined of the same shots stays."""
+    try:
+        if store.size_of(path):
+            return JoinedChain(store.url_of(path))
+        with ExitStack() as opened:
+            urls = [outcome.url or "" for outcome in outcomes]
+            videos = [opened.enter_context(closing(open_store(url, options_for(url)))) for url in urls]
+            return JoinedChain(concat(videos, store, path).url)
+    except VideoError as error:
+        return JoinedChain(note=f"the shots were not joined to one file: {clip(str(error))}")
+
+
+def frame_after(outcome: Outcome, options_for: OptionsFor) -> str:
+    """Return the last frame of a completed shot as a ``data:`` URL.
+
+    Raises:
+        ConfigurationError, StorageError: if it cannot be read.
+    """
+    url = outcome.url or ""
+    with closing(open_store(url, options_for(url))) as video:
+        return last_frame(video)
