@@ -18,7 +18,7 @@ from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import DownloadLimits, download_limits
 from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key
-from openrouter_video.api.endpoints import ModelEndpoints
+from openrouter_video.api.endpoints import Endpoint, ModelEndpoints
 from openrouter_video.api.failures import failure_of_job
 from openrouter_video.api.generations import Listing, Window, nearest_first, query, window
 from openrouter_video.api.job import JobStatus, Usage, VideoJob
@@ -37,6 +37,7 @@ __all__ = [
     "ContentAnswer",
     "ContentUnavailable",
     "DownloadLimits",
+    "Endpoint",
     "JobStatus",
     "KeyBudget",
     "Listing",

@@ -78,13 +78,14 @@ def models(
     pattern: Annotated[str | None, Parameter(help="A part of the id, or a pattern with *.")] = None,
     /,
     *,
+    health: Annotated[bool, Flag(help="Show who serves each, whether it works, and how long videos take.")] = False,
     sandbox: Sandboxed = False,
     json: Json = False,
 ) -> int:
     """List the video models and what each can be asked for; needs no key."""
     from openrouter_video.cli.model_list import list_models
 
-    return list_models(pattern, sandbox=sandbox, as_json=json)
+    return list_models(pattern, sandbox=sandbox, as_json=json, health=health)
 
 
 @app.command(help_epilogue=help_texts.PLAN)

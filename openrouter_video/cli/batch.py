@@ -9,7 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openrouter_video.api import DEFAULT_BASE_URL, is_loopback, parse_api_key
-from openrouter_video.batch import BatchPlan, BatchRequest, batch_plan_lines, compare_with_stores, dry_batch, read_table
+from openrouter_video.batch import (
+    BatchPlan,
+    BatchRequest,
+    batch_plan_lines,
+    compare_with_stores,
+    dry_batch,
+    models_of,
+    read_table,
+)
+from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.options import HowOptions, PlaceOptions
 from openrouter_video.cli.plan import STYLES
@@ -52,7 +61,7 @@ def print_plan(read: Read, *, sandbox: bool, as_json: bool) -> int:
         batch, form = read()
         asked = _asked(batch, form)
         with embedded_sandbox(sandbox, terminal):
-            plan = _dry_plan(batch, form["source"], os.environ)
+            plan = _dry_plan(batch, form["source"], os.environ, health=True)
         above = approval_threshold(batch.run.approve_above_usd, None, os.environ)
     except VideoError as error:
         tell_refusal(error)
@@ -86,8 +95,10 @@ def _check(batch: BatchRequest, form: Mapping[str, Any], start: StartFlow) -> Ch
     return Checked(start, overview, lines_of_batch(plan.videos), plan.wanted, plan.warnings)
 
 
-def _dry_plan(batch: BatchRequest, source: str, environ: Mapping[str, str]) -> BatchPlan:
+def _dry_plan(batch: BatchRequest, source: str, environ: Mapping[str, str], *, health: bool = False) -> BatchPlan:
     """Plan a batch over the environment's API and ledger; nothing is sent, and no key is needed.
+
+    ``health`` as for the plan of a run.
 
     Raises:
         ApiUnavailable, ConfigurationError: if the list of models could not be read.
@@ -95,14 +106,18 @@ def _dry_plan(batch: BatchRequest, source: str, environ: Mapping[str, str]) -> B
     """
     table, catalog, asked = read_table(source), read_catalog(environ), batch.run
     realm = "loopback" if is_loopback(environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL) else ""
+    if health or asked.request.provider_options or "provider_options" in table.columns:
+        served = served_for_plan(filter(catalog.get, models_of(table, batch)), environ)
+    else:
+        served = {}
     if asked.store:
         # A block says where the ledger is: what it knows is found by the flow.
-        return dry_batch(table, batch, catalog, realm=realm)
+        return dry_batch(table, batch, catalog, health=served, realm=realm)
     place = find_destination(asked.output, asked.ledger, environ)
     with closing(place.open_ledger()) as ledger, closing(place.open_store()) as store:
         try:
             bills = Journal(ledger.store, sandbox=catalog.sandbox).money().bills()
-            plan = dry_batch(table, batch, catalog, bills=bills, realm=realm)
+            plan = dry_batch(table, batch, catalog, bills=bills, health=served, realm=realm)
             plan = compare_with_stores(plan, store, ledger)
         except LedgerError as error:
             raise RequestRefused([Problem("ledger", str(error))]) from None

@@ -13,7 +13,8 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from openrouter_video.api import DEFAULT_BASE_URL, Catalog, VideoClient, VideoModel
+from openrouter_video.api import DEFAULT_BASE_URL, Catalog, ModelEndpoints, VideoClient, VideoModel
+from openrouter_video.cli.model_health import health_document, health_notes, print_health, read_health
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.errors import Problem, RequestRefused
@@ -78,8 +79,8 @@ def price_words(price: Estimate) -> str:
     return f"{dollars(low)}/s" if low == high else f"{dollars(low)}-{most.removeprefix('$')}/s"
 
 
-def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
-    """Print the models that the API offers; needs no key.
+def list_models(pattern: str | None, *, sandbox: bool, as_json: bool, health: bool = False) -> int:
+    """Print the models that the API offers, or who serves them and how well; needs no key.
 
     Raises:
         ApiUnavailable, ConfigurationError: if the list could not be read.
@@ -88,17 +89,23 @@ def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
     terminal = Terminal(stderr=as_json)
     with embedded_sandbox(sandbox, Terminal(stderr=True)):
         catalog = read_catalog(os.environ)
-    models = select_models(catalog, pattern)
+        models = select_models(catalog, pattern)
+        served = read_health([model.id for model in models], os.environ) if health else []
+        notes = health_notes(served, os.environ)
     if pattern and not models:
         near = " or ".join(catalog.nearest_ids(pattern))
         hint = f"did you mean {near}?" if near else "`openrouter-video models` lists them all"
         message = f"none of the {len(catalog.models)} video models matches {pattern!r}; {hint}"
         raise RequestRefused([Problem("model", message)])
     if as_json:
-        print_json({"models": [_document(model) for model in models], "sandbox": catalog.sandbox})
+        endpoints = {one.model: one for one in served}
+        documents = [_document(model, endpoints.get(model.id)) for model in models]
+        print_json({"models": documents, "sandbox": catalog.sandbox})
+    elif health:
+        print_health(terminal, served)
     else:
         _print_models(terminal, models)
-    notes = [f"these entries could not be read: {', '.join(catalog.unreadable)}"] if catalog.unreadable else []
+    notes += [f"these entries could not be read: {', '.join(catalog.unreadable)}"] if catalog.unreadable else []
     if catalog.sandbox and not sandbox:
         notes.append("the prices are a sandbox's, which bills nothing")
     for model in models:
@@ -110,9 +117,11 @@ def list_models(pattern: str | None, *, sandbox: bool, as_json: bool) -> int:
     return 0
 
 
-def _document(model: VideoModel) -> dict[str, Any]:
-    price, slug = price_per_second(model).model_dump(mode="json"), provider_slug(model.id)
-    return {**model.model_dump(mode="json"), "provider": slug, "price_per_second": price}
+def _document(model: VideoModel, served: ModelEndpoints | None) -> dict[str, Any]:
+    price = price_per_second(model).model_dump(mode="json")
+    slug = provider_slug(model.id, listed=served.slugs if served else ())
+    told = health_document(served) if served else {}
+    return {**model.model_dump(mode="json"), "provider": slug, "price_per_second": price, **told}
 
 
 def _print_models(terminal: Terminal, models: Sequence[VideoModel]) -> None:

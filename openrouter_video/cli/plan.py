@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
@@ -41,7 +42,7 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
         run = read()
         asked = run.asked()
         with embedded_sandbox(sandbox, terminal):
-            plan = dry_plan(run, os.environ)
+            plan = dry_plan(run, os.environ, health=True)
             above = approval_threshold(run.approve_above_usd, None, os.environ)
     except VideoError as error:
         tell_refusal(error)
@@ -59,8 +60,10 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
     return EXIT_REFUSED if plan.refused else 0
 
 
-def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
+def dry_plan(run: RunRequest, environ: Mapping[str, str], *, health: bool = False) -> Plan:
     """Plan a run over the environment's API; nothing is sent, and no key is needed.
+
+    ``health``: also say which models are down or slow. Who serves them is asked in any case where options depend on it.
 
     Raises:
         ApiUnavailable, ConfigurationError: if the list of models could not be read.
@@ -69,7 +72,9 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str]) -> Plan:
     if catalog.lacks(run.models):
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
-    plan = dry_run(run, catalog, bills=_bills(run, environ, sandbox=catalog.sandbox))
+    offered = [model for model in run.models if catalog.get(model)]
+    served = served_for_plan(offered, environ) if health or run.request.provider_options else {}
+    plan = dry_run(run, catalog, bills=_bills(run, environ, sandbox=catalog.sandbox), health=served)
     # Under a key a video may be paid for already, and a block says where the bills are: the run itself looks there.
     return hold_to_ceiling(plan, None if run.idempotency_key or run.store else run.max_usd)
 
