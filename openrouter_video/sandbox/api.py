@@ -136,7 +136,8 @@ class VideoApi:
         if not isinstance(raw, dict):
             return answers.refusal_answer(Refusal('[{"code":"invalid_type","expected":"object"}]', schema=True))
         in_header = {} if asked.session_id is None else {"session_id": asked.session_id}
-        order = read_order({**in_header, **raw}, self._catalogue())
+        catalogue = self._catalogue()
+        order = read_order({**in_header, **raw}, catalogue)
         if isinstance(order, Refusal):
             return answers.refusal_answer(order)
         if (refusal := self._previous_refusal(order)) is not None:
@@ -144,7 +145,9 @@ class VideoApi:
         if order.inputs:
             read = await asyncio.wrap_future(begin_reading(order.inputs, self._files))
             order = order.model_copy(update={"inputs": read})
-        job = self._accepted(self._shaped(order), raw, asked)
+        order = self._shaped(order)
+        cost = cost_usd(catalogue.entries[order.model].pricing_skus, order)
+        job = self._accepted(order, cost, raw, asked)
         return document(202, answers.submitted_body(job, asked.origin))
 
     def refused(self, asked: Asked, refusing: Refusing) -> Answer:
@@ -183,7 +186,7 @@ class VideoApi:
         known = self._numbers.setdefault(order.model_copy(update={"number": 1}), {})
         return known.setdefault(session, len(known) % _DIFFERENT_VIDEOS + 1)
 
-    def _accepted(self, order: Order, raw: dict[str, JsonValue], asked: Asked) -> Job:
+    def _accepted(self, order: Order, cost: float | None, raw: dict[str, JsonValue], asked: Asked) -> Job:
         now = self._clock()
         in_body = raw.get("session_id")
         job_id, session_id = new_job_id(now), in_body if isinstance(in_body, str) else asked.session_id
@@ -193,7 +196,7 @@ class VideoApi:
             order=order,
             body=raw,
             session_id=session_id,
-            cost_usd=cost_usd(self._catalogue().entries[order.model].pricing_skus, order),
+            cost_usd=cost,
             submitted_at=now,
             ready_at=now + self._seconds_for(order),
             secret=secrets.token_urlsafe(24),

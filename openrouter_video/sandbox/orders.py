@@ -241,14 +241,16 @@ def _unsupported_extra(body: _Body, entry: Entry) -> Refusal | None:
 
 
 def _order(body: _Body, entry: Entry) -> Order:
-    resolution = body.resolution or entry.default_resolution
+    # What a model lists no choice of is no choice at all.
+    resolution = (body.resolution if entry.supported_resolutions else None) or entry.default_resolution
+    aspect_ratio = body.aspect_ratio if entry.supported_aspect_ratios else None
     if body.size:
         width, height = (int(side) // 2 * 2 for side in body.size.split("x"))
         resolution = next((r for r in entry.supported_resolutions or () if r == f"{min(width, height)}p"), resolution)
         if min(width, height) == 2160:  # noqa: PLR2004 -- the one resolution that is not named by its lines
             resolution = "4K"
     else:
-        width, height = entry.frame_size(resolution, body.aspect_ratio or entry.default_aspect_ratio)
+        width, height = entry.frame_size(resolution, aspect_ratio or entry.default_aspect_ratio)
     # "Defaults to the endpoint's generate_audio capability flag"; a model without sound stays silent whatever is asked.
     wants_audio = entry.generate_audio if body.generate_audio is None else body.generate_audio
     inputs = _inputs(body, entry)
@@ -268,7 +270,7 @@ def _order(body: _Body, entry: Entry) -> Order:
         continues=body.previous_job_id is not None,
         creativity=body.creativity,
         work=entry.work,
-        aspect_ratio=body.aspect_ratio if entry.work == "edit" else None,
+        aspect_ratio=aspect_ratio if entry.work == "edit" else None,
         upscale_factor=body.upscale_factor or max(entry.upscale_factors[0], min(2, entry.upscale_factors[1])),
         previous_job_id=body.previous_job_id,
         inputs=inputs,

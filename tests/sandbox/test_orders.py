@@ -299,6 +299,27 @@ def test_models_without_durations_are_charged_by_their_input(
     assert cost_usd(load_catalogue().entries[order.model].pricing_skus, order) == dollars
 
 
+def test_a_long_clip_is_charged_in_full_and_rendered_in_part() -> None:
+    """Half an hour in 1080p, upscaled: as much of it is shown as is cheap."""
+    order = order_of(model=UPSCALER, input_references=[CLIP], upscale_factor=3)
+    facts = InputFacts("digest", 1800.0, 1920, 1080)
+    order = shaped(order.model_copy(update={"inputs": tuple(one.known(facts) for one in order.inputs)}), None)
+    assert (order.seconds, order.width, order.height) == (1800, 5760, 3240)
+    assert cost_usd(load_catalogue().entries[order.model].pricing_skus, order) == 2519.424
+    shown = order.scene
+    assert shown.seconds == 30
+    assert shown.width * shown.height * shown.seconds < 31_000_000
+    assert shown.width / shown.height == pytest.approx(16 / 9, rel=0.01)
+
+
+def test_a_choice_that_a_model_does_not_list_is_none() -> None:
+    """An editor without ratios and resolutions takes no notice of them, whatever they say."""
+    order = order_of(
+        model="black-forest-labs/flux-video-edit", input_references=[CLIP], aspect_ratio="wide", resolution="huge"
+    )
+    assert (order.width, order.height, order.aspect_ratio) == (1280, 720, None)
+
+
 def test_an_upscale_of_an_earlier_job_is_charged_by_that_one() -> None:
     """What it works on is the video of the same model that is named."""
     earlier = shaped(order_of(model=UPSCALER, input_references=[CLIP]), None)
