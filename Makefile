@@ -12,7 +12,7 @@ READY := .venv/ready
 PIP := -m pip --disable-pip-version-check
 JOBS ?= 1000
 # The tests that hold the pure modules; what else they cover does not count.
-PURE_TESTS := tests/batch tests/planning tests/request tests/values \
+PURE_TESTS := tests/batch tests/drift tests/planning tests/request tests/values \
 	$(addprefix tests/ledger/test_,journal_entry.py learning.py portions.py records.py reservations.py settlement.py spending.py) \
 	$(addprefix tests/run/test_,bills.py caps.py conclusions.py lanes.py outputs.py polling.py refused_in_run.py rescue.py settling.py video_event.py waking.py) \
 	tests/shots $(addprefix tests/shards/test_,division.py next_step.py) $(addprefix tests/videos/test_,checks.py coding.py mp4.py) \

@@ -31,6 +31,7 @@ __all__ = [
     "Model",
     "Models",
     "ModelsOfRows",
+    "OfDeployments",
     "OnInvalidRow",
     "OnUnsupported",
     "OutputUrl",
@@ -40,6 +41,7 @@ __all__ = [
     "PromptTemplate",
     "ProviderOptions",
     "ProviderSlugs",
+    "Recipes",
     "Rows",
     "SendLabels",
     "Settings",
@@ -98,6 +100,8 @@ OnUnsupported = Annotated[
 Keys = Annotated[list[str] | None, labelled("Only these ledger keys"), Tabs("Keys", "All that is open")]
 Limit = Annotated[int | None, labelled("Jobs to finish"), Tabs("Number", "All")]
 Wait = Annotated[float, labelled("Wait for all at most (minutes)")]
+Recipes = Annotated[list[str] | None, labelled("Files and folders of recipes"), Tabs("List", "None")]
+OfDeployments = Annotated[bool, labelled("Check the deployments, too")]
 SendLabels = Annotated[bool, labelled("Send labels to OpenRouter")]
 
 ProviderOptions = Annotated[dict[str, Any] | None, JSON_EDITOR, labelled("Provider options (JSON)")]

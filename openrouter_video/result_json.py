@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from openrouter_video import errors
 from openrouter_video.api import Catalog, ModelEndpoints
+from openrouter_video.drift import RecipeCheck
 from openrouter_video.errors import Problem, RequestRefused, TooFewVideos
 from openrouter_video.outcome import Batch, FanOut, Outcome
 
@@ -23,6 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "FanOut": FanOut,
     "ModelEndpoints": ModelEndpoints,
     "Outcome": Outcome,
+    "RecipeCheck": RecipeCheck,
 }
 KIND, ERROR = "__openrouter_video__", "__error__"
 

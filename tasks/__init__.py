@@ -11,7 +11,7 @@ from .gallery import publish_gallery, refresh_galleries
 from .lane import make_lane
 from .plan import make_batch_plan, make_chain_plan, make_plan
 from .poll import poll_job
-from .report import ProgressBar, publish_report, publish_table
+from .report import ProgressBar, publish_page, publish_report, publish_table
 from .result_format import RESULT_FORMAT
 from .shots import join_shots, read_last_frame
 from .submit import submit_video
@@ -34,6 +34,7 @@ __all__ = [
     "of_provider",
     "poll_job",
     "publish_gallery",
+    "publish_page",
     "publish_report",
     "publish_table",
     "read_last_frame",

@@ -34,7 +34,7 @@ from openrouter_video.threads import Threads
 
 from .task_tags import tagged
 
-__all__ = ["ProgressBar", "publish_report", "publish_table"]
+__all__ = ["ProgressBar", "publish_page", "publish_report", "publish_table"]
 
 T = TypeVar("T")
 
@@ -78,6 +78,13 @@ async def publish_table(outcomes: Sequence[Outcome], above: str, seconds: float 
         above += f" The table has {MOST_ROWS:,} of {len(outcomes):,} videos, the manifest all."
     table = table_rows(outcomes[:MOST_ROWS])
     await _tolerate(acreate_table_artifact(table=table, key=TABLE, description=above), seconds)
+
+
+@task(task_run_name="report", retries=0, cache_policy=NO_CACHE, persist_result=False)
+@tagged
+async def publish_page(page: str, key: str, description: str) -> None:
+    """Publish a page in Markdown, as the newest version of those with its key."""
+    await _tolerate(acreate_markdown_artifact(page, key=key, description=description))
 
 
 class ProgressBar:

@@ -10,6 +10,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import date
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
@@ -17,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWr
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.text import letters_only, nearest
 
-__all__ = ["Catalog", "Needs", "VideoModel", "parse_catalog", "with_modalities"]
+__all__ = ["Catalog", "Needs", "VideoModel", "parse_catalog", "with_plain_list"]
 
 
 WHOLE_NUMBER = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
@@ -58,7 +60,8 @@ Needs = Literal["nothing", "image", "video", "audio", "input"]
 class VideoModel(BaseModel):
     """One entry of ``GET /videos/models``; None means that the entry does not say.
 
-    ``input_modalities`` stand in the plain list of models, ``GET /models``, and are None where that could not be read.
+    ``input_modalities`` and ``expiration_date``, the day after which it may be removed, stand in the plain list of
+    models, ``GET /models``, and are None where that could not be read.
     ``upscale_factor``: the least and the most.
     ``unreadable`` holds by field what a list has besides, in a form that nobody here knows: it must not hide what is
     known, and it is not nothing either.
@@ -82,10 +85,19 @@ class VideoModel(BaseModel):
     input_modalities: tuple[str, ...] | None = None
     allowed_passthrough_parameters: tuple[str, ...] | None = None
     pricing_skus: dict[str, str] | None = None
+    expiration_date: date | None = None
     unreadable: dict[str, tuple[str, ...]] = {}
 
     @field_validator(
-        "canonical_slug", "name", "created", "generate_audio", "seed", "upscale_factor", "pricing_skus", mode="wrap"
+        "canonical_slug",
+        "name",
+        "created",
+        "generate_audio",
+        "seed",
+        "upscale_factor",
+        "pricing_skus",
+        "expiration_date",
+        mode="wrap",
     )
     @classmethod
     def _unreadable_is_unsaid(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -216,27 +228,32 @@ def parse_catalog(payload: Any, *, sandbox: bool = False) -> Catalog:
     return Catalog(models=tuple(models), unreadable=tuple(unreadable), sandbox=sandbox)
 
 
-def with_modalities(catalog: Catalog, payload: Any) -> Catalog:
-    """Return the catalog with what its models take as input, by the body of ``GET /models``; what is not told is None.
+def with_plain_list(catalog: Catalog, payload: Any) -> Catalog:
+    """Return the catalog with what only ``GET /models`` tells, by its body: what models take, and how long they stay.
 
-    The list of video models says nothing of it.
+    What that does not tell is None.
     """
     entries = payload.get("data") if isinstance(payload, dict) else None
     told = {
-        entry["id"]: modalities
+        entry["id"]: _plainly(entry)
         for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
-        and isinstance(entry.get("id"), str)
-        and isinstance(entry.get("architecture"), dict)
-        and isinstance(modalities := entry["architecture"].get("input_modalities"), list)
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
     }
-    models = [
-        model.model_copy(update={"input_modalities": tuple(one for one in told[model.id] if isinstance(one, str))})
-        if model.id in told
-        else model
-        for model in catalog.models
-    ]
+    models = [model.model_copy(update=told.get(model.id, {})) for model in catalog.models]
     return catalog.model_copy(update={"models": tuple(models)})
+
+
+def _plainly(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what can be read of an entry of the plain list."""
+    told: dict[str, Any] = {}
+    architecture, expires = entry.get("architecture"), entry.get("expiration_date")
+    if isinstance(architecture, dict) and isinstance(modalities := architecture.get("input_modalities"), list):
+        told["input_modalities"] = tuple(one for one in modalities if isinstance(one, str))
+    if isinstance(expires, str):
+        with suppress(ValueError):
+            # A day; should it be a moment some time, its day.
+            told["expiration_date"] = date.fromisoformat(expires[:10])
+    return told
 
 
 def _range(factor: Mapping[str, object]) -> tuple[float, float] | None:

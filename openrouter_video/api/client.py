@@ -34,7 +34,7 @@ from openrouter_video.api.answers import (
     retry_after,
 )
 from openrouter_video.api.callback import without_callback_url
-from openrouter_video.api.catalog import Catalog, parse_catalog, with_modalities
+from openrouter_video.api.catalog import Catalog, parse_catalog, with_plain_list
 from openrouter_video.api.content import Download, DownloadLimits, Head, Trace, beginning_of, video_body
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
 from openrouter_video.api.endpoints import ModelEndpoints, endpoints_path, read_endpoints
@@ -164,7 +164,7 @@ class VideoClient:
                 f"({said}); the usual base URL is https://openrouter.ai/api/v1"
             )
         catalog = parse_catalog(payload, sandbox=is_sandbox(response.headers))
-        return with_modalities(catalog, await self._plain_list())
+        return with_plain_list(catalog, await self._plain_list())
 
     async def _plain_list(self) -> Any:
         """Return the plain list of models; None if it cannot be had, since a plan can do without it."""

@@ -41,6 +41,7 @@ from openrouter_video.cli.options import (
     read_options,
     refuse_blanks,
 )
+from openrouter_video.cli.recipe_command import check_recipes
 from openrouter_video.cli.refusal import check_arguments, refuse
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ended_like_ctrl_c
 from openrouter_video.cli.terminal import prepare_streams
@@ -95,6 +96,9 @@ def plan(
     *,
     models: Models = (),
     min_success: MinSuccess = None,
+    save_recipe: Annotated[
+        str | None, Parameter(help="File.json to save it in, as the parameters of fan_out_video, if it would be sent.")
+    ] = None,
     sandbox: Sandboxed = False,
     json: Json = False,
     request: RequestOptions = DEFAULT_REQUEST,
@@ -104,7 +108,7 @@ def plan(
     from openrouter_video.cli.plan import run_plan
 
     read = partial(read_options, prompt, models, request, DEFAULT_PLACE, DEFAULT_RUN, money, min_success=min_success)
-    return run_plan(read, sandbox=sandbox, as_json=json)
+    return run_plan(read, sandbox=sandbox, as_json=json, save_recipe=save_recipe)
 
 
 @app.command(help_epilogue=help_texts.GENERATE)
@@ -258,6 +262,9 @@ def collect(
         return await collect_videos(**given, return_state=True)
 
     return run(place, limit, key, start, as_json=json, verbose=verbose)
+
+
+app.command(check_recipes, name="check-recipes", help_epilogue=help_texts.CHECK_RECIPES)
 
 
 @app.command(help_epilogue=help_texts.GALLERY)

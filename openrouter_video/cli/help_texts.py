@@ -6,6 +6,7 @@ __all__ = [
     "ABOUT",
     "BATCH",
     "CHAIN",
+    "CHECK_RECIPES",
     "COLLECT",
     "CONCAT",
     "EXAMPLES",
@@ -124,6 +125,14 @@ COLLECT = """Examples:
 Exit codes: 0 nothing is left open, whatever became of the jobs; 1 something is
   open or uncertain, or a record cannot be read; 2 refused. What can never be
   had ends as failed once it has expired, or by `ledger settle KEY --lost`."""
+
+CHECK_RECIPES = """Examples:
+  openrouter-video plan "A white orchid" --model google/veo-3.1-lite \\
+      --duration 4 --save-recipe recipes/orchid.json
+  openrouter-video check-recipes recipes         the folder, and the deployments
+  openrouter-video check-recipes s3://bucket/recipes/a.yaml --no-deployments
+
+Exit codes: 0 every recipe works, 1 one breaks, 2 refused."""
 
 GALLERY = """Examples:
   openrouter-video gallery                       all videos of ./videos

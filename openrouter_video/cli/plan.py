@@ -14,6 +14,7 @@ from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
+from openrouter_video.drift import recipe_of, write_recipe
 from openrouter_video.errors import ConfigurationError, LedgerError, VideoError
 from openrouter_video.ledger import Journal
 from openrouter_video.money import Bills
@@ -21,6 +22,7 @@ from openrouter_video.planning import Plan, asked_words, dry_run, hold_to_ceilin
 from openrouter_video.report import VERDICTS, plan_lines
 from openrouter_video.request import RunRequest
 from openrouter_video.run import approval_threshold, find_destination
+from openrouter_video.text import printable
 
 __all__ = ["STYLES", "dry_plan", "plan_document", "run_plan"]
 
@@ -35,7 +37,7 @@ STYLES = {
 }
 
 
-def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) -> int:
+def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool, save_recipe: str | None = None) -> int:
     """Print what a run would send; nothing is sent to the API but the question which models it has."""
     terminal, asked = Terminal(stderr=as_json), dict[str, Any]()
     try:
@@ -44,6 +46,7 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
         with embedded_sandbox(sandbox, terminal):
             plan = dry_plan(run, os.environ, health=True)
             above = approval_threshold(run.approve_above_usd, None, os.environ)
+        saved = write_recipe(save_recipe, recipe_of(run)) if save_recipe and not plan.refused else None
     except VideoError as error:
         tell_refusal(error)
         if as_json:
@@ -57,6 +60,8 @@ def run_plan(read: Callable[[], RunRequest], *, sandbox: bool, as_json: bool) ->
         _print_plan(terminal, plan)
         if asks and not plan.refused:
             terminal.say(asks, "bold")
+    if saved is not None:
+        terminal.announce(f"Recipe: {printable(saved)}")
     return EXIT_REFUSED if plan.refused else 0
 
 

@@ -47,8 +47,9 @@ WINGS = (
     "shots",
     "batch",
     "gallery",
+    "drift",
 )
-ORDER = (*GROUND, *WINGS[:-3], "report", "notebook", *WINGS[-3:], "blocks", "tasks", "flows", "cli")
+ORDER = (*GROUND, *WINGS[:-4], "report", "notebook", *WINGS[-4:], "blocks", "tasks", "flows", "cli")
 FACES = (*WINGS, "gallery")
 # Beside the order: what only points to names elsewhere, and the sandbox, which knows nothing of the rest.
 # A method of a value may hand it to a module that is built on it, which it imports inside of itself; so a block that
@@ -74,6 +75,7 @@ PURE = (
     *("run.refused_in_run", "run.rescue", "run.video_event", "run.waking"),
     *("shards.division", "shards.next_step", "videos.checks", "videos.coding", "videos.mp4"),
     *("shots.chain_request", "shots.identity", "shots.next_shot", "shots.plan", "shots.plan_lines"),
+    *("drift.check_lines", "drift.entry_changes", "drift.recipes", "drift.verdicts"),
     *("webhooks.notice", "webhooks.signature"),
     *("cli.export_rows", "cli.video_lines"),
 )

@@ -22,7 +22,7 @@ from openrouter_video.batch.columns import KNOWN
 from openrouter_video.batch.paths import FIELDS
 from openrouter_video.blocks import OpenRouterCredentials, OpenRouterVideoJob, VideoStore
 from openrouter_video.cli import main
-from openrouter_video.flows import batch_videos, collect_videos, fan_out_video, generate_video
+from openrouter_video.flows import batch_videos, check_recipes, collect_videos, fan_out_video, generate_video
 from openrouter_video.ledger.records import Claim, EntryState
 from openrouter_video.limits import Limits
 from openrouter_video.outcome import Outcome, OutcomeStatus
@@ -42,6 +42,7 @@ COMMANDS = (
     "fan-out",
     "batch",
     "collect",
+    "check-recipes",
     "gallery",
     "ledger list",
     "ledger settle",
@@ -52,6 +53,7 @@ COMMANDS = (
     "webhooks",
 )
 COLLECT = "Parameters of `collect_videos`"
+CHECK = "Parameters of `check_recipes`"
 PLACES = {"openrouter_video", "flows", "tasks", "blocks", "deployments"}
 
 
@@ -96,6 +98,7 @@ def test_the_flows_parameters() -> None:
     assert Table("options", "Parameters of the flows").column(2) == wanted
     assert Table("options", "Parameters of `batch_videos`").column(2) == parameters(batch_videos)
     assert Table("options", "Parameters of `collect_videos`").column(2) == parameters(collect_videos)
+    assert Table("options", CHECK).column(2) == parameters(check_recipes)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ def test_the_commands_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert Table("options", "The command").names() == list(COMMANDS)
     shared = {
         name
-        for heading in ("Parameters of the flows", "Parameters of `batch_videos`", "Settings", COLLECT)
+        for heading in ("Parameters of the flows", "Parameters of `batch_videos`", "Settings", COLLECT, CHECK)
         for name in Table("options", heading).names(1)
         if name.startswith("--")
     }

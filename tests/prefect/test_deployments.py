@@ -39,6 +39,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "batch-videos": flows.batch_videos,
     "batch-shard": flows.batch_shard,
     "collect-videos": flows.collect_videos,
+    "check-recipes": flows.check_recipes,
 }
 PATHS = (
     "flows/video_generation.py:generate_video",
@@ -46,6 +47,7 @@ PATHS = (
     "flows/batch.py:batch_videos",
     "flows/batch_shard.py:batch_shard",
     "flows/collection.py:collect_videos",
+    "flows/recipe_check.py:check_recipes",
 )
 GIVEN: dict[str, dict[str, Any]] = {
     "generate-video": {"prompt": "x"},
@@ -111,7 +113,7 @@ def test_runs_that_spend_money_are_limited_and_collections_are_not() -> None:
     Shards have the limits of their batch.
     """
     assert {name for name, d in DEFINITIONS.items() if d.get("concurrency_limit", {}).get("limit", 0) > 0} == {
-        name for name in DEFINITIONS if name not in {"batch-shard", "collect-videos"}
+        name for name in DEFINITIONS if name not in {"batch-shard", "collect-videos", "check-recipes"}
     }
     assert "concurrency_limit" not in DEFINITIONS["collect-videos"]
     # With CANCEL_NEW a run that somebody has approved may be cancelled.
@@ -146,7 +148,7 @@ def test_no_schedule_has_parameters_of_its_own(name: str, entry: dict[str, Any])
 
 def test_the_daily_schedule_is_off_and_has_a_key_a_day() -> None:
     """It spends money; two runs of one day share their videos."""
-    assert {name for name, entry in SCHEDULES} == {"daily-fan-out-video", "collect-videos"}
+    assert {name for name, entry in SCHEDULES} == {"daily-fan-out-video", "collect-videos", "check-recipes"}
     (daily,) = DEFINITIONS["daily-fan-out-video"]["schedules"]
     assert daily["active"] is False
     assert "{date}" in DEFINITIONS["daily-fan-out-video"]["parameters"]["idempotency_key"]

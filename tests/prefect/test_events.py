@@ -18,7 +18,10 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 
+from flows import check_recipes, generate_video
+from openrouter_video.drift import RecipeVerdict, recipe_digest
 from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.tasks import RUN_TAG
 from tests.support.faulty_runs import MODEL, FaultyRuns
 from tests.support.flow_processes import wait_until
 from tests.support.mailboxes import Mailbox
@@ -26,6 +29,7 @@ from tests.support.prefect_servers import PrefectServer
 
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "deployments"
 ENDS_WITHIN_SECONDS = 60
+SORA = "openai/sora-2-pro"
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +120,7 @@ async def test_somebody_is_told_of_an_uncertain_video(server: PrefectServer, run
     """By the automation that comes with the deployments, once it is on; not again by a collection."""
     with ExitStack() as stack:
         mailbox = Mailbox(stack)
-        (written, _) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
+        (written, _, _) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
         assert written["enabled"] is False
         assert written["trigger"]["match"].pop("openrouter-video.sandbox") == "false"
         written["actions"][0]["block_document_id"] = str(await mailbox.block())
@@ -135,6 +139,53 @@ async def test_somebody_is_told_of_an_uncertain_video(server: PrefectServer, run
         (note,) = mailbox.notes
         assert json.loads(note)["subject"] == f"A video of {MODEL} is uncertain"
         assert f"openrouter-video ledger settle {outcome.key} --job JOB" in json.loads(note)["body"]
+
+
+async def test_somebody_is_told_of_a_recipe_that_breaks(server: PrefectServer, runs: FaultyRuns) -> None:
+    """Once, with what would do instead; the next check only says since when, and one that works again tells nothing."""
+    listed = runs.sandbox.models
+    sora = {**next(one for one in listed if one["id"] == MODEL), "id": SORA}
+    runs.sandbox.set_models([*listed, sora])
+    with ExitStack() as stack:
+        mailbox = Mailbox(stack)
+        (*_, written) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
+        assert written["enabled"] is False
+        assert written["trigger"]["match"].pop("openrouter-video.sandbox") == "false"
+        written["actions"][0]["block_document_id"] = str(await mailbox.block())
+        parameters = {"model": SORA, "settings": {"duration": 1, "resolution": None}}
+        async with get_client() as client:
+            automation = await client.create_automation(AutomationCore.model_validate(written | {"enabled": True}))
+            flow_id = await client.create_flow(generate_video)
+            nightly = await client.create_deployment(flow_id, "nightly", tags=[RUN_TAG], parameters=parameters)
+            fine, broken, again = [await checked(runs, models) for models in ([*listed, sora], listed, listed)]
+            assert [one.status for one in (fine, broken, again)] == ["works", "broken", "broken"]
+            assert broken.problems == (f"there is no video model '{SORA}'; `openrouter-video models` lists them",)
+            assert broken.needs[0].startswith(f"in the place of {SORA}: ")
+            assert again.since == broken.since
+            assert again.last_ok_at == broken.last_ok_at
+            assert again.since_words.startswith("since ")
+            assert "(last worked on " in again.since_words
+            wait_until(lambda: bool(mailbox.notes), ENDS_WITHIN_SECONDS, what=lambda: "no note came")
+            # What is told after it has gone through the server after it.
+            done = await runs.generate()
+            arrived(server, f"job.{done.job_id}", "completed")
+            await client.delete_automation(automation)
+            await client.delete_deployment(nightly)
+    name = "deployment generate-video/nightly"
+    (event,) = events(server, f"recipe.{recipe_digest(name, sandbox=True)}")
+    assert event["event"] == "openrouter-video.recipe.broken"
+    assert event["payload"]["recipe"] == name
+    (note,) = mailbox.notes
+    assert json.loads(note)["subject"] == f"{name} breaks"
+    assert f"there is no video model '{SORA}'" in json.loads(note)["body"]
+    assert "in the place of" in json.loads(note)["body"]
+
+
+async def checked(runs: FaultyRuns, models: list[dict[str, Any]]) -> RecipeVerdict:
+    """What a check says of the one deployment, by these models."""
+    runs.sandbox.set_models(models)
+    (verdict,) = (await check_recipes()).recipes
+    return verdict
 
 
 @pytest.mark.parametrize("name", ["Completed", "Partial"])
