@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from openrouter_video.api import Catalog, ModelEndpoints
+from openrouter_video.api import Catalog, ModelEndpoints, VideoClient
 from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, compare_with_stores, dry_batch
 from openrouter_video.errors import LedgerError, Problem, StorageError
 from openrouter_video.ledger import Scope
 from openrouter_video.money import Bills
-from openrouter_video.planning import Plan, dry_run, hold_to_ceiling, hold_to_key
+from openrouter_video.planning import (
+    GatedPlan,
+    Plan,
+    dry_run,
+    hold_to_ceiling,
+    hold_to_key,
+    looked_at,
+)
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Destination, Resources, find_known
@@ -21,6 +30,8 @@ from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_text, dry
 from .task_tags import tagged
 
 __all__ = ["make_batch_plan", "make_chain_plan", "make_plan"]
+
+P = TypeVar("P", bound=GatedPlan)
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -43,7 +54,7 @@ async def make_plan(
     models, and how well.
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await resources.threads.run(dry_run, run, catalog, destination.options_for, bills, health)
+    plan = await _dry(dry_run, resources, run, catalog, destination.options_for, bills, health)
     paid_usd = 0.0
     # A store is not asked about every video of a run that cannot have sent any.
     if (scope.shared or again) and not plan.refused:
@@ -51,8 +62,7 @@ async def make_plan(
     if plan.paying:
         plan = plan.with_problems(problems)
     plan = hold_to_ceiling(plan, run.max_usd, 0.0 if scope.shared else paid_usd)
-    if plan.paying and not plan.refused:
-        plan = hold_to_key(plan, await resources.client.get_key_budget())
+    plan = await _hold_to_api(plan, resources.client)
     get_run_logger().info("Plan:\n%s", plan_text(plan))
     return plan
 
@@ -74,15 +84,13 @@ async def make_batch_plan(
     ``realm`` keeps a sandbox's videos apart from paid ones. ``health``: who serves the models, and how well.
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    options_for = destination.options_for
-    plan = await resources.threads.run(dry_batch, table, batch, catalog, options_for, bills, health, realm=realm)
+    plan = await _dry(dry_batch, resources, table, batch, catalog, destination.options_for, bills, health, realm=realm)
     if not plan.refused:
         plan = await resources.threads.run(_with_accepted, plan, resources)
     if plan.new_videos:
         plan = plan.with_problems(problems)
     plan = hold_to_ceiling(plan, batch.run.max_usd)
-    if plan.new_videos and not plan.refused:
-        plan = hold_to_key(plan, await resources.client.get_key_budget())
+    plan = await _hold_to_api(plan, resources.client)
     get_run_logger().info("Plan:\n%s", batch_plan_text(plan))
     return plan
 
@@ -100,7 +108,7 @@ async def make_chain_plan(
 ) -> ChainPlan:
     """Plan a whole chain: what each shot would get, what the ledger knows of it, and why the chain may not begin."""
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await resources.threads.run(dry_chain, chain, scope, catalog, destination.options_for, bills)
+    plan = await _dry(dry_chain, resources, chain, scope, catalog, destination.options_for, bills)
     paid_usd = 0.0
     if (scope.shared or again) and not plan.refused:
         found = await find_known({shot.key: {} for shot in plan.shots}, None, resources.ledger, resources.threads)
@@ -108,10 +116,25 @@ async def make_chain_plan(
     if plan.new_shots:
         plan = plan.with_problems(problems)
     plan = hold_to_ceiling(plan, chain.run.max_usd, 0.0 if scope.shared else paid_usd)
-    if plan.new_shots and not plan.refused:
-        plan = hold_to_key(plan, await resources.client.get_key_budget())
+    plan = await _hold_to_api(plan, resources.client)
     get_run_logger().info("Plan:\n%s", chain_plan_text(plan))
     return plan
+
+
+async def _dry(make: Callable[..., P], resources: Resources, *asked: Any, **more: Any) -> P:
+    """Plan in a thread, for what a plan works from is read from files, stores and the ledger."""
+    base_url = resources.client.base_url
+    return await resources.threads.run(make, *asked, **more, ledger=resources.ledger, base_url=base_url)
+
+
+async def _hold_to_api(plan: P, client: VideoClient) -> P:
+    """Ask, for free, once about each job that is to be continued, and what the key may still spend."""
+    jobs = () if plan.refused else plan.continued
+    answers = await asyncio.gather(*map(client.get_job, jobs))
+    plan = plan.with_looks({job: looked_at(job, one, client.base_url) for job, one in zip(jobs, answers, strict=True)})
+    if plan.refused or not plan.shares:
+        return plan
+    return hold_to_key(plan, await client.get_key_budget())
 
 
 def _with_accepted(plan: BatchPlan, resources: Resources) -> BatchPlan:

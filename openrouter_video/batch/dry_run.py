@@ -14,6 +14,7 @@ from openrouter_video.batch.table import RowProblem, Table
 from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger import Ledger, read_accepted
 from openrouter_video.money import Bills
+from openrouter_video.planning import find_jobs
 from openrouter_video.request import Input, Inputs, load_image
 from openrouter_video.run import taken_paths
 from openrouter_video.stores import Store
@@ -41,13 +42,19 @@ def dry_batch(
     health: Mapping[str, ModelEndpoints] | None = None,
     *,
     realm: str = "",
+    ledger: Ledger | None = None,
+    base_url: str | None = None,
 ) -> BatchPlan:
     """Plan a batch; what is wrong with a row, with its inputs too, is a problem of the plan, beside all others.
 
-    ``bills``, ``health`` and ``realm`` as for ``plan_batch``.
+    ``bills``, ``health`` and ``realm`` as for ``plan_batch``; ``ledger`` and ``base_url`` as for ``find_jobs``.
     """
     parsed = parse_rows(table, batch)
     inputs, problems = read_inputs(parsed.rows, options_for)
+    named = [(row, row.run.request.settings.previous_job_id) for row in parsed.rows]
+    found = find_jobs([previous for _, previous in named], options_for, ledger, base_url)
+    inputs = inputs._replace(jobs=found.jobs)
+    problems += [row.problem("previous_job_id", found.wrong[one]) for row, one in named if one and one in found.wrong]
     return plan_batch(
         parsed, batch, table, catalog, inputs=inputs, problems=problems, bills=bills, health=health, realm=realm
     )

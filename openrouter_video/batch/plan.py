@@ -32,7 +32,7 @@ from openrouter_video.elision import elide_source
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import Scope, scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
-from openrouter_video.planning import ModelShare, Plan, PriceKey, known_problems, plan_run
+from openrouter_video.planning import Look, ModelShare, Plan, PriceKey, continued_jobs, known_problems, plan_run
 from openrouter_video.request import Inputs
 from openrouter_video.run import PlannedVideo
 from openrouter_video.text import clip
@@ -181,6 +181,23 @@ class BatchPlan:
         ]
         left_out = {one.row_id for one in self.row_problems}
         return compare_with_earlier(self.batch, rows, earlier, left_out=left_out, sandbox=self.sandbox)
+
+    @property
+    def continued(self) -> tuple[str, ...]:
+        """The ids of the jobs that its new videos continue."""
+        return continued_jobs(video.plan.body for video in self.new_videos)
+
+    def with_looks(self, looks: Mapping[str, Look]) -> Self:
+        """Return the plan with what looks at the jobs have told that its new videos continue."""
+        told = [(video, looks.get(str(video.plan.body.get("previous_job_id")), Look())) for video in self.new_videos]
+        numbers = {row.row.number: row.row for row in self.rows}
+        problems = [
+            numbers[video.row].problem("previous_job_id", look.problem)
+            for video, look in told
+            if look.problem and video.row is not None
+        ]
+        notes = dict.fromkeys(look.note for _, look in told if look.note)
+        return self.with_row_problems(dict.fromkeys(problems)).with_notes(notes, sandbox=self.sandbox)
 
     def with_known(self, keys: Iterable[str]) -> Self:
         """Return the plan with the keys of which the ledger knows the job."""

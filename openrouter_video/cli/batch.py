@@ -105,19 +105,21 @@ def _dry_plan(batch: BatchRequest, source: str, environ: Mapping[str, str], *, h
         RequestRefused: if the table could not.
     """
     table, catalog, asked = read_table(source), read_catalog(environ), batch.run
-    realm = "loopback" if is_loopback(environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL) else ""
+    base_url = (environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
+    realm = "loopback" if is_loopback(base_url) else ""
     if health or asked.request.provider_options or "provider_options" in table.columns:
         served = served_for_plan(filter(catalog.get, models_of(table, batch)), environ)
     else:
         served = {}
+    make = partial(dry_batch, table, batch, catalog, health=served, realm=realm, base_url=base_url)
     if asked.store:
         # A block says where the ledger is: what it knows is found by the flow.
-        return dry_batch(table, batch, catalog, health=served, realm=realm)
+        return make()
     place = find_destination(asked.output, asked.ledger, environ)
     with closing(place.open_ledger()) as ledger, closing(place.open_store()) as store:
         try:
             bills = Journal(ledger.store, sandbox=catalog.sandbox).money().bills()
-            plan = dry_batch(table, batch, catalog, bills=bills, health=served, realm=realm)
+            plan = make(bills=bills, ledger=ledger)
             plan = compare_with_stores(plan, store, ledger)
         except LedgerError as error:
             raise RequestRefused([Problem("ledger", str(error))]) from None

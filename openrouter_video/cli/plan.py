@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 from rich.text import Text
 
+from openrouter_video.api import DEFAULT_BASE_URL
 from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
@@ -16,7 +17,7 @@ from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.drift import recipe_of, write_recipe
 from openrouter_video.errors import ConfigurationError, LedgerError, VideoError
-from openrouter_video.ledger import Journal
+from openrouter_video.ledger import Journal, Ledger
 from openrouter_video.money import Bills
 from openrouter_video.planning import Plan, asked_words, dry_run, hold_to_ceiling, needs_approval
 from openrouter_video.report import VERDICTS, plan_lines
@@ -79,18 +80,29 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str], *, health: bool = Fals
         catalog = read_catalog(environ)
     offered = [model for model in run.models if catalog.get(model)]
     served = served_for_plan(offered, environ) if health or run.request.provider_options else {}
-    plan = dry_run(run, catalog, bills=_bills(run, environ, sandbox=catalog.sandbox), health=served)
+    base_url = (environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
+    with _ledger(run, environ) as ledger:
+        bills = _bills(ledger, sandbox=catalog.sandbox)
+        plan = dry_run(run, catalog, bills=bills, health=served, ledger=ledger, base_url=base_url)
     # Under a key a video may be paid for already, and a block says where the bills are: the run itself looks there.
     return hold_to_ceiling(plan, None if run.idempotency_key or run.store else run.max_usd)
 
 
-def _bills(run: RunRequest, environ: Mapping[str, str], *, sandbox: bool) -> Mapping[str, Bills]:
-    """Return what earlier bills in a run's ledger say; one that cannot be read refuses the run, and not its plan."""
-    if run.store:
-        return {}
-    with suppress(ConfigurationError, LedgerError), ExitStack() as opened:
-        ledger = opened.enter_context(closing(find_destination(run.output, run.ledger, environ).open_ledger()))
-        return Journal(ledger.store, sandbox=sandbox).money().bills()
+@contextmanager
+def _ledger(run: RunRequest, environ: Mapping[str, str]) -> Iterator[Ledger | None]:
+    """Open a run's ledger; one that cannot be read refuses the run, and not its plan, and a block is only Prefect's."""
+    with ExitStack() as opened:
+        ledger = None
+        if not run.store:
+            with suppress(ConfigurationError):
+                ledger = opened.enter_context(closing(find_destination(run.output, run.ledger, environ).open_ledger()))
+        yield ledger
+
+
+def _bills(ledger: Ledger | None, *, sandbox: bool) -> Mapping[str, Bills]:
+    """Return what earlier bills in a run's ledger say."""
+    with suppress(LedgerError):
+        return Journal(ledger.store, sandbox=sandbox).money().bills() if ledger is not None else {}
     return {}
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.errors import Problem, RequestRefused
+from openrouter_video.ledger import Ledger
 from openrouter_video.money import Bills
+from openrouter_video.planning.find_jobs import find_jobs
 from openrouter_video.planning.plan import Plan, plan_run
 from openrouter_video.request import Input, Inputs, RunRequest, VideoRequest, load_image
 
@@ -27,17 +29,29 @@ def dry_run(
     options_for: OptionsFor = no_options,
     bills: Mapping[str, Bills] | None = None,
     health: Mapping[str, ModelEndpoints] | None = None,
+    *,
+    ledger: Ledger | None = None,
+    base_url: str | None = None,
 ) -> Plan:
     """Read the inputs of a run and plan it; what is wrong with one is a problem of the plan, beside all others.
 
-    ``bills`` and ``health`` as for ``plan_run``.
+    ``bills`` and ``health`` as for ``plan_run``; ``ledger`` and ``base_url`` as for ``find_jobs``.
     """
-    inputs, problems = read_inputs(run.request, options_for)
+    inputs, problems = read_inputs(run.request, options_for, ledger=ledger, base_url=base_url)
     return plan_run(run, catalog, inputs=inputs, problems=problems, bills=bills, health=health)
 
 
-def read_inputs(request: VideoRequest, options_for: OptionsFor = no_options) -> tuple[Inputs, list[Problem]]:
-    """Return what is known of what a request works from, and what is wrong with that which cannot be sent."""
+def read_inputs(
+    request: VideoRequest,
+    options_for: OptionsFor = no_options,
+    *,
+    ledger: Ledger | None = None,
+    base_url: str | None = None,
+) -> tuple[Inputs, list[Problem]]:
+    """Return what is known of what a request works from, and what is wrong with that which cannot be sent.
+
+    ``ledger`` and ``base_url`` as for ``find_jobs``.
+    """
     files: dict[str, Input] = {}
     problems: list[Problem] = []
     for field, source in request.settings.image_sources().items():
@@ -45,4 +59,6 @@ def read_inputs(request: VideoRequest, options_for: OptionsFor = no_options) -> 
             files[source] = Input(load_image(source, field=field, storage_options=options_for(source)))
         except RequestRefused as refused:
             problems += refused.problems
-    return Inputs(files), problems
+    found = find_jobs([request.settings.previous_job_id], options_for, ledger, base_url)
+    problems += [Problem("previous_job_id", f"previous_job_id: {why}") for why in found.wrong.values()]
+    return Inputs(files, found.jobs), problems

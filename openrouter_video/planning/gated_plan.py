@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from openrouter_video.errors import Problem
 from openrouter_video.money import Estimate, total_estimate
+from openrouter_video.planning.previous_jobs import Look
 
 __all__ = ["GatedPlan", "ModelShare", "known_problems"]
 
@@ -100,6 +101,10 @@ class GatedPlan(Protocol):
     def refusal(self) -> tuple[Problem, ...]:
         """Why nothing is sent, as it is told."""
 
+    @property
+    def continued(self) -> Sequence[str]:
+        """The ids of the jobs that its new videos continue, as far as they are there yet."""
+
     def content(self) -> list[object]:
         """Return what would be sent, and how often, as JSON: a plan of the same content is the same."""
 
@@ -108,6 +113,9 @@ class GatedPlan(Protocol):
 
     def with_problems(self, problems: Iterable[Problem]) -> Self:
         """Return the plan with more problems."""
+
+    def with_looks(self, looks: Mapping[str, Look]) -> Self:
+        """Return the plan with what looks have told of the jobs that it continues, by their ids."""
 
     def with_notes(self, warnings: Iterable[str], *, sandbox: bool) -> Self:
         """Return the plan with more warnings, and with a newer word on whether anything is billed."""

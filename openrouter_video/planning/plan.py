@@ -17,16 +17,17 @@ from openrouter_video.errors import Problem
 from openrouter_video.ledger import subject
 from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
 from openrouter_video.outcome import LeftOut
+from openrouter_video.planning.body import body_of
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
 from openrouter_video.planning.gated_plan import ModelShare, known_problems
 from openrouter_video.planning.needs import need_problems
 from openrouter_video.planning.passthrough import (
-    Passthrough,
     provider_slug,
     select_options,
     unknown_slugs,
 )
 from openrouter_video.planning.plan_warnings import plan_warnings
+from openrouter_video.planning.previous_jobs import Look, continued_jobs
 from openrouter_video.planning.price_key import PriceKey, price_key
 from openrouter_video.planning.pricing import assume, estimate, mode_of
 from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest, VideoSettings
@@ -131,6 +132,17 @@ class Plan(BaseModel):
         )
 
     @property
+    def continued(self) -> tuple[str, ...]:
+        """The ids of the jobs that its new videos continue."""
+        return continued_jobs(model.body for model in self.paying)
+
+    def with_looks(self, looks: Mapping[str, Look]) -> Self:
+        """Return the plan with what looks have told of the jobs that it continues, by their ids."""
+        problems = [Problem("previous_job_id", look.problem) for look in looks.values() if look.problem]
+        notes = [look.note for look in looks.values() if look.note]
+        return self.with_problems(problems).with_notes(notes, sandbox=self.sandbox)
+
+    @property
     def subject(self) -> str:
         """What it is of: its prompt, else the name of what it works from."""
         if prompt := self.asked.get("prompt"):
@@ -208,13 +220,14 @@ def plan_run(
         takes=run.takes,
         models=tuple(plans),
         problems=tuple(dict.fromkeys(found)),
-        warnings=tuple(
-            plan_warnings(
+        warnings=(
+            *plan_warnings(
                 run,
                 {plan.model: plan.slug for plan in plans},
                 [plan.model for plan in plans if plan.decision == "send"],
                 health,
-            )
+            ),
+            *_notes_of_inputs(run.request, inputs),
         ),
         sandbox=catalog.sandbox,
     )
@@ -238,7 +251,7 @@ def plan_model(
     return ModelPlan(
         model=model.id,
         decision=decision,
-        body=_body(request, model, options, inputs) if decision == "send" else {},
+        body=body_of(request, model, options.provider, inputs) if decision == "send" else {},
         slug=options.slug,
         left_out=options.left_out,
         notes=notes,
@@ -299,31 +312,6 @@ def dearer_now(plan: ModelPlan, model: VideoModel) -> list[Problem]:
     today = f"is up to {dollars(now.listed[1] / MICRO)} now" if now.listed else "cannot be read any more"
     message = f"the list price of a video was up to {dollars(planned[1] / MICRO)} in the plan and {today}"
     return [Problem("model", f"{message}; start the run again to plan it anew", model.id)]
-
-
-def _body(request: VideoRequest, model: VideoModel, options: Passthrough, inputs: Inputs) -> dict[str, Any]:
-    """Build the exact JSON of ``POST /videos``; normalized fields are sent as asked, never changed."""
-    settings = request.settings
-    plain = settings.model_dump(mode="json", exclude_none=True)
-    frames = [
-        {"type": "image_url", "image_url": {"url": inputs.url(source)}, "frame_type": frame_type}
-        for frame_type in ("first_frame", "last_frame")
-        if (source := plain.pop(frame_type, None)) is not None
-    ]
-    references = [
-        {"type": reference["type"], reference["type"]: {"url": inputs.url(reference["url"])}}
-        for reference in plain.pop("input_references", ())
-    ]
-    if previous := plain.get("previous_job_id"):
-        plain["previous_job_id"] = inputs.job_id(previous)
-    body: dict[str, Any] = {"model": model.id, **({"prompt": request.prompt} if request.prompt else {}), **plain}
-    if frames:
-        body["frame_images"] = frames
-    if references:
-        body["input_references"] = references
-    if options.provider:
-        body["provider"] = {"options": options.provider}
-    return body
 
 
 def _catalog_problems(run: RunRequest, catalog: Catalog, health: Mapping[str, ModelEndpoints]) -> list[Problem]:
@@ -391,3 +379,9 @@ def _ways_on(run: RunRequest, missing: Sequence[ModelPlan], possible: int) -> st
         ways.append(f"set min_success to {possible} (--min-success {possible}) to go on without {them}")
     said = ", or ".join(filter(None, [", ".join(ways[:-1]), ways[-1]]))
     return f"{said[0].upper()}{said[1:]}"
+
+
+def _notes_of_inputs(request: VideoRequest, inputs: Inputs) -> list[str]:
+    """Say what could not be found out about the job that a request continues."""
+    previous = inputs.jobs.get(request.settings.previous_job_id or "")
+    return [f"previous_job_id: {previous.note}"] if previous is not None and previous.note else []

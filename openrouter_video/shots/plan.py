@@ -18,7 +18,7 @@ from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import Scope
 from openrouter_video.money import Bills, Estimate, total_estimate
-from openrouter_video.planning import ModelShare, known_problems, plan_run
+from openrouter_video.planning import Look, ModelShare, continued_jobs, known_problems, plan_run
 from openrouter_video.request import Input, Inputs, PreviousJob, RunRequest, VideoSettings
 from openrouter_video.run import PlannedVideo
 from openrouter_video.shots.chain_request import ChainRequest, ContinueBy, told_by_shot
@@ -105,6 +105,17 @@ class ChainPlan:
     def with_notes(self, warnings: Iterable[str], *, sandbox: bool) -> Self:
         """Return the plan with more warnings, and with a newer word on whether anything is billed."""
         return replace(self, warnings=(*self.warnings, *warnings), sandbox=sandbox)
+
+    @property
+    def continued(self) -> tuple[str, ...]:
+        """The ids of the jobs that are continued and there already: that of its first shot, if it is new."""
+        return continued_jobs(shot.plan.body for shot in self.new_shots if shot is self.shots[0])
+
+    def with_looks(self, looks: Mapping[str, Look]) -> Self:
+        """Return the plan with what looks have told of the job that its first shot continues."""
+        problems = [Problem("previous_job_id", look.problem) for look in looks.values() if look.problem]
+        notes = [look.note for look in looks.values() if look.note]
+        return self.with_problems(problems).with_notes(notes, sandbox=self.sandbox)
 
     def with_known(self, sent: Mapping[str, Mapping[str, Any]]) -> Self:
         """Return the plan with what was sent for shots, by their keys, of which the ledger knows the job.
@@ -194,14 +205,9 @@ def _way(asked: ContinueBy, model: VideoModel | None) -> Way | None:
     """Return how the shots of a model continue each other; None if they cannot."""
     if model is None or asked != "auto":
         return None if asked == "auto" else asked
-    if continues(model):
+    if model.continues:
         return "previous_job_id"
     return "last_frame" if "first_frame" in (model.supported_frame_images or ()) else None
-
-
-def continues(model: VideoModel) -> bool:
-    """Whether a model continues earlier videos, as far as its price list tells."""
-    return any("video_continuation" in name.lower() for name in model.pricing_skus or {})
 
 
 def _way_problems(chain: ChainRequest, model: VideoModel | None, way: Way | None) -> list[Problem]:

@@ -6,6 +6,7 @@ from openrouter_video.videos.checks import checked
 from openrouter_video.videos.concat import concat
 from openrouter_video.videos.last_frame import last_frame
 from openrouter_video.videos.paths import (
+    FILE_SUFFIXES,
     folder_of_batch,
     kept_names,
     model_slug,
@@ -28,6 +29,7 @@ from openrouter_video.videos.saving import (
 )
 
 __all__ = [
+    "FILE_SUFFIXES",
     "Stopped",
     "checked",
     "concat",

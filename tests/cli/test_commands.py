@@ -257,7 +257,7 @@ def test_the_sandbox_option_lends_its_own_api(command: Command, sandbox: Sandbox
     assert "Nothing is billed" in said.err
     assert not sandbox.requests
     command("plan", PROMPT, "--model", VEO)
-    assert len(sandbox.requests) == 1
+    assert [request.kind for request in sandbox.requests] == ["models", "listing"]
 
 
 # ---- Bad input ------------------------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ def test_generate_takes_one_model(command: Command, sandbox: Sandbox) -> None:
 
 def test_no_prompt_is_a_usage_error(command: Command, sandbox: Sandbox) -> None:
     """What cannot be parsed exits with 2 as well, and leads to the help."""
-    refused(command("fan-out", "--json", "--model", VEO), sandbox, "PROMPT", "--help")
+    refused(command("fan-out", PROMPT, "--json", "--modle", VEO), sandbox, "--modle", "--help")
 
 
 def test_a_short_list_of_models_is_fetched_again(command: Command, sandbox: Sandbox) -> None:

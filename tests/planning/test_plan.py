@@ -322,8 +322,8 @@ def test_policy_fail_submits_nothing_for_any_model() -> None:
 
 NO_FOUR = "duration 4 s is not supported; it supports 5, 10 s; the nearest is 5"
 NO_PROMPT = (
-    "it edits, enlarges or animates what it is given, and nothing is given; give a video or an image as an input "
-    "reference (--input-reference video_url=https://… or --input-reference FILE)"
+    "it edits or enlarges a video, and none is given; give one as an input reference of type video_url "
+    "(--input-reference video_url=https://…)"
 )
 
 
@@ -543,8 +543,8 @@ def test_what_is_wrong_is_said_once() -> None:
     lines = plan_text(plan_for([LITE, EDITOR], {"duration": 4})).splitlines()
     assert lines[0].startswith("refused: 1 of 2 videos can be made, and all are wanted: black-forest-labs/flux-video-")
     assert lines[1:3] == ["nothing is sent to any model; without these problems:", f"{LITE}: would be sent"]
-    assert "and nothing is given" in lines[0]
-    assert "and nothing is given" not in "\n".join(lines[1:])
+    assert "and none is given" in lines[0]
+    assert "and none is given" not in "\n".join(lines[1:])
     assert EDITOR not in "\n".join(lines[1:])
     assert plan_text(plan_for([LITE], {"duration": 5})).startswith(f"refused: {LITE}: duration 5 s is not supported")
     assert "\n" not in plan_text(plan_for([LITE], {"duration": 5}))
