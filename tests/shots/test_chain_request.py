@@ -50,7 +50,10 @@ def test_the_first_shot_may_continue_an_earlier_video() -> None:
         ),
         ({"shots": ["One"] * 101}, ["101 shots are more than the 100 of one chain"]),
         ({"continue_by": "magic"}, ["continue_by is auto, previous_job_id or last_frame, not 'magic'"]),
-        ({"shots": ["One", " "]}, ["shot 2: the prompt is empty; say what the video should show"]),
+        (
+            {"shots": ["One", " "]},
+            ["shot 2: the prompt is empty; say what the video should show, or give an image or a video to work from"],
+        ),
         (
             {"shots": ["One", 7, {"settings": {}}]},
             [
