@@ -11,7 +11,8 @@ import pytest
 from openrouter_video.api import VideoModel, parse_catalog
 from openrouter_video.planning.pricing import estimate
 from openrouter_video.sandbox.catalogue import load_catalogue
-from openrouter_video.sandbox.orders import Order, read_order
+from openrouter_video.sandbox.inputs import InputFacts
+from openrouter_video.sandbox.orders import Order, read_order, shaped
 from openrouter_video.sandbox.pricing import cost_usd
 
 SERVED = load_catalogue()
@@ -46,3 +47,41 @@ def test_a_charge_lies_inside_its_estimate(model: VideoModel) -> None:
         assert expected.low_usd is not None
         assert expected.high_usd is not None
         assert expected.low_usd <= charge <= expected.high_usd, (body, charge)
+
+
+CLIP = {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}
+VOICE = {"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            {"model": editor, "input_references": [CLIP]}
+            for editor in ("runway/aleph-2", "black-forest-labs/flux-video-edit")
+        ),
+        {"model": "runway/aleph-2", "input_references": [CLIP, IMAGE], "aspect_ratio": "9:16"},
+        *(
+            {"model": "black-forest-labs/flux-video-upscale", "input_references": [CLIP], **more}
+            for more in ({}, {"upscale_factor": 1.5}, {"upscale_factor": 3, "creativity": 1})
+        ),
+        {"model": "heygen/avatar-iv", "input_references": [IMAGE]},
+        {"model": "heygen/avatar-iv", "input_references": [IMAGE, VOICE], "resolution": "1080p"},
+        {"model": "bytedance/seedance-2.0", "input_references": [CLIP], "duration": 4},
+        {"model": "black-forest-labs/flux-3-video", "previous_job_id": "gen-vid-1-a", "duration": 5},
+    ],
+    ids=lambda body: body["model"],
+)
+@pytest.mark.parametrize(
+    "facts", [InputFacts("d", 1.0, 640, 360), InputFacts("d", 42.5, 1920, 1080)], ids=("short", "long")
+)
+def test_no_estimate_is_below_what_an_input_costs(body: dict[str, Any], facts: InputFacts) -> None:
+    """Of what is billed by an input there is no estimate from the body alone, or one in which the charge lies."""
+    [model] = [one for one in parse_catalog(SERVED.wire).models if one.id == body["model"]]
+    order = read_order({"prompt": "an orchid", **body}, SERVED)
+    assert isinstance(order, Order), body
+    order = shaped(order.model_copy(update={"inputs": tuple(one.known(facts) for one in order.inputs)}), None)
+    charge = cost_usd(SERVED.entries[model.id].pricing_skus, order)
+    assert charge is not None
+    expected = estimate(model, {name: value for name, value in body.items() if name != "model"})
+    assert (expected.low_usd or 0) <= charge <= (float("inf") if expected.high_usd is None else expected.high_usd)
