@@ -15,7 +15,7 @@ from prefect.events import emit_event
 from prefect.exceptions import ParameterBindError, ParameterTypeError
 from prefect.states import Completed
 
-from openrouter_video.api import DEFAULT_BASE_URL, Catalog, VideoClient
+from openrouter_video.api import DEFAULT_BASE_URL, Catalog, ModelEndpoints, VideoClient
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.drift import (
     STAND_IN,
@@ -166,19 +166,24 @@ async def _foresee(recipes: Sequence[Recipe], place: Place, base_url: str) -> li
     async with VideoClient(None, base_url) as client:
         wanted = [model for recipe in recipes for model in recipe.models]
         catalog = await list_models(wanted, client, afresh=True)
-        found = [await _foresee_one(recipe, place, catalog) for recipe in recipes]
+        # Without the key, and so not kept with what runs have asked with theirs.
+        served = await client.list_endpoints(filter(catalog.get, dict.fromkeys(wanted)))
+        health = {one.model: one for one in served if not one.unknown}
+        found = [await _foresee_one(recipe, place, catalog, health) for recipe in recipes]
         if any(one.prospect.problems for one in found):
             again = await list_models((), client, afresh=True)
-            found = [await _foresee_one(one.recipe, place, again) if one.prospect.problems else one for one in found]
+            found = [
+                await _foresee_one(one.recipe, place, again, health) if one.prospect.problems else one for one in found
+            ]
     return found
 
 
-async def _foresee_one(recipe: Recipe, place: Place, catalog: Catalog) -> Found:
+async def _foresee_one(recipe: Recipe, place: Place, catalog: Catalog, health: Mapping[str, ModelEndpoints]) -> Found:
     named, options_for, today = recipe.form.get("store"), place.destination.options_for, datetime.now(UTC)
     try:
         if named:
             options_for = (await load_store(str(named))).options_for
-        prospect = await place.threads.run(foresee, recipe, catalog, options_for, f"{today:%Y-%m-%d}")
+        prospect = await place.threads.run(foresee, recipe, catalog, options_for, f"{today:%Y-%m-%d}", health)
     except ConfigurationError as error:
         prospect = Prospect(recipe.models, problems=(clip(str(error)),))
     return Found(recipe, prospect, catalog)

@@ -31,7 +31,7 @@ from .final_states import final_state, refused_state
 from .flow_body import flow_body
 from .gates import pass_gates
 from .opened_run import OpenedRun, open_run
-from .production import list_models, settle_run
+from .production import list_models, look_at_endpoints, settle_run
 from .run_identity import identify_run
 from .termination import log_if_interrupted
 from .video_chain import VideoRun
@@ -94,8 +94,17 @@ async def _plan(chain: ChainRequest, run: OpenedRun, scope: Scope, *, afresh: bo
         RequestRefused: if the plan, or what it may cost, does not allow the chain to begin.
     """
     catalog = await list_models([chain.model], run.resources.client, afresh=afresh)
+    health = await look_at_endpoints([chain.model], catalog, run.resources.client)
     destination, again = unsearched(run.destination), run.identity.again
-    plan = await make_chain_plan(unsearched(chain), unsearched(catalog), scope, destination, run.resources, again=again)
+    plan = await make_chain_plan(
+        unsearched(chain),
+        unsearched(catalog),
+        scope,
+        destination,
+        run.resources,
+        again=again,
+        health=unsearched(health),
+    )
     if plan.refused:
         raise RequestRefused(plan.refusal)
     return plan

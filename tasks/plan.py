@@ -105,10 +105,14 @@ async def make_chain_plan(
     resources: Resources,
     *,
     again: bool = True,
+    health: Mapping[str, ModelEndpoints] | None = None,
 ) -> ChainPlan:
-    """Plan a whole chain: what each shot would get, what the ledger knows of it, and why the chain may not begin."""
+    """Plan a whole chain: what each shot would get, what the ledger knows of it, and why the chain may not begin.
+
+    ``health``: who serves the model, and how well.
+    """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await _dry(dry_chain, resources, chain, scope, catalog, destination.options_for, bills)
+    plan = await _dry(dry_chain, resources, chain, scope, catalog, destination.options_for, bills, health)
     paid_usd = 0.0
     if (scope.shared or again) and not plan.refused:
         found = await find_known({shot.key: {} for shot in plan.shots}, None, resources.ledger, resources.threads)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openrouter_video.api import parse_api_key
+from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.options import PlaceOptions, RunOptions
 from openrouter_video.cli.plan import STYLES
@@ -100,7 +101,8 @@ def _dry_plan(chain: ChainRequest, environ: Mapping[str, str]) -> ChainPlan:
             ledger = opened.enter_context(closing(find_destination(asked.output, asked.ledger, environ).open_ledger()))
             bills = Journal(ledger.store, sandbox=catalog.sandbox).money().bills()
     # Which run it will be is not known yet; what is asked, and what it may cost, does not hang on it.
-    plan = dry_chain(chain, scope_of_chain(scope_of_run("", {})), catalog, bills=bills)
+    served = served_for_plan([chain.model] if catalog.get(chain.model) else [], environ)
+    plan = dry_chain(chain, scope_of_chain(scope_of_run("", {})), catalog, bills=bills, health=served)
     # Under a key some of it may be paid for already, and a block says where the bills are: the run itself looks there.
     return hold_to_ceiling(plan, None if asked.idempotency_key or asked.store else asked.max_usd)
 

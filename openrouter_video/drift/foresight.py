@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.batch import (
     BatchPlan,
     BatchRequest,
@@ -30,6 +30,8 @@ __all__ = ["foresee"]
 OptionsFor = Callable[[str], Mapping[str, Any] | None]
 """Tells the storage options that an image or a table may be read with."""
 
+Health = Mapping[str, ModelEndpoints]
+
 P = TypeVar("P", bound=GatedPlan)
 
 MOST_STAND_INS = 3
@@ -37,25 +39,30 @@ MOST_TOLD = 20
 CHOSEN_LATER = "its models are chosen at each run: there is nothing to check"
 
 
-def foresee(recipe: Recipe, catalog: Catalog, options_for: OptionsFor, today: str) -> Prospect:
-    """Plan a recipe dry; ``today`` stands in for ``{date}`` in the name of a batch. Blocks."""
+def foresee(
+    recipe: Recipe, catalog: Catalog, options_for: OptionsFor, today: str, health: Health | None = None
+) -> Prospect:
+    """Plan a recipe dry; ``today`` stands in for ``{date}`` in the name of a batch. Blocks.
+
+    ``health``: who serves its models, under whose slugs they read their options.
+    """
     if recipe.problems:
         return Prospect(problems=recipe.problems)
     try:
         if recipe.flow == "batch_videos":
-            return _of_batch(dict(recipe.form), catalog, options_for, today)
+            return _of_batch(dict(recipe.form), catalog, options_for, today, health)
         if recipe.flow == "chain_video":
-            return _of_chain(dict(recipe.form), catalog, options_for)
-        return _of_run(dict(recipe.form), catalog, options_for)
+            return _of_chain(dict(recipe.form), catalog, options_for, health)
+        return _of_run(dict(recipe.form), catalog, options_for, health)
     except RequestRefused as refused:
         return Prospect(models=recipe.models, problems=_words(refused.problems))
 
 
-def _of_run(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor) -> Prospect:
+def _of_run(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor, health: Health | None) -> Prospect:
     if not (form.get("model") or form.get("models")):
         return Prospect(warnings=(CHOSEN_LATER,))
     run = parse_run_request(**{**form, "prompt": form.get("prompt") or STAND_IN}, checked=False)
-    plan = dry_run(run, catalog, options_for)
+    plan = dry_run(run, catalog, options_for, health=health)
     held, warnings = _held(plan, run, paid=_paid_under_key(run))
     refused = [model for model in plan.models if model.decision != "send"] if not held.refused else []
     return Prospect(
@@ -68,12 +75,12 @@ def _of_run(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor) -> 
     )
 
 
-def _of_chain(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor) -> Prospect:
+def _of_chain(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor, health: Health | None) -> Prospect:
     if not form.get("model"):
         return Prospect(warnings=(CHOSEN_LATER,))
     chain = parse_chain_request(**{**form, "shots": form.get("shots") or [STAND_IN]})
     # Whose chain it is only decides on keys, which nobody claims here.
-    plan = dry_chain(chain, scope_of_chain(scope_of_run("recipe", chain.asked())), catalog, options_for)
+    plan = dry_chain(chain, scope_of_chain(scope_of_run("recipe", chain.asked())), catalog, options_for, health=health)
     held, warnings = _held(plan, chain.run, paid=_paid_under_key(chain.run))
     return Prospect(
         models=chain.run.models,
@@ -90,7 +97,9 @@ def _paid_under_key(run: RunRequest) -> str | None:
     return "under its idempotency key" if key and "{date}" not in key else None
 
 
-def _of_batch(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor, today: str) -> Prospect:
+def _of_batch(
+    form: dict[str, Any], catalog: Catalog, options_for: OptionsFor, today: str, health: Health | None
+) -> Prospect:
     source, rows, name = (form.pop(field, None) for field in ("source", "rows", "batch"))
     if not source and rows is None:
         # Its table comes with each run; what all rows share can be checked all the same.
@@ -101,7 +110,7 @@ def _of_batch(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor, t
     name = name or (name_of_source(source) if source else "batch")
     batch = parse_batch_request(batch=name.replace("{date}", today), **form)
     table = read_table(source, options_for) if source else table_of_rows(rows)
-    plan = dry_batch(table, batch, catalog, options_for)
+    plan = dry_batch(table, batch, catalog, options_for, health=health)
     held, warnings = _held(plan, batch.run, paid="by an earlier run of the batch")
     lost = dict.fromkeys(words for video in plan.videos for words in _lost(video.plan))
     left_out = [f"left out: {words}" for words in plan.row_words] if plan.skips and not held.refused else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from openrouter_video.api import Catalog
+from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.ledger import Ledger, Scope
 from openrouter_video.money import Bills
 from openrouter_video.planning import read_inputs
@@ -24,14 +24,15 @@ def dry_chain(
     catalog: Catalog,
     options_for: OptionsFor = lambda _url: None,
     bills: Mapping[str, Bills] | None = None,
+    health: Mapping[str, ModelEndpoints] | None = None,
     *,
     ledger: Ledger | None = None,
     base_url: str | None = None,
 ) -> ChainPlan:
     """Plan a chain; what is wrong with an input of a shot is a problem of the plan, beside all others.
 
-    ``ledger`` and ``base_url`` as for ``find_jobs``.
+    ``bills`` and ``health`` as for ``plan_run``, ``ledger`` and ``base_url`` as for ``find_jobs``.
     """
     read = [read_inputs(shot.request, options_for, ledger=ledger, base_url=base_url) for shot in chain.shots]
     inputs, problems = [one for one, _ in read], [one for _, one in read]
-    return plan_chain(chain, scope, catalog, inputs=inputs, problems=problems, bills=bills)
+    return plan_chain(chain, scope, catalog, inputs=inputs, problems=problems, bills=bills, health=health)

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple, Self
 
-from openrouter_video.api import Catalog, VideoModel
+from openrouter_video.api import Catalog, ModelEndpoints, VideoModel
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import Scope
@@ -151,23 +151,25 @@ def plan_chain(
     inputs: Sequence[Inputs] | None = None,
     problems: Sequence[Sequence[Problem]] = (),
     bills: Mapping[str, Bills] | None = None,
+    health: Mapping[str, ModelEndpoints] | None = None,
 ) -> ChainPlan:
     """Plan all shots of a chain, each after the one before it.
 
-    ``inputs`` and ``problems`` as for ``plan_run``, of each shot; ``scope`` is that of the chain.
+    ``inputs`` and ``problems`` as for ``plan_run``, of each shot; ``scope`` is that of the chain. ``bills`` and
+    ``health`` as for ``plan_run``.
     """
     model = catalog.get(chain.model)
     way = _way(chain.continue_by, model) if len(chain.shots) > 1 else None
     folder = folder_of_chain(redact(chain.run.request.prompt), scope)
     before: _Before | None = None
-    shots, warnings = list[PlannedVideo](), list[str]()
+    shots, warnings = list[PlannedVideo](), list[list[Problem]]()
     found = [list(of_shot) for of_shot in problems] or [list[Problem]() for _ in chain.shots]
     for number, shot in enumerate(chain.shots, 1):
         known = inputs[number - 1] if inputs else Inputs()
         following, known_too = _following(shot, before, way, known)
-        plan = plan_run(following, catalog, inputs=known_too, bills=bills)
+        plan = plan_run(following, catalog, inputs=known_too, bills=bills, health=health)
         found[number - 1] += [*plan.problems, *_beside_frame(shot, before, way)]
-        warnings += [f"shot {number}: {warning}" for warning in plan.warnings]
+        warnings.append([Problem("plan", warning) for warning in plan.warnings])
         own = scope_of(scope, chain.continue_by, content_of(shot.request, known), before.key if before else None)
         for of_model in plan.models:
             path = shot_path(folder, number, redact(shot.request.prompt), own.key(of_model.model, 1))
@@ -179,7 +181,7 @@ def plan_chain(
         shots=tuple(shots),
         way=way,
         more=(*_way_problems(chain, model, way), *told_by_shot(found)),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(warning.message for warning in told_by_shot(warnings)),
         sandbox=catalog.sandbox,
     )
 

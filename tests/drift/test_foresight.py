@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from openrouter_video.api import Endpoint, ModelEndpoints
 from openrouter_video.api.catalog import Catalog, parse_catalog
 from openrouter_video.drift.foresight import foresee
 from openrouter_video.drift.recipes import Recipe
@@ -17,11 +18,12 @@ from openrouter_video.drift.verdicts import Prospect
 
 OFFERED = parse_catalog(json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text()))
 SORA, LITE, KLING, WAN = "openai/sora-2-pro", "google/veo-3.1-lite", "kwaivgi/kling-video-o1", "alibaba/wan-2.6"
+SEEDANCE = "bytedance/seedance-2.0-mini"
 
 
-def foreseen(flow: str, form: dict[str, Any], catalog: Catalog = OFFERED) -> Prospect:
+def foreseen(flow: str, form: dict[str, Any], catalog: Catalog = OFFERED, health: Any = None) -> Prospect:
     """What a recipe comes to."""
-    return foresee(Recipe("a.json", flow, form), catalog, lambda _url: None, "2026-11-16")
+    return foresee(Recipe("a.json", flow, form), catalog, lambda _url: None, "2026-11-16", health)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,23 @@ def test_what_works_with_a_warning(flow: str, form: dict[str, Any], warning: str
     found = foreseen(flow, form)
     assert found.problems == ()
     assert warning.partition("; reduce")[0] in "\n".join(found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("flow", "form"),
+    [
+        ("fan_out_video", {"prompt": "An orchid", "models": [SEEDANCE]}),
+        ("chain_video", {"shots": ["An orchid"], "model": SEEDANCE}),
+        ("batch_videos", {"rows": [{"prompt": "An orchid"}], "batch": "b", "models": [SEEDANCE]}),
+    ],
+)
+def test_a_slug_that_only_the_endpoints_of_a_model_know(flow: str, form: dict[str, Any]) -> None:
+    """What a run would send is not told as broken, nor as left out."""
+    form = {**form, "provider_options": {"byteplus-eu": {"watermark": False}}}
+    served = ModelEndpoints(model=SEEDANCE, endpoints=(Endpoint(slug="byteplus-eu", status=0),))
+    assert "unknown provider slug" in str(foreseen(flow, form).problems)
+    found = foreseen(flow, form, health={SEEDANCE: served})
+    assert (found.problems, found.left_out) == ((), ())
 
 
 def test_an_option_that_is_dropped_is_told() -> None:

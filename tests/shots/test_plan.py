@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from openrouter_video.api import Endpoint, ModelEndpoints
 from openrouter_video.api.catalog import parse_catalog
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import scope_of_key
@@ -41,7 +42,7 @@ SCOPE = scope_of_chain(scope_of_key("bees"))
 
 def planned(*shots: Any, model: str = VEO, settings: Any = SMALL, catalog: Any = OFFERED, **more: Any) -> ChainPlan:
     """The plan of a chain over the real list."""
-    how = {name: more.pop(name) for name in ("inputs", "problems") if name in more}
+    how = {name: more.pop(name) for name in ("inputs", "problems", "health") if name in more}
     chain = parse_chain_request(shots=shots, model=model, settings=settings, **more)
     return plan_chain(chain, SCOPE, catalog, **how)
 
@@ -108,6 +109,16 @@ def test_the_list_of_models_of_the_day_makes_no_other_shot() -> None:
     known = later.with_known({shot.key: shot.plan.sent or {} for shot in today.shots})
     assert [shot.plan.sent for shot in known.shots] == [shot.plan.sent for shot in today.shots]
     assert (known.new_shots, known.shares, known.estimate.high) == ((), (), 0)
+
+
+def test_that_the_model_is_down_is_told_once_for_all_shots() -> None:
+    """It is the same model for all of them; options go under the slug that its endpoints have."""
+    served = ModelEndpoints(model=VEO, endpoints=(Endpoint(slug="google-ai-studio", status=-1),))
+    plan = planned("One", "Two", health={VEO: served})
+    assert plan.warnings == (
+        f"{VEO} is down by OpenRouter's list of its endpoints: a video of it may fail or take long",
+    )
+    assert [shot.plan.slug for shot in plan.shots] == ["google-ai-studio"] * 2
 
 
 @pytest.mark.parametrize(
