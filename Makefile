@@ -14,7 +14,7 @@ JOBS ?= 1000
 # The tests that hold the pure modules; what else they cover does not count.
 PURE_TESTS := tests/batch tests/drift tests/planning tests/request tests/values \
 	$(addprefix tests/ledger/test_,journal_entry.py learning.py portions.py records.py reservations.py settlement.py spending.py) \
-	$(addprefix tests/run/test_,bills.py caps.py conclusions.py lanes.py outputs.py polling.py refused_in_run.py rescue.py settling.py video_event.py waking.py) \
+	$(addprefix tests/run/test_,bills.py caps.py conclusions.py extra_takes.py lanes.py outputs.py polling.py refused_in_run.py rescue.py settling.py video_event.py waking.py) \
 	tests/shots $(addprefix tests/shards/test_,division.py next_step.py) $(addprefix tests/videos/test_,checks.py coding.py mp4.py) \
 	$(addprefix tests/api/test_,answers.py callback.py catalog.py failures.py generations.py job.py endpoint.py endpoints.py key_budget.py refusals.py stored_copy.py) $(addprefix tests/cli/test_,export_rows.py video_lines.py) \
 	$(addprefix tests/gallery/test_,links.py matrix.py merging.py page.py run_page.py) \

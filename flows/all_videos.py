@@ -16,7 +16,7 @@ from openrouter_video.errors import LedgerError
 from openrouter_video.ledger import LedgerEntry, entries_in_time
 from openrouter_video.outcome import Outcome, summary
 from openrouter_video.report import interruption_message
-from openrouter_video.run import Facts, Lane, PlannedVideo, divide, ended_elsewhere, outcome_of
+from openrouter_video.run import Facts, Lane, PlannedVideo, divide, ended_elsewhere, next_take, outcome_of
 from openrouter_video.tasks import ProgressBar, make_lane, publish_table, unsearched
 from openrouter_video.text import clip
 from openrouter_video.threads import start
@@ -25,7 +25,7 @@ from .video_chain import VideoRun, make_video
 from .video_events import emit_video_event
 from .video_steps import AsCalls
 
-__all__ = ["make_all", "make_some", "outcome_by_ledger", "say_what_goes_on", "with_ends_elsewhere"]
+__all__ = ["make_all", "make_some", "say_what_goes_on", "takes_by_ledger", "with_ends_elsewhere"]
 
 LOG_WITHIN_SECONDS = 1.0
 TABLE_WITHIN_SECONDS = 2.0
@@ -70,26 +70,25 @@ async def make_some(
     ``ended`` hears of each of them. Of a batch of ``total`` videos so many were made ``before``.
     """
     ledger = run.resources.ledger
-    ledger.expect([video.key for video in videos if video.plan.decision == "send"])
+    ledger.expect([key for video in videos if video.plan.decision == "send" for key in video.keys])
 
     async def make_in_lane(lane: Lane) -> list[Outcome]:
         calls = run._replace(steps=AsCalls(run.resources, get_run_logger()))
-        return await _side_by_side(_make(videos[index], calls, ended) for index in lane.indexes)
+        return _flat(await _side_by_side(_make(videos[index], calls, ended) for index in lane.indexes))
 
     async def in_lane(lane: Lane) -> Sequence[Outcome]:
         made = asyncio.ensure_future(make_lane(lane, unsearched(make_in_lane)))
         await asyncio.gather(made, return_exceptions=True)
         # Prefect's own trouble with a task run is none of its videos', and of no other lane.
         if error := made.exception():
-            return [await _of_broken_chain(videos[index], error, run) for index in lane.indexes]
+            return _flat([await _of_broken_lane(videos[index], error, run) for index in lane.indexes])
         return made.result()
 
     if lanes := divide(len(videos), run.resources.limits.lanes, before, total):
         get_run_logger().info("%s videos in %s lanes, each of which is one task run", len(videos), len(lanes))
-        made = await _side_by_side(in_lane(lane) for lane in lanes)
-        outcomes = [outcome for lane in made for outcome in lane]
+        outcomes = _flat(await _side_by_side(in_lane(lane) for lane in lanes))
     else:
-        outcomes = await _side_by_side(_make(video, run, ended) for video in videos)
+        outcomes = _flat(await _side_by_side(_make(video, run, ended) for video in videos))
     await run.resources.threads.run(ledger.drop_marks)
     return outcomes
 
@@ -104,8 +103,21 @@ async def with_ends_elsewhere(outcomes: Sequence[Outcome], since: datetime, run:
     return [now.get(outcome.key, outcome) for outcome in outcomes]
 
 
-async def _make(video: PlannedVideo, run: VideoRun, ended: Callable[[Outcome], Awaitable[None]]) -> Outcome:
-    """Make one video; an error that nobody foresaw is in its outcome, and ends nothing else."""
+async def _make(video: PlannedVideo, run: VideoRun, ended: Callable[[Outcome], Awaitable[None]]) -> list[Outcome]:
+    """Make one video, and after it each extra take that is to be made in its place."""
+    made, take = list[Outcome](), video
+    while True:
+        made.append(await _make_take(take, run, ended))
+        following = next_take(video, made)
+        if following is None:
+            return made
+        words = "%s: withheld by its provider; take %s is made in its place"
+        get_run_logger().warning(words, clip(video.plan.model), following.take)
+        take = following
+
+
+async def _make_take(video: PlannedVideo, run: VideoRun, ended: Callable[[Outcome], Awaitable[None]]) -> Outcome:
+    """Make one take; an error that nobody foresaw is in its outcome, and ends nothing else."""
     (result,) = await asyncio.gather(make_video(video, run), return_exceptions=True)
     outcome = result if isinstance(result, Outcome) else await _of_broken_chain(video, result, run)
     # Where a row stood when its video was made is of no use to anybody who looks at the table of today.
@@ -122,9 +134,13 @@ async def _side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]
     return [task.result() for task in tasks]
 
 
+def _flat(groups: Iterable[Sequence[Outcome]]) -> list[Outcome]:
+    return [outcome for group in groups for outcome in group]
+
+
 async def say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> None:
     """Tell whoever stopped the run what it leaves behind; every submission has ended, so the ledger knows them all."""
-    keys = [video.key for video in videos]
+    keys = [key for video in videos for key in video.keys]
     said = await asyncio.wrap_future(start(partial(entries_in_time, run.resources.ledger, keys)))
     held = {key: run.resources.submitter.unrecorded(key) for key in keys}
     if silent := [entry for entry in said.values() if isinstance(entry, LedgerError)]:
@@ -151,11 +167,35 @@ async def say_what_goes_on(videos: Sequence[PlannedVideo], run: VideoRun) -> Non
 
 
 async def _of_broken_chain(video: PlannedVideo, error: BaseException, run: VideoRun) -> Outcome:
-    """Tell from the ledger what became of a video whose chain broke off unexpectedly."""
+    """Tell from the ledger what became of a take whose chain broke off unexpectedly."""
+    return await outcome_by_ledger(video, _unexpected(video, error), run)
+
+
+async def _of_broken_lane(video: PlannedVideo, error: BaseException, run: VideoRun) -> list[Outcome]:
+    """Tell from the ledger what became of a video whose lane broke off unexpectedly."""
+    return await takes_by_ledger(video, _unexpected(video, error), run)
+
+
+def _unexpected(video: PlannedVideo, error: BaseException) -> str:
     if not isinstance(error, Exception):
         raise error
     get_run_logger().error("%s: unexpected %s", clip(video.plan.model), type(error).__name__, exc_info=error)
-    return await outcome_by_ledger(video, clip(f"unexpected {type(error).__name__}: {error}"), run)
+    return clip(f"unexpected {type(error).__name__}: {error}")
+
+
+async def takes_by_ledger(video: PlannedVideo, why: str, run: VideoRun) -> list[Outcome]:
+    """Tell from the ledger what became of a video, and of its extra takes that were submitted."""
+    made = [await outcome_by_ledger(video, why, run)]
+    while (extra := next_take(video, made)) and await _is_submitted(extra, run):
+        made.append(await outcome_by_ledger(extra, why, run))
+    return made
+
+
+async def _is_submitted(video: PlannedVideo, run: VideoRun) -> bool:
+    try:
+        return (await run.resources.threads.run(run.resources.ledger.entry, video.key)).state != "free"
+    except LedgerError:
+        return True
 
 
 async def outcome_by_ledger(video: PlannedVideo, why: str, run: VideoRun) -> Outcome:

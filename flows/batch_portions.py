@@ -51,15 +51,15 @@ async def make_here(
 class BatchPortions:
     """The portions of a batch, and what is reserved for them.
 
-    ``videos``: all of them; ``known``: the keys of those that are paid already. ``begun``: how many portions have begun
-    in an earlier process of this run.
+    ``videos``: all of them; ``known``: the keys of those that are paid already, and of extra takes that are paid
+    already or not needed. ``begun``: how many portions have begun in an earlier process of this run.
     """
 
     def __init__(
         self, videos: Sequence[PlannedVideo], known: frozenset[str], run: OpenedRun, *, begun: int = 0
     ) -> None:
         self._videos, self._known, self._run, self._begun = videos, known, run, begun
-        self._portions = in_portions(videos, self._is_new, run.resources.limits.portion)
+        self._portions = in_portions(videos, lambda video: len(self._new_keys(video)), run.resources.limits.portion)
         self._amounts = [self._amounts_of(of_portion) for of_portion in self._portions]
         self._token = batch_token(video.key for video in videos)
 
@@ -100,7 +100,7 @@ class BatchPortions:
                     why = Problem("ledger", f"{error}. It was not sent")
                     made = [self._refused(video, why) for video in made]
                     done = await make_here(number, made, run, ended, made_before, total)
-                await settle_run(done, run)
+                await settle_run(done, run, made)
                 of_portion.clear()
                 outcomes += done
             left, outcomes = outcomes, await with_ends_elsewhere(outcomes, began, run)
@@ -159,9 +159,9 @@ class BatchPortions:
 
         What is not made ``here`` may still be sent, so that what is reserved for it is left to a collection.
         """
-        now = {video.key for video in videos}
+        now = {key for video in videos for key in video.keys}
         goes_on = {outcome.key for outcome in ended if outcome.status in {"open", "uncertain"}}
-        told = [video for video in self._videos if video.key in goes_on | now]
+        told = [video for video in self._videos if not (goes_on | now).isdisjoint(video.keys)]
         ends = [asyncio.wait_for(self._settle(ended, [*now], run), ENDS_WITHIN_SECONDS)] if here else []
         await asyncio.gather(
             manifest.write_within(ENDS_WITHIN_SECONDS), *ends, say_what_goes_on(told, run), return_exceptions=True
@@ -185,9 +185,13 @@ class BatchPortions:
     def _is_new(self, video: PlannedVideo) -> bool:
         return video.plan.decision == "send" and video.key not in self._known
 
+    def _new_keys(self, video: PlannedVideo) -> list[str]:
+        """Return under which keys a video, and its extra takes, may be paid for."""
+        return [key for key in video.keys if key not in self._known] if video.plan.decision == "send" else []
+
     def _amounts_of(self, videos: Sequence[PlannedVideo]) -> Mapping[str, int]:
-        """Return the top of the estimate of each video that is to be paid for, by its key."""
-        estimates = {video.key: video.plan.estimate for video in videos if self._is_new(video)}
+        """Return the top of the estimate of each video and extra take that may be paid for, by its key."""
+        estimates = {key: video.plan.estimate for video in videos for key in self._new_keys(video)}
         return {key: (estimate.high if estimate else None) or 0 for key, estimate in estimates.items()}
 
     def _refused(self, video: PlannedVideo, why: Problem | None) -> PlannedVideo:

@@ -116,7 +116,7 @@ async def _begin(batch: BatchRequest, table: Table, run: OpenedRun) -> BegunBatc
         log.info("%s", line)
     for words in filter(None, (doubt, shares.note)):
         log.warning("%s", words)
-    reserved = await BatchPortions(plan.videos, plan.known, run).reserve(plan)
+    reserved = await BatchPortions(plan.videos, plan.known | plan.needless, run).reserve(plan)
     for words in plan.row_words:
         log.warning("left out: %s", words)
     notes = (*plan.warnings, *filter(None, [shares.note]))
@@ -124,8 +124,8 @@ async def _begin(batch: BatchRequest, table: Table, run: OpenedRun) -> BegunBatc
         report=_report(plan, batch, said, run.identity.run_id).model_copy(update={"problems": notes}),
         wanted=plan.wanted,
         videos=plan.videos,
-        known=plan.known,
-        carried={video.key: dict(row.row.carried) for row in plan.rows for video in row.videos},
+        known=plan.known | plan.needless,
+        carried={key: dict(row.row.carried) for row in plan.rows for video in row.videos for key in video.keys},
         reserved=reserved,
         began=datetime.now(UTC),
         sandbox=plan.sandbox,

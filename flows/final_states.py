@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from openrouter_video.errors import TooFewVideos, VideoError
-from openrouter_video.outcome import Batch, FanOut, count_completed, count_submitted
+from openrouter_video.outcome import Batch, FanOut, count_asked, count_completed, count_submitted
 from openrouter_video.run import tell_result
 from openrouter_video.state_message import state_message, warnings_of
 
@@ -36,7 +36,7 @@ def final_state(result: FanOut, data: Any, wanted: int, *, waited: bool = True) 
     log.info("%s", message)
     if reached < wanted:
         return Failed(message=message, data=TooFewVideos(result.outcomes, wanted))
-    if reached < len(result.outcomes) or left_out:
+    if reached < count_asked(result.outcomes) or left_out:
         return Completed(name=PARTIAL, message=message, data=data)
     return Completed(message=message, data=data)
 

@@ -56,8 +56,11 @@ async def pass_gates_of_batch(
 
 
 def time_for(videos: int, asked: RunRequest) -> datetime:
-    """Return when so many videos have been made at the latest, each of which takes until its deadline."""
-    waves = ceil(videos / asked.concurrency)
+    """Return when so many videos have been made at the latest, each of which takes until its deadline.
+
+    Extra takes are among them, and begin when the video is over in whose place they are made.
+    """
+    waves = ceil(videos / asked.concurrency) + asked.extra_takes_on_output_moderation
     return datetime.now(UTC) + waves * (timedelta(minutes=asked.deadline_minutes) + SLACK)
 
 

@@ -58,11 +58,12 @@ async def _produce(run: OpenedRun) -> tuple[FanOut, int]:
         scope = run.identity.scope(asked.idempotency_key, asked.request.asked(), base_url)
         plan = await run.approved(partial(_plan, run, scope))
         videos = videos_of_request(asked, scope, plan.models)
-        keys = {(video.plan.model, video.take): video.key for video in videos}
+        every = [take for video in videos for take in (video, *video.extra_takes)]
+        keys = {(take.plan.model, take.take): take.key for take in every}
         reserved = await pass_gates(plan, to_reserve(plan, keys), len(keys), run)
         made_by = await run.begin(reserved, sandbox=plan.sandbox)
     outcomes = await make_all(videos, made_by)
-    await settle_run(outcomes, made_by)
+    await settle_run(outcomes, made_by, videos)
     published = await _publish(outcomes, videos, run.resources)
     result = FanOut(
         run_id=run.identity.run_id,
@@ -86,9 +87,13 @@ async def _publish(outcomes: Sequence[Outcome], videos: Sequence[PlannedVideo], 
     return await publish_gallery(unsearched(outcomes), videos[0].path.rpartition("/")[0], resources)
 
 
-async def settle_run(outcomes: Sequence[Outcome], run: VideoRun) -> None:
-    """Record what the videos came to; a journal that does not take it now takes it from a collection."""
-    resources = run.resources
+async def settle_run(outcomes: Sequence[Outcome], run: VideoRun, videos: Sequence[PlannedVideo] = ()) -> None:
+    """Record what the videos came to; a journal that does not take it now takes it from a collection.
+
+    What is reserved for extra takes of these ``videos`` that were not made is given up.
+    """
+    resources, made = run.resources, {outcome.key for outcome in outcomes}
+    unused = [extra.key for video in videos for extra in video.extra_takes if extra.key not in made]
     try:
         await resources.threads.run(
             settle_money,
@@ -98,6 +103,7 @@ async def settle_run(outcomes: Sequence[Outcome], run: VideoRun) -> None:
             outcomes,
             run.run_id,
             run.deployment,
+            unused,
         )
     except LedgerError as error:
         get_run_logger().warning(

@@ -37,7 +37,7 @@ from openrouter_video.shards import (
 )
 from openrouter_video.text import clip
 
-from .all_videos import outcome_by_ledger
+from .all_videos import takes_by_ledger
 from .batch_portions import Ended
 from .gates import time_for
 from .opened_run import OpenedRun
@@ -155,9 +155,10 @@ class ShardsOfBatch:
                 await self._wait(left)
         for video in videos:
             if video.key not in made:
-                made[video.key] = await outcome_by_ledger(video, UNTOLD, run)
-                await ended(made[video.key])
-        return [made[video.key] for video in videos]
+                for outcome in await takes_by_ledger(video, UNTOLD, run):
+                    made[outcome.key or ""] = outcome
+                    await ended(outcome)
+        return [made[key] for video in videos for key in video.keys if key in made]
 
     async def _wait(self, left: set[int]) -> None:
         """Wait for the shards that are left: suspended where that can be, so that one worker suffices, else a while."""
@@ -213,7 +214,7 @@ class ShardsOfBatch:
                 base_url=self._begun.base_url,
             )
             await self._threads.run(self._files.keep_work, work)
-        until = time_for(len(videos), self._run.asked)
+        until = time_for(sum(len(video.keys) for video in videos), self._run.asked)
         self._begun = self._begun._replace(portions=number, until=until, reserved=run.reserved)
         await self._threads.run(self._files.keep_batch, self._begun)
 
@@ -271,8 +272,9 @@ class ShardsOfBatch:
             work = None
         why = clip(f"{self._title(number)} did not tell what became of it ({seen.words})")
         get_run_logger().warning("%s; the ledger says what became of its videos", why)
-        known = partial(outcome_by_ledger, why=why, run=run)
-        outcomes = await asyncio.gather(*(known(video) for video in (work.videos if work else ())))
+        known = partial(takes_by_ledger, why=why, run=run)
+        takes = await asyncio.gather(*(known(video) for video in (work.videos if work else ())))
+        outcomes = [outcome for of_video in takes for outcome in of_video]
         await self._threads.run(self._files.keep_report, number, ShardReport(tuple(outcomes)))
         return outcomes
 

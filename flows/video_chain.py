@@ -96,6 +96,7 @@ class VideoRun(NamedTuple):
             row=video.row,
             row_id=video.row_id,
             provider=plan.slug,
+            instead_of=video.instead_of,
         )
 
 

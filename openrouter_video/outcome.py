@@ -26,6 +26,7 @@ __all__ = [
     "OutcomeStatus",
     "SavedFile",
     "Sight",
+    "count_asked",
     "count_completed",
     "count_submitted",
     "expected_cost",
@@ -90,13 +91,15 @@ class Outcome(BaseModel):
     running, or done and not yet downloaded; collecting finishes it.
 
     ``failure``: of what kind it is that a job failed, or that the API refused to make it. ``reused``: another run has
-    sent it, and so has paid for it. ``checks``: what is not as it was asked, or hardly meant, each by its name.
+    sent it, and so has paid for it. ``instead_of``: the take in whose place it was made, since its provider withheld
+    that. ``checks``: what is not as it was asked, or hardly meant, each by its name.
     """
 
     model_config = ConfigDict(frozen=True)
 
     model: str
     take: int = 1
+    instead_of: int | None = None
     key: str | None = None
     batch: str | None = None
     row: int | None = None
@@ -241,6 +244,11 @@ def count_submitted(outcomes: Sequence[Outcome]) -> int:
     return len(going_on) - len(unsettled_words(going_on))
 
 
+def count_asked(outcomes: Sequence[Outcome]) -> int:
+    """Return how many videos were asked for: an extra take is made in the place of one of them."""
+    return sum(outcome.instead_of is None for outcome in outcomes)
+
+
 def total_cost(outcomes: Sequence[Outcome]) -> float | None:
     """Return what a run has paid for in US dollars: nothing for what it found; None if the provider told no cost.
 
@@ -293,7 +301,8 @@ def run_status(outcomes: Sequence[Outcome], wanted: int, *, waited: bool = True)
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return the final state's message, such as ``3 of 4 videos, $0.80, 1 open, 1 reused ($0.40 paid before)``."""
-    parts = [f"{count_completed(outcomes)} of {len(outcomes)} video{'s' * (len(outcomes) != 1)}"]
+    asked = count_asked(outcomes)
+    parts = [f"{count_completed(outcomes)} of {asked} video{'s' * (asked != 1)}"]
     simulated = is_simulated(outcomes)
     cost = total_cost(outcomes)
     if cost is not None:
@@ -308,6 +317,8 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         of_status = [outcome for outcome in outcomes if outcome.status == status]
         if of_status:
             parts.append(f"{len(of_status)} {status}{_kinds_of(of_status)}")
+    if extra := len(outcomes) - asked:
+        parts.append(f"{extra} extra take{'s' * (extra != 1)}")
     reused = sum(outcome.reused for outcome in outcomes)
     if reused:
         before = reused_cost(outcomes)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from openrouter_video.money import MICRO, Estimate, dollars
 from openrouter_video.outcome import LeftOut, Outcome, unsettled_words
-from openrouter_video.planning import ModelPlan, Plan
+from openrouter_video.planning import ModelPlan, Plan, extra_words
 from openrouter_video.text import clip, printable, printable_json, row_title, video_title
 
 __all__ = [
@@ -85,17 +85,18 @@ def _price_words(model: ModelPlan, each: Estimate, plan: Plan) -> str:
     new = plan.new_takes(model)
     if new < plan.takes:
         return f"{words}; {plan.takes - new} of {plan.takes} in the ledger already, and not paid for again"
-    together = plan.cost_of(model).words(sandbox=plan.sandbox)
-    return f"{words}; {new} takes: {together}" if new > 1 and each.priced else words
+    together, extra = plan.cost_of(model).words(sandbox=plan.sandbox), plan.extra_of(model)
+    takes = f"{new} take{'s' * (new != 1)}: {together}{extra_words(extra)}"
+    return f"{words}; {takes}" if (new > 1 or extra) and each.priced else words
 
 
 def in_all(plan: Plan) -> str:
     """Return what a run may cost, such as ``3 videos, $0.36 to $0.60``."""
-    videos = sum(plan.new_takes(model) for model in plan.paying)
+    videos, extra = sum(plan.new_takes(model) for model in plan.paying), len(plan.extra_videos)
     count, cost = f"{videos}{' new' * bool(plan.known)} video{'s' * (videos != 1)}", plan.estimate
     if not cost.priced and cost.low:
         return f"{count}, {dollars(cost.low / MICRO, sandbox=plan.sandbox)} or more, since some are unpriced"
-    return f"{count}, {cost.words(sandbox=plan.sandbox)}" if videos else count
+    return f"{count}, {cost.words(sandbox=plan.sandbox)}{extra_words(extra)}" if videos or extra else count
 
 
 def plan_text(plan: Plan) -> str:

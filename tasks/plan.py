@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from prefect import get_run_logger, task
@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from openrouter_video.api import Catalog, ModelEndpoints, VideoClient
 from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, compare_with_stores, dry_batch
 from openrouter_video.errors import LedgerError, Problem, StorageError
-from openrouter_video.ledger import Scope
+from openrouter_video.ledger import LedgerEntry, Scope
 from openrouter_video.money import Bills
 from openrouter_video.planning import (
     GatedPlan,
@@ -24,7 +24,7 @@ from openrouter_video.planning import (
 )
 from openrouter_video.report import plan_text
 from openrouter_video.request import RunRequest
-from openrouter_video.run import Destination, Resources, find_known
+from openrouter_video.run import Destination, Resources, extra_numbers, find_known, needless_takes
 from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_text, dry_chain
 
 from .task_tags import tagged
@@ -159,8 +159,23 @@ async def _bills(resources: Resources, *, sandbox: bool) -> tuple[Mapping[str, B
 
 async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> tuple[Plan, float]:
     """Add which of the videos the ledger knows already; return what these have cost, too."""
-    videos = {scope.key(model.model, take): (model, take) for model, take in plan.videos}
+    videos = {scope.key(model.model, take): (model, take) for model, take in (*plan.videos, *plan.extra_videos)}
     bodies = {key: model.sent or {} for key, (model, _) in videos.items()}
     found = await find_known(bodies, run.request.asked(), resources.ledger, resources.threads)
-    known = frozenset((model.model, take) for key, (model, take) in videos.items() if key in found.keys)
-    return plan.with_problems(found.problems).model_copy(update={"known": known}), found.paid_usd
+    ordinary = {(model.model, take): scope.key(model.model, take) for model, take in plan.videos}
+    known = frozenset(video for video, key in ordinary.items() if key in found.keys)
+    needless = (
+        (model, number)
+        for model, take in ordinary
+        for number in extra_numbers(take, run)
+        if scope.key(model, number) in _needless(model, take, run, scope, found.entries)
+    )
+    told = {"known": known, "needless": frozenset(needless)}
+    return plan.with_problems(found.problems).model_copy(update=told), found.paid_usd
+
+
+def _needless(
+    model: str, take: int, run: RunRequest, scope: Scope, entries: Mapping[str, LedgerEntry]
+) -> Collection[str]:
+    keys = [scope.key(model, number) for number in (take, *extra_numbers(take, run))]
+    return needless_takes(keys, entries)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from openrouter_video.api import Catalog, ModelEndpoints
@@ -12,11 +12,11 @@ from openrouter_video.batch.plan import BatchPlan, plan_batch
 from openrouter_video.batch.rows import BatchRow, parse_rows
 from openrouter_video.batch.table import RowProblem, Table
 from openrouter_video.errors import RequestRefused
-from openrouter_video.ledger import Ledger, read_accepted
+from openrouter_video.ledger import Ledger, read_accepted, read_keys
 from openrouter_video.money import Bills
 from openrouter_video.planning import find_jobs
 from openrouter_video.request import Input, Inputs, load_image
-from openrouter_video.run import taken_paths
+from openrouter_video.run import needless_takes, taken_paths
 from openrouter_video.stores import Store
 
 __all__ = ["compare_with_stores", "dry_batch"]
@@ -66,9 +66,18 @@ def compare_with_stores(plan: BatchPlan, store: Store, ledger: Ledger) -> BatchP
     Raises:
         LedgerError, StorageError: if one of them cannot be listed.
     """
-    plan = plan.with_known(read_accepted(ledger, [video.key for video in plan.videos]))
-    taken = taken_paths(store, ledger, plan.new_videos)
-    return plan.with_row_problems(overwritten(plan.new_videos, taken))
+    accepted = read_accepted(ledger, [key for video in plan.videos for key in video.keys])
+    plan = plan.with_known(accepted.intersection(video.key for video in plan.videos), _needless(plan, accepted, ledger))
+    new = (*plan.new_videos, *plan.extra_videos)
+    return plan.with_row_problems(overwritten(new, taken_paths(store, ledger, new)))
+
+
+def _needless(plan: BatchPlan, accepted: Collection[str], ledger: Ledger) -> list[str]:
+    """Return which extra takes are not paid for; only for their sake the records of what was accepted are read."""
+    chains = [video.keys for video in plan.videos if video.extra_paths]
+    reading = read_keys(ledger, [key for chain in chains for key in chain if key in accepted])
+    entries = {entry.key: entry for entry in reading.entries}
+    return [key for chain in chains for key in needless_takes(chain, entries)]
 
 
 def read_inputs(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[Inputs, list[RowProblem]]:

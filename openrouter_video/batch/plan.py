@@ -34,7 +34,7 @@ from openrouter_video.ledger import Scope, scope_of_row
 from openrouter_video.money import Bills, Estimate, total_estimate
 from openrouter_video.planning import Look, ModelShare, Plan, PriceKey, continued_jobs, known_problems, plan_run
 from openrouter_video.request import Inputs
-from openrouter_video.run import PlannedVideo
+from openrouter_video.run import PlannedVideo, extra_numbers
 from openrouter_video.text import clip
 
 __all__ = ["MOST_TOLD", "BatchPlan", "PlannedRow", "plan_batch"]
@@ -60,7 +60,7 @@ class BatchPlan:
     ``rows``: those that can be made, in the order of the table. ``row_problems`` holds everything that is wrong with
     the others, which refuse the batch, or are left out of it if ``skips``. ``more``: what is wrong with the batch as a
     whole, and the gates that are closed. ``known``: the keys of videos of which the ledger knows the job, so that this
-    run does not pay for them.
+    run does not pay for them; ``needless``: those of extra takes that it does not pay for either.
     """
 
     batch: str
@@ -74,6 +74,7 @@ class BatchPlan:
     skips: bool = False
     min_success: int | None = None
     known: frozenset[str] = frozenset()
+    needless: frozenset[str] = frozenset()
     sandbox: bool = False
 
     @cached_property
@@ -90,6 +91,12 @@ class BatchPlan:
     def new_videos(self) -> tuple[PlannedVideo, ...]:
         """The videos that this run pays for."""
         return tuple(filter(self._is_new, self.videos))
+
+    @cached_property
+    def extra_videos(self) -> tuple[PlannedVideo, ...]:
+        """The extra takes that this run may pay for, should all of their videos be withheld."""
+        sent = (video for video in self.videos if video.plan.decision == "send")
+        return tuple(extra for video in sent for extra in video.extra_takes if extra.key not in self.needless)
 
     @property
     def rows_left_out(self) -> int:
@@ -133,10 +140,11 @@ class BatchPlan:
     @cached_property
     def shares(self) -> tuple[ModelShare, ...]:
         """What this run pays for, by model."""
-        by_model: dict[str, list[Estimate]] = {}
-        for video in self.new_videos:
-            by_model.setdefault(video.plan.model, []).append(video.plan.estimate or Estimate())
-        return tuple(ModelShare.of(model, videos) for model, videos in by_model.items())
+        by_model: dict[str, tuple[list[Estimate], list[Estimate]]] = {}
+        for kind, videos in enumerate((self.new_videos, self.extra_videos)):
+            for video in videos:
+                by_model.setdefault(video.plan.model, ([], []))[kind].append(video.plan.estimate or Estimate())
+        return tuple(ModelShare.of(model, videos, extra) for model, (videos, extra) in by_model.items())
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -199,13 +207,14 @@ class BatchPlan:
         notes = dict.fromkeys(look.note for _, look in told if look.note)
         return self.with_row_problems(dict.fromkeys(problems)).with_notes(notes, sandbox=self.sandbox)
 
-    def with_known(self, keys: Iterable[str]) -> Self:
-        """Return the plan with the keys of which the ledger knows the job."""
-        return replace(self, known=self.known | frozenset(keys))
+    def with_known(self, keys: Iterable[str], needless: Iterable[str] = ()) -> Self:
+        """Return the plan with the keys of which the ledger knows the job, and of extra takes that are not needed."""
+        return replace(self, known=self.known | frozenset(keys), needless=self.needless | frozenset(needless))
 
     def most_of(self, row: PlannedRow) -> int:
         """Return what the videos of a row that this run pays for may cost at most, as far as they have a price."""
-        new = (video.plan.estimate for video in row.videos if self._is_new(video))
+        takes = (take for video in row.videos for take in (video, *video.extra_takes))
+        new = (take.plan.estimate for take in takes if self._is_new(take) and take.key not in self.needless)
         return sum(estimate.high or 0 for estimate in new if estimate)
 
     def _is_new(self, video: PlannedVideo) -> bool:
@@ -258,7 +267,8 @@ def plan_batch(
         sandbox=catalog.sandbox,
     ).with_row_problems(found)
     whole = whole.with_row_problems(_same_content(whole.rows))
-    return whole.with_row_problems(same_paths(whole.videos) if template else [])
+    every = (take for video in whole.videos for take in (video, *video.extra_takes))
+    return whole.with_row_problems(same_paths(every) if template else [])
 
 
 def _content_of(row: BatchRow, files: Mapping[str, str]) -> dict[str, Any]:
@@ -275,9 +285,11 @@ def _videos(
     fields = row_fields(template, batch, row, scope) if template else {}
     videos = []
     for model, take in plan.videos:
-        path = video_path(template, fields, model.model, take) if template else ""
-        videos.append(PlannedVideo(model, take, row.run, scope, path, batch=batch, row=row.number, row_id=row.id))
-    longest = max((video.path for video in videos), key=len, default="")
+        numbers = (take, *extra_numbers(take, row.run))
+        path, *extra = (video_path(template, fields, model.model, number) if template else "" for number in numbers)
+        video = PlannedVideo(model, take, row.run, scope, path, batch=batch, row=row.number, row_id=row.id)
+        videos.append(video._replace(extra_paths=tuple(extra)))
+    longest = max((path for video in videos for path in (video.path, *video.extra_paths)), key=len, default="")
     return tuple(videos), field_problems(fields, row) or length_problems(longest, row)
 
 
@@ -322,9 +334,13 @@ def _options(planned: Iterable[PlannedRow], catalog: Catalog) -> Iterator[str]:
     return (option for model in catalog.models if model.id in chosen for option in model.passthrough_options)
 
 
+def _extra(row: BatchRow) -> int:
+    return row.run.extra_takes_on_output_moderation
+
+
 def _too_many(rows: Iterable[BatchRow]) -> list[Problem]:
     """Find that there are more videos than one batch makes."""
-    videos = sum(len(row.run.models) * row.run.takes for row in rows)
+    videos = sum(len(row.run.models) * row.run.takes * (1 + _extra(row)) for row in rows)
     if videos <= MOST_VIDEOS:
         return []
     message = f"{videos:,} videos are more than the {MOST_VIDEOS:,} that one batch makes; divide it into several"

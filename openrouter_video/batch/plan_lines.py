@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from openrouter_video.batch.plan import MOST_TOLD, BatchPlan
 from openrouter_video.money import MICRO, dollars
-from openrouter_video.planning import ModelShare
+from openrouter_video.planning import ModelShare, extra_words
 from openrouter_video.report import UNDER_REFUSAL, VERDICTS, LineKind, PlanLine, group_left_out, options_of_others
 from openrouter_video.run import PlannedVideo
 from openrouter_video.text import clip, printable
@@ -75,7 +75,8 @@ def _price_words(share: ModelShare, *, sandbox: bool) -> str:
         some = "" if share.unpriced == share.videos else f" of {share.unpriced:,} of them"
         return f"the price{some} is not known ({share.each.ground})"
     each, together = (one.words(sandbox=sandbox) for one in (share.each, share.together))
-    more = f"; {share.videos:,} videos: {together}" if share.videos > 1 else ""
+    count = f"{share.videos:,} video{'s' * (share.videos != 1)}"
+    more = f"; {count}: {together}{extra_words(share.extra)}" if share.videos > 1 or share.extra else ""
     return f"may cost {each} a video ({share.each.ground}){more}"
 
 
@@ -106,4 +107,5 @@ def _in_all(plan: BatchPlan) -> str:
     words = f"{count:,}{' new' * bool(plan.known)} video{'s' * (count != 1)}"
     if not cost.priced and cost.low:
         return f"{words}, {dollars(cost.low / MICRO, sandbox=plan.sandbox)} or more, since some are unpriced"
-    return f"{words}, {cost.words(sandbox=plan.sandbox)}" if count else words
+    extra = len(plan.extra_videos)
+    return f"{words}, {cost.words(sandbox=plan.sandbox)}{extra_words(extra)}" if count or extra else words

@@ -27,15 +27,16 @@ LUMP = re.compile(r"portion-[0-9]+-[0-9a-f]{12}")
 T = TypeVar("T")
 
 
-def in_portions(videos: Iterable[T], counts: Callable[[T], bool], size: int) -> list[list[T]]:
+def in_portions(videos: Iterable[T], counts: Callable[[T], int], size: int) -> list[list[T]]:
     """Divide the videos of a batch, in their order, so that of each portion so many count as to be paid for."""
     portions, room = list[list[T]](), 0
     for video in videos:
-        if not portions or (counts(video) and not room):
+        count = counts(video)
+        if not portions or count > max(0, room):
             portions.append([])
             room = size
         portions[-1].append(video)
-        room -= counts(video)
+        room -= count
     return portions
 
 

@@ -129,9 +129,9 @@ class Claim(_Record):
     ``shared``: whether the user gave a key by which other runs find it; None in claims of older versions.
     ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
     ``batch``, ``row``, ``row_id``: of a video of a batch, its name, the number of its row from 1, and the row's own id.
-    Of a chain ``row`` is the number of the shot, and there is no batch.
-    ``estimate``: what it may cost; ``reservation``: where in the money journal the top of it is held. ``provider``: the
-    slug of the provider, as far as it was known.
+    Of a chain ``row`` is the number of the shot, and there is no batch. ``instead_of``: of an extra take, the number of
+    the take that was withheld. ``estimate``: what it may cost; ``reservation``: where in the money journal the top of
+    it is held. ``provider``: the slug of the provider, as far as it was known.
     """
 
     key: str
@@ -160,6 +160,7 @@ class Claim(_Record):
     row: int | None = None
     row_id: str | None = None
     provider: str | None = None
+    instead_of: int | None = None
 
     @field_validator("asked", "sent")
     @classmethod

@@ -7,7 +7,7 @@ from openrouter_video.planning.budget import cap_problem, hold_to_caps, hold_to_
 from openrouter_video.planning.capabilities import spans
 from openrouter_video.planning.dry_run import dry_run, read_inputs
 from openrouter_video.planning.find_jobs import find_jobs
-from openrouter_video.planning.gated_plan import GatedPlan, ModelShare, known_problems
+from openrouter_video.planning.gated_plan import GatedPlan, ModelShare, extra_words, known_problems
 from openrouter_video.planning.key_gate import hold_to_key
 from openrouter_video.planning.passthrough import named_options, provider_slug
 from openrouter_video.planning.plan import ModelPlan, Plan, dearer_now, plan_run, plan_videos, replan_options
@@ -28,6 +28,7 @@ __all__ = [
     "continued_jobs",
     "dearer_now",
     "dry_run",
+    "extra_words",
     "find_jobs",
     "form_text",
     "hold_to_caps",

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 from openrouter_video.markdown import as_text
 from openrouter_video.money import dollars, micro
-from openrouter_video.planning.gated_plan import GatedPlan
+from openrouter_video.planning.gated_plan import GatedPlan, extra_words
 from openrouter_video.text import clip
 
 __all__ = ["Question", "asked_words", "form_text", "needs_approval", "priced_rows"]
@@ -87,7 +87,8 @@ def asked_words(plan: GatedPlan, above_usd: float) -> str:
     limit = f"above {dollars(above_usd)} (approve_above_usd) it needs somebody's yes"
     sandbox = " (a sandbox, which bills nothing)" if plan.sandbox else ""
     if plan.estimate.priced:
-        return f"The run may cost {plan.estimate}{sandbox}, and {limit}."
+        extra = extra_words(sum(share.extra for share in plan.shares))
+        return f"The run may cost {plan.estimate}{extra}{sandbox}, and {limit}."
     unpriced = [share.model for share in plan.shares if share.unpriced]
     return f"Nobody can say what the run may cost{sandbox} ({clip(', '.join(unpriced))}: unpriced), and {limit}."
 

@@ -9,7 +9,7 @@ from openrouter_video.errors import Problem
 from openrouter_video.money import Estimate, total_estimate
 from openrouter_video.planning.previous_jobs import Look
 
-__all__ = ["GatedPlan", "ModelShare", "known_problems"]
+__all__ = ["GatedPlan", "ModelShare", "extra_words", "known_problems"]
 
 
 class ModelShare(NamedTuple):
@@ -17,6 +17,7 @@ class ModelShare(NamedTuple):
 
     ``each``: what one of them may cost, from the cheapest to the dearest; ``together``: all of them. ``unpriced`` of
     them nobody can put a figure on; the others may cost up to ``most`` micro-dollars, the cheapest up to ``cheapest``.
+    At most there are so many ``extra`` takes beside them, which are in ``most`` and at the top of ``together`` only.
     """
 
     model: str
@@ -26,23 +27,39 @@ class ModelShare(NamedTuple):
     most: int
     cheapest: int
     unpriced: int = 0
+    extra: int = 0
 
     @classmethod
-    def of(cls, model: str, videos: Sequence[Estimate]) -> Self:
-        """Return the share of a model by the estimate of each of its videos."""
-        kinds = set(videos)
-        priced = [one for one in videos if one.priced]
-        highs = [one.high or 0 for one in priced]
-        each = next(iter(kinds)) if len(kinds) == 1 else _hull(videos)
+    def of(cls, model: str, videos: Sequence[Estimate], extra: Sequence[Estimate] = ()) -> Self:
+        """Return the share of a model by the estimate of each of its videos, and of each extra take."""
+        every = [*videos, *extra]
+        kinds = set(every)
+        highs = [one.high or 0 for one in every if one.priced]
+        each = next(iter(kinds)) if len(kinds) == 1 else _hull(every)
         return cls(
             model,
             len(videos),
             each,
-            total_estimate(videos),
+            _together(videos, extra),
             most=sum(highs),
             cheapest=min(highs, default=0),
-            unpriced=len(videos) - len(priced),
+            unpriced=len(every) - len(highs),
+            extra=len(extra),
         )
+
+
+def _together(videos: Sequence[Estimate], extra: Sequence[Estimate]) -> Estimate:
+    """Return what all of them may cost: at least without any extra take, at most with each of them."""
+    at_least = total_estimate(videos)
+    if not extra:
+        return at_least
+    at_most = total_estimate([*videos, *extra])
+    return Estimate.of(at_least.low or 0, at_most.high, at_most.basis, at_most.why)
+
+
+def extra_words(extra: int) -> str:
+    """Say how many extra takes are at the top of an estimate; nothing if there are none."""
+    return f", the top with {extra:,} extra take{'s' * (extra != 1)}" if extra else ""
 
 
 def _hull(videos: Iterable[Estimate]) -> Estimate:

@@ -5,21 +5,15 @@ Pure. A plan prints itself as the dry run; nothing that it holds has been sent.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, computed_field
+from typing import Literal
 
 from openrouter_video.api import Catalog, ModelEndpoints, VideoModel
-from openrouter_video.elision import elide, source_name
 from openrouter_video.errors import Problem
 from openrouter_video.ledger import subject
-from openrouter_video.money import MICRO, Bills, Estimate, dollars, total_estimate
-from openrouter_video.outcome import LeftOut
+from openrouter_video.money import MICRO, Bills, Estimate, dollars
 from openrouter_video.planning.body import body_of
 from openrouter_video.planning.capabilities import model_problems, unchecked_notes
-from openrouter_video.planning.gated_plan import ModelShare, known_problems
 from openrouter_video.planning.needs import need_problems
 from openrouter_video.planning.passthrough import (
     provider_slug,
@@ -27,145 +21,16 @@ from openrouter_video.planning.passthrough import (
     unknown_slugs,
 )
 from openrouter_video.planning.plan_warnings import plan_warnings
-from openrouter_video.planning.previous_jobs import Look, continued_jobs
 from openrouter_video.planning.price_key import PriceKey, price_key
 from openrouter_video.planning.pricing import assume, estimate, mode_of
-from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest, VideoSettings
-from openrouter_video.text import clip, shown
+from openrouter_video.planning.run_plan import ModelPlan, Plan
+from openrouter_video.request import Inputs, OnUnsupported, RunRequest, VideoRequest
+from openrouter_video.text import shown
 
 __all__ = ["ModelPlan", "Plan", "dearer_now", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
 MOST_SHOWN = 3
 NO_INPUTS = Inputs()
-
-
-class ModelPlan(BaseModel):
-    """What one model gets: a body to send, or the reasons why nothing is sent to it.
-
-    ``estimate``: what one video may cost, where one is to be sent. ``usual_seconds``: the time in which half of its
-    videos are made, as far as that is known.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    decision: Literal["send", "skip", "refuse"]
-    body: dict[str, Any] = {}
-    slug: str | None = None
-    left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    estimate: Estimate | None = None
-    usual_seconds: float | None = None
-
-    @property
-    def sent(self) -> dict[str, Any] | None:
-        """The body with inline images and the secrets of URLs replaced by digests, for records and reports."""
-        return elide(self.body) if self.decision == "send" else None
-
-
-class Plan(BaseModel):
-    """The whole dry run. With ``problems`` nothing is sent to any model.
-
-    ``known``: the videos, by model and take, of which the ledger knows the job, so that this run does not pay for them.
-    ``sandbox``: whether it is for a sandbox, so that nothing is billed.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    asked: dict[str, Any]
-    takes: int = 1
-    models: tuple[ModelPlan, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = ()
-    known: frozenset[tuple[str, int]] = frozenset()
-    sandbox: bool = False
-
-    @property
-    def each_take(self) -> range:
-        """The numbers of the takes, from 1."""
-        return range(1, self.takes + 1)
-
-    @property
-    def videos(self) -> tuple[tuple[ModelPlan, int], ...]:
-        """Every video of the run, sent or not: what its model gets, and its take."""
-        return tuple((model, take) for model in self.models for take in self.each_take)
-
-    @property
-    def refused(self) -> bool:
-        """Whether nothing may be sent at all."""
-        return bool(self.problems)
-
-    def with_problems(self, problems: Iterable[Problem]) -> Self:
-        """Return the plan with more problems; without any it is the same."""
-        return self.model_copy(update={"problems": (*self.problems, *problems)})
-
-    def with_notes(self, warnings: Iterable[str], *, sandbox: bool) -> Self:
-        """Return the plan with more warnings, and with a newer word on whether anything is billed."""
-        return self.model_copy(update={"warnings": (*self.warnings, *warnings), "sandbox": sandbox})
-
-    @property
-    def refusal(self) -> tuple[Problem, ...]:
-        """Why nothing is sent; with what becomes of videos that were submitted before."""
-        return (*self.problems, *(known_problems(len(self.known)) if self.problems else []))
-
-    @property
-    def paying(self) -> tuple[ModelPlan, ...]:
-        """The models that this run pays for."""
-        return tuple(model for model in self.models if self.new_takes(model))
-
-    def new_takes(self, model: ModelPlan) -> int:
-        """Return how many videos of a model this run pays for."""
-        if model.decision != "send":
-            return 0
-        return sum((model.model, take) not in self.known for take in self.each_take)
-
-    def cost_of(self, model: ModelPlan) -> Estimate:
-        """Return what all videos of a model that this run pays for may cost together."""
-        return total_estimate([model.estimate] * self.new_takes(model) if model.estimate else [])
-
-    @property
-    def shares(self) -> tuple[ModelShare, ...]:
-        """What this run pays for, by model."""
-        return tuple(
-            ModelShare.of(model.model, [model.estimate or Estimate()] * self.new_takes(model)) for model in self.paying
-        )
-
-    @property
-    def continued(self) -> tuple[str, ...]:
-        """The ids of the jobs that its new videos continue."""
-        return continued_jobs(model.body for model in self.paying)
-
-    def with_looks(self, looks: Mapping[str, Look]) -> Self:
-        """Return the plan with what looks have told of the jobs that it continues, by their ids."""
-        problems = [Problem("previous_job_id", look.problem) for look in looks.values() if look.problem]
-        notes = [look.note for look in looks.values() if look.note]
-        return self.with_problems(problems).with_notes(notes, sandbox=self.sandbox)
-
-    @property
-    def subject(self) -> str:
-        """What it is of: its prompt, else the name of what it works from."""
-        if prompt := self.asked.get("prompt"):
-            return f"Prompt: {clip(str(prompt))}"
-        sources = VideoSettings.model_validate(self.asked.get("settings") or {}).sources()
-        return f"Input: {clip(next(map(source_name, sources), ''))}"
-
-    def content(self) -> list[object]:
-        """Return what would be sent, and how often; what the ledger knows already counts as sent."""
-        sent = sorted((one.model, json.dumps(one.sent, sort_keys=True)) for one in self.models if one.sent is not None)
-        return [self.takes, sent]
-
-    def fewer(self, left: int) -> list[str]:
-        """Say how many takes would fit into so many micro-dollars."""
-        each = sum(share.each.high or 0 for share in self.shares)
-        takes = left // each if each else 0
-        return [f"takes {takes}"] if 0 < takes < self.takes else []
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def estimate(self) -> Estimate:
-        """What the run may cost: the videos that it pays for, of all models together."""
-        return total_estimate([self.cost_of(model) for model in self.paying])
 
 
 def plan_videos(
@@ -218,6 +83,7 @@ def plan_run(
     return Plan(
         asked=run.asked(),
         takes=run.takes,
+        extra_takes=run.extra_takes_on_output_moderation,
         models=tuple(plans),
         problems=tuple(dict.fromkeys(found)),
         warnings=(

@@ -27,6 +27,8 @@ def plan_warnings(
             yield f"provider_slugs names {printable(pattern)}, which is not one of the chosen models"
     if run.takes > 1 and request.settings.seed is not None:
         yield f"{run.takes} takes with the same seed may give the same video {run.takes} times"
+    if run.extra_takes_on_output_moderation and request.settings.seed is not None:
+        yield "an extra take with the same seed may be withheld like the one before it"
     for model in sent:
         if model in health:
             yield from _of_health(health[model], None if run.wait == "no" else run.deadline_seconds)

@@ -12,13 +12,14 @@ from openrouter_video.run.concurrency import Concurrency, provider_of, provider_
 from openrouter_video.run.conflicts import find_known
 from openrouter_video.run.destination import LEDGER_FOLDER, Destination, Folder, find_destination, folder_of
 from openrouter_video.run.ended_elsewhere import ended_elsewhere, is_own, recorded_since
+from openrouter_video.run.extra_takes import needless_takes, next_take
 from openrouter_video.run.facts import Facts, Trouble
 from openrouter_video.run.forced_exit import exit_within
 from openrouter_video.run.lanes import Lane, divide
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.run.manifest import MANIFEST, PARQUET, read_manifest, write_manifest
 from openrouter_video.run.parquet import parquet_encoder
-from openrouter_video.run.planned_video import PlannedVideo, videos_of_request
+from openrouter_video.run.planned_video import PlannedVideo, extra_numbers, videos_of_request
 from openrouter_video.run.polling import Step
 from openrouter_video.run.progress import Progress, Published, tell, tell_published, tell_result, watching
 from openrouter_video.run.resources import Resources, open_resources
@@ -71,6 +72,7 @@ __all__ = [
     "download",
     "ended_elsewhere",
     "exit_within",
+    "extra_numbers",
     "find_destination",
     "find_known",
     "folder_of",
@@ -80,6 +82,8 @@ __all__ = [
     "left_words",
     "look_again",
     "may_go_on",
+    "needless_takes",
+    "next_take",
     "not_here",
     "open_resources",
     "outcome_of",

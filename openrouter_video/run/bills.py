@@ -75,12 +75,12 @@ def claimed_name(month: str, reservation: str) -> str:
 def to_reserve(plan: Plan, keys: Mapping[tuple[str, int], str]) -> dict[str, int]:
     """Return the micro-dollars to reserve by ledger key: the top of the estimate of each video that is to be paid for.
 
-    What is unpriced reserves nothing, and counts once its bill is there.
+    Of extra takes that is each that may be made. What is unpriced reserves nothing, and counts once its bill is there.
     """
+    new = [(one, take) for one, take in plan.videos if one.decision == "send" and (one.model, take) not in plan.known]
     return {
         keys[model.model, take]: (model.estimate.high if model.estimate else None) or 0
-        for model, take in plan.videos
-        if model.decision == "send" and (model.model, take) not in plan.known
+        for model, take in (*new, *plan.extra_videos)
     }
 
 
@@ -115,12 +115,14 @@ def settled_by_run(
     records: Mapping[str, LedgerEntry],
     run_id: str | None = None,
     deployment: str | None = None,
+    unused: Iterable[str] = (),
 ) -> Settled:
     """Return what the end of a run settles; what is open or uncertain stays reserved.
 
-    ``records`` holds what the ledger says of the videos that this run found submitted already.
+    ``records`` holds what the ledger says of the videos that this run found submitted already. ``unused``: the keys of
+    what was reserved and not needed, such as extra takes.
     """
-    ends = dict[str, End]()
+    ends = {reservation_id(reserved.run, key): End(given_up=True) for key in unused if key in reserved.keys}
     for outcome in outcomes:
         if outcome.key is None or outcome.key not in reserved.keys:
             continue

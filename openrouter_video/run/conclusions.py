@@ -13,11 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openrouter_video.api import NOT_FOUND, JobStatus, VideoJob, failure_of_job, is_gone
+from openrouter_video.api import NOT_FOUND, VideoJob, is_gone
 from openrouter_video.ledger import Claim, Submitted, Unrecorded
 from openrouter_video.money import dollars, micro
 from openrouter_video.outcome import SETTLE_COMMAND, LeftOut, Outcome
 from openrouter_video.planning import ModelPlan
+from openrouter_video.run.extra_takes import NOT_KEPT, with_failure
 from openrouter_video.run.facts import Facts, Saved
 from openrouter_video.text import clip
 from openrouter_video.videos import checked
@@ -39,13 +40,12 @@ SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 GONE = "is no longer there"
-NOT_KEPT = "expired: the provider does not keep the video any more"
 NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
 def outcome_of(facts: Facts, now: datetime) -> Outcome:
     """Return what became of a video, by all that is known of it at this moment."""
-    outcome = _with_origin(_with_failure(_ended(facts, now), facts.job), facts)
+    outcome = _with_origin(with_failure(_ended(facts, now), facts.job), facts)
     outcome = _with_notes(outcome, _above_estimate(outcome))
     if facts.unchecked and facts.claim:
         where = facts.claim.output
@@ -87,19 +87,8 @@ def _with_origin(outcome: Outcome, facts: Facts) -> Outcome:
         batch=outcome.batch or claim.batch,
         row=outcome.row or claim.row,
         row_id=outcome.row_id or claim.row_id,
+        instead_of=outcome.instead_of or claim.instead_of,
     )
-
-
-def _with_failure(outcome: Outcome, job: VideoJob | None) -> Outcome:
-    """Add of what kind it is that a job failed; records of older versions do not say, and one that a person gave up."""
-    status = outcome.job_status
-    if outcome.status != "failed" or outcome.failure or status is None:
-        return outcome
-    if status == JobStatus.completed:
-        # What came is not a video, or none came in time.
-        gone = (outcome.error or "").startswith(NOT_KEPT)
-        return _changed(outcome, failure="expired" if gone else "provider")
-    return _changed(outcome, failure=failure_of_job(status, job.error if job else outcome.error))
 
 
 def _above_estimate(outcome: Outcome) -> list[str]:

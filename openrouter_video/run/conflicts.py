@@ -9,25 +9,25 @@ from typing import Any, NamedTuple
 
 from openrouter_video.errors import KeyConflict, LedgerError, Problem
 from openrouter_video.ledger import Ledger, LedgerEntry
+from openrouter_video.run.extra_takes import FOR_GOOD
 from openrouter_video.run.submission import check_conflict
 from openrouter_video.threads import Threads
 
 __all__ = ["Known", "find_known"]
-
-FOR_GOOD = frozenset({"accepted", "settled"})
-"""States in which a key is never sent again. A claim, and a doubt, may still turn out to be free, and then cost."""
 
 
 class Known(NamedTuple):
     """The keys that no run submits any more, and why this run may not begin.
 
     ``paid_usd``: what they have cost, or may cost as long as nobody knows. ``sent``: what was sent under each of them.
+    ``entries``: all that the ledger says, by key.
     """
 
     keys: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
     paid_usd: float = 0.0
     sent: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    entries: Mapping[str, LedgerEntry] = MappingProxyType({})
 
 
 async def find_known(
@@ -51,7 +51,8 @@ async def find_known(
             return Known(problems=(Problem("idempotency_key", str(conflict)),))
     known = [entry for entry in entries if entry.state in FOR_GOOD]
     sent = {entry.key: entry.claim.sent if entry.claim else {} for entry in known}
-    return Known(frozenset(sent), (), sum(map(_cost_of, known)), sent)
+    said = {entry.key: entry for entry in entries}
+    return Known(frozenset(sent), (), sum(map(_cost_of, known)), sent, said)
 
 
 def _cost_of(entry: LedgerEntry) -> float:

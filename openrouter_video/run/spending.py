@@ -109,8 +109,9 @@ def settle_money(
     outcomes: Sequence[Outcome],
     run_id: str,
     deployment: str | None,
+    unused: Iterable[str] = (),
 ) -> None:
-    """Record what the videos of a run came to, and give up what it reserved and did not need.
+    """Record what the videos of a run came to, and give up what it reserved and did not need: ``unused`` by its keys.
 
     Raises:
         LedgerError: if the journal does not take it; a collection settles it then.
@@ -121,7 +122,7 @@ def settle_money(
         money = journal.money(reserved.month)
         found = _entries(ledger, reused & {*reserved.keys, *map(ledger_key, money.reservations())})
         left = settled_by_records(reserved.month, money, found, datetime.now(UTC))
-    own = settled_by_run(reserved, outcomes, found, run_id, deployment)
+    own = settled_by_run(reserved, outcomes, found, run_id, deployment, unused)
     settled = Settled(left.bills | own.bills, (*left.released, *own.released))
     if settled.anything:
         journal.settle(reserved.month, settled.bills, settled.released, run_id)
