@@ -61,7 +61,7 @@ NO_SERVER = "so that there is no server that could notice anything. Set it to ht
 OLDEST_SERVER = Version("3.9.1")
 PAGE = 200
 """So many runs a server tells of at a time, at most."""
-FLOWS = ("generate-video", "fan-out-video", "batch-videos", "batch-shard", "collect-videos")
+FLOWS = ("generate-video", "fan-out-video", "batch-videos", "batch-shard", "collect-videos", "check-recipes")
 
 
 def watch_for_dead_workers() -> str:

@@ -74,10 +74,14 @@ class Found(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where recipes and their records are read, and the threads in which that is done."""
+    """Where recipes and their records are read, and the threads in which that is done.
+
+    ``stores``: the blocks that recipes name, each loaded once.
+    """
 
     destination: Destination
     threads: Threads
+    stores: dict[str, Destination]
 
 
 @explain_prefect_refusals
@@ -115,7 +119,7 @@ async def check_recipes(
     identity = await identify_run()
     with flow_body(), log_if_interrupted("Interrupted; the next check finds what this one did not."):
         try:
-            place = Place(await load_store(store, output, ledger, deployed=identity.deployed), Threads())
+            place = Place(await load_store(store, output, ledger, deployed=identity.deployed), Threads(), {})
             known = await _read(recipes or (), place, deployments=deployments)
             found = await _foresee(known, place, await _base_url(credentials))
             check = await _remember(found, place, identity.run_id)
@@ -164,8 +168,8 @@ def _validated(recipe: Recipe) -> Recipe:
 async def _foresee(recipes: Sequence[Recipe], place: Place, base_url: str) -> list[Found]:
     """Plan all of them; those that break once more, for the API itself lists less for a moment now and then."""
     async with VideoClient(None, base_url) as client:
+        catalog = await list_models((), client, afresh=True)
         wanted = [model for recipe in recipes for model in recipe.models]
-        catalog = await list_models(wanted, client, afresh=True)
         # Without the key, and so not kept with what runs have asked with theirs.
         served = await client.list_endpoints(filter(catalog.get, dict.fromkeys(wanted)))
         health = {one.model: one for one in served if not one.unknown}
@@ -179,11 +183,12 @@ async def _foresee(recipes: Sequence[Recipe], place: Place, base_url: str) -> li
 
 
 async def _foresee_one(recipe: Recipe, place: Place, catalog: Catalog, health: Mapping[str, ModelEndpoints]) -> Found:
-    named, options_for, today = recipe.form.get("store"), place.destination.options_for, datetime.now(UTC)
+    named, today = str(recipe.form.get("store") or ""), f"{datetime.now(UTC):%Y-%m-%d}"
     try:
-        if named:
-            options_for = (await load_store(str(named))).options_for
-        prospect = await place.threads.run(foresee, recipe, catalog, options_for, f"{today:%Y-%m-%d}", health)
+        if named and named not in place.stores:
+            place.stores[named] = await load_store(named)
+        options_for = place.stores.get(named, place.destination).options_for
+        prospect = await place.threads.run(foresee, recipe, catalog, options_for, today, health)
     except ConfigurationError as error:
         prospect = Prospect(recipe.models, problems=(clip(str(error)),))
     return Found(recipe, prospect, catalog)

@@ -14,7 +14,7 @@ from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.signals import EXIT_INTERRUPTED
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.drift import RecipeCheck, check_lines, summary_of
-from openrouter_video.errors import Problem, RequestRefused, VideoError
+from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, VideoError
 
 __all__ = ["check"]
 
@@ -33,6 +33,10 @@ def check(
     """Check, show and report; 0 if every recipe works, 1 if one breaks. ``start`` calls the flow."""
     terminal = Terminal(stderr=as_json)
     try:
+        if sandbox and asked["credentials"]:
+            raise ConfigurationError(
+                "--sandbox and --credentials contradict each other: a sandbox has a base URL of its own"
+            )
         with embedded_sandbox(sandbox, terminal):
             start_prefect(terminal.announce, verbose=verbose)
             if not recipes and not (asked["deployments"] and has_own_server()):

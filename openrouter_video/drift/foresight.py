@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.batch import (
-    BatchPlan,
-    BatchRequest,
     dry_batch,
+    models_of,
     name_of_source,
     parse_batch_request,
     read_table,
@@ -61,7 +60,9 @@ def foresee(
 def _of_run(form: dict[str, Any], catalog: Catalog, options_for: OptionsFor, health: Health | None) -> Prospect:
     if not (form.get("model") or form.get("models")):
         return Prospect(warnings=(CHOSEN_LATER,))
-    run = parse_run_request(**{**form, "prompt": form.get("prompt") or STAND_IN}, checked=False)
+    # Who starts the run adds one that is missing; an empty one may do where there is something to work from.
+    prompt = STAND_IN if form.get("prompt") is None else form["prompt"]
+    run = parse_run_request(**{**form, "prompt": prompt}, checked=False)
     plan = dry_run(run, catalog, options_for, health=health)
     held, warnings = _held(plan, run, paid=_paid_under_key(run))
     refused = [model for model in plan.models if model.decision != "send"] if not held.refused else []
@@ -115,7 +116,7 @@ def _of_batch(
     lost = dict.fromkeys(words for video in plan.videos for words in _lost(video.plan))
     left_out = [f"left out: {words}" for words in plan.row_words] if plan.skips and not held.refused else []
     return Prospect(
-        models=_models_of(plan, batch),
+        models=tuple(models_of(table, batch)),
         problems=_words(held.refusal),
         warnings=(*plan.warnings, *warnings, *left_out),
         left_out=tuple(lost)[:MOST_TOLD],
@@ -135,13 +136,9 @@ def _held(plan: P, run: RunRequest, *, paid: str | None) -> tuple[P, list[str]]:
             f"{problem}; less where some of it is paid for {paid}" for problem in held.problems[len(plan.problems) :]
         ]
         held = plan
-    if run.approve_above_usd is not None and needs_approval(held, run.approve_above_usd):
+    if not held.problems and run.approve_above_usd is not None and needs_approval(held, run.approve_above_usd):
         warnings.append(asked_words(held, run.approve_above_usd))
     return held, warnings
-
-
-def _models_of(plan: BatchPlan, batch: BatchRequest) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*batch.run.models, *(model for row in plan.rows for model in row.row.run.models)]))
 
 
 def _stand_ins(run: RunRequest, catalog: Catalog, options_for: OptionsFor) -> Iterable[str]:

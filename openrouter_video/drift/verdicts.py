@@ -73,7 +73,8 @@ class RecipeVerdict(BaseModel):
 
     ``since``: when it was first seen broken. ``last_ok_at``: when a check last saw it work, before this one. ``price``:
     how much dearer or cheaper it is than at the last check, in words. ``changes``: what has changed since then in the
-    entries of its models. ``expires``: which of its models may be removed soon, and after which day.
+    entries of its models. ``expires``: which of its models may be removed soon, and after which day. ``sandbox``: its
+    prices are only simulated.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -93,6 +94,7 @@ class RecipeVerdict(BaseModel):
     price: Literal["dearer", "cheaper"] | None = None
     changes: tuple[str, ...] = ()
     expires: dict[str, date] = {}
+    sandbox: bool = False
 
     @property
     def since_words(self) -> str:
@@ -107,7 +109,7 @@ class RecipeVerdict(BaseModel):
         """What a run may cost, and what it was at the last check if that has changed."""
         if self.estimate is None:
             return ""
-        words = f"may cost {self.estimate}"
+        words = f"may cost {self.estimate.words(sandbox=self.sandbox)}"
         if self.price is None or self.estimate_before is None:
             return words
         return f"{words}, {self.price} than at the last check: {self.estimate_before}{_percent(self)}"
@@ -163,6 +165,7 @@ def judge(
         price=_price(before, prospect.estimate) if changes and not broken else None,
         changes=changes,
         expires=_expiring(prospect.models, catalog, now.date()),
+        sandbox=catalog.sandbox,
     )
 
 

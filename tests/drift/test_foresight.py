@@ -35,6 +35,7 @@ def foreseen(flow: str, form: dict[str, Any], catalog: Catalog = OFFERED, health
         ({"models": [KLING], "settings": {"duration": 5}, "max_usd": 0.5}, "above its ceiling of $0.50"),
         ({"models": [LITE, WAN], "settings": {"duration": 4}}, "1 of 2 videos can be made, and all are wanted"),
         ({"models": [LITE], "takes": 0}, "takes must be 1 or more"),
+        ({"models": [LITE], "prompt": " "}, "the prompt is empty"),
         ({"models": [LITE], "settings": {"first_frame": "/nowhere/a.png"}}, "/nowhere/a.png"),
         ({"models": [LITE], "settings": {"duration": 0}}, "duration"),
     ],

@@ -115,6 +115,8 @@ def test_a_changed_recipe_is_neither_dearer_nor_cheaper() -> None:
     unpriced = Prospect(("a/b",), estimate=Estimate())
     (_, (dear, _)) = checked((works(1, 2), listing(seed=True)), (unpriced, listing(seed=False)))
     assert (dear.price, dear.price_words) == (None, "may cost unpriced")
+    simulated = listing().model_copy(update={"sandbox": True})
+    assert judge(RECIPE, works(10_000, 10_000), simulated, None, MONDAY).price_words == "may cost sandbox $0.01"
 
 
 def test_what_was_known_of_a_model_outlives_its_absence() -> None:
