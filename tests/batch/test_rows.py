@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from openrouter_video.batch.batch_request import DEFAULT_PATH, BatchRequest, parse_batch_request
-from openrouter_video.batch.rows import BatchRow, parse_rows
+from openrouter_video.batch.rows import BatchRow, models_of, parse_rows
 from openrouter_video.batch.table import table_of_rows
 from openrouter_video.batch.text_tables import parse_csv
 from openrouter_video.errors import RequestRefused
@@ -44,6 +44,21 @@ def test_a_batch_has_a_name_and_what_its_rows_leave_out() -> None:
     assert (batch.path_template, batch.prompt_template, batch.on_invalid_row) == (DEFAULT_PATH, None, "refuse")
     assert parse_batch_request(batch="orchids", models=None).run.models == ()
     assert batch_of(on_invalid_row="skip").on_invalid_row == "skip"
+
+
+def test_the_models_of_a_batch() -> None:
+    """Each once: its own, and those of its rows in all the ways in which they may be written."""
+    cells: list[dict[str, Any]] = [
+        {"model": MINI},
+        {"model": f" {MINI}"},
+        {"models": f"{LITE}; a/b"},
+        {"models": '["c/d"]'},
+        {"models": 7},
+        {},
+    ]
+    table = table_of_rows([{"prompt": "x", **one} for one in cells])
+    assert models_of(table, batch_of()) == [LITE, MINI, "a/b", "c/d"]
+    assert models_of(table, batch_of(models=None)) == [MINI, LITE, "a/b", "c/d"]
 
 
 def test_all_that_is_wrong_with_a_batch_is_told_at_once() -> None:

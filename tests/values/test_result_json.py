@@ -8,6 +8,7 @@ import pytest
 from prefect._internal.result_records import ResultRecord, ResultRecordMetadata
 
 from openrouter_video.api.catalog import Catalog, VideoModel
+from openrouter_video.api.endpoints import Endpoint, Latency, ModelEndpoints
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, TooFewVideos
 from openrouter_video.outcome import Batch, FanOut, LeftOut, Outcome
 from openrouter_video.tasks import RESULT_FORMAT
@@ -23,6 +24,7 @@ OUTCOME = Outcome(model="m", status="open", key="k", left_out=(LeftOut(key="o", 
         FanOut(status="partial", asked={"prompt": "p"}, outcomes=(OUTCOME,), cost_usd=1.2),
         Batch(status="partial", asked={}, outcomes=(OUTCOME,), batch="spring", rows_in_table=3, rows_new=1),
         Catalog(models=(VideoModel(id="a/b", supported_durations=(4,)),)),
+        [ModelEndpoints(model="a/b", endpoints=(Endpoint(slug="a", latency=Latency(p50=41.5)),), unknown=None)],
         {"plain": [1, None]},
     ],
     ids=lambda value: type(value).__name__,
