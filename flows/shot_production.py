@@ -93,17 +93,12 @@ async def _plan(chain: ChainRequest, run: OpenedRun, scope: Scope, *, afresh: bo
     Raises:
         RequestRefused: if the plan, or what it may cost, does not allow the chain to begin.
     """
-    catalog = await list_models([chain.model], run.resources.client, afresh=afresh)
-    health = await look_at_endpoints([chain.model], catalog, run.resources.client)
-    destination, again = unsearched(run.destination), run.identity.again
+    client, models = run.resources.client, [chain.model]
+    catalog = await list_models(models, client, afresh=afresh)
+    health = unsearched(await look_at_endpoints(models, catalog, client))
+    asked, destination, again = unsearched(chain), unsearched(run.destination), run.identity.again
     plan = await make_chain_plan(
-        unsearched(chain),
-        unsearched(catalog),
-        scope,
-        destination,
-        run.resources,
-        again=again,
-        health=unsearched(health),
+        asked, unsearched(catalog), scope, destination, run.resources, again=again, health=health
     )
     if plan.refused:
         raise RequestRefused(plan.refusal)

@@ -14,13 +14,14 @@ from openrouter_video import errors
 from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.drift import RecipeCheck
 from openrouter_video.errors import Problem, RequestRefused, TooFewVideos
-from openrouter_video.outcome import Batch, FanOut, Outcome
+from openrouter_video.outcome import Batch, Chain, FanOut, Outcome
 
 __all__ = ["decode", "encode"]
 
 MODELS: dict[str, type[BaseModel]] = {
     "Batch": Batch,
     "Catalog": Catalog,
+    "Chain": Chain,
     "FanOut": FanOut,
     "ModelEndpoints": ModelEndpoints,
     "Outcome": Outcome,

@@ -109,7 +109,7 @@ async def make_chain_plan(
 ) -> ChainPlan:
     """Plan a whole chain: what each shot would get, what the ledger knows of it, and why the chain may not begin.
 
-    ``health``: who serves the model, and how well.
+    ``again`` and ``health`` as for ``make_plan``.
     """
     bills, problems = await _bills(resources, sandbox=catalog.sandbox)
     plan = await _dry(dry_chain, resources, chain, scope, catalog, destination.options_for, bills, health)

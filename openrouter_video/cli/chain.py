@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from openrouter_video.api import parse_api_key
+from openrouter_video.api import DEFAULT_BASE_URL, parse_api_key
 from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.options import PlaceOptions, RunOptions
-from openrouter_video.cli.plan import STYLES
+from openrouter_video.cli.plan import STYLES, bills_in, ledger_of_run
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
 from openrouter_video.cli.video_lines import lines_of_batch
 from openrouter_video.cli.videos import Asked, Checked, run_videos
-from openrouter_video.errors import ConfigurationError, LedgerError, RequestRefused, VideoError
-from openrouter_video.ledger import Journal, scope_of_run
+from openrouter_video.errors import RequestRefused, VideoError
+from openrouter_video.ledger import scope_of_run
 from openrouter_video.planning import asked_words, hold_to_ceiling, needs_approval
 from openrouter_video.run import approval_threshold, find_destination
 from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_lines, dry_chain, scope_of_chain
@@ -52,7 +51,7 @@ def print_plan(read: Read, *, sandbox: bool, as_json: bool) -> int:
         chain, _ = read()
         asked = chain.asked()
         with embedded_sandbox(sandbox, terminal):
-            plan = _dry_plan(chain, os.environ)
+            plan = _dry_plan(chain, os.environ, health=True)
         above = approval_threshold(chain.run.approve_above_usd, None, os.environ)
     except VideoError as error:
         tell_refusal(error)
@@ -86,23 +85,26 @@ def _check(chain: ChainRequest, start: StartFlow) -> Checked:
     return Checked(start, overview, lines_of_batch(plan.shots), len(plan.shots), plan.warnings)
 
 
-def _dry_plan(chain: ChainRequest, environ: Mapping[str, str]) -> ChainPlan:
+def _dry_plan(chain: ChainRequest, environ: Mapping[str, str], *, health: bool = False) -> ChainPlan:
     """Plan a chain over the environment's API; nothing is sent, and no key is needed.
+
+    ``health`` as for the plan of a run.
 
     Raises:
         ApiUnavailable, ConfigurationError: if the list of models could not be read.
     """
-    catalog, asked, bills = read_catalog(environ), chain.run, {}
-    if catalog.lacks([chain.model]):
+    catalog, asked = read_catalog(environ), chain.run
+    if catalog.lacks(asked.models):
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
-    if not asked.store:
-        with suppress(ConfigurationError, LedgerError), ExitStack() as opened:
-            ledger = opened.enter_context(closing(find_destination(asked.output, asked.ledger, environ).open_ledger()))
-            bills = Journal(ledger.store, sandbox=catalog.sandbox).money().bills()
+    offered = [model for model in asked.models if catalog.get(model)]
+    served = served_for_plan(offered, environ) if health or asked.request.provider_options else {}
+    base_url = (environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
     # Which run it will be is not known yet; what is asked, and what it may cost, does not hang on it.
-    served = served_for_plan([chain.model] if catalog.get(chain.model) else [], environ)
-    plan = dry_chain(chain, scope_of_chain(scope_of_run("", {})), catalog, bills=bills, health=served)
+    scope = scope_of_chain(scope_of_run("", {}))
+    with ledger_of_run(asked, environ) as ledger:
+        bills = bills_in(ledger, sandbox=catalog.sandbox)
+        plan = dry_chain(chain, scope, catalog, bills=bills, health=served, ledger=ledger, base_url=base_url)
     # Under a key some of it may be paid for already, and a block says where the bills are: the run itself looks there.
     return hold_to_ceiling(plan, None if asked.idempotency_key or asked.store else asked.max_usd)
 

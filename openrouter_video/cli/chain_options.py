@@ -61,7 +61,7 @@ def read_chain(
     if len(models) != 1:
         problems.append(Problem("model", f"a chain has one model; give --model once, not {len(models)} times"))
     if request.takes != 1 or request.extra_takes_on_output_moderation:
-        message = "a chain has one video of each shot; leave --takes and --extra-takes-on-output-moderation out"
+        message = "a chain has one video of each shot; leave --takes and --extra-takes out"
         problems.append(Problem("takes", message))
     if run.no_wait:
         problems.append(Problem("wait", "each shot needs the one before it, so a chain waits; leave --no-wait out"))

@@ -25,7 +25,7 @@ from openrouter_video.request import RunRequest
 from openrouter_video.run import approval_threshold, find_destination
 from openrouter_video.text import printable
 
-__all__ = ["STYLES", "dry_plan", "plan_document", "run_plan"]
+__all__ = ["STYLES", "bills_in", "dry_plan", "ledger_of_run", "plan_document", "run_plan"]
 
 STYLES = {
     "refused": "red",
@@ -81,15 +81,15 @@ def dry_plan(run: RunRequest, environ: Mapping[str, str], *, health: bool = Fals
     offered = [model for model in run.models if catalog.get(model)]
     served = served_for_plan(offered, environ) if health or run.request.provider_options else {}
     base_url = (environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
-    with _ledger(run, environ) as ledger:
-        bills = _bills(ledger, sandbox=catalog.sandbox)
+    with ledger_of_run(run, environ) as ledger:
+        bills = bills_in(ledger, sandbox=catalog.sandbox)
         plan = dry_run(run, catalog, bills=bills, health=served, ledger=ledger, base_url=base_url)
     # Under a key a video may be paid for already, and a block says where the bills are: the run itself looks there.
     return hold_to_ceiling(plan, None if run.idempotency_key or run.store else run.max_usd)
 
 
 @contextmanager
-def _ledger(run: RunRequest, environ: Mapping[str, str]) -> Iterator[Ledger | None]:
+def ledger_of_run(run: RunRequest, environ: Mapping[str, str]) -> Iterator[Ledger | None]:
     """Open a run's ledger; one that cannot be read refuses the run, and not its plan, and a block is only Prefect's."""
     with ExitStack() as opened:
         ledger = None
@@ -99,7 +99,7 @@ def _ledger(run: RunRequest, environ: Mapping[str, str]) -> Iterator[Ledger | No
         yield ledger
 
 
-def _bills(ledger: Ledger | None, *, sandbox: bool) -> Mapping[str, Bills]:
+def bills_in(ledger: Ledger | None, *, sandbox: bool) -> Mapping[str, Bills]:
     """Return what earlier bills in a run's ledger say."""
     with suppress(LedgerError):
         return Journal(ledger.store, sandbox=sandbox).money().bills() if ledger is not None else {}

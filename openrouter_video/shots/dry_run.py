@@ -31,7 +31,7 @@ def dry_chain(
 ) -> ChainPlan:
     """Plan a chain; what is wrong with an input of a shot is a problem of the plan, beside all others.
 
-    ``bills`` and ``health`` as for ``plan_run``, ``ledger`` and ``base_url`` as for ``find_jobs``.
+    ``bills`` and ``health`` as for ``plan_run``; ``ledger`` and ``base_url`` as for ``find_jobs``.
     """
     read = [read_inputs(shot.request, options_for, ledger=ledger, base_url=base_url) for shot in chain.shots]
     inputs, problems = [one for one, _ in read], [one for _, one in read]

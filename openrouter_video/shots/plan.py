@@ -155,8 +155,8 @@ def plan_chain(
 ) -> ChainPlan:
     """Plan all shots of a chain, each after the one before it.
 
-    ``inputs`` and ``problems`` as for ``plan_run``, of each shot; ``scope`` is that of the chain. ``bills`` and
-    ``health`` as for ``plan_run``.
+    ``inputs`` and ``problems`` as for ``plan_run``, of each shot, ``bills`` and ``health`` of all; ``scope`` is that of
+    the chain.
     """
     model = catalog.get(chain.model)
     way = _way(chain.continue_by, model) if len(chain.shots) > 1 else None

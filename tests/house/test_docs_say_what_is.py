@@ -22,7 +22,14 @@ from openrouter_video.batch.columns import KNOWN
 from openrouter_video.batch.paths import FIELDS
 from openrouter_video.blocks import OpenRouterCredentials, OpenRouterVideoJob, VideoStore
 from openrouter_video.cli import main
-from openrouter_video.flows import batch_videos, check_recipes, collect_videos, fan_out_video, generate_video
+from openrouter_video.flows import (
+    batch_videos,
+    chain_video,
+    check_recipes,
+    collect_videos,
+    fan_out_video,
+    generate_video,
+)
 from openrouter_video.ledger.records import Claim, EntryState
 from openrouter_video.limits import Limits
 from openrouter_video.outcome import Outcome, OutcomeStatus
@@ -41,6 +48,8 @@ COMMANDS = (
     "generate",
     "fan-out",
     "batch",
+    "chain",
+    "concat",
     "collect",
     "check-recipes",
     "gallery",
@@ -52,6 +61,7 @@ COMMANDS = (
     "sandbox",
     "webhooks",
 )
+CHAIN = "Parameters of `chain_video`"
 COLLECT = "Parameters of `collect_videos`"
 CHECK = "Parameters of `check_recipes`"
 PLACES = {"openrouter_video", "flows", "tasks", "blocks", "deployments"}
@@ -97,6 +107,7 @@ def test_the_flows_parameters() -> None:
     wanted = {**parameters(fan_out_video), **parameters(generate_video)}
     assert Table("options", "Parameters of the flows").column(2) == wanted
     assert Table("options", "Parameters of `batch_videos`").column(2) == parameters(batch_videos)
+    assert Table("options", CHAIN).column(2) == parameters(chain_video)
     assert Table("options", "Parameters of `collect_videos`").column(2) == parameters(collect_videos)
     assert Table("options", CHECK).column(2) == parameters(check_recipes)
 
@@ -143,7 +154,7 @@ def test_the_commands_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert Table("options", "The command").names() == list(COMMANDS)
     shared = {
         name
-        for heading in ("Parameters of the flows", "Parameters of `batch_videos`", "Settings", COLLECT, CHECK)
+        for heading in ("Parameters of the flows", "Parameters of `batch_videos`", "Settings", COLLECT, CHECK, CHAIN)
         for name in Table("options", heading).names(1)
         if name.startswith("--")
     }

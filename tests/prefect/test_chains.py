@@ -122,7 +122,7 @@ async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path) -> None:
 async def test_a_chain_by_jobs_after_an_earlier_video(continuing: Sandbox, output: Path) -> None:
     """The first shot continues a video that is there already, each other one the shot before it; by its real id."""
     first = await chain(["An orchid"], idempotency_key="first")
-    shots: list[Any] = [{"prompt": SHOTS[0], "settings": {"previous_job_id": first.outcomes[0].job_id}}, *SHOTS[1:]]
+    shots: list[Any] = [{"prompt": SHOTS[0], "settings": {"previous_job_id": first.outcomes[0].key}}, *SHOTS[1:]]
     result = await chain(shots, max_usd=1.0, assumed_usd={MODEL: 0.2})
     jobs = [first.outcomes[0].job_id, *(one.job_id for one in result.outcomes)]
     assert [charge.body.get("previous_job_id") for charge in continuing.charges] == [None, *jobs[:-1]]

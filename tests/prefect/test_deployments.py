@@ -36,6 +36,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
     "generate-video": flows.generate_video,
     "fan-out-video": flows.fan_out_video,
     "daily-fan-out-video": flows.fan_out_video,
+    "chain-video": flows.chain_video,
     "batch-videos": flows.batch_videos,
     "batch-shard": flows.batch_shard,
     "collect-videos": flows.collect_videos,
@@ -44,6 +45,7 @@ FLOWS: dict[str, Flow[..., Any]] = {
 PATHS = (
     "flows/video_generation.py:generate_video",
     "flows/model_fan_out.py:fan_out_video",
+    "flows/shot_chain.py:chain_video",
     "flows/batch.py:batch_videos",
     "flows/batch_shard.py:batch_shard",
     "flows/collection.py:collect_videos",
@@ -52,6 +54,7 @@ PATHS = (
 GIVEN: dict[str, dict[str, Any]] = {
     "generate-video": {"prompt": "x"},
     "fan-out-video": {"prompt": "x"},
+    "chain-video": {"shots": ["x", {"prompt": "y", "settings": {"duration": 8}}]},
     "batch-shard": {"parent": "0198f7a0-0000-7000-8000-00000000000a", "number": 1},
 }
 """What a person types into the form, or a batch gives to its shards."""

@@ -65,6 +65,14 @@ def test_a_pipeline_of_ones_own(
     assert (len(printed), len(sandbox.charges)) == (4, 4)
 
 
+def test_a_film_of_shots(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two shots and the file of both."""
+    run("orchid_film.py", "A white orchid opens", "A bee lands on it", monkeypatch=monkeypatch)
+    film = capsys.readouterr().out.splitlines()[-1]
+    assert "/chain-" in film
+    assert len(sandbox.charges) == 2
+
+
 def test_a_notification(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, chat: list[str]) -> None:
     """One line, when the run has ended."""
     run("tell_a_person.py", monkeypatch=monkeypatch)

@@ -10,7 +10,7 @@ from prefect._internal.result_records import ResultRecord, ResultRecordMetadata
 from openrouter_video.api.catalog import Catalog, VideoModel
 from openrouter_video.api.endpoints import Endpoint, Latency, ModelEndpoints
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, TooFewVideos
-from openrouter_video.outcome import Batch, FanOut, LeftOut, Outcome
+from openrouter_video.outcome import Batch, Chain, FanOut, LeftOut, Outcome
 from openrouter_video.tasks import RESULT_FORMAT
 
 OUTCOME = Outcome(model="m", status="open", key="k", left_out=(LeftOut(key="o", reason="r", suggestion="s"),))
@@ -22,6 +22,7 @@ OUTCOME = Outcome(model="m", status="open", key="k", left_out=(LeftOut(key="o", 
         OUTCOME,
         [OUTCOME, OUTCOME],
         FanOut(status="partial", asked={"prompt": "p"}, outcomes=(OUTCOME,), cost_usd=1.2),
+        Chain(status="completed", asked={}, outcomes=(OUTCOME,), continued_by="last_frame", chain_url="file:///c.mp4"),
         Batch(status="partial", asked={}, outcomes=(OUTCOME,), batch="spring", rows_in_table=3, rows_new=1),
         Catalog(models=(VideoModel(id="a/b", supported_durations=(4,)),)),
         [ModelEndpoints(model="a/b", endpoints=(Endpoint(slug="a", latency=Latency(p50=41.5)),), unknown=None)],
