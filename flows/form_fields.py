@@ -1,6 +1,7 @@
 """The parameters of the flows as Prefect's forms show them: each with its label and the names of its tabs."""
 
 # No postponed annotations: Prefect reads these when it makes a form.
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -68,7 +69,7 @@ Settings = Annotated[
 Takes = Annotated[int, labelled("Videos per model")]
 ExtraTakes = Annotated[int, labelled("Extra takes if the provider withholds a video")]
 
-Shots = Annotated[list[Annotated[str, Field(title="Prompt")] | Shot], labelled("Shots")]
+Shots = Annotated[Sequence[Annotated[str, Field(title="Prompt")] | Shot], labelled("Shots")]
 ContinueBy = Annotated[By, labelled("Continue a shot by")]
 Concat = Annotated[bool, labelled("Join the shots")]
 
