@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from openrouter_video.api import Catalog, ModelEndpoints
@@ -15,7 +16,7 @@ from openrouter_video.errors import RequestRefused
 from openrouter_video.ledger import Ledger, read_accepted, read_keys
 from openrouter_video.money import Bills
 from openrouter_video.planning import find_jobs
-from openrouter_video.request import Input, Inputs, load_image
+from openrouter_video.request import Clip, Input, InputReference, Inputs, load_clip, load_image
 from openrouter_video.run import needless_takes, taken_paths
 from openrouter_video.stores import Store
 
@@ -28,6 +29,8 @@ TOO_MUCH = (
     f"the images of the batch have more than {MOST_BYTES // 2**20} MiB together; put them on https URLs and "
     "give these, or divide the batch"
 )
+
+CLIPS_AT_ONCE = 8
 
 OptionsFor = Callable[[str], Mapping[str, Any] | None]
 """Tells the storage options that an image's URL may be opened with."""
@@ -50,7 +53,7 @@ def dry_batch(
     ``bills``, ``health`` and ``realm`` as for ``plan_batch``; ``ledger`` and ``base_url`` as for ``find_jobs``.
     """
     parsed = parse_rows(table, batch)
-    inputs, problems = read_inputs(parsed.rows, options_for)
+    inputs, problems = read_inputs(parsed.rows, options_for, base_url)
     named = [(row, row.run.request.settings.previous_job_id) for row in parsed.rows]
     found = find_jobs([previous for _, previous in named], options_for, ledger, base_url)
     inputs = inputs._replace(jobs=found.jobs)
@@ -80,8 +83,33 @@ def _needless(plan: BatchPlan, accepted: Collection[str], ledger: Ledger) -> lis
     return [key for chain in chains for key in needless_takes(chain, entries)]
 
 
-def read_inputs(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[Inputs, list[RowProblem]]:
+def read_inputs(
+    rows: Sequence[BatchRow], options_for: OptionsFor, base_url: str | None = None
+) -> tuple[Inputs, list[RowProblem]]:
     """Return what is known of what the rows work from, and what is wrong with that which cannot be sent."""
+    files, problems = _read_images(rows, options_for)
+    clips = _read_clips(rows, options_for, base_url)
+    for row in rows:
+        for field, reference in row.run.request.settings.clip_sources().items():
+            clip = clips[reference]
+            files[reference.url] = clip.known
+            problems += [row.problem(field, clip.problem.message)] if clip.problem else []
+    return Inputs(files), problems
+
+
+def _read_clips(rows: Iterable[BatchRow], options_for: OptionsFor, base_url: str | None) -> dict[InputReference, Clip]:
+    """Look at each video and sound of the rows, several at a time: most of it is waiting for their stores."""
+    sources = dict.fromkeys(one for row in rows for one in row.run.request.settings.clip_sources().values())
+
+    def load(reference: InputReference) -> Clip:
+        options = options_for(reference.url)
+        return load_clip(reference, field="the input", base_url=base_url, storage_options=options)
+
+    with ThreadPoolExecutor(CLIPS_AT_ONCE) as pool:
+        return dict(zip(sources, pool.map(load, sources), strict=True))
+
+
+def _read_images(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[dict[str, Input], list[RowProblem]]:
     files: dict[str, Input] = {}
     bad: dict[str, str] = {}
     problems: list[RowProblem] = []
@@ -101,4 +129,4 @@ def read_inputs(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[Inpu
                         bad[source] = TOO_MUCH
             if source in bad:
                 problems.append(row.problem(field, bad[source]))
-    return Inputs(files), problems
+    return files, problems

@@ -245,6 +245,7 @@ def plan_batch(
     template, of_template = parse_path_template(batch.path_template, table.columns)
     prices: dict[PriceKey, Estimate] = {}
     files = {source: elide_source(one.url) for source, one in inputs.files.items() if one.url != source}
+    files |= {source: f"{one.bytes} bytes" for source, one in inputs.files.items() if one.bytes is not None}
     planned, found = [], [*parsed.problems, *problems]
     too_many = _too_many(parsed.rows)
     # A batch that can never be made is not planned, or it would take the memory of a batch without an end.
@@ -272,8 +273,9 @@ def plan_batch(
 
 
 def _content_of(row: BatchRow, files: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a row asks for; of an image in a file not only its name, for another picture may have taken that."""
-    asked, sources = row.run.request.asked(), row.run.request.settings.image_sources()
+    """Return what a row asks for; of an input in a file not only its name, for another file may have taken that."""
+    asked, settings = row.run.request.asked(), row.run.request.settings
+    sources = settings.image_sources() | {field: clip.url for field, clip in settings.clip_sources().items()}
     pictures = {field: files[source] for field, source in sources.items() if source in files}
     return {**asked, "pictures": pictures} if pictures else asked
 

@@ -11,7 +11,7 @@ from openrouter_video.ledger import Ledger
 from openrouter_video.money import Bills
 from openrouter_video.planning.find_jobs import find_jobs
 from openrouter_video.planning.plan import Plan, plan_run
-from openrouter_video.request import Input, Inputs, RunRequest, VideoRequest, load_image
+from openrouter_video.request import Input, Inputs, RunRequest, VideoRequest, load_clip, load_image
 
 __all__ = ["dry_run", "read_inputs"]
 
@@ -59,6 +59,10 @@ def read_inputs(
             files[source] = Input(load_image(source, field=field, storage_options=options_for(source)))
         except RequestRefused as refused:
             problems += refused.problems
+    for field, clip in request.settings.clip_sources().items():
+        known, problem = load_clip(clip, field=field, base_url=base_url, storage_options=options_for(clip.url))
+        files[clip.url] = known
+        problems += [problem] if problem else []
     found = find_jobs([request.settings.previous_job_id], options_for, ledger, base_url)
     problems += [Problem("previous_job_id", f"previous_job_id: {why}") for why in found.wrong.values()]
     return Inputs(files, found.jobs), problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openrouter_video.request.clips import Clip, load_clip, sign_source
 from openrouter_video.request.images import load_image
 from openrouter_video.request.inputs import Input, Inputs, PreviousJob
 from openrouter_video.request.request import (
@@ -13,12 +14,13 @@ from openrouter_video.request.request import (
     parse_request,
 )
 from openrouter_video.request.run_request import RunRequest, WaitMode, parse_run_request
-from openrouter_video.request.settings import JSON_EDITOR, InputReference, VideoSettings
+from openrouter_video.request.settings import JSON_EDITOR, InputReference, VideoSettings, needs_signature
 
 __all__ = [
     "EVERY_PROVIDER",
     "JSON_EDITOR",
     "WRAPPER",
+    "Clip",
     "Input",
     "InputReference",
     "Inputs",
@@ -29,7 +31,10 @@ __all__ = [
     "VideoRequest",
     "VideoSettings",
     "WaitMode",
+    "load_clip",
     "load_image",
+    "needs_signature",
     "parse_request",
     "parse_run_request",
+    "sign_source",
 ]

@@ -5,6 +5,7 @@ Pure values. The two frames have fields of their own, because a form and a comma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -26,7 +27,7 @@ from openrouter_video.form import Tabs
 from openrouter_video.outcome import Outcome
 from openrouter_video.text import LONGEST_VALUE_IN_MESSAGE, nearest, shown
 
-__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "parse_settings"]
+__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "needs_signature", "parse_settings"]
 
 JSON_EDITOR = WithJsonSchema({})
 """Gives an optional object a JSON editor in Prefect's form, which otherwise has nothing to type it into.
@@ -53,7 +54,7 @@ class InputReference(BaseModel):
         json_schema_extra={"position": 0},
     )
     url: str = Field(
-        description="An https URL. An image may also be a data: URL or a path in any store.",
+        description="An https URL, or a path in a store, which must be able to sign one for a video or sound.",
         json_schema_extra={"position": 1},
     )
 
@@ -226,6 +227,19 @@ class VideoSettings(BaseModel):
         }
         return {field: source for field, source in named.items() if source is not None} | references
 
+    def clip_sources(self) -> dict[str, InputReference]:
+        """Return every video and sound that the request refers to, by the field that names it."""
+        return {
+            f"input_references[{index}]": reference
+            for index, reference in enumerate(self.input_references or ())
+            if reference.type != "image_url"
+        }
+
+
+def needs_signature(source: str) -> bool:
+    """Whether a video or sound is given by a place in a store, which has to sign an address for it."""
+    return re.match("https?://", source, re.IGNORECASE) is None
+
 
 def parse_settings(settings: VideoSettings | Mapping[str, Any] | None, problems: list[Problem]) -> VideoSettings:
     """Turn what a caller wrote into settings that make sense for some model; adds to ``problems`` what does not."""
@@ -278,10 +292,14 @@ def _contradictions(settings: VideoSettings) -> list[Problem]:
     if settings.callback_url and (why := https_problem(settings.callback_url)):
         message = f"callback_url {shown(settings.callback_url)} {why}; give an https address that OpenRouter can call"
         problems.append(Problem("callback_url", message))
-    for index, reference in enumerate(settings.input_references or ()):
-        if reference.type != "image_url" and (why := https_problem(reference.url)):
-            message = f"input_references[{index}] is {reference.type}, for which only https:// URLs are allowed"
-            problems.append(Problem("input_references", f"{message}; {shown(reference.url)} {why}"))
+    for field, reference in settings.clip_sources().items():
+        is_data = reference.url[:5].lower() == "data:"
+        why = "is taken for images only" if is_data else https_problem(reference.url)
+        if why and (is_data or not needs_signature(reference.url)):
+            message = (
+                f"{field} is {reference.type}: {shown(reference.url)} {why}; give an https URL, or a path in a store"
+            )
+            problems.append(Problem("input_references", message))
     return problems
 
 

@@ -14,6 +14,7 @@ from openrouter_video.ledger import Journal, Ledger
 from openrouter_video.run.destination import Destination
 from openrouter_video.run.download import Downloader
 from openrouter_video.run.limits import Limits
+from openrouter_video.run.signing import SignBody, as_it_is, signing_body
 from openrouter_video.run.submission import Submitter
 from openrouter_video.stores import Store, check_writable
 from openrouter_video.threads import Threads
@@ -26,14 +27,24 @@ C = TypeVar("C", Store, Ledger)
 class Resources:
     """The open ends of one run. A plain class, so that Prefect hands it on without looking inside."""
 
-    def __init__(self, client: VideoClient, store: Store, ledger: Ledger, threads: Threads, limits: Limits) -> None:
+    def __init__(
+        self,
+        client: VideoClient,
+        store: Store,
+        ledger: Ledger,
+        threads: Threads,
+        limits: Limits,
+        sign: SignBody = as_it_is,
+    ) -> None:
         self.client = client
         self.store = store
         self.ledger = ledger
         self.threads = threads
         self.limits = limits
         self._journals: dict[bool, Journal] = {}
-        self.submitter = Submitter(client, ledger, threads, limits.submit, sleep=limits.sleep, clock=limits.clock)
+        self.submitter = Submitter(
+            client, ledger, threads, limits.submit, sign=sign, sleep=limits.sleep, clock=limits.clock
+        )
         self.downloader = Downloader(
             client,
             store,
@@ -66,7 +77,8 @@ async def open_resources(
                 ledger = await threads.run(_opened, destination.open_ledger, opened)
             await threads.run(check_writable, store)
             await threads.run(ledger.check)
-            yield Resources(client, store, ledger, threads, limits)
+            sign = signing_body(destination.options_for, client.base_url)
+            yield Resources(client, store, ledger, threads, limits, sign)
 
 
 def _opened(opening: Callable[[], C], opened: ExitStack) -> C:

@@ -19,7 +19,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 from openrouter_video.api import SubmitAnswer, VideoClient, advice
-from openrouter_video.errors import KeyConflict, LedgerError
+from openrouter_video.errors import ConfigurationError, KeyConflict, LedgerError, StorageError
 from openrouter_video.ledger import (
     BEGUN_NOT_ENDED,
     Claim,
@@ -34,6 +34,7 @@ from openrouter_video.ledger import (
 from openrouter_video.run.facts import found
 from openrouter_video.run.polling import backoff, poll_interval
 from openrouter_video.run.refused_in_run import RefusedInRun
+from openrouter_video.run.signing import SignBody, as_it_is
 from openrouter_video.threads import Irrevocable, Threads
 
 __all__ = ["SubmitPolicy", "Submitter", "check_conflict", "retry_wait"]
@@ -67,6 +68,13 @@ class _Sent(NamedTuple):
     late: Future[SubmitAnswer] | None = None
 
 
+class _Content(NamedTuple):
+    """A body as it was planned, by which it is known, and what makes it into what is sent: or says why nothing is."""
+
+    plain: bytes
+    signed: Callable[[], bytes | SubmitAnswer]
+
+
 class Submitter:
     """Submits bodies to one API under the guard of one ledger; time is injected for tests.
 
@@ -80,6 +88,7 @@ class Submitter:
         threads: Threads,
         policy: SubmitPolicy | None = None,
         *,
+        sign: SignBody = as_it_is,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -88,6 +97,7 @@ class Submitter:
         self._ledger = ledger
         self._threads = threads
         self._policy = policy or SubmitPolicy()
+        self._sign = sign
         self._recorder = Recorder(ledger)
         self._refused = RefusedInRun()
         self._sleep = sleep
@@ -111,7 +121,7 @@ class Submitter:
             KeyConflict: if the key belongs to a different request.
             LedgerError: if the claim could not be written, and its key was seen to be free; nothing was sent.
         """
-        content = json.dumps(body, ensure_ascii=False).encode()
+        content = _Content(json.dumps(body, ensure_ascii=False).encode(), partial(self._signed, body, patience))
         # By its token a claim is known as ours: not even the same claim, submitted twice, may pass for its other self.
         claim = claim.model_copy(update={"token": secrets.token_hex(8)})
         began, attempt, tries, late_seconds = self._clock(), 1, 0, 0.0
@@ -156,7 +166,7 @@ class Submitter:
             await self._sleep(RECORD_PAUSE_SECONDS)
         return self._recorder.left(key)
 
-    async def _attempt(self, attempt: int, claim: Claim, content: bytes, patience: float) -> _Sent | LedgerEntry:
+    async def _attempt(self, attempt: int, claim: Claim, content: _Content, patience: float) -> _Sent | LedgerEntry:
         """Claim and POST, once. An entry instead: the attempt was somebody else's, and this is what became of it.
 
         Where the claim could not be written, what the ledger holds is read before anything is said: the claim may be
@@ -195,41 +205,54 @@ class Submitter:
             self._client.end_within(0)
             raise
 
-    def _send(self, attempt: int, dated: Callable[[], Claim], content: bytes, irrevocable: Irrevocable) -> _Sent | None:
+    def _send(
+        self, attempt: int, dated: Callable[[], Claim], content: _Content, irrevocable: Irrevocable
+    ) -> _Sent | None:
         """Claim and POST, once. None: the attempt is somebody else's, or a job was recorded since the one before.
 
         What would be refused for sure is neither claimed nor sent.
         """
         claim = dated()
-        if refusal := self._refused.why_not(content):
+        if refusal := self._refused.why_not(content.plain):
             return _Sent(refusal) if self._ledger.entry(claim.key).state == "free" else None
         if attempt > 1 and self._ledger.entry(claim.key).state in {"accepted", "settled"}:
             return None
         return self._post(attempt, claim, content, irrevocable) if self._ledger.claim(attempt, claim) else None
 
-    def _post(self, attempt: int, claim: Claim, content: bytes, irrevocable: Irrevocable) -> _Sent:
+    def _post(self, attempt: int, claim: Claim, content: _Content, irrevocable: Irrevocable) -> _Sent:
         """POST and record what the answer proves, once, under a claim that is ours."""
         late: Future[SubmitAnswer] = Future()
         late.set_running_or_notify_cancel()
 
         def keep_late(answer: SubmitAnswer) -> None:
-            self._refused.learn(content, answer)
+            self._refused.learn(content.plain, answer)
             self._recorder.keep(claim.key, attempt, answer)
             late.set_result(answer)
             self._recorder.keep_late(claim.key, attempt, answer)
 
-        if (self._now() - datetime.fromisoformat(claim.at)).total_seconds() > CLAIM_SECONDS:
+        # Last of all, for it is a secret, and holds for a certain time.
+        sent = content.signed()
+        if isinstance(sent, SubmitAnswer):
+            answer = sent
+        elif (self._now() - datetime.fromisoformat(claim.at)).total_seconds() > CLAIM_SECONDS:
             # Others would take it as over while the POST is on its way.
-            answer = SubmitAnswer("again", f"the ledger took more than {CLAIM_SECONDS:g} s to record the claim")
+            answer = SubmitAnswer("again", f"it took more than {CLAIM_SECONDS:g} s to record the claim")
         elif not irrevocable.begin(self._client.timeouts.submit):
             answer = SubmitAnswer("again", CALLED_OFF)
         else:
-            answer = self._client.submit(content, session_id=claim.key, late=keep_late)
+            answer = self._client.submit(sent, session_id=claim.key, late=keep_late)
         if answer.pending:
             return _Sent(answer, late)
-        self._refused.learn(content, answer)
+        self._refused.learn(content.plain, answer)
         self._recorder.keep(claim.key, attempt, answer)
         return _Sent(answer)
+
+    def _signed(self, body: Mapping[str, Any], deadline_seconds: float) -> bytes | SubmitAnswer:
+        """Return what is sent for a body; if its sources cannot be signed, an answer that says so."""
+        try:
+            return json.dumps(self._sign(body, deadline_seconds), ensure_ascii=False).encode()
+        except (ConfigurationError, StorageError) as error:
+            return SubmitAnswer("again", str(error).rstrip("."))
 
     async def _await_late(self, answer: SubmitAnswer, late: Future[SubmitAnswer], patience: float) -> SubmitAnswer:
         """Wait for an answer that has not come in time; return the pending one if it still has not."""

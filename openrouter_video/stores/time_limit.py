@@ -16,8 +16,10 @@ T = TypeVar("T")
 ANSWER_SECONDS = 10.0
 
 
-def answered_in_time(ask: Callable[[], T], url: str, *, too_late: Callable[[T], None] | None = None) -> T:
-    """Return the answer; after ten seconds nobody waits for it any longer, and the process may end without it.
+def answered_in_time(
+    ask: Callable[[], T], url: str, *, too_late: Callable[[T], None] | None = None, seconds: float = ANSWER_SECONDS
+) -> T:
+    """Return the answer; after so long nobody waits for it any longer, and the process may end without it.
 
     ``too_late`` gets an answer that comes after all.
 
@@ -26,15 +28,14 @@ def answered_in_time(ask: Callable[[], T], url: str, *, too_late: Callable[[T], 
     """
     answer = start(ask)
     try:
-        return answer.result(ANSWER_SECONDS)
+        return answer.result(seconds)
     except TimeoutError:
         if answer.done():
             return answer.result()
     if too_late is not None:
         answer.add_done_callback(lambda late: _dispose(late, too_late))
     raise ConfigurationError(
-        f"The store {url} did not answer within {ANSWER_SECONDS:.0f} seconds. Check that it can be reached, and try "
-        "again."
+        f"The store {url} did not answer within {seconds:.0f} seconds. Check that it can be reached, and try again."
     )
 
 

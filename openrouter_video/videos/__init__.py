@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.videos.checks import checked
 from openrouter_video.videos.concat import concat
+from openrouter_video.videos.input_facts import InputFacts, read_input_facts
 from openrouter_video.videos.last_frame import last_frame
 from openrouter_video.videos.paths import (
     FILE_SUFFIXES,
@@ -30,6 +31,7 @@ from openrouter_video.videos.saving import (
 
 __all__ = [
     "FILE_SUFFIXES",
+    "InputFacts",
     "Stopped",
     "checked",
     "concat",
@@ -41,6 +43,7 @@ __all__ = [
     "numbered_path",
     "output_count",
     "possible_names",
+    "read_input_facts",
     "read_sidecar",
     "save_damaged",
     "save_video",

@@ -105,7 +105,7 @@ def test_what_cannot_be_read(given: Any, field: str, message: str) -> None:
         ),
         (
             {"input_references": [PICTURE, {"type": "video_url", "url": "data:video/mp4;base64,AAAA"}]},
-            "input_references[1] is video_url, for which only https:// URLs are allowed; 'data:video/mp4,…' must begin",
+            "input_references[1] is video_url: 'data:video/mp4,…' is taken for images only; give an https URL, or a",
         ),
     ],
 )

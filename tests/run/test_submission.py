@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,7 +19,7 @@ import pytest
 from openrouter_video.api import posting
 from openrouter_video.api.answers import IN_FLIGHT_SECONDS, SubmitAnswer
 from openrouter_video.api.client import Timeouts, VideoClient
-from openrouter_video.errors import KeyConflict, LedgerError
+from openrouter_video.errors import KeyConflict, LedgerError, StorageError
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, LedgerEntry, Submitted
 from openrouter_video.run.submission import CLAIM_SECONDS, SubmitPolicy, Submitter, check_conflict, retry_wait
@@ -771,6 +771,29 @@ async def test_a_claim_that_took_too_long_to_record_sends_nothing(
     )
     submitted = await submitter.submit(make_claim(sandbox), BODY)
     assert (submitted.state, ledger.entry(KEY).attempt, len(sandbox.charges)) == ("accepted", 2, 1)
+
+
+async def test_sources_are_signed_for_each_attempt(sandbox: Sandbox, ledger: Ledger, client: VideoClient) -> None:
+    """Right before its POST, for as long as the run waits; one that cannot be signed frees the key, and tries again."""
+    asked: list[float] = []
+
+    def sign(body: Mapping[str, Any], deadline_seconds: float) -> Mapping[str, Any]:
+        asked.append(deadline_seconds)
+        if len(asked) == 1:
+            raise StorageError("Could not sign an address for s3://bucket/clip.mp4: no credentials.")
+        return {**body, "user": f"https://bucket.example/clip.mp4?sig=canary-{len(asked)}"}
+
+    sandbox.add_fault(Fault(on="submit", status=429))
+    time = Time()
+    submitter = Submitter(client, ledger, Threads(), sign=sign, sleep=time.sleep, clock=time.clock)
+    submitted = await submitter.submit(make_claim(sandbox), BODY, patience=1800)
+    assert (submitted.state, asked, ledger.entry(KEY).attempt) == ("accepted", [1800] * 3, 3)
+    assert [charge.body["user"] for charge in sandbox.charges] == ["https://bucket.example/clip.mp4?sig=canary-3"]
+    records = b"".join(ledger.store.read_bytes(path) or b"" for path in ledger.store.list_files()).decode()
+    assert "no credentials" in records
+    assert "canary" not in records
+    again = await submitter.submit(make_claim(sandbox), BODY, patience=1800)
+    assert (again.job_id, len(asked)) == (submitted.job_id, 3)
 
 
 async def test_to_wait_for_a_thread_is_no_part_of_the_flight(

@@ -6,7 +6,9 @@ import contextlib
 import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from prefect.settings import PREFECT_RESULTS_LOCAL_STORAGE_PATH, PREFECT_SERVER_DATABASE_CONNECTION_URL
 
@@ -15,10 +17,12 @@ from openrouter_video.cli import main
 from openrouter_video.errors import RequestRefused, TooFewVideos
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.sandbox import Fault, Sandbox
+from openrouter_video.stores import open_store
+from tests.support.small_videos import small_mp4
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
-VEO, GROK = "google/veo-3.1-lite", "x-ai/grok-imagine-video"
+VEO, GROK, EDITOR = "google/veo-3.1-lite", "x-ai/grok-imagine-video", "runway/aleph-2"
 SECRET = "canary-9b1d4f0a7c"
 FRAME = "https://bucket.s3.amazonaws.com/frame.png?X-Amz-Credential=AK&X-Amz-Date={0}&X-Amz-Signature=" + SECRET + "{0}"
 HOOK = f"https://me:{SECRET}@hooks.example/done?token={SECRET}#{SECRET}"
@@ -82,6 +86,51 @@ async def test_a_run_with_a_url_signed_anew_finds_its_video(sandbox: Sandbox) ->
         await generate_video("An orchid", VEO, settings=other, idempotency_key="k")
     assert SECRET not in str(refused.value)
     assert len(sandbox.charges) == 1
+
+
+def edited(source: str) -> VideoSettings:
+    """The settings of an edit of a clip."""
+    return VideoSettings.model_validate({"input_references": [{"type": "video_url", "url": source}]})
+
+
+async def test_a_clip_in_a_store_is_edited_by_an_address_that_nobody_sees(
+    sandbox: Sandbox, seaweed_store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is signed for each submission, shown in the video, and the same request however often it is signed.
+
+    Neither a log at DEBUG, nor a record, sidecar, page, result or artifact holds what opens it.
+    """
+    caplog.set_level(logging.DEBUG)
+    source = f"{seaweed_store_url}/a b/clip.mp4"
+    clip = open_store(source)
+    clip.filesystem.pipe_file(clip.root, small_mp4(320, 240, 2))
+    outcomes = []
+    for key in ("one", "two", "two"):
+        outcomes += await generate_video("Make it night", EDITOR, edited(source), idempotency_key=key)
+    assert [(one.status, one.reused) for one in outcomes] == [("completed", False)] * 2 + [("completed", True)]
+    for one in outcomes:
+        assert (one.width, one.height, round(one.duration_seconds or 0)) == (320, 240, 2)
+        assert (one.sent or {})["input_references"] == [{"type": "video_url", "video_url": {"url": source}}]
+    bodies: list[Any] = [charge.body for charge in sandbox.charges]
+    urls = [httpx.URL(body["input_references"][0]["video_url"]["url"]) for body in bodies]
+    assert [url.params["X-Amz-Expires"] for url in urls] == [str(30 * 60 + 3 * 3600)] * 2
+
+    written = files(tmp_path) + files(Path(PREFECT_RESULTS_LOCAL_STORAGE_PATH.value()))
+    assert source in written
+    assert "StringToSign" in caplog.text
+    shown = [written, caplog.text, *map(repr, outcomes)]
+    for url in urls:
+        signature = url.params["X-Amz-Signature"]
+        assert [index for index, text in enumerate(shown) if signature in text] == []
+        assert tables_with(signature) == set()
+
+
+async def test_a_clip_in_a_folder_is_refused_before_anything_is_sent(sandbox: Sandbox, tmp_path: Path) -> None:
+    """With its place, and what to do; and so it is in a plan."""
+    (tmp_path / "clip.mp4").write_bytes(small_mp4())
+    with pytest.raises(RequestRefused, match=r"clip\.mp4 is in a store that cannot sign .* give an https URL"):
+        await generate_video("Make it night", EDITOR, edited(str(tmp_path / "clip.mp4")))
+    assert [request.kind for request in sandbox.requests if request.kind == "submit"] == []
 
 
 def test_no_terminal_shows_one(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
