@@ -56,7 +56,7 @@ def _lines(verdict: RecipeVerdict) -> Iterator[CheckLine]:
     yield CheckLine(clip(f"{verdict.name}: {state}"), "broken" if is_broken else "works")
     told: list[tuple[Kind, str, tuple[str, ...]]] = [
         ("problem", "", verdict.problems),
-        ("needs", "takes the same request ", verdict.needs),
+        ("needs", "", verdict.needs),
         ("price", "", (verdict.price_words,) if verdict.price_words else ()),
         ("warning", "warning: ", verdict.warnings),
         ("note", "changed since the last check: ", verdict.changes),

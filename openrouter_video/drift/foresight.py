@@ -151,8 +151,11 @@ def _stand_ins(run: RunRequest, catalog: Catalog, options_for: OptionsFor) -> It
     able = [model for model in plan.models if model.decision == "send" and model.estimate and not _lost(model)]
     ranked = sorted(able, key=lambda model: (not model.estimate.priced, model.estimate.high or 0))  # type: ignore[union-attr]
     if ranked:
-        named = ", ".join(f"{clip(model.model)} ({model.estimate})" for model in ranked[:MOST_STAND_INS])
-        yield f"in the place of {clip(', '.join(gone))}: {named}"
+        named = ", ".join(
+            f"{clip(model.model)} ({model.estimate.words(sandbox=plan.sandbox)})"  # type: ignore[union-attr]
+            for model in ranked[:MOST_STAND_INS]
+        )
+        yield f"the same request as to {clip(', '.join(gone))} is taken by {named}"
 
 
 def _lost(model: ModelPlan) -> list[str]:

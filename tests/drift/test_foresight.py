@@ -53,7 +53,7 @@ def test_a_model_that_is_gone_has_others_in_its_place() -> None:
         "generate_video", {"prompt": "x", "model": SORA, "settings": {"duration": 8, "resolution": "1080p"}}
     )
     (words,) = found.needs
-    assert words.startswith(f"in the place of {SORA}: {LITE} ($")
+    assert words.startswith(f"the same request as to {SORA} is taken by {LITE} ($")
     assert words.count("$") >= 3
     narrow = foreseen(
         "generate_video",

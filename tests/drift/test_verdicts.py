@@ -27,7 +27,9 @@ from openrouter_video.money import Estimate
 MONDAY = datetime(2026, 11, 16, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
 RECIPE = Recipe("file:///recipes/orchid.json", "fan_out_video", {"models": ["a/b"]})
-GONE = Prospect(("a/b",), problems=("there is no video model 'a/b'",), needs=("in the place of a/b: c/d ($1.00)",))
+GONE = Prospect(
+    ("a/b",), problems=("there is no video model 'a/b'",), needs=("the same request as to a/b is taken by c/d ($1.00)",)
+)
 
 
 def listing(**fields: Any) -> Catalog:
@@ -211,7 +213,7 @@ def test_a_check_line_by_line() -> None:
         "something",
         "file:///recipes/orchid.json: breaks, since 2026-11-16 (never seen to work)",
         "there is no video model 'a/b'",
-        "takes the same request in the place of a/b: c/d ($1.00)",
+        "the same request as to a/b is taken by c/d ($1.00)",
         "deployment fan-out-video/daily: works",
         "may cost $0.56, dearer than at the last check: $0.448 (+$0.112 at most, +25%)",
         "warning: a/b may be removed after 2026-12-01 (in 9 days)",

@@ -160,7 +160,7 @@ async def test_somebody_is_told_of_a_recipe_that_breaks(server: PrefectServer, r
             fine, broken, again = [await checked(runs, models) for models in ([*listed, sora], listed, listed)]
             assert [one.status for one in (fine, broken, again)] == ["works", "broken", "broken"]
             assert broken.problems == (f"there is no video model '{SORA}'; `openrouter-video models` lists them",)
-            assert broken.needs[0].startswith(f"in the place of {SORA}: ")
+            assert broken.needs[0].startswith(f"the same request as to {SORA} is taken by ")
             assert again.since == broken.since
             assert again.last_ok_at == broken.last_ok_at
             assert again.since_words.startswith("since ")
@@ -178,7 +178,7 @@ async def test_somebody_is_told_of_a_recipe_that_breaks(server: PrefectServer, r
     (note,) = mailbox.notes
     assert json.loads(note)["subject"] == f"{name} breaks"
     assert f"there is no video model '{SORA}'" in json.loads(note)["body"]
-    assert "in the place of" in json.loads(note)["body"]
+    assert "is taken by" in json.loads(note)["body"]
 
 
 async def checked(runs: FaultyRuns, models: list[dict[str, Any]]) -> RecipeVerdict:

@@ -119,12 +119,16 @@ async def test_deployments_of_ours_and_their_schedules_are_checked(sandbox: Sand
         (page,) = [one for one in pages if str(one.flow_run_id) == check.run_id]
         for one in ids:
             await client.delete_deployment(one)
-    assert {one.name: one.status for one in check.recipes} == {
+    # Other tests may have left some of their own on this server.
+    ours = ("/daily", "/form", "/x", "/untagged")
+    found = {one.name: one.status for one in check.recipes if one.name.partition(",")[0].endswith(ours)}
+    assert found == {
         "deployment batch-videos/form": "broken",
         "deployment fan-out-video/daily": "works",
         "deployment fan-out-video/daily, schedule own": "broken",
     }
-    assert (state.name, str(state.message).partition(":")[0]) == ("Completed", "3 recipes")
+    assert state.name == "Completed"
+    assert f"{len(check.recipes)} recipes: " in str(state.message)
     assert "| deployment fan-out-video/daily | works |" in str(page.data)
     assert decode(json.loads(json.dumps(check, default=encode))) == check
 
