@@ -257,7 +257,7 @@ def test_the_sandbox_option_lends_its_own_api(command: Command, sandbox: Sandbox
     assert "Nothing is billed" in said.err
     assert not sandbox.requests
     command("plan", PROMPT, "--model", VEO)
-    assert [request.kind for request in sandbox.requests] == ["models", "listing"]
+    assert [request.kind for request in sandbox.requests] == ["models", "listing", "endpoints"]
 
 
 # ---- Bad input ------------------------------------------------------------------------------------------------------
