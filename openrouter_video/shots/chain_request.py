@@ -31,9 +31,10 @@ class Shot(BaseModel):
     # The title is what Prefect's forms show; what is wrong with the settings is told by who reads the chain.
     model_config = ConfigDict(frozen=True, extra="forbid", title="With settings of its own")
 
-    prompt: str = Field(description="What the shot should show.", json_schema_extra={"position": 0})
+    prompt: str = Field(title="Prompt", description="What the shot should show.", json_schema_extra={"position": 0})
     settings: Annotated[VideoSettings | None, Tabs("Set here", "As the chain")] = Field(
         default=None,
+        title="Length, picture and sound of this shot",
         description="What is set here counts for this shot in the place of what the chain says.",
         json_schema_extra={"position": 1},
     )

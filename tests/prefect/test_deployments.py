@@ -198,7 +198,7 @@ def test_every_field_has_a_label_and_every_tab_a_name(name: str) -> None:
     tabs = [[tab.get("title") for tab in field["anyOf"]] for _, field in fields if "anyOf" in field]
     assert all(all(titles) and len(set(titles)) == len(titles) for titles in tabs)
     for model in ("a/1", "c/3") if offers_models(schema) else ():
-        given = {"prompt": "x", "model": model, "models": [model], "settings": {"resolution": model}}
+        given = {"prompt": "x", "shots": ["x"], "model": model, "models": [model], "settings": {"resolution": model}}
         kept = {name: value for name, value in given.items() if name in offering["properties"]}
         assert validate(kept, offering) == []
     again = with_models(offering, ["c/3"], "2 May 2026")

@@ -15,7 +15,7 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL
 from prefect.states import AwaitingRetry, Crashed
 
-from flows import generate_video
+from flows import chain_video, generate_video
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.money import micro
@@ -102,6 +102,19 @@ async def test_a_killed_flow_run_is_retried(runs: FaultyRuns, killed: Callable[.
     # A minute after the claim its answer may still come, for all that anybody but the dead process knows.
     assert [outcome.status for outcome in collected] == (["open"] if point in UNCERTAIN else [])
     _check_money(runs, point)
+
+
+async def test_a_chain_that_is_killed_between_two_shots_goes_on(runs: FaultyRuns, killed: Callable[..., None]) -> None:
+    """By the same key: what is paid for is found, the rest is made, and the money adds up."""
+    settings = {**ORDER["settings"], "aspect_ratio": "16:9"}
+    chain: dict[str, Any] = {"shots": ["One", "Two"], "model": MODEL, "settings": settings, "idempotency_key": "k"}
+    killed("before the second shot", flow="chain_video", parameters=chain)
+    assert await runs.collect() == []
+    with using_limits(runs.limits):
+        film = await chain_video(**chain)
+    assert [(one.status, one.reused) for one in film.outcomes] == [("completed", True), ("completed", False)]
+    assert film.chain_url
+    assert runs.jobs == 2
 
 
 async def _retry(runs: FaultyRuns, run: FlowRun) -> Outcome:

@@ -152,7 +152,7 @@ def _run(errand: Errand, work: Work) -> None:
     _redirect(errand.folder / "output.txt")
     os.environ.update(errand.environment)
     if errand.dies is not None:
-        DEATHS[errand.dies]()
+        (DEATHS | OF_CHAINS)[errand.dies]()
     if errand.crawls:
         _crawl()
     from prefect.settings import (  # noqa: PLC0415 (after the environment is set)
@@ -306,3 +306,8 @@ DEATHS: dict[str, Callable[[], None]] = {
     "before the bill": _before(Journal, "settle"),
 }
 """What a process does to itself, by the point at which it is to die."""
+
+OF_CHAINS: dict[str, Callable[[], None]] = {
+    "before the second shot": _before(Ledger, "claim", lambda _ledger, _attempt, claim: claim.row == 2),
+}
+"""The same, where a chain of shots is between two of them."""
