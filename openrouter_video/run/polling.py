@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from openrouter_video.api import PollAnswer, VideoJob
 
-__all__ = ["Step", "backoff", "is_news", "next_step", "poll_interval"]
+__all__ = ["Step", "backoff", "first_wait", "is_news", "next_step", "poll_interval"]
 
 SHORTEST_SECONDS = 1.5
 LONGEST_SECONDS = 13.0
@@ -54,6 +54,11 @@ def poll_interval(elapsed: float, jitter: float = 0.5, usual: float | None = Non
     ordinary = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, GROWTH * elapsed))
     interval = max(ordinary, min(LONGEST_SECONDS, (usual or 0.0) - elapsed))
     return interval * (1 + JITTER * (2 * jitter - 1))
+
+
+def first_wait(deadline: float, usual: float | None = None) -> float:
+    """Return the seconds to wait before the first poll of a fresh job; a ``usual`` age keeps to the deadline."""
+    return min(poll_interval(0.0, usual=usual), max(poll_interval(0.0), deadline))
 
 
 def next_step(

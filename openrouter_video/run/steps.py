@@ -12,7 +12,7 @@ from typing import Any
 
 from openrouter_video.ledger import Claim, Submitted
 from openrouter_video.run.facts import Facts
-from openrouter_video.run.polling import Step, is_news, next_step, poll_interval
+from openrouter_video.run.polling import Step, first_wait, is_news, next_step
 from openrouter_video.run.progress import Progress, tell
 from openrouter_video.run.resources import Resources
 from openrouter_video.text import clip
@@ -63,7 +63,7 @@ async def poll(
     the submission.
     """
     limits, began, told = resources.limits, resources.limits.clock(), None
-    await limits.sleep(min(poll_interval(0.0, usual=usual_seconds), deadline_seconds) if fresh else 0.0)
+    await limits.sleep(first_wait(deadline_seconds, usual_seconds) if fresh else 0.0)
     while True:
         answer = await resources.client.get_job(job_id)
         elapsed = limits.clock() - began

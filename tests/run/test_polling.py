@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from openrouter_video.api.answers import PollAnswer
 from openrouter_video.api.job import VideoJob
-from openrouter_video.run.polling import Step, backoff, is_news, next_step, poll_interval
+from openrouter_video.run.polling import Step, backoff, first_wait, is_news, next_step, poll_interval
 
 PENDING = PollAnswer(job=VideoJob(id="j", status="pending"), reason="status pending")
 DONE = PollAnswer(job=VideoJob(id="j", status="completed"), reason="status completed")
@@ -100,6 +100,15 @@ def test_a_job_is_first_asked_for_at_its_usual_age(usual: float | None, asked_at
         elapsed += poll_interval(elapsed, usual=usual)
         polls.append(round(elapsed, 1))
     assert polls == asked_at
+
+
+@pytest.mark.parametrize(
+    ("deadline", "usual", "seconds"),
+    [(1800, None, 1.5), (0.6, None, 1.5), (0.6, 40.0, 1.5), (1800, 40.0, 13.0), (5, 40.0, 5.0), (1800, 8.0, 8.0)],
+)
+def test_the_first_wait_of_a_fresh_job(deadline: float, usual: float | None, seconds: float) -> None:
+    """At least the shortest interval, and no longer than the deadline for the sake of a usual age."""
+    assert first_wait(deadline, usual) == seconds
 
 
 @given(SECONDS, JITTERS, st.none() | SECONDS)
