@@ -30,6 +30,7 @@ from openrouter_video.text import shown
 __all__ = ["ModelPlan", "Plan", "dearer_now", "plan_model", "plan_run", "plan_videos", "replan_options"]
 
 MOST_SHOWN = 3
+LONG_SECONDS = 60
 NO_INPUTS = Inputs()
 
 
@@ -248,6 +249,16 @@ def _ways_on(run: RunRequest, missing: Sequence[ModelPlan], possible: int) -> st
 
 
 def _notes_of_inputs(request: VideoRequest, inputs: Inputs) -> list[str]:
-    """Say what could not be found out about the job that a request continues."""
+    """Say which inputs are long, and what could not be found out about the job that a request continues."""
+    lengths = {
+        field: known.seconds or 0
+        for field, clip in request.settings.clip_sources().items()
+        if (known := inputs.files.get(clip.url))
+    }
+    notes = [
+        f"{field} is {seconds / 60:.3g} minutes long, and an edit or upscale of it is charged by its length"
+        for field, seconds in lengths.items()
+        if seconds > LONG_SECONDS
+    ]
     previous = inputs.jobs.get(request.settings.previous_job_id or "")
-    return [f"previous_job_id: {previous.note}"] if previous is not None and previous.note else []
+    return [*notes, *([f"previous_job_id: {previous.note}"] if previous is not None and previous.note else [])]

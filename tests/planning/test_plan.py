@@ -632,3 +632,14 @@ def test_the_dry_run_cannot_steer_a_terminal() -> None:
 def test_the_takes_of_a_plan() -> None:
     """Counted from 1, as people do."""
     assert list(Plan(asked={}, takes=3).each_take) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("seconds", "notes"), [(None, 0), (59.0, 0), (60.0, 0), (1800.0, 1)])
+def test_a_long_clip_is_told_of(seconds: float | None, notes: int) -> None:
+    """Once for the run, with its length; one of which nothing is known is not."""
+    clip = {"type": "video_url", "url": "s3://bucket/clip.mp4"}
+    inputs = Inputs({clip["url"]: Input(clip["url"], seconds)})
+    plan = plan_for([EDITOR], {"input_references": [clip]}, inputs=inputs)
+    said = "input_references[0] is 30 minutes long, and an edit or upscale of it is charged by its length"
+    assert [one for one in plan.warnings if "minutes long" in one] == [said] * notes
+    assert plan.models[0].body["input_references"] == [{"type": "video_url", "video_url": {"url": clip["url"]}}]
