@@ -123,6 +123,7 @@ def plan_model(
         left_out=options.left_out,
         notes=notes,
         problems=tuple(problems),
+        given=inputs.given(request.settings),
         usual_seconds=endpoints.usual_seconds if endpoints else None,
     )
 
@@ -137,9 +138,9 @@ def _priced(
     """Add what one video may cost to a plan that sends something."""
     if plan.decision != "send":
         return plan
-    key = price_key(model.id, plan.body)
+    key = price_key(model.id, plan.body, plan.given)
     if key not in prices:
-        prices[key] = estimate(model, plan.body, bills.get(subject(model.id, mode_of(plan.body))))
+        prices[key] = estimate(model, plan.body, bills.get(subject(model.id, mode_of(plan.body))), plan.given)
     found = prices[key]
     return plan.model_copy(update={"estimate": assume(found, model.id, run.assumed_usd)})
 
@@ -173,7 +174,7 @@ def replan_options(plan: ModelPlan, request: VideoRequest, model: VideoModel, re
 def dearer_now(plan: ModelPlan, model: VideoModel) -> list[Problem]:
     """Find that a model's list price has risen since it was planned, which is what was allowed and approved."""
     planned = plan.estimate.listed if plan.estimate else None
-    now = estimate(model, plan.body)
+    now = estimate(model, plan.body, given=plan.given)
     if planned is None or (now.listed is not None and now.listed[1] <= planned[1]):
         return []
     today = f"is up to {dollars(now.listed[1] / MICRO)} now" if now.listed else "cannot be read any more"

@@ -12,14 +12,33 @@ is carried as an observed factor.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 from openrouter_video.api import VideoModel
 from openrouter_video.money import MICRO, Bills, Estimate, micro
+from openrouter_video.planning.input_prices import (
+    CONTINUATION,
+    Charge,
+    charge_of_continuation,
+    charges_by_megapixel,
+    length_of_input,
+)
+from openrouter_video.planning.price_list import (
+    MINIMUM,
+    PER_IMAGE,
+    PER_MEGAPIXEL,
+    PER_REFERENCE,
+    Case,
+    Prices,
+    Row,
+    Unpriced,
+    parse_prices,
+)
+from openrouter_video.request import Given
 from openrouter_video.text import printable, shown
 
 __all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "price_per_second", "unpriced"]
@@ -27,75 +46,13 @@ __all__ = ["OBSERVED_FACTORS", "assume", "estimate", "mode_of", "price_per_secon
 OBSERVED_FACTORS: Mapping[str, Fraction] = {"alibaba/wan-3.0": Fraction("2.125")}
 """What a recorded bill was, over what the list says, where no reading of the list explains it."""
 
-RESOLUTION = r"(?P<resolution>[0-9]{3,4}p|[0-9]{1,2}k)"
-ROWS = (
-    re.compile(rf"duration_seconds(?:_(?P<audio>with|without)_audio)?(?:_{RESOLUTION})?"),
-    re.compile(rf"(?P<mode>text|image)_to_video_duration_seconds(?:_{RESOLUTION})?"),
-    re.compile(rf"(?P<mode>reference)_duration_seconds(?:_{RESOLUTION})?"),
-    re.compile(rf"(?P<cents>cents)_per_second_output(?:_{RESOLUTION})?"),
-    re.compile(rf"(?P<cents>cents)_per_video_output_second(?:_{RESOLUTION})?"),
-    re.compile(rf"(?P<cents>cents)_per_second_video_(?P<input>continuation)(?:_{RESOLUTION})?"),
-    re.compile(
-        rf"(?P<tokens>video_tokens)(?:_{RESOLUTION})?(?:_(?P<audio>without)_audio|_with_(?P<input>video)_input)?"
-    ),
-)
-PER_IMAGE, PER_REFERENCE, MINIMUM = "cents_per_image_input", "reference_images", "minimum_cents_per_generation"
-PER_MEGAPIXEL = re.compile(r"cents_per_megapixel_second_(precise|creative)")
-CENT = Fraction(1, 100)
-
+NOTHING_GIVEN = Given()
 FRAMES_PER_SECOND = 24
 FRAMES_MORE = 25  # a bill counts 24 s + 1 frames; a second more is the most that a container adds
 AREA_SLACK = Fraction(6, 100)
 SHORT_SIDES = {"1k": 1024, "2k": 1440, "4k": 2160}
 TOKEN = 1024
-DEAREST = 10**6
-LONGEST_AMOUNT = 40
-MOST_ROWS = 200
 PIXELS = re.compile(r"[1-9][0-9]{0,4}")
-
-
-class Row(NamedTuple):
-    """One line of a price list: dollars per second or token, and what it is for; None means for any."""
-
-    name: str
-    dollars: Fraction
-    tokens: bool
-    resolution: str | None
-    audio: bool | None
-    mode: str | None
-
-    def fits(self, case: Case, mode: str) -> bool:
-        """Whether it may be what a case is charged by, if that counts as this mode."""
-        return (
-            self.resolution in {None, case.resolution}
-            and self.audio in {None, case.audio}
-            and self.mode in {None, mode}
-        )
-
-    def is_narrower_than(self, other: Row) -> bool:
-        """Whether it says all that the other says of its case, and more."""
-        pairs = list(zip(self[3:], other[3:], strict=True))
-        return all(there is None or here == there for here, there in pairs) and self[3:] != other[3:]
-
-
-class Case(NamedTuple):
-    """One way in which an open request may turn out.
-
-    ``modes``: what it may count as; ``area``: the least and the most pixels of a frame.
-    """
-
-    seconds: int
-    resolution: str | None
-    audio: bool
-    modes: Sequence[str]
-    area: tuple[Fraction, Fraction]
-
-
-class Prices(NamedTuple):
-    """A price list: a row for each thing that is charged by length, and what comes on top, in dollars by name."""
-
-    rows: tuple[Row, ...]
-    extras: Mapping[str, Fraction]
 
 
 class Reading(NamedTuple):
@@ -107,28 +64,32 @@ class Reading(NamedTuple):
     notes: tuple[str, ...]
 
 
-class _Unpriced(Exception):
-    """There is no figure; the message says why."""
-
-
 def unpriced(why: str) -> Estimate:
     """Return the estimate of what nobody can put a figure on."""
     return Estimate(why=(why,))
 
 
 def mode_of(body: Mapping[str, Any]) -> str:
-    """Return by what a body's bills are told apart: frames, which win over references, else these, else text only."""
+    """Return by what a body's bills are told apart: frames, which win over references, else these, else text only.
+
+    What continues another video is billed by rows of its own.
+    """
+    if body.get("previous_job_id"):
+        return "continuation"
     return "image" if body.get("frame_images") else "reference" if body.get("input_references") else "text"
 
 
-def estimate(model: VideoModel, body: Mapping[str, Any], bills: Bills | None = None) -> Estimate:
+def estimate(
+    model: VideoModel, body: Mapping[str, Any], bills: Bills | None = None, given: Given = NOTHING_GIVEN
+) -> Estimate:
     """Return what one job of a model may cost when it is sent this body, the JSON of ``POST /videos``.
 
     ``bills``: what bills of such jobs have said of the price list, which counts more than what was known before them.
+    ``given``: what is known of the video, the sound or the earlier job that it works from.
     """
     try:
-        listed = _listed(model, body)
-    except _Unpriced as reason:
+        listed = _listed(model, body, given)
+    except Unpriced as reason:
         return unpriced(printable(str(reason)))
     if bills is not None and bills.ratios:
         return bills.move(listed)
@@ -156,26 +117,50 @@ def price_per_second(model: VideoModel) -> Estimate:
     return Estimate.between(min(low for low, _ in ends), max(high for _, high in ends), first.basis, first.why)
 
 
-def _listed(model: VideoModel, body: Mapping[str, Any]) -> Estimate:
+def _listed(model: VideoModel, body: Mapping[str, Any], given: Given) -> Estimate:
     """Return the interval by the price list alone."""
-    prices = _parse(model)
-    _refuse_unknown_lengths(model, body)
-    whole = _reading(model, prices, body)
+    prices = parse_prices(model)
+    read = partial(_reading, model, prices, given=given)
+    whole = read(body)
     if not whole.high:
-        raise _Unpriced("its price list says that it costs nothing; whether that is so is not known")
-    why = (*whole.notes, *(_spread(model, prices, body, whole) if whole.high > whole.low else ()))
+        raise Unpriced("its price list says that it costs nothing; whether that is so is not known")
+    why = (*whole.notes, *(_spread(model, read, body, whole) if whole.high > whole.low else ()))
     return Estimate.between(whole.low * MICRO, whole.high * MICRO, "listed", map(printable, why))
 
 
-def _reading(model: VideoModel, prices: Prices, body: Mapping[str, Any]) -> Reading:
+def _reading(model: VideoModel, prices: Prices, body: Mapping[str, Any], *, given: Given) -> Reading:
     """Return the least and the most that a body may be charged by a price list, whatever the model chooses."""
     notes: dict[str, None] = {}
-    charged = [(row, case) for case in _cases(model, body) for row in _rows(prices.rows, case, notes)]
-    bounds = [bound for row, case in charged for bound in _bounds(row, case)]
+    charges = list(_charges(model, prices, body, given, notes))
     least, most = (_images(prices.extras, body, generous=generous) for generous in (False, True))
     floor = prices.extras.get(MINIMUM, Fraction(0))
-    low, high = max(min(bounds) + least, floor), max(max(bounds) + most, floor)
-    return Reading(low, high, tuple(dict.fromkeys(row for row, _ in charged)), tuple(notes))
+    low = max(min(charge.low for charge in charges) + least, floor)
+    high = max(max(charge.high for charge in charges) + most, floor)
+    return Reading(low, high, tuple(dict.fromkeys(charge.row for charge in charges)), tuple(notes))
+
+
+def _charges(
+    model: VideoModel, prices: Prices, body: Mapping[str, Any], given: Given, notes: dict[str, None]
+) -> Iterator[Charge]:
+    """Yield everything that may be charged by length; adds to ``notes`` what is to be said of it."""
+    if any(map(PER_MEGAPIXEL.fullmatch, prices.extras)):
+        yield from charges_by_megapixel(model, prices.extras, body, given)
+        return
+    if (
+        any(reference.get("type") == "video_url" for reference in body.get("input_references") or ())
+        and model.durations
+    ):
+        raise Unpriced("how many seconds of a video reference are charged is not published")
+    following = [row for row in prices.rows if row.mode == CONTINUATION]
+    if body.get("previous_job_id") and model.durations and not following:
+        raise Unpriced("how many seconds of a continued job are charged is not published")
+    for case in _cases(model, body, given):
+        plain = _rows(prices.rows, case, notes)
+        if body.get("previous_job_id") and following:
+            fitting = [row for row in following if row.fits(case, CONTINUATION)] or following
+            yield from (charge_of_continuation(row, other, case, given) for row in fitting for other in plain)
+        else:
+            yield from (Charge(row, *_bounds(row, case)) for row in plain)
 
 
 def assume(estimate: Estimate, model: str, assumed_usd: Mapping[str, float]) -> Estimate:
@@ -189,64 +174,11 @@ def assume(estimate: Estimate, model: str, assumed_usd: Mapping[str, float]) -> 
     return Estimate.of(amount, amount, "assumed", (f"assumed by {shown(pattern)}", *estimate.why))
 
 
-def _parse(model: VideoModel) -> Prices:
-    """Read a price list; a name or an amount that is not known makes the whole of it unreadable."""
-    if not model.pricing_skus:
-        raise _Unpriced("the API lists no price for it")
-    if len(model.pricing_skus) > MOST_ROWS:
-        raise _Unpriced(f"its price list has {len(model.pricing_skus):,} rows, and at most {MOST_ROWS} are read")
-    rows, extras, unknown = [], dict[str, Fraction](), []
-    for written, text in model.pricing_skus.items():
-        name = written.lower()
-        match = next(filter(None, (pattern.fullmatch(name) for pattern in ROWS)), None)
-        if match is not None:
-            rows.append(_row(name, match.groupdict(), _amount(name, text)))
-        elif name in {PER_IMAGE, PER_REFERENCE, MINIMUM} or PER_MEGAPIXEL.fullmatch(name):
-            extras[name] = _amount(name, text) * (CENT if "cents" in name else 1)
-        else:
-            unknown.append(written)
-    if unknown:
-        raise _Unpriced(f"its price list has {', '.join(sorted(unknown))[:200]}, whose meaning is not known")
-    if len({row.tokens for row in rows}) > 1:
-        raise _Unpriced("its price list counts both seconds and tokens, and which of them is charged is not known")
-    return Prices(tuple(rows), extras)
-
-
-def _row(name: str, parts: Mapping[str, str | None], amount: Fraction) -> Row:
-    audio = {"with": True, "without": False}.get(parts.get("audio") or "")
-    unit = CENT if parts.get("cents") else 1
-    # Rows for a clip that comes in are read, since they are known, and never used: see _refuse_unknown_lengths.
-    mode = parts.get("input") or parts.get("mode")
-    return Row(name, amount * unit, bool(parts.get("tokens")), parts.get("resolution"), audio, mode)
-
-
-def _amount(name: str, text: str) -> Fraction:
-    """Read a price; as a fraction, 1e-999999999 would have a thousand million digits, so what is not short is none."""
-    said = f"its price {name} is {text[:LONGEST_AMOUNT]!r}, which is not"
-    try:
-        amount = Decimal(text.strip())
-    except InvalidOperation:
-        raise _Unpriced(f"{said} a number") from None
-    if not amount.is_finite() or not 0 <= amount <= DEAREST:
-        raise _Unpriced(f"{said} an amount of money")
-    if len(text) > LONGEST_AMOUNT or abs(int(amount.as_tuple().exponent)) > LONGEST_AMOUNT:
-        raise _Unpriced(f"{said} an amount of money")
-    return Fraction(amount)
-
-
-def _refuse_unknown_lengths(model: VideoModel, body: Mapping[str, Any]) -> None:
-    if not model.durations or any(PER_MEGAPIXEL.fullmatch(name.lower()) for name in model.pricing_skus or ()):
-        raise _Unpriced("its price depends on the length and size of what it is given, which are not known beforehand")
-    if body.get("previous_job_id"):
-        raise _Unpriced("how many seconds of a continued job are charged is not published")
-    if any(reference.get("type") == "video_url" for reference in body.get("input_references") or ()):
-        raise _Unpriced("how many seconds of a video reference are charged is not published")
-
-
-def _cases(model: VideoModel, body: Mapping[str, Any]) -> Iterator[Case]:
+def _cases(model: VideoModel, body: Mapping[str, Any], given: Given) -> Iterator[Case]:
     """Yield every way in which a body may turn out: what it leaves open, the model chooses."""
     # By every rule more seconds cost more, so that the shortest and the longest stand for all between them.
-    seconds = [body["duration"]] if body.get("duration") else dict.fromkeys((model.durations[0], model.durations[-1]))
+    ends = (model.durations[0], model.durations[-1]) if model.durations else length_of_input(model, given)
+    seconds: Iterable[int | Fraction] = [body["duration"]] if body.get("duration") else dict.fromkeys(ends)
     said = body.get("generate_audio")
     sounds = [said] if said is not None else [False] if model.generate_audio is False else [False, True]
     for resolution in _resolutions(model, body):
@@ -317,7 +249,7 @@ def _rows(rows: Sequence[Row], case: Case, notes: dict[str, None]) -> Sequence[R
         return tuple(dict.fromkeys(chosen))
     others = [row for row in rows if row.mode not in {"continuation", "video"}]
     if not others:
-        raise _Unpriced("its price list has no row for a video that is made from a prompt")
+        raise Unpriced("its price list has no row for a video that is made from a prompt")
     notes[f"its price list has no row for {case.resolution or 'this'}; taken from the lowest to the highest"] = None
     return others
 
@@ -327,7 +259,7 @@ def _bounds(row: Row, case: Case) -> tuple[Fraction, Fraction]:
     if not row.tokens:
         return row.dollars * case.seconds, row.dollars * case.seconds
     if not case.area[1]:
-        raise _Unpriced("it is charged by pixels, and how many it renders is not listed")
+        raise Unpriced("it is charged by pixels, and how many it renders is not listed")
     frames = FRAMES_PER_SECOND * case.seconds
     least, most = case.area[0] * frames / TOKEN, case.area[1] * (frames + FRAMES_MORE) / TOKEN
     return row.dollars * least, row.dollars * most
@@ -347,24 +279,31 @@ def _images(extras: Mapping[str, Fraction], body: Mapping[str, Any], *, generous
     return each * (frames + references) + reference * (references + frames * generous)
 
 
-def _spread(model: VideoModel, prices: Prices, body: Mapping[str, Any], whole: Reading) -> tuple[str, ...]:
+def _spread(
+    model: VideoModel, read: Callable[[Mapping[str, Any]], Reading], body: Mapping[str, Any], whole: Reading
+) -> tuple[str, ...]:
     """Say why there is more than one figure: what a person can set to narrow it, else what nobody can."""
     choices: dict[str, Sequence[object]] = {
-        "duration": (model.durations[0], model.durations[-1]),
+        "duration": (*model.durations[:1], *model.durations[-1:]),
         "resolution": () if body.get("size") else model.supported_resolutions or (),
         "aspect_ratio": () if body.get("size") else model.supported_aspect_ratios or (),
         "generate_audio": () if model.generate_audio is False else (True, False),
+        "upscale_factor": model.upscale_factor or (),
+        "creativity": model.creativity or (),
     }
     left_open = [
         field
         for field, values in choices.items()
-        if body.get(field) is None
-        and any(_reading(model, prices, {**body, field: value})[:2] != whole[:2] for value in values)
+        if body.get(field) is None and any(read({**body, field: value})[:2] != whole[:2] for value in values)
     ]
     if left_open:
         return (f"set {', '.join(left_open)} to narrow it",)
+    if body.get("previous_job_id"):
+        return ("whether the seconds before are charged too, and how, is not published",)
     if len({row.dollars for row in whole.rows}) > 1:
         return (f"{' or '.join(row.name for row in whole.rows)}: which of them is charged is not published",)
+    if not model.durations:
+        return ("how megapixels and parts of a second are counted is not published",)
     if whole.rows[0].tokens:
         return ("charged by pixels and frames, whose number only the video tells",)
     return ("how frames and references are charged together is not published",)

@@ -14,7 +14,7 @@ from openrouter_video.money import Estimate, total_estimate
 from openrouter_video.outcome import LeftOut
 from openrouter_video.planning.gated_plan import ModelShare, known_problems
 from openrouter_video.planning.previous_jobs import Look, continued_jobs
-from openrouter_video.request import VideoSettings
+from openrouter_video.request import Given, VideoSettings
 from openrouter_video.text import clip
 
 __all__ = ["ModelPlan", "Plan"]
@@ -24,7 +24,7 @@ class ModelPlan(BaseModel):
     """What one model gets: a body to send, or the reasons why nothing is sent to it.
 
     ``estimate``: what one video may cost, where one is to be sent. ``usual_seconds``: the time in which half of its
-    videos are made, as far as that is known.
+    videos are made, as far as that is known. ``given``: what is known of what it works from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +36,7 @@ class ModelPlan(BaseModel):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    given: Given = Given()
     estimate: Estimate | None = None
     usual_seconds: float | None = None
 

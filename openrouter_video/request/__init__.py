@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openrouter_video.request.clips import Clip, load_clip, sign_source
 from openrouter_video.request.images import load_image
-from openrouter_video.request.inputs import Input, Inputs, PreviousJob
+from openrouter_video.request.inputs import Given, Input, Inputs, PreviousJob
 from openrouter_video.request.request import (
     EVERY_PROVIDER,
     WRAPPER,
@@ -21,6 +21,7 @@ __all__ = [
     "JSON_EDITOR",
     "WRAPPER",
     "Clip",
+    "Given",
     "Input",
     "InputReference",
     "Inputs",

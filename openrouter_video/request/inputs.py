@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = ["Input", "Inputs", "PreviousJob"]
+from openrouter_video.request.settings import VideoSettings
+
+__all__ = ["Given", "Input", "Inputs", "PreviousJob"]
 
 
 class Input(NamedTuple):
@@ -38,6 +40,19 @@ class PreviousJob(NamedTuple):
     note: str | None = None
 
 
+class Given(NamedTuple):
+    """What prices hang on of all that a request works from: None where it is not known, or where there are several.
+
+    ``width`` and ``height`` are those of the video.
+    """
+
+    video_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    sound_seconds: float | None = None
+    previous_seconds: float | None = None
+
+
 class Inputs(NamedTuple):
     """All inputs of a request, or of the requests of a batch, by their sources as they were written."""
 
@@ -51,3 +66,18 @@ class Inputs(NamedTuple):
     def job_id(self, previous: str) -> str:
         """Return the id that is sent for a previous job; one of which nothing is known is sent as it is."""
         return self.jobs[previous].job_id if previous in self.jobs else previous
+
+    def given(self, settings: VideoSettings) -> Given:
+        """Return what prices hang on of what a request works from."""
+        references = settings.input_references or ()
+        videos, sounds = ([one.url for one in references if one.type == kind] for kind in ("video_url", "audio_url"))
+        previous = self.jobs.get(settings.previous_job_id or "")
+        video = self.files.get(videos[0]) if len(videos) == 1 else previous if not videos else None
+        sound = self.files.get(sounds[0]) if len(sounds) == 1 else None
+        return Given(
+            video_seconds=video.seconds if video else None,
+            width=video.width if video else None,
+            height=video.height if video else None,
+            sound_seconds=sound.seconds if sound else None,
+            previous_seconds=previous.seconds if previous else None,
+        )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openrouter_video.api import Catalog, VideoModel, parse_catalog
 from openrouter_video.money import Bills, Estimate, total_estimate
 from openrouter_video.planning.pricing import assume, estimate, mode_of, price_per_second, unpriced
+from openrouter_video.request.inputs import Given
 
 FRAME = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}, "frame_type": "first_frame"}
 LAST = FRAME | {"frame_type": "last_frame"}
@@ -84,16 +85,17 @@ def test_the_one_bill_that_no_price_explains_is_carried_as_observed() -> None:
 
 @pytest.mark.parametrize("model", CATALOG.models, ids=lambda model: model.id)
 def test_every_model_of_the_catalogue_has_an_interval_or_a_reason(model: VideoModel) -> None:
-    """Nothing set: never 0, never upside down; four work from material whose length nobody knows."""
+    """Nothing set: never 0, never upside down; four work from material of which nothing is known here."""
     found = estimate(model, {})
     if model.durations:
         assert found.low is not None
         assert found.high is not None
         assert 0 < found.low <= found.high
     else:
-        assert found == unpriced(
-            "its price depends on the length and size of what it is given, which are not known beforehand"
-        )
+        (why,) = found.why
+        assert not found.priced
+        assert why.startswith("its price depends on ")
+        assert why.endswith("or say what to assume with assumed_usd")
 
 
 TABLE: list[tuple[str, str, dict[str, Any], float, float]] = [
@@ -199,12 +201,114 @@ REFUSED: list[tuple[dict[str, str] | None, dict[str, Any], str]] = [
     ({"duration_seconds": "-0"}, {}, "says that it costs nothing; whether that is so"),
     ({f"x{n}": "1" for n in range(10**6)}, {}, "its price list has 1,000,000 rows, and at most 200 are read"),
     ({"duration_seconds": "0", "reference_images": "0.1"}, {}, "says that it costs nothing; whether that is so"),
-    ({"duration_seconds": "1", "cents_per_megapixel_second_precise": "1"}, {}, "the length and size of what it is"),
+    (
+        {"duration_seconds": "1", "cents_per_megapixel_second_precise": "1"},
+        {},
+        "the length and size of the video it is given",
+    ),
     ({"duration_seconds": "0.1", "video_tokens": "0.1"}, {}, "both seconds and tokens"),
     ({"minimum_cents_per_generation": "5"}, {}, "no row for a video that is made from a prompt"),
     ({"duration_seconds": "0.1"}, {"input_references": [CLIP]}, "seconds of a video reference"),
     ({"duration_seconds": "0.1"}, {"previous_job_id": "gen-vid-1"}, "seconds of a continued job"),
 ]
+
+
+VIDEO = Given(video_seconds=4, width=1280, height=720)
+EDIT, ALEPH, UPSCALE, AVATAR, CONTINUES = (
+    "black-forest-labs/flux-video-edit",
+    "runway/aleph-2",
+    "black-forest-labs/flux-video-upscale",
+    "heygen/avatar-iv",
+    "black-forest-labs/flux-3-video",
+)
+AT_720 = {"previous_job_id": "gen-1", "resolution": "720p", "duration": 5}
+TWICE = {"input_references": [CLIP], "upscale_factor": 2.0}
+# Dollars for a megapixel of 10^6 pixels and of 2^20, of a video of 4 s that is made twice as large.
+MOST, LEAST = 4 * 2560 * 1440 / 10**6, 4 * 2560 * 1440 / 2**20
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "known", "low", "high"),
+    [
+        pytest.param(EDIT, {"input_references": [CLIP]}, VIDEO, 0.12, 0.12, id="an edit, by the second"),
+        pytest.param(EDIT, {"input_references": [CLIP]}, Given(video_seconds=4.2), 0.12, 0.15, id="a part of a second"),
+        pytest.param(EDIT, {"input_references": [CLIP]}, Given(video_seconds=0.5), 0.015, 0.03, id="less than one"),
+        pytest.param(EDIT, {"input_references": [CLIP]}, Given(video_seconds=1800), 54.0, 54.0, id="half an hour"),
+        pytest.param(ALEPH, {"input_references": [CLIP]}, Given(video_seconds=1), 0.56, 0.56, id="the minimum"),
+        pytest.param(ALEPH, {"input_references": [CLIP, IMAGE]}, VIDEO, 1.12, 1.12, id="an image beside it is free"),
+        pytest.param(AVATAR, {"input_references": [IMAGE]}, Given(sound_seconds=10), 0.5, 0.5, id="a sound"),
+        pytest.param(UPSCALE, {**TWICE, "creativity": 0}, VIDEO, 0.075 * LEAST, 0.075 * MOST, id="precise"),
+        pytest.param(UPSCALE, {**TWICE, "creativity": 1}, VIDEO, 0.105 * LEAST, 0.105 * MOST, id="creative"),
+        pytest.param(UPSCALE, TWICE, VIDEO, 0.075 * LEAST, 0.105 * MOST, id="either"),
+        pytest.param(
+            UPSCALE,
+            {"input_references": [CLIP]},
+            VIDEO,
+            0.075 * LEAST * (1.5 / 2) ** 2,
+            0.105 * MOST * (3 / 2) ** 2,
+            id="all factors",
+        ),
+        pytest.param(CONTINUES, AT_720, Given(previous_seconds=6), 0.41 * 5, 0.41 * 11, id="a continuation"),
+        pytest.param(CONTINUES, AT_720, Given(previous_seconds=2), 0.41 * 2 + 0.17 * 5, 0.41 * 7, id="of a short one"),
+        pytest.param(
+            CONTINUES,
+            {**AT_720, "resolution": "1080p"},
+            Given(previous_seconds=100.5),
+            0.53 * 5,
+            0.53 * 106,
+            id="of a long one, at its resolution",
+        ),
+    ],
+)
+def test_what_is_made_from_something_is_priced_by_that(
+    model: str, body: dict[str, Any], known: Given, low: float, high: float
+) -> None:
+    """By its length, by its pixels, by the seconds before: every reading is inside."""
+    offered = CATALOG.get(model)
+    assert offered is not None
+    found = estimate(offered, body, given=known)
+    assert found.low_usd == pytest.approx(low, rel=0.005)
+    assert found.high_usd == pytest.approx(high, rel=0.005)
+    assert bool(found.why) == (found.low != found.high)
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "known", "why"),
+    [
+        (EDIT, {}, Given(width=1280, height=720), "the length of the video it is given, which is not known; give the"),
+        (UPSCALE, {}, Given(video_seconds=4), "the size of the video it is given, which is not known; give the video"),
+        (UPSCALE, {}, Given(width=9, height=9), "the length and size of the video it is given, which are not known"),
+        (AVATAR, {}, Given(video_seconds=4), "how long it speaks, which is not known; give what it says as a sound"),
+        (CONTINUES, AT_720, Given(), "the length of the video that it continues, which is not known; name that video"),
+        (EDIT, {}, Given(video_seconds=0), "the length of the video it is given"),
+        (EDIT, {}, Given(video_seconds=float("nan")), "the length of the video it is given"),
+        (EDIT, {}, Given(video_seconds=float("inf")), "the length of the video it is given"),
+        (UPSCALE, {}, VIDEO._replace(height=-1), "the size of the video it is given"),
+    ],
+)
+def test_what_is_not_known_of_an_input_is_said(model: str, body: dict[str, Any], known: Given, why: str) -> None:
+    """With the way to a price."""
+    offered = CATALOG.get(model)
+    assert offered is not None
+    found = estimate(offered, body, given=known)
+    assert not found.priced
+    assert why in found.why[0]
+
+
+def test_odd_price_lists_of_what_is_made_from_something() -> None:
+    """No range of factors, an input of an unknown kind, rows of another resolution only, a dearer row for others."""
+    upscaler = VideoModel(id="a/u", upscale_factor=None, pricing_skus={"cents_per_megapixel_second_precise": "1"})
+    assert "how far it enlarges" in estimate(upscaler, {}, given=VIDEO).why[0]
+    assert estimate(upscaler, {"upscale_factor": 1}, given=VIDEO).high_usd == pytest.approx(0.0369, rel=0.005)
+    untold = VideoModel(id="a/x", pricing_skus={"duration_seconds_720p": "0.1"})
+    assert estimate(untold, {}, given=Given(sound_seconds=3)).high_usd == pytest.approx(0.3)
+    film = model_with({"duration_seconds": "0.1", "cents_per_second_video_continuation_4k": "20"})
+    found = estimate(film, {"previous_job_id": "x", "duration": 4}, given=Given(previous_seconds=2))
+    assert (found.low_usd, found.high_usd) == (0.8, 1.2)
+    assert found.why == ("whether the seconds before are charged too, and how, is not published",)
+    dear = model_with({"duration_seconds": "0.5", "cents_per_second_video_continuation": "20"})
+    found = estimate(dear, {"previous_job_id": "x", "duration": 4}, given=Given(previous_seconds=2))
+    assert (found.low_usd, found.high_usd) == (0.8, 2.4)
 
 
 @pytest.mark.parametrize(("skus", "body", "why"), REFUSED)
