@@ -13,7 +13,7 @@ from pathlib import Path
 
 from openrouter_video.media_types import SNIFFED_BYTES, sniff
 from openrouter_video.outcome import FanOut, Outcome, summary
-from openrouter_video.report import cost_words, explanation
+from openrouter_video.report import cost_words, explanation, status_words
 from openrouter_video.stores import path_of_file_url
 from openrouter_video.text import clip, printable
 
@@ -57,7 +57,7 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
     row = " ".join(str(part) for part in (outcome.row, outcome.row_id) if part is not None)
     length = f"{outcome.duration_seconds:.1f}".removesuffix(".0") + " s" if outcome.duration_seconds else ""
     size = f"{outcome.width}x{outcome.height}" if outcome.width else ""
-    status = f"{outcome.status} (reused)" if outcome.reused else outcome.status
+    status = status_words(outcome)
     take = str(outcome.take) if outcome.take > 1 else ""
     plain = (row, outcome.model, take, status, f"{length} {size}".strip(), cost_words(outcome))
     why = "; ".join(filter(None, [explanation(outcome), ", ".join(outcome.checks).replace("_", " ")]))

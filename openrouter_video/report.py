@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from openrouter_video.money import MICRO, Estimate, dollars
-from openrouter_video.outcome import LeftOut, Outcome, unsettled_words
+from openrouter_video.outcome import LeftOut, Outcome, failure_words, unsettled_words
 from openrouter_video.planning import ModelPlan, Plan, extra_words
 from openrouter_video.text import clip, printable, printable_json, row_title, video_title
 
@@ -30,6 +30,7 @@ __all__ = [
     "options_of_others",
     "plan_lines",
     "plan_text",
+    "status_words",
     "table_rows",
 ]
 
@@ -146,7 +147,7 @@ def _table_row(outcome: Outcome) -> dict[str, str | int | float]:
     return {
         "model": clip(outcome.model),
         "take": outcome.take,
-        "status": f"{outcome.status} (reused)" if outcome.reused else outcome.status,
+        "status": status_words(outcome),
         "cost": cost_words(outcome),
         "estimate": outcome.estimate.words(sandbox=outcome.sandbox) if outcome.estimate else "",
         "why": explanation(outcome),
@@ -204,9 +205,16 @@ def interruption_message(
 
 def final_line(outcome: Outcome) -> str:
     """Return in one line what became of a video, such as ``x-ai/grok take 2: completed, $0.05, s3://bucket/x.mp4``."""
-    status = f"{outcome.status} (reused)" if outcome.reused else outcome.status
-    told = [status, cost_words(outcome), printable(outcome.url) if outcome.url else None, explanation(outcome)]
+    url = printable(outcome.url) if outcome.url else None
+    told = [status_words(outcome), cost_words(outcome), url, explanation(outcome)]
     return f"{_title(outcome)}: {', '.join(filter(None, told))}"
+
+
+def status_words(outcome: Outcome) -> str:
+    """Return how a video ended, such as ``failed (output moderation)`` or ``completed (reused)``."""
+    kind = failure_words(outcome.failure) if outcome.failure != "provider" else ""
+    more = ", ".join(filter(None, [kind, "reused" if outcome.reused else ""]))
+    return f"{outcome.status} ({more})" if more else outcome.status
 
 
 def cost_words(outcome: Outcome) -> str:

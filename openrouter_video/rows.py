@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, type] = {
     "row": int,
     "row_id": str,
     **dict.fromkeys(("status", "model"), str),
-    "take": int,
+    **dict.fromkeys(("take", "instead_of"), int),
     **dict.fromkeys(("prompt", "labels"), str),
     **dict.fromkeys(("submitted_at", "made_at"), datetime),
     **dict.fromkeys(("elapsed_seconds", "cost_usd", "estimate_low_usd", "estimate_high_usd"), float),

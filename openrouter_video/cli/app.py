@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from openrouter_video.request import RunRequest
 
 
-By = Literal["model", "day", "label", "run", "deployment"]
+By = Literal["model", "day", "label", "run", "deployment", "failure"]
 
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from openrouter_video.cli.live_view import STATUS_STYLES
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.money import dollars
-from openrouter_video.outcome import Batch, Chain, FanOut, Outcome, count_completed, summary
+from openrouter_video.outcome import Batch, Chain, FanOut, Outcome, count_completed, failure_words, summary
 from openrouter_video.planning import Plan, priced_rows
 from openrouter_video.report import cost_words, group_left_out, in_all, options_of_others
 from openrouter_video.stores import path_of_file_url
@@ -70,7 +70,8 @@ def beforehand(asked: Mapping[str, Any], plan: Plan | None) -> list[str]:
 
 def facts(outcome: Outcome) -> tuple[str, str, str, str]:
     """Return status, length and size, cost, and seconds waited, each empty where there is nothing to say."""
-    status = f"{outcome.status}, reused" if outcome.reused else outcome.status
+    kind = failure_words(outcome.failure) if outcome.failure != "provider" else ""
+    status = ", ".join(filter(None, [outcome.status, kind, "reused" if outcome.reused else ""]))
     length = f"{outcome.duration_seconds:.1f}".removesuffix(".0") + " s" if outcome.duration_seconds else ""
     size = f"{outcome.width}x{outcome.height}" if outcome.width else ""
     waited = f"in {outcome.elapsed_seconds:.0f} s" if outcome.elapsed_seconds is not None and outcome.sent else ""

@@ -1,4 +1,4 @@
-"""``spend``: what was spent, by model, day, label, run or deployment, and what is reserved, from the money journal."""
+"""``spend``: what was spent, by model, day, label and so on, and what is reserved, from the money journal."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ NOBODYS = {
     "label": "no label",
     "run": "no flow run",
     "deployment": "no deployment",
+    "failure": "not failed",
 }
 SANDBOX = "A sandbox's money, which nobody pays:"
 

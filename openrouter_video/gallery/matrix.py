@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from openrouter_video.gallery.links import Place
 from openrouter_video.gallery.summaries import COLUMNS, OF_SEVERAL, Cell, best_of, summary_rows, totals
 from openrouter_video.gallery.tiles import labels_of, settings_words, tile_of
-from openrouter_video.outcome import Outcome, is_simulated, summary
+from openrouter_video.outcome import Outcome, failure_words, is_simulated, summary
 from openrouter_video.text import clip
 
 __all__ = ["Entry", "page_data"]
@@ -66,6 +66,7 @@ def page_data(entries: Sequence[Entry], place: Place, pages: Mapping[str, str] |
         "rows": shown,
         "videos": len(outcomes),
         "statuses": sorted({outcome.status for outcome in outcomes}),
+        "failures": sorted({failure_words(outcome.failure) for outcome in outcomes if outcome.failure}),
         "checks": sorted({check for outcome in outcomes for check in outcome.checks}),
         "labels": sorted({label for row in shown for cell in row["cells"] for one in cell for label in one["labels"]}),
     }

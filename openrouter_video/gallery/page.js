@@ -197,6 +197,7 @@ function more(tile) {
     badge.title = one.says;
     summary.append(badge);
   }
+  if (tile.failure) summary.append(make("span", "badge", tile.failure));
   if (tile.left_out) summary.append(make("span", "badge", `${tile.left_out} left out`));
   if (tile.reused) summary.append(make("span", "badge plain", "reused"));
   summary.append(make("span", "what", "details"));
@@ -278,7 +279,7 @@ function toggleStep(row) {
 
 // ---- Header, summary, filters ----
 
-const state = { text: "", status: "", check: "", label: "", sort: "", hidden: new Set() };
+const state = { text: "", status: "", failure: "", check: "", label: "", sort: "", hidden: new Set() };
 const matrix = document.getElementById("matrix");
 const heads = document.getElementById("heads");
 const count = make("div", "count");
@@ -344,6 +345,7 @@ function tools() {
     }
   };
   offer("status", "Status", "all", DATA.statuses);
+  offer("failure", "Failure", "any or none", DATA.failures);
   offer("check", "Check", "any or none", DATA.checks.length ? ["no check", "any check", ...DATA.checks] : []);
   offer("label", "Label", "all", DATA.labels);
   if (DATA.rows.length > 1) {
@@ -380,6 +382,7 @@ function arrange() {
 }
 function matches(tile) {
   if (state.status && tile.status !== state.status) return false;
+  if (state.failure && tile.failure !== state.failure) return false;
   const names = (tile.checks || []).map((one) => one.name);
   if (state.check === "no check" && (names.length || tile.status !== "completed")) return false;
   if (state.check === "any check" && !names.length) return false;
@@ -395,7 +398,7 @@ function found(row, tile, index) {
 function filter() {
   let videos = 0;
   let rows = 0;
-  const plain = !state.text && !state.status && !state.check && !state.label && !state.hidden.size;
+  const plain = !state.text && !state.status && !state.failure && !state.check && !state.label && !state.hidden.size;
   for (const row of order) {
     row.shown = false;
     row.cells.forEach((tiles, index) => {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from openrouter_video.gallery.tiles import seconds_words, settings_words
 from openrouter_video.markdown import as_text
 from openrouter_video.outcome import Outcome, is_simulated, summary
-from openrouter_video.report import cost_words, group_left_out
+from openrouter_video.report import cost_words, group_left_out, status_words
 from openrouter_video.text import clip
 
 __all__ = ["MOST_PICTURES", "Sights", "run_page"]
@@ -119,7 +119,7 @@ def _link(outcome: Outcome, sights: Sights) -> str:
 def _missing(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.status != "completed":
-            status = OPEN_WORDS.get(outcome.status, outcome.status)
+            status = OPEN_WORDS.get(outcome.status, status_words(outcome.model_copy(update={"reused": False})))
             why = clip(outcome.error or "; ".join(outcome.notes)).removeprefix(f"{outcome.status}: ")
             yield f"**{_title(outcome)}** {as_text(f'{status}: {why}' if why else status)}"
 

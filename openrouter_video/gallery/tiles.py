@@ -8,7 +8,7 @@ from typing import Any
 
 from openrouter_video.gallery.links import Link, Place
 from openrouter_video.money import dollars
-from openrouter_video.outcome import Check, Outcome
+from openrouter_video.outcome import Check, Outcome, failure_words
 from openrouter_video.report import group_left_out
 from openrouter_video.text import clip
 
@@ -34,6 +34,7 @@ def tile_of(outcome: Outcome, place: Place, best: tuple[str, ...], *, all_simula
         "status": outcome.status,
         "src": video.href if video and video.inside and is_made and _plays(video) else None,
         "poster": poster.href if poster and poster.inside else None,
+        "failure": failure_words(outcome.failure),
         "why": None if is_made else _why(outcome),
         "price": _price(outcome, all_simulated=all_simulated),
         "seconds": seconds_words(outcome.duration_seconds),
@@ -130,6 +131,8 @@ def _reasons(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield from (("left out", line) for line in group_left_out(outcome.left_out))
     yield "for others", clip(", ".join(option.key for option in outcome.left_out if not option.lost))
     yield from (("note", clip(note)) for note in outcome.notes)
+    withheld = f"It was made in the place of take {outcome.instead_of}, which its provider withheld."
+    yield "extra take", withheld if outcome.instead_of else ""
     yield "reused", "An earlier run made it and paid for it." if outcome.reused else ""
 
 

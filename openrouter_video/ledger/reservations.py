@@ -86,8 +86,9 @@ class Bill(_Part):
     """What one video came to.
 
     ``amount`` is what counts; where ``billed`` is False the provider named no cost, and the top of the estimate stands
-    in. ``mode`` is the body's: text, image or reference. ``listed`` is the interval that the list of prices makes of
-    the body, before anything was learned; None where it makes none.
+    in. ``mode`` is the body's: text, image or reference; of a job that failed it is the kind of its failure, since
+    older versions read these bills too, and know no field for it. ``listed`` is the interval that the list of prices
+    makes of the body, before anything was learned; None where it makes none.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""What was spent, by model, day, label, run or deployment, and what is reserved: the sums of a money journal.
+"""What was spent, by model, day, label and so on, and what is reserved: the sums of a money journal.
 
 Pure. Amounts are whole micro-dollars.
 """
@@ -6,18 +6,20 @@ Pure. Amounts are whole micro-dollars.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from openrouter_video.ledger.journal_entry import JournalEntry
 from openrouter_video.ledger.reservations import Bill, Money
+from openrouter_video.outcome import FailureKind
 
 __all__ = ["By", "Reserved", "Spending", "Sum", "reserved", "spending"]
 
-By = Literal["model", "day", "label", "run", "deployment"]
+FAILURES = frozenset(get_args(FailureKind))
+By = Literal["model", "day", "label", "run", "deployment", "failure"]
 
 
 class Sum(NamedTuple):
-    """Bills of one model, day, label, run or deployment; ``name`` is None for those without one.
+    """Bills of one model, day, label, run, deployment or kind of failure; ``name`` is None for those without one.
 
     ``estimated`` is the part of it for which the provider named no cost, and the top of the estimate stands in.
     """
@@ -87,6 +89,8 @@ def _lost(entries: Sequence[JournalEntry], bills: Iterable[tuple[str, Bill]]) ->
 def _names(by: By, day: str, bill: Bill) -> list[str | None]:
     if by == "label":
         return [f"{name}={value}" for name, value in sorted(bill.labels.items())] or [None]
+    if by == "failure":
+        return [bill.mode if bill.mode in FAILURES else None]
     return [{"model": bill.model, "day": day, "run": bill.run_id, "deployment": bill.deployment}[by]]
 
 

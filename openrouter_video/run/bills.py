@@ -98,7 +98,7 @@ def bill_of(outcome: Outcome, run_id: str | None = None, deployment: str | None 
     listed = estimate.listed if estimate and outcome.status == "completed" else None
     return Bill(
         model=outcome.model,
-        mode=mode_of(outcome.sent or {}),
+        mode=(outcome.failure if outcome.status == "failed" else None) or mode_of(outcome.sent or {}),
         # A record may have been edited by hand, and must not stop the bills of others.
         amount=max(0, amount),
         billed=outcome.cost_usd is not None,

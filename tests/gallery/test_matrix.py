@@ -302,3 +302,17 @@ def test_a_time_is_said_as_people_say_it(seconds: float | None, words: str) -> N
 def test_the_data_is_json() -> None:
     """Whatever is in it."""
     json.dumps(page(video(), video("b/two", status="uncertain", error="nobody knows")), allow_nan=False)
+
+
+def test_of_what_kind_a_failure_is_and_for_which_take_an_extra_one_was_made() -> None:
+    """As a badge and a filter, and in the details."""
+    failed = video(status="failed", failure="output_moderation", url=None, poster_url=None)
+    data = page(failed, video(take=2, instead_of=1))
+    first, extra = data["rows"][0]["cells"][0]
+    assert (first["failure"], "failure" in extra, data["failures"]) == (
+        "output moderation",
+        False,
+        ["output moderation"],
+    )
+    words = "It was made in the place of take 1, which its provider withheld."
+    assert [text for label, text, _ in extra["details"] if label == "extra take"] == [words]

@@ -128,6 +128,12 @@ def test_a_portion_has_so_many_videos_that_are_paid_for(videos: str, expected: l
     assert ["".join(portion) for portion in in_portions(videos, lambda video: video != "-", 2)] == expected
 
 
+def test_a_video_counts_with_all_that_may_be_paid_for_it() -> None:
+    """Such as its extra takes; one that is more than a portion has one of its own."""
+    weights = dict(zip("abcdef", (2, 1, 0, 2, 5, 0), strict=True))
+    assert in_portions(weights, weights.__getitem__, 3) == [["a", "b", "c"], ["d"], ["e", "f"]]
+
+
 def test_many_batches_fit_beside_each_other() -> None:
     """Each holds a portion and a few lumps; 30,000 videos are no more than that."""
     money = Money()

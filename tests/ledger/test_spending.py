@@ -51,6 +51,7 @@ ALL = Sum(None, 5, 182, 45)
         ("label", [Sum(None, 4, 137, 0), Sum("country=fr", 1, 45, 45), Sum("team=growth", 1, 45, 45)]),
         ("run", [Sum("r1", 3, 130, 0), Sum(None, 2, 52, 45)]),
         ("deployment", [Sum("nightly", 3, 130, 0), Sum(None, 2, 52, 45)]),
+        ("failure", [Sum(None, 5, 182, 45)]),
     ],
 )
 def test_what_was_spent(by: By, sums: list[Sum]) -> None:
@@ -92,3 +93,11 @@ def test_what_is_reserved() -> None:
     second = Hold(run="s", day=MONDAY, until=NOON, videos={"b": 9, "c": 1})
     assert reserved([Money(held=(first, second)), Money(held=(first,))]) == Reserved(5, 26, MONDAY)
     assert reserved([]) == Reserved(0, 0, None)
+
+
+def test_what_failed_and_was_billed_all_the_same() -> None:
+    """By the kind of its failure, which stands in its bill where others have the mode of their body."""
+    of_run = {"r/1": Bill(model="veo", amount=5, mode="output_moderation"), "r/2": Bill(model="veo", amount=7)}
+    group = RunBills(day=MONDAY, bills=of_run)
+    found = spending([[entry(1, MONDAY, {MONDAY: 12}, group)]], "failure", MONDAY)
+    assert found.sums == (Sum(None, 1, 7, 0), Sum("output_moderation", 1, 5, 0))

@@ -77,6 +77,24 @@ def test_an_emptied_text_box_is_as_good_as_none() -> None:
         ({"takes": 501}, [("takes", "2 models with takes 501 is more than the 1,000 videos that one run makes")]),
         ({"takes": 2, "min_success": 5}, [("min_success", "must be 0 to 4, the videos asked; not 5")]),
         ({"min_success": -1, "concurrency": 0}, [("min_success", "0 to 2"), ("concurrency", "must be 1 to 1,000")]),
+        (
+            {"takes": 100, "extra_takes_on_output_moderation": 5},
+            [("takes", "2 models with takes 100 and 5 extra takes of each is more than the 1,000 videos")],
+        ),
+        *(
+            (
+                {"extra_takes_on_output_moderation": number},
+                [("extra_takes_on_output_moderation", f"must be 0 to 5 for each video, not {number}")],
+            )
+            for number in (-1, 6, True)
+        ),
+        *(
+            (
+                {"extra_takes_on_output_moderation": 1, "wait": wait},
+                [("extra_takes_on_output_moderation", f"with wait {wait} it is not, and a collection never submits")],
+            )
+            for wait in ("suspended", "no")
+        ),
         ({"prompt": " ", "takes": 0}, [("prompt", "the prompt is empty")]),
         ({"labels": {"team": 7}, "takes": 0}, [("labels", "its value must be text"), ("takes", "1 or more, not 0")]),
     ],

@@ -220,3 +220,20 @@ def test_the_top_of_each_estimate_is_reserved() -> None:
     plan = plan.model_copy(update={"known": frozenset({("a/film", 1)})})
     keys = {(model.model, take): f"{model.model} {take}" for model, take in plan.videos}
     assert to_reserve(plan, keys) == {"a/film 2": 800_000, "a/unknown 1": 0, "a/unknown 2": 0}
+
+
+def test_what_failed_is_billed_as_what_it_is() -> None:
+    """If the provider names a cost for it; the kind of the failure takes the place of the mode."""
+    failed = an_outcome("failed", job_status="failed", failure="output_moderation")
+    assert bill_of(failed) is None
+    bill = bill_of(failed.model_copy(update={"cost_usd": 0.1}))
+    assert bill is not None
+    assert (bill.mode, bill.amount, bill.listed) == ("output_moderation", 100_000, None)
+
+
+def test_what_was_reserved_and_not_needed_is_given_up() -> None:
+    """Of extra takes that were not made; what this run has not reserved is another's."""
+    reserved = RESERVED._replace(keys=frozenset({KEY, "e1", "e2"}))
+    settled = settled_by_run(reserved, [an_outcome(cost_usd=0.1)], {}, unused=["e1", "e2", "not reserved"])
+    assert sorted(settled.released) == ["run/e1", "run/e2"]
+    assert [*settled.bills] == [f"run/{KEY}"]
