@@ -191,7 +191,9 @@ async def test_a_budget_that_is_spent_on_the_way_refuses_the_rest(sandbox: Sandb
     result = await fan_out_video(PROMPT, [VEO, SEEDANCE], settings=SMALL, min_success=1)
     made, refused = sorted(result.outcomes, key=lambda outcome: outcome.status)
     assert (made.status, refused.status, len(sandbox.charges)) == ("completed", "refused", 1)
-    assert "Budget limit exceeded (total limit) (openrouter_workspace_budget is spent)" in (refused.error or "")
+    assert "Budget limit exceeded (total limit) (the budget of its workspace is spent: $0." in (refused.error or "")
+    assert " of $0.01, scope workspace)" in (refused.error or "")
+    assert (refused.failure, len(result.problems)) == ("spent_budget", 2)
 
 
 async def test_the_list_that_is_kept_remembers_that_it_is_a_sandboxs(sandbox: Sandbox) -> None:
