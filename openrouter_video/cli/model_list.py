@@ -24,10 +24,11 @@ from openrouter_video.text import clip
 
 __all__ = ["list_models", "model_cells", "price_words", "read_catalog", "select_models"]
 
-NOTHING, NO_PROMPTS = "-", "no prompts"
+NOTHING = "-"
+NEEDS = {"image": "an image", "video": "a video", "audio": "sound", "input": "an input"}
+"""What a model without durations needs, in the place of its seconds."""
 HEADER = ("model", "seconds", "resolutions", "ratios", "audio", "options", "price", "provider")
 TABLE_HEADER = ("model", "provider", "seconds", "resolution", "audio", "price a second")
-BY_INPUT = "by input"
 GAP = "  "
 FEW = 4
 """Of so many models a terminal shows all that is listed."""
@@ -63,8 +64,7 @@ def model_cells(model: VideoModel) -> tuple[str, ...]:
     audio = {True: "yes", False: "no", None: NOTHING}[model.generate_audio]
     lists = (model.supported_resolutions, model.supported_aspect_ratios, model.passthrough_options)
     resolutions, ratios, options = (" ".join(values or ()) or NOTHING for values in lists)
-    # An editor or upscaler cannot serve a plain prompt.
-    seconds = spans(model.durations) if model.needs == "nothing" else NO_PROMPTS
+    seconds = NEEDS.get(model.needs) or spans(model.durations)
     price, slug = price_words(price_per_second(model)), provider_slug(model.id)
     cells = (model.id, seconds or NOTHING, resolutions, ratios, audio, options, price, slug or NOTHING)
     return tuple(clip(cell) for cell in cells)
@@ -121,7 +121,7 @@ def _document(model: VideoModel, served: ModelEndpoints | None) -> dict[str, Any
     price = price_per_second(model).model_dump(mode="json")
     slug = provider_slug(model.id, listed=served.slugs if served else ())
     told = health_document(served) if served else {}
-    return {**model.model_dump(mode="json"), "provider": slug, "price_per_second": price, **told}
+    return {**model.model_dump(mode="json"), "needs": model.needs, "provider": slug, "price_per_second": price, **told}
 
 
 def _print_models(terminal: Terminal, models: Sequence[VideoModel]) -> None:
@@ -145,7 +145,7 @@ def _print_models(terminal: Terminal, models: Sequence[VideoModel]) -> None:
             for label, words in told.items():
                 terminal.print(Padding(Text(f"{label}: {words}", "dim"), (0, 0, 0, 4), expand=False))
     if any(model.needs != "nothing" for model in models):
-        terminal.announce(f"{BY_INPUT}: it edits, enlarges or animates what it is given, and takes no prompt alone")
+        terminal.announce("a video, an image: what a model needs that edits, enlarges or animates something")
     if len(models) > FEW:
         terminal.announce("all of one model, its options too: openrouter-video models NAME")
 
@@ -154,8 +154,7 @@ def _table_cells(model: VideoModel, row: Sequence[str]) -> tuple[str, ...]:
     """Return what a table shows of a model's row: the id, the provider's slug, and the rest in short."""
     by_size = sorted(model.supported_resolutions or (), key=_lines_of)
     span = clip("-".join(dict.fromkeys((by_size[0], by_size[-1])))) if by_size else NOTHING
-    seconds = BY_INPUT if row[1] == NO_PROMPTS else row[1]
-    return row[0], row[7], seconds, span, row[4], row[6].removesuffix("/s")
+    return row[0], row[7], row[1], span, row[4], row[6].removesuffix("/s")
 
 
 def _lines_of(resolution: str) -> int:

@@ -112,14 +112,15 @@ def test_the_list_of_models_fits_a_terminal(
     lines = [ESCAPES.sub("", line) for line in command("models").out.splitlines()]
     *table, by_input, more = lines
     assert max(map(len, table)) <= columns
-    assert by_input.startswith("by input: it edits")
+    assert by_input.startswith("a video, an image: what a model needs")
     assert more.endswith("openrouter-video models NAME") or columns == 60
     rows = [" ".join(" ".join(table[n : n + lines_each]).split()) for n in range(0, 31 * lines_each, lines_each)]
     assert rows[0] == "model provider seconds resolution audio price a second"
     assert rows[1:] == sorted(rows[1:])
     assert "bytedance/seedance-2.0 seed 4-15 480p-4K yes $0.0355-2.39" in rows
     assert "minimax/hailuo-3-max minimax 5-15 480p-768p no $0.05-0.08" in rows
-    assert "runway/aleph-2 runway by input - no unpriced" in rows
+    assert "runway/aleph-2 runway a video - no unpriced" in rows
+    assert "heygen/avatar-iv heygen an image 720p-1080p no unpriced" in rows
 
 
 def test_of_a_few_models_all_is_listed(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
