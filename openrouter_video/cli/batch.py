@@ -21,7 +21,7 @@ from openrouter_video.batch import (
 from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.options import HowOptions, PlaceOptions
-from openrouter_video.cli.plan import STYLES
+from openrouter_video.cli.plan import print_whole
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
@@ -30,7 +30,7 @@ from openrouter_video.cli.videos import Asked, Checked, run_videos
 from openrouter_video.elision import redact_source
 from openrouter_video.errors import LedgerError, Problem, RequestRefused, StorageError, VideoError
 from openrouter_video.ledger import Journal
-from openrouter_video.planning import asked_words, hold_to_ceiling, needs_approval
+from openrouter_video.planning import hold_to_ceiling
 from openrouter_video.run import approval_threshold, find_destination
 
 if TYPE_CHECKING:
@@ -71,11 +71,7 @@ def print_plan(read: Read, *, sandbox: bool, as_json: bool) -> int:
     if as_json:
         print_json(_document(plan, {"asked": asked}))
     else:
-        for line in batch_plan_lines(plan):
-            terminal.say(line.text, STYLES.get(line.kind, ""))
-        if above is not None and needs_approval(plan, above) and not plan.refused:
-            terminal.say(asked_words(plan, above), "bold")
-        terminal.say(f"Nothing was sent. The batch would be {'refused' if plan.refused else 'made'}.", "bold")
+        print_whole(terminal, batch_plan_lines(plan), plan, above, "batch")
     return EXIT_REFUSED if plan.refused else 0
 
 

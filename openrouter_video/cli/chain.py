@@ -11,7 +11,7 @@ from openrouter_video.api import DEFAULT_BASE_URL, parse_api_key
 from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
 from openrouter_video.cli.options import PlaceOptions, RunOptions
-from openrouter_video.cli.plan import STYLES, bills_in, ledger_of_run
+from openrouter_video.cli.plan import bills_in, ledger_of_run, print_whole
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
@@ -19,7 +19,7 @@ from openrouter_video.cli.video_lines import lines_of_batch
 from openrouter_video.cli.videos import Asked, Checked, run_videos
 from openrouter_video.errors import RequestRefused, VideoError
 from openrouter_video.ledger import scope_of_run
-from openrouter_video.planning import asked_words, hold_to_ceiling, needs_approval
+from openrouter_video.planning import hold_to_ceiling
 from openrouter_video.run import approval_threshold, find_destination
 from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_lines, dry_chain, scope_of_chain
 
@@ -61,11 +61,7 @@ def print_plan(read: Read, *, sandbox: bool, as_json: bool) -> int:
     if as_json:
         print_json(_document(plan, {"asked": asked}))
     else:
-        for line in chain_plan_lines(plan):
-            terminal.say(line.text, STYLES.get(line.kind, ""))
-        if above is not None and needs_approval(plan, above) and not plan.refused:
-            terminal.say(asked_words(plan, above), "bold")
-        terminal.say(f"Nothing was sent. The chain would be {'refused' if plan.refused else 'made'}.", "bold")
+        print_whole(terminal, chain_plan_lines(plan), plan, above, "chain")
     return EXIT_REFUSED if plan.refused else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
@@ -19,13 +19,13 @@ from openrouter_video.drift import recipe_of, write_recipe
 from openrouter_video.errors import ConfigurationError, LedgerError, VideoError
 from openrouter_video.ledger import Journal, Ledger
 from openrouter_video.money import Bills
-from openrouter_video.planning import Plan, asked_words, dry_run, hold_to_ceiling, needs_approval
-from openrouter_video.report import VERDICTS, plan_lines
+from openrouter_video.planning import GatedPlan, Plan, asked_words, dry_run, hold_to_ceiling, needs_approval
+from openrouter_video.report import VERDICTS, PlanLine, plan_lines
 from openrouter_video.request import RunRequest
 from openrouter_video.run import approval_threshold, find_destination
 from openrouter_video.text import printable
 
-__all__ = ["STYLES", "bills_in", "dry_plan", "ledger_of_run", "plan_document", "run_plan"]
+__all__ = ["STYLES", "bills_in", "dry_plan", "ledger_of_run", "plan_document", "print_whole", "run_plan"]
 
 STYLES = {
     "refused": "red",
@@ -134,13 +134,28 @@ def plan_document(plan: Plan | None, refused: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _print_plan(terminal: Terminal, plan: Plan) -> None:
-    for line in plan_lines(plan):
+def _print_lines(terminal: Terminal, lines: Iterable[PlanLine]) -> None:
+    """Print the lines of a plan, each in the colour of its kind."""
+    for line in lines:
         if line.kind == "body":
             # A body is not broken, so that it can be copied.
             terminal.print(Text(line.text), soft_wrap=True)
         else:
             terminal.say(line.text, STYLES.get(line.kind, ""))
+
+
+def print_whole(
+    terminal: Terminal, lines: Iterable[PlanLine], plan: GatedPlan, above_usd: float | None, what: str
+) -> None:
+    """Print the plan of a batch or a chain, whether it needs somebody's yes, and what would become of it."""
+    _print_lines(terminal, lines)
+    if above_usd is not None and needs_approval(plan, above_usd) and not plan.refused:
+        terminal.say(asked_words(plan, above_usd), "bold")
+    terminal.say(f"Nothing was sent. The {what} would be {'refused' if plan.refused else 'made'}.", "bold")
+
+
+def _print_plan(terminal: Terminal, plan: Plan) -> None:
+    _print_lines(terminal, plan_lines(plan))
     counts = {word: sum(VERDICTS[model.decision] == word for model in plan.models) for word in VERDICTS.values()}
     takes = f", {plan.takes} takes each" if plan.takes > 1 else ""
     would = ", ".join(f"{count} {word}" for word, count in counts.items() if count) + takes

@@ -88,6 +88,11 @@ def sent_frame(body: Any) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(data)))
 
 
+def held(output: Path) -> tuple[Any, ...]:
+    """Return what is still reserved in the money journal."""
+    return Journal(Ledger(open_store(str(output / "_jobs"))).store, sandbox=True).money().held
+
+
 async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path) -> None:
     """Each shot begins with exactly what the one before it ends with; all are joined; a second run pays nothing."""
     result = await chain()
@@ -109,7 +114,7 @@ async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path) -> None:
     assert len(film) == sum(len(frames_of(one.url)) for one in result.outcomes)
     page = path_of(result.gallery_url).read_text()
     assert sorted(range(3), key=lambda number: page.index(f'"prompt":"{SHOTS[number]}"')) == [0, 1, 2]
-    assert Journal(Ledger(open_store(str(output / "_jobs"))).store, sandbox=True).money().held == ()
+    assert held(output) == ()
     again = await chain()
     assert (statuses(again.outcomes), again.chain_url) == (["completed (reused)"] * 3, result.chain_url)
     assert len(sandbox.charges) == 3
@@ -141,6 +146,7 @@ async def test_a_refused_shot_ends_the_chain_and_it_goes_on_once_it_is_mended(sa
     assert statuses(outcomes) == ["completed", "refused", "skipped"]
     assert (outcomes[2].error or "").startswith("it is not sent, since shot 2 was refused: mend what it asks for, then")
     assert len(sandbox.charges) == 1
+    assert held(output) == ()
     mended = await chain([SHOTS[0], "A fly lands on it", SHOTS[2]])
     assert statuses(mended.outcomes) == ["completed (reused)", "completed", "completed"]
     assert len(sandbox.charges) == 3
