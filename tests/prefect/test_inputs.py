@@ -10,6 +10,7 @@ import pytest
 from flows import generate_video
 from openrouter_video.errors import RequestRefused
 from openrouter_video.outcome import Outcome
+from openrouter_video.request import VideoSettings
 from openrouter_video.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "short_waits")
@@ -38,26 +39,31 @@ async def test_a_model_without_durations_makes_a_video_from_its_input(
     sandbox: Sandbox, model: str, prompt: str | None, settings: dict[str, Any], title: str
 ) -> None:
     """A prompt is sent only where there is one; the video is called by its input where there is none."""
-    (outcome,) = await generate_video(prompt, model, settings)
+    (outcome,) = await generate_video(prompt, model, VideoSettings.model_validate(settings))
     assert outcome.status == "completed"
     assert outcome.title == title
     assert (outcome.sent or {}).get("prompt") == prompt
     assert (outcome.url or "").rpartition("/")[0].rpartition("/")[2].startswith(title.lower().replace(" ", "-")[:6])
 
 
+def following(previous: Any) -> VideoSettings:
+    """The settings of a video that continues this one."""
+    return VideoSettings.model_validate({**SHORT, "previous_job_id": previous})
+
+
 async def refusal(previous: Any, model: str = CONTINUES, **more: Any) -> str:
     """Why a job is not continued."""
     with pytest.raises(RequestRefused) as refused:
-        await generate_video("it goes on", model, {**SHORT, "previous_job_id": previous}, **more)
+        await generate_video("it goes on", model, following(previous), **more)
     return str(refused.value)
 
 
 async def test_a_finished_video_is_continued_by_all_that_names_it(sandbox: Sandbox, tmp_path: Path) -> None:
     """Its outcome, key, file or id; the id of its job is sent, and what cannot be continued is refused for nothing."""
-    (first,) = await generate_video("an orchid", CONTINUES, SHORT)
+    (first,) = await generate_video("an orchid", CONTINUES, VideoSettings.model_validate(SHORT))
     assert isinstance(first, Outcome)
     for named in (first, first.url, first.job_id):
-        settings = {**SHORT, "previous_job_id": named}
+        settings = following(named)
         (outcome,) = await generate_video("it goes on", CONTINUES, settings, idempotency_key=f"shot {named!s:.20}")
         assert outcome.status == "completed"
         assert (outcome.sent or {})["previous_job_id"] == first.job_id
@@ -71,5 +77,5 @@ async def test_a_finished_video_is_continued_by_all_that_names_it(sandbox: Sandb
     assert "used for a different request" in await refusal(first.job_id, idempotency_key=f"shot {first!s:.20}")
     assert len(sandbox.charges) == paid
     sandbox.add_fault(Fault(on="poll", status=500, body="x"))
-    (outcome,) = await generate_video("on and on", CONTINUES, {**SHORT, "previous_job_id": first.job_id})
+    (outcome,) = await generate_video("on and on", CONTINUES, following(first.job_id))
     assert outcome.status == "completed"
