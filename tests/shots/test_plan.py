@@ -15,7 +15,7 @@ from openrouter_video.errors import Problem
 from openrouter_video.ledger import scope_of_key
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
-from openrouter_video.planning import hold_to_ceiling
+from openrouter_video.planning import Look, hold_to_ceiling
 from openrouter_video.request import Input, Inputs
 from openrouter_video.shots.chain_request import parse_chain_request
 from openrouter_video.shots.identity import joined_path, scope_of_chain
@@ -199,6 +199,18 @@ def test_a_plan_tells_each_shot_and_all_of_it() -> None:
     assert f"shot 1, {VEO}: would be sent" in refused
     all_known = plan.with_known({shot.key: {} for shot in plan.shots})
     assert "in all: 0 new shots" in chain_plan_text(all_known)
+
+
+def test_only_a_job_that_is_there_already_is_looked_at() -> None:
+    """That of the first shot; what the API says of it is a problem or a note of the whole chain."""
+    first = {"prompt": "One", "settings": {"previous_job_id": "gen-vid-0"}}
+    plan = planned(first, "Two", model=FLUX, settings={"duration": 5, "resolution": "720p"})
+    assert plan.continued == ("gen-vid-0",)
+    assert planned("One", "Two").continued == ()
+    assert plan.with_known({plan.shots[0].key: {}}).continued == ()
+    looked = plan.with_looks({"gen-vid-0": Look("it is gone", None), "gen-vid-1": Look(None, "it is old")})
+    assert [str(problem) for problem in looked.problems] == ["it is gone"]
+    assert looked.warnings[-1] == "it is old"
 
 
 @pytest.mark.parametrize(
