@@ -32,6 +32,7 @@ from openrouter_video.planning import (
     needs_approval,
     priced_rows,
 )
+from openrouter_video.planning.previous_jobs import Look
 
 OFFERED = parse_catalog(json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text()))
 LITE, MINI, WAN = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-2.6"
@@ -365,3 +366,13 @@ def test_what_has_become_of_a_table_since_it_was_made() -> None:
     ]
     versions = plan.compared_with([*was, {**was[0], "row_id": "r", "key": "f" * 32}])
     assert (versions.same, versions.new, versions.changed) == (2, 0, ("row 3 (r)",))
+
+
+def test_a_look_at_a_job_is_told_with_the_rows_that_continue_it() -> None:
+    """Each such row is refused; what could not be looked up is one note."""
+    rows = [{"prompt": prompt, "previous_job_id": f"gen-{n}"} for prompt, n in (("a", 1), ("b", 1), ("c", 2))]
+    plan = plan_of(rows)
+    assert plan.continued == ("gen-1", "gen-2")
+    looked = plan.with_looks({"gen-1": Look("it is gone"), "gen-2": Look(note="no answer")})
+    assert [(one.row, one.column) for one in looked.row_problems] == [(1, "previous_job_id"), (2, "previous_job_id")]
+    assert looked.warnings[-1] == "no answer"

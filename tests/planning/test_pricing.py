@@ -541,3 +541,8 @@ def test_token_prices_need_pixels() -> None:
     assert estimate(odd, {"duration": 4, "size": "640x640"}).priced
     unknown = estimate(model_with(tokens, supported_resolutions=None), {"duration": 4})
     assert unknown.why == ("it is charged by pixels, and how many it renders is not listed",)
+
+
+def test_bills_of_continuations_are_told_apart() -> None:
+    """They are charged by rows of their own, whatever frames or references are sent along."""
+    assert mode_of({"previous_job_id": "gen-1", "frame_images": [FRAME]}) == "continuation"
