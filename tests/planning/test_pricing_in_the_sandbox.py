@@ -10,6 +10,7 @@ import pytest
 
 from openrouter_video.api import VideoModel, parse_catalog
 from openrouter_video.planning.pricing import estimate
+from openrouter_video.request import Given
 from openrouter_video.sandbox.catalogue import load_catalogue
 from openrouter_video.sandbox.inputs import InputFacts
 from openrouter_video.sandbox.orders import Order, read_order, shaped
@@ -75,13 +76,22 @@ VOICE = {"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}}
 @pytest.mark.parametrize(
     "facts", [InputFacts("d", 1.0, 640, 360), InputFacts("d", 42.5, 1920, 1080)], ids=("short", "long")
 )
-def test_no_estimate_is_below_what_an_input_costs(body: dict[str, Any], facts: InputFacts) -> None:
-    """Of what is billed by an input there is no estimate from the body alone, or one in which the charge lies."""
+def test_what_an_input_costs_lies_inside_the_estimate(body: dict[str, Any], facts: InputFacts) -> None:
+    """With what is known of the input; without it there is no estimate, or one in which the charge lies."""
     [model] = [one for one in parse_catalog(SERVED.wire).models if one.id == body["model"]]
+    model = model.model_copy(update={"input_modalities": SERVED.entries[model.id].input_modalities})
     order = read_order({"prompt": "an orchid", **body}, SERVED)
     assert isinstance(order, Order), body
     order = shaped(order.model_copy(update={"inputs": tuple(one.known(facts) for one in order.inputs)}), None)
     charge = cost_usd(SERVED.entries[model.id].pricing_skus, order)
     assert charge is not None
-    expected = estimate(model, {name: value for name, value in body.items() if name != "model"})
-    assert (expected.low_usd or 0) <= charge <= (float("inf") if expected.high_usd is None else expected.high_usd)
+    asked = {name: value for name, value in body.items() if name != "model"}
+    kinds = {one.kind for one in order.inputs}
+    clip = facts if "video" in kinds else InputFacts()
+    heard = facts.seconds if "audio" in kinds else None
+    continued = 5.0 if "previous_job_id" in body else None
+    given = Given(clip.seconds, clip.width, clip.height, sound_seconds=heard, previous_seconds=continued)
+    known = estimate(model, asked, given=given)
+    assert known.priced is ((model.durations == () and bool(kinds & {"video", "audio"})) or continued is not None)
+    for expected in (known, estimate(model, asked)):
+        assert (expected.low_usd or 0) <= charge <= (float("inf") if expected.high_usd is None else expected.high_usd)
