@@ -148,7 +148,8 @@ async def test_no_extra_take_is_made_of_anything_else(sandbox: Sandbox, ledger: 
     assert (posts(sandbox), held(ledger)) == (1, 0)
     sandbox.add_fault(WITHHELD)
     rows = [{"prompt": "An orchid", "id": "white", "takes": 2, "brief": 7}]
-    result: Batch = await batch_videos(rows=rows, models=[VEO], batch="b", **asked)
+    with using_limits(Limits(sleep=doze, lanes=1)):
+        result: Batch = await batch_videos(rows=rows, models=[VEO], batch="b", **asked)
     assert told(result.outcomes) == [("failed", "output_moderation"), ("completed", None)] * 2
     assert [(one.take, one.instead_of, one.row_id) for one in result.outcomes] == [
         (1, None, "white"),
