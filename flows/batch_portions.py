@@ -16,7 +16,7 @@ from prefect import get_run_logger
 from openrouter_video.batch import BatchPlan
 from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, Problem
 from openrouter_video.ledger import CapReached, batch_token, in_portions, is_lump, lump_of
-from openrouter_video.outcome import Outcome
+from openrouter_video.outcome import Outcome, count_asked
 from openrouter_video.planning import cap_problem, dearer_now
 from openrouter_video.run import PlannedVideo, RunReservation, give_up, reserve_portion
 from openrouter_video.tasks import ProgressBar
@@ -93,7 +93,7 @@ class BatchPortions:
                     run, why = await self._begin(number, run)
                     dearer = {} if why else await self._dearer(videos, run)
                 made = [self._refused(video, why or dearer.get(video.key)) for video in videos]
-                made_before, total = len(outcomes), len(self._videos)
+                made_before, total = count_asked(outcomes), len(self._videos)
                 try:
                     done = await make(number, made, run, ended, made_before, total)
                 except LedgerError as error:

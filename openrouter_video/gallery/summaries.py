@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from openrouter_video.gallery.tiles import seconds_words
 from openrouter_video.money import dollars
-from openrouter_video.outcome import Outcome, count_completed, expected_cost, is_simulated, summary, total_cost
+from openrouter_video.outcome import (
+    Outcome,
+    count_asked,
+    count_completed,
+    expected_cost,
+    is_simulated,
+    summary,
+    total_cost,
+)
 
 __all__ = ["COLUMNS", "LOWEST", "OF_SEVERAL", "QUICKEST", "Cell", "best_of", "summary_rows", "totals"]
 
@@ -79,7 +87,7 @@ def summary_rows(
     least = _Figures(*(_least([values[index] for values in figures.values()]) for index in range(2)))
     return {
         model: [
-            (f"{count_completed(outcomes)} of {len(outcomes)}", ""),
+            (f"{count_completed(outcomes)} of {count_asked(outcomes)}", ""),
             *_money(outcomes, figures[model], least, marked=is_simulated(outcomes) and not all_simulated),
             (seconds_words(figures[model].seconds) or NONE, _mark(figures[model].seconds, least.seconds)),
             _count(sum(bool(outcome.checks) for outcome in outcomes)),

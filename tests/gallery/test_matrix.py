@@ -314,5 +314,6 @@ def test_of_what_kind_a_failure_is_and_for_which_take_an_extra_one_was_made() ->
         False,
         ["output moderation"],
     )
+    assert cells(data, 0)[data["columns"][0]].startswith("1 of 1")
     words = "It was made in the place of take 1, which its provider withheld."
     assert [text for label, text, _ in extra["details"] if label == "extra take"] == [words]
