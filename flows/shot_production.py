@@ -40,8 +40,8 @@ from .waiting import carry_out
 __all__ = ["make_chain"]
 
 LONGER_OR_NOT = (
-    "whether a continued video repeats the shots before it is not published: look at the joined file, and leave concat "
-    "out if the last shot is the whole chain already"
+    "whether a continued video repeats the shots before it is not published: look at the joined file, and set concat "
+    "to false (--no-concat) if the last shot is the whole chain already"
 )
 
 

@@ -132,10 +132,13 @@ class ChainPlan:
 
 
 class _Before(NamedTuple):
-    """What a shot continues, as far as it is known before it is made."""
+    """What a shot continues, as far as it is known before it is made.
+
+    ``seconds``: its length, if its provider returns what it continues as well, so that no price is taken for too low.
+    """
 
     key: str
-    settings: VideoSettings
+    seconds: float | None
 
     @property
     def frame(self) -> str:
@@ -174,7 +177,7 @@ def plan_chain(
         for of_model in plan.models:
             path = shot_path(folder, number, redact(shot.request.prompt), own.key(of_model.model, 1))
             shots.append(PlannedVideo(of_model, 1, shot, own, path, row=number))
-        before = _Before(own.key(chain.model, 1), shot.request.settings)
+        before = _Before(own.key(chain.model, 1), _seconds(following.request.settings, known_too))
     return ChainPlan(
         asked=chain.asked(),
         folder=folder,
@@ -191,11 +194,19 @@ def _following(shot: RunRequest, before: _Before | None, way: Way | None, inputs
     if before is None or way is None:
         return shot, inputs
     if way == "previous_job_id":
-        job = PreviousJob(before.key, shot.models[0], None, before.settings.duration)
+        job = PreviousJob(before.key, shot.models[0], None, before.seconds)
         known = inputs._replace(jobs={**inputs.jobs, before.key: job})
         return _with_settings(shot, {"previous_job_id": before.key}), known
     known = inputs._replace(files={**inputs.files, before.frame: Input(before.frame)})
     return _with_settings(shot, {"first_frame": before.frame}), known
+
+
+def _seconds(settings: VideoSettings, inputs: Inputs) -> float | None:
+    """Return how long a shot may become together with what it continues; None if nobody knows."""
+    if settings.previous_job_id is None or settings.duration is None:
+        return settings.duration
+    previous = inputs.jobs.get(settings.previous_job_id)
+    return previous.seconds + settings.duration if previous and previous.seconds else None
 
 
 def _with_settings(shot: RunRequest, settings: Mapping[str, str]) -> RunRequest:

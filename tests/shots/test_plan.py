@@ -82,6 +82,16 @@ def test_shots_follow_by_their_jobs_where_the_price_list_has_it() -> None:
     assert following(two, before).body == {**two.plan.body, "previous_job_id": "gen-vid-1"}
 
 
+def test_a_continued_shot_may_cost_what_all_before_it_last() -> None:
+    """Whether a provider returns and charges the whole is not published; without a length nobody knows the price."""
+    settings = {"duration": 5, "resolution": "720p"}
+    most = [shot.plan.estimate for shot in planned("One", "Two", "Three", model=FLUX, settings=settings).shots]
+    assert [one and (one.low_usd, one.high_usd) for one in most] == [(0.85, 0.85), (2.05, 4.1), (2.05, 6.15)]
+    first = {"prompt": "One", "settings": {"previous_job_id": "gen-vid-0"}}
+    unknown = planned(first, "Two", model=FLUX, settings=settings)
+    assert [shot.plan.estimate and shot.plan.estimate.priced for shot in unknown.shots] == [False, False]
+
+
 def test_a_shot_is_known_by_all_before_it() -> None:
     """What changes in one makes it and what follows anew, and nothing else; so does the picture in a file."""
     first = keys_of(planned("One", "Two", "Three"))
