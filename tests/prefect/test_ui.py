@@ -169,7 +169,9 @@ def close_list(page: Page) -> None:
 def submit(page: Page, served: Served) -> str:
     """Fill in the form: a prompt, other models, options; press Submit; the run's id."""
     page.goto(served.form)
-    page.get_by_label("Prompt").fill("A white orchid")
+    # It has a tab beside it for a video without a prompt, which works from an input.
+    prompt = page.get_by_role("tabpanel", name="Text").get_by_role("textbox").first
+    prompt.fill("A white orchid")
     page.get_by_role("tab", name=re.compile(r"^Models of \d+ \w+ \d{4}$")).wait_for()
     page.get_by_label(re.compile("^Select Models of")).click()
     for model in ("bytedance/seedance-2.0-mini", "kwaivgi/kling-v3.0-std"):
@@ -184,7 +186,7 @@ def submit(page: Page, served: Served) -> str:
     # The first editor is that of the settings' trace.
     page.locator(".cm-content").nth(1).click()
     page.keyboard.insert_text('{"google-vertex": {"negativePrompt": "text"}}')
-    page.get_by_label("Prompt").scroll_into_view_if_needed()
+    prompt.scroll_into_view_if_needed()
     keep(page, "form")
     # The button that leads to the run is gone after some seconds, before a busy machine has pressed it.
     with page.expect_response(lambda answer: answer.url.endswith("/create_flow_run") and answer.ok) as made:
