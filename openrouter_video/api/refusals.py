@@ -82,9 +82,12 @@ def read_refusal(status: int, message: str, metadata: Any, wait: float | None) -
     if _of_moderation(status, message, known):
         return Refusal(_moderated(known), "input_moderation")
     source = known.get("limit_source")
-    ours = source.startswith("openrouter_") if isinstance(source, str) else message.startswith(KEY_LIMIT)
     # What is another's limit, such as a provider's, says nothing of the other models of a run.
-    if status == PAYMENT_REQUIRED or (status == FORBIDDEN and ours):
+    if isinstance(source, str):
+        ours = source.startswith("openrouter_")
+    else:
+        ours = status == PAYMENT_REQUIRED or message.startswith(KEY_LIMIT)
+    if ours and status in {PAYMENT_REQUIRED, FORBIDDEN}:
         return Refusal(_spent(known), "spent_budget")
     return Refusal(f"limit_source {clip(source)}" if isinstance(source, str) else "")
 

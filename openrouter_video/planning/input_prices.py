@@ -51,7 +51,7 @@ def charges_by_megapixel(
     """Yield what an upscaler may charge: by the pixels that it makes, and seconds, in either of its ways.
 
     Raises:
-        Unpriced: if the length or the size of its video is not known.
+        Unpriced: if the length or the size of its video is not known, or its way has no price.
     """
     why = f"its price depends on the length and size of the video it is given, which are not known; {WAYS_ON}"
     low, high = _seconds(given.video_seconds, why)
@@ -65,10 +65,11 @@ def charges_by_megapixel(
     least, most = (Fraction(str(factor)) for factor in (factors[0], factors[-1]))
     # Sides are whole and even in the end.
     largest = (math.ceil(width * most) + 1) * (math.ceil(height * most) + 1)
-    for name, dollars in extras.items():
-        kind = PER_MEGAPIXEL.fullmatch(name)
-        if kind is None or ("creativity" in body and (kind[1] == "creative") != bool(body["creativity"])):
-            continue
+    by_way = {kind[1]: (name, dollars) for name, dollars in extras.items() if (kind := PER_MEGAPIXEL.fullmatch(name))}
+    ways = ["creative" if body["creativity"] else "precise"] if "creativity" in body else [*by_way]
+    if not by_way.keys() >= {*ways}:
+        raise Unpriced(f"its price list has no row for creativity {body['creativity']}")
+    for name, dollars in map(by_way.__getitem__, ways):
         row = Row(name, dollars, tokens=False, resolution=None, audio=None, mode=None)
         fewest = max(width * least - 1, Fraction(0)) * max(height * least - 1, Fraction(0))
         yield Charge(row, dollars * low * fewest / MEGAPIXELS[0], dollars * high * largest / MEGAPIXELS[1])
@@ -87,7 +88,7 @@ def charge_of_continuation(row: Row, plain: Row, case: Case, given: Given) -> Ch
     new, rates = case.seconds, (row.dollars, plain.dollars)
     readings = [row.dollars * new, row.dollars * (high + new)]
     readings += [row.dollars * before + rate * new for before in (low, high) for rate in rates]
-    return Charge(row, min(readings), max(readings))
+    return Charge(row, min(readings), max(*readings, max(rates) * (high + new)))
 
 
 def _seconds(seconds: float | None, why_not: str) -> tuple[Fraction, Fraction]:

@@ -144,6 +144,10 @@ def _charges(
 ) -> Iterator[Charge]:
     """Yield everything that may be charged by length; adds to ``notes`` what is to be said of it."""
     if any(map(PER_MEGAPIXEL.fullmatch, prices.extras)):
+        if prices.rows:
+            raise Unpriced(
+                "its price list counts both megapixels and seconds, and which of them is charged is not known"
+            )
         yield from charges_by_megapixel(model, prices.extras, body, given)
         return
     if (

@@ -43,7 +43,8 @@ class PreviousJob(NamedTuple):
 class Given(NamedTuple):
     """What prices hang on of all that a request works from: None where it is not known, or where there are several.
 
-    ``width`` and ``height`` are those of the video.
+    ``width`` and ``height`` are those of the video. ``sound_seconds`` is that of a sound beside which there is no
+    video, whose length would count instead.
     """
 
     video_seconds: float | None = None
@@ -73,7 +74,8 @@ class Inputs(NamedTuple):
         videos, sounds = ([one.url for one in references if one.type == kind] for kind in ("video_url", "audio_url"))
         previous = self.jobs.get(settings.previous_job_id or "")
         video = self.files.get(videos[0]) if len(videos) == 1 else previous if not videos else None
-        sound = self.files.get(sounds[0]) if len(sounds) == 1 else None
+        alone = not videos and settings.previous_job_id is None
+        sound = self.files.get(sounds[0]) if len(sounds) == 1 and alone else None
         return Given(
             video_seconds=video.seconds if video else None,
             width=video.width if video else None,

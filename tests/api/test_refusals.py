@@ -89,6 +89,7 @@ def test_moderation(status: int, message: str, metadata: Any, details: str) -> N
         (403, "Not in your region", {"reasons": []}, Refusal()),
         (403, "Key limit exceeded (total limit)", None, Refusal("", "spent_budget")),
         (403, "Spent", {"limit_source": "provider_quota"}, Refusal("limit_source provider_quota")),
+        (402, "Spent", {"limit_source": "provider_quota"}, Refusal("limit_source provider_quota")),
         (403, "Budget for content policy exceeded", KEY | {"resets_at": None},
          Refusal("the key's own limit is spent: $25.10 of $25.00, scope key_limit", "spent_budget")),
         (400, "Duration 99s is not supported", {"failed_routing_step": "Validate Video Parameters"}, Refusal()),

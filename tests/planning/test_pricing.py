@@ -308,7 +308,13 @@ def test_odd_price_lists_of_what_is_made_from_something() -> None:
     assert found.why == ("whether the seconds before are charged too, and how, is not published",)
     dear = model_with({"duration_seconds": "0.5", "cents_per_second_video_continuation": "20"})
     found = estimate(dear, {"previous_job_id": "x", "duration": 4}, given=Given(previous_seconds=2))
-    assert (found.low_usd, found.high_usd) == (0.8, 2.4)
+    assert (found.low_usd, found.high_usd) == (0.8, 3.0)
+    precise = VideoModel(id="a/u", upscale_factor=(1, 2), creativity=(0, 1), pricing_skus=upscaler.pricing_skus)
+    assert "no row for creativity 1" in estimate(precise, {"creativity": 1, "upscale_factor": 2}, given=VIDEO).why[0]
+    assert estimate(precise, {"creativity": 0, "upscale_factor": 2}, given=VIDEO).priced
+    both = {**(upscaler.pricing_skus or {}), "duration_seconds": "9"}
+    upscaler = upscaler.model_copy(update={"pricing_skus": both})
+    assert "counts both megapixels and seconds" in estimate(upscaler, {"upscale_factor": 1}, given=VIDEO).why[0]
 
 
 @pytest.mark.parametrize(("skus", "body", "why"), REFUSED)

@@ -37,7 +37,11 @@ def test_what_is_sent_for_a_source() -> None:
     [
         ({}, Given()),
         ({"input_references": [CLIP]}, Given(4.5, 1280, 720)),
-        ({"input_references": [CLIP, SOUND]}, Given(4.5, 1280, 720, 3.0)),
+        ({"input_references": [SOUND]}, Given(sound_seconds=3.0)),
+        ({"input_references": [CLIP, SOUND]}, Given(4.5, 1280, 720)),
+        # Of a video of unknown length a short sound beside it says nothing: the price would be too low.
+        ({"input_references": [{"type": "video_url", "url": "https://x.example/c.mp4"}, SOUND]}, Given()),
+        ({"previous_job_id": "gen-7", "input_references": [SOUND]}, Given()),
         ({"input_references": [CLIP, OTHER]}, Given()),
         ({"input_references": [SOUND, SOUND]}, Given()),
         ({"input_references": [{"type": "video_url", "url": "https://x.example/c.mp4"}]}, Given()),
