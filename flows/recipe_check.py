@@ -2,9 +2,10 @@
 
 # No postponed annotations: Prefect pickles a flow that is served, and as text they would lose what they refer to.
 import inspect
+import logging
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from logging import INFO, WARNING
 from typing import Any, NamedTuple, cast
@@ -158,11 +159,27 @@ def _validated(recipe: Recipe) -> Recipe:
     required = {name for name, one in names.items() if one.default is inspect.Parameter.empty}
     added = {name: value for name, value in ADDED.items() if name in required and not recipe.form.get(name)}
     try:
-        flow_of_it.validate_parameters({**recipe.form, **added})
+        with _unlogged():
+            flow_of_it.validate_parameters({**recipe.form, **added})
     except (ParameterTypeError, ParameterBindError) as error:
         _, *problems = [line.removeprefix(" - ") for line in str(error).splitlines()] or [""]
         return recipe._replace(problems=tuple(map(clip, problems or [str(error)])))
     return recipe
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep out of the log what Prefect says of wrong parameters: it repeats all of them, signed URLs and data too."""
+    logger = logging.getLogger("prefect.flows")
+    logger.addFilter(_is_not_of_parameters)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_not_of_parameters)
+
+
+def _is_not_of_parameters(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Parameter validation failed")
 
 
 async def _foresee(recipes: Sequence[Recipe], place: Place, base_url: str) -> list[Found]:

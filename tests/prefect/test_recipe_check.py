@@ -48,7 +48,9 @@ def test_every_flow_whose_parameters_are_a_recipe_is_known() -> None:
     assert [one.name.replace("-", "_") for one in OF_NAME.values()] == list(FLOWS)
 
 
-async def test_saved_recipes_against_a_list_that_changes(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_saved_recipes_against_a_list_that_changes(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A price that fell, an option that is new, a model that expires, and one that is gone in a batch's table."""
     recipes, table = tmp_path / "recipes", tmp_path / "t.csv"
     recipes.mkdir()
@@ -56,7 +58,8 @@ async def test_saved_recipes_against_a_list_that_changes(sandbox: Sandbox, tmp_p
     (recipes / "cheap.json").write_text(json.dumps({"model": FAST, "settings": {"duration": 4, "resolution": "480p"}}))
     (recipes / "table.yaml").write_text(f"source: {table}\nsettings: {{duration: 4, aspect_ratio: 16:9}}\n")
     (recipes / "slip.json").write_text(json.dumps({"models": [LITE], "takez": 2}))
-    (recipes / "type.json").write_text(json.dumps({"models": [LITE], "takes": "many", "settings": {"duration": "x"}}))
+    wrong = {"duration": "x", "first_frame": "https://a.example/b.png?X-Amz-Signature=canary"}
+    (recipes / "type.json").write_text(json.dumps({"models": [LITE], "takes": "many", "settings": wrong}))
     (recipes / "ref.json").write_text(json.dumps({"model": LITE, "settings": {"$ref": "nowhere"}}))
     (recipes / "block.json").write_text(json.dumps({"model": LITE, "store": "nowhere"}))
     old = {"pricing_skus": {"video_tokens": "0.0000056"}, "allowed_passthrough_parameters": ["watermark"]}
@@ -69,6 +72,7 @@ async def test_saved_recipes_against_a_list_that_changes(sandbox: Sandbox, tmp_p
     }
     assert first["slip.json"].problems == ("'takez' is not a parameter of fan_out_video; did you mean takes?",)
     assert {problem.partition(":")[0] for problem in first["type.json"].problems} == {"takes", "settings.duration"}
+    assert "canary" not in caplog.text + repr(first)
     assert first["ref.json"].problems == ("Failed to resolve block references in parameters.",)
     assert "there is no OpenRouter Video Store block 'nowhere'" in first["block.json"].problems[0]
     sandbox.set_models(today)
