@@ -32,6 +32,10 @@ _MEDIA_TYPE = re.compile(r"(?:\s+(?=[^\s;]*/))?([^\s;]*)\s*(;.*)?", re.DOTALL)
 _DATA_INSIDE = re.compile(
     r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*|(?=;[^\s,\"'<>]*base64,))[^\s,\"'<>]*,(?!…)[^\s\"'<>]*", re.IGNORECASE
 )
+# An answer may quote a signed URL without its beginning, or as a part of another one.
+_NAKED_SIGNATURE = re.compile(
+    r"((?:signature|security-token|(?:\b|(?<=%3f)|(?<=%26))sig)(?:=|%3d))[\w%+/.~-]{16,}=*", re.IGNORECASE
+)
 _DATA_KIND = re.compile(r"\s*data:\s*([a-z]{1,20})/", re.IGNORECASE)
 _LONGEST_TYPE = 40
 
@@ -105,8 +109,8 @@ def source_name(source: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return a message without the secrets of the URLs in it, and without inline data."""
-    return _rewritten_inside(text, digests=False)
+    """Return a message without the secrets of the URLs in it, whole or in part, and without inline data."""
+    return _NAKED_SIGNATURE.sub(r"\1…", _rewritten_inside(text, digests=False))
 
 
 def _source_elided(source: str, *, digests: bool) -> str:

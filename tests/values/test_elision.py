@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -93,6 +95,17 @@ def test_what_is_recorded_and_what_is_said(text: str, recorded: str, said: str) 
     assert redact(text) == said
     assert "nary" not in elide(text)
     assert elide(elide(text)) == elide(text)
+
+
+@pytest.mark.parametrize("signed", [one for name, one in SIGNERS.items() if name != "Discord"])
+def test_an_answer_that_quotes_a_part_of_a_signed_url(signed: str) -> None:
+    """Without its scheme, or as a parameter of another; the signature is in no message all the same."""
+    query = signed.format(f"{SECRET}%2Bc0ffee/c0ffee")
+    for said in (f"bucket.s3.amazonaws.com/a.mp4{query} cannot be read", f"GET /a.mp4{query}", f"url={quote(query)}"):
+        shown = redact(said)
+        assert re.findall(r"(?:signature|sig)(?:=|%3D)([^ &]*)", shown, re.IGNORECASE) == ["…"]
+        assert redact(shown) == shown
+    assert redact("design=a-long-name-of-a-file signature=short") == "design=a-long-name-of-a-file signature=short"
 
 
 @given(st.text(st.sampled_from("ahtps:/?#@.,;=&… \"'<>\\*[]1"), max_size=60) | st.text())
