@@ -262,11 +262,15 @@ class VideoClient:
         return read_endpoints(status, body, model_id)
 
     async def list_endpoints(self, model_ids: Iterable[str]) -> list[ModelEndpoints]:
-        """Ask for the endpoints of each model once, a few side by side."""
-        turns = asyncio.Semaphore(LOOKS_SIDE_BY_SIDE)
+        """Ask for the endpoints of each model once, a few side by side; an API that is slow is soon asked no more."""
+        turns, clock = asyncio.Semaphore(LOOKS_SIDE_BY_SIDE), asyncio.get_running_loop().time
+        until = clock() + self.timeouts.key
 
         async def ask(model_id: str) -> ModelEndpoints:
             async with turns:
+                if clock() >= until:
+                    why = f"it was not asked, since the answers for other models took {self.timeouts.key:g} s"
+                    return ModelEndpoints(model=model_id, unknown=why)
                 return await self.get_endpoints(model_id)
 
         return await asyncio.gather(*map(ask, dict.fromkeys(model_ids)))

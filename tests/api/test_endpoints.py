@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from openrouter.components import ListEndpointsResponse
 
-from openrouter_video.api.client import VideoClient
+from openrouter_video.api.client import LOOKS_SIDE_BY_SIDE, Timeouts, VideoClient
 from openrouter_video.api.endpoints import Endpoint, Health, Latency, ModelEndpoints, endpoints_path, read_endpoints
-from openrouter_video.sandbox import Sandbox
+from openrouter_video.sandbox import Fault, Sandbox
 
 VEO = "google/veo-3.1-lite"
 PERCENTILES = {"p50": 41_000, "p75": 52_000.5, "p90": 62_000, "p99": 180_000}
@@ -198,3 +198,16 @@ async def test_the_question_over_a_socket() -> None:
     route = f"/api/v1/models/{VEO}/endpoints"
     assert paths[:2] == [(route, True), (route, False)]
     assert [key for _, key in paths[2:]] == [True]
+
+
+async def test_an_api_that_is_slow_holds_up_nobody_for_long() -> None:
+    """Whoever was not asked when the first time-out ends is not asked any more."""
+    models = [f"author/{number}" for number in range(3 * LOOKS_SIDE_BY_SIDE)]
+    with Sandbox(faults=[Fault(on="endpoints", delay_seconds=30, times=len(models))]) as sandbox:
+        timeouts = Timeouts(key=0.5)
+        async with VideoClient(sandbox.api_key, sandbox.base_url, timeouts=timeouts) as client:
+            found = await client.list_endpoints(models)
+    asked, spared = found[:LOOKS_SIDE_BY_SIDE], found[LOOKS_SIDE_BY_SIDE:]
+    assert [one.model for one in found] == models
+    assert {one.unknown for one in asked} == {"no complete answer within 0.5 s"}
+    assert {one.unknown for one in spared} == {"it was not asked, since the answers for other models took 0.5 s"}
