@@ -189,11 +189,13 @@ class S3Store(ObjectStore):
         logging.getLogger("botocore.auth").addFilter(_without_signature)
         filesystem, bucket = self.filesystem, path.partition("/")[0]
         config = filesystem.config_kwargs
+        # An address that is signed for another region than the bucket's does not open; requests are led to theirs.
+        newer: dict[str, Any] = {"cache_regions": True}
         # For addresses botocore would take the older kind of signature, which newer buckets and encrypted files refuse;
         # it knows better only for buckets of these names. Not for all requests: some need a kind of their own.
         if "signature_version" not in config and not bucket.endswith("--x-s3") and not bucket.startswith("arn:"):
-            newer = {"config_kwargs": {**config, "signature_version": "s3v4"}}
-            filesystem = type(filesystem)(**{**filesystem.storage_options, **newer})
+            newer["config_kwargs"] = {**config, "signature_version": "s3v4"}
+        filesystem = type(filesystem)(**{**filesystem.storage_options, **newer})
         return str(filesystem.sign(path, expiration=seconds))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,3 +79,12 @@ def test_without_credentials_nothing_is_signed(
         anonymous = open_store(store.url, {"account_name": "devstoreaccount1", "account_host": endpoint, "anon": True})
         with pytest.raises(StorageError, match=r"Could not sign an address for az://videos/.*key"):
             anonymous.sign("", 600)
+
+
+def test_an_address_is_signed_for_the_region_of_its_bucket(s3_store_url: str) -> None:
+    """Not for that of the environment: it would not open, while every other request is led to the right one."""
+    filesystem, bucket = open_store(s3_store_url).filesystem, f"far-{secrets.token_hex(4)}"
+    filesystem.call_s3("create_bucket", Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    for url, region in ((f"s3://{bucket}/a.mp4", "eu-central-1"), (f"{s3_store_url}/a.mp4", "us-east-1")):
+        credential = httpx.URL(open_store(url).sign("", 600)).params["X-Amz-Credential"]
+        assert credential.split("/")[2:] == [region, "s3", "aws4_request"]
