@@ -56,10 +56,10 @@ Exit codes: 0 as many videos as asked, 1 fewer, 2 refused before anything was
   spent, 130 interrupted."""
 
 MODELS = """Examples:
-  openrouter-video models                        every model, and its prices
-  openrouter-video models veo                    those with veo in their id
-  openrouter-video models 'alibaba/wan-*' --json
-  openrouter-video models --health               which of them work, and how fast"""
+  openrouter-video models              every model, and its prices
+  openrouter-video models veo          those with veo in their id
+  openrouter-video models --health     which of them work, and how fast
+  openrouter-video models 'alibaba/wan-*' --json"""
 
 PLAN = """Examples:
   openrouter-video plan "A white orchid" --model google/veo-3.1-lite

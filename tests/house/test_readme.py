@@ -106,8 +106,9 @@ def test_the_lines_for_a_real_key_run(tmp_path: Path, run_lines: Callable[[str, 
     with Sandbox(job_seconds=0) as sandbox:
         lines = lines_with("OPENROUTER_API_KEY").replace("API_KEY=...", f"API_KEY={sandbox.api_key}")
         run_lines(lines, sandbox)
-        assert len(sandbox.charges) == 2
-    assert len(list(tmp_path.rglob("*.mp4"))) == 2
+        assert len(sandbox.charges) == 4
+    # Two of one prompt, two shots, and these joined.
+    assert len(list(tmp_path.rglob("*.mp4"))) == 5
 
 
 def test_the_lines_about_money_run(tmp_path: Path, run_lines: Callable[[str, Sandbox], str]) -> None:
