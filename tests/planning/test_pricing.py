@@ -201,11 +201,7 @@ REFUSED: list[tuple[dict[str, str] | None, dict[str, Any], str]] = [
     ({"duration_seconds": "-0"}, {}, "says that it costs nothing; whether that is so"),
     ({f"x{n}": "1" for n in range(10**6)}, {}, "its price list has 1,000,000 rows, and at most 200 are read"),
     ({"duration_seconds": "0", "reference_images": "0.1"}, {}, "says that it costs nothing; whether that is so"),
-    (
-        {"duration_seconds": "1", "cents_per_megapixel_second_precise": "1"},
-        {},
-        "the length and size of the video it is given",
-    ),
+    ({"duration_seconds": "1", "cents_per_megapixel_second_precise": "1"}, {}, "both megapixels and seconds"),
     ({"duration_seconds": "0.1", "video_tokens": "0.1"}, {}, "both seconds and tokens"),
     ({"minimum_cents_per_generation": "5"}, {}, "no row for a video that is made from a prompt"),
     ({"duration_seconds": "0.1"}, {"input_references": [CLIP]}, "seconds of a video reference"),
