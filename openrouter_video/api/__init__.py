@@ -25,7 +25,7 @@ from openrouter_video.api.job import JobStatus, Usage, VideoJob
 from openrouter_video.api.key_budget import KeyBudget
 from openrouter_video.api.proxies import changes_for_httpx, choose_proxy
 from openrouter_video.api.refusals import advice
-from openrouter_video.api.web_urls import https_problem, is_loopback
+from openrouter_video.api.web_urls import fetch_problem, https_problem, is_local_http, is_loopback
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -56,8 +56,10 @@ __all__ = [
     "choose_proxy",
     "download_limits",
     "failure_of_job",
+    "fetch_problem",
     "https_problem",
     "is_gone",
+    "is_local_http",
     "is_loopback",
     "nearest_first",
     "origin",

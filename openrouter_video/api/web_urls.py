@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["https_problem", "is_host", "is_loopback"]
+__all__ = ["fetch_problem", "https_problem", "is_host", "is_local_http", "is_loopback"]
 
 LONGEST_HOST = 253
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
@@ -46,6 +46,21 @@ def https_problem(text: str) -> str | None:
     if not text.isprintable() or " " in text:
         return "contains a space or a character that URLs do not have"
     return None
+
+
+def fetch_problem(url: str, base_url: str | None) -> str | None:
+    """Return why the API at an URL cannot fetch what lies at another, to be put after that; None if it can.
+
+    Only an API on this machine can reach a server that speaks without encryption on it. Of an API of which nothing is
+    known, None, it is not assumed.
+    """
+    near = base_url is not None and is_loopback(base_url) and is_local_http(url)
+    return https_problem(f"https{url[4:]}" if near else url)
+
+
+def is_local_http(url: str) -> bool:
+    """Whether an address is on this machine, and without encryption."""
+    return url[:7].lower() == "http://" and is_loopback(url)
 
 
 def is_loopback(url: str) -> bool:

@@ -87,7 +87,7 @@ def read_inputs(
     rows: Sequence[BatchRow], options_for: OptionsFor, base_url: str | None = None
 ) -> tuple[Inputs, list[RowProblem]]:
     """Return what is known of what the rows work from, and what is wrong with that which cannot be sent."""
-    files, problems = _read_images(rows, options_for)
+    files, problems = _read_images(rows, options_for, base_url)
     clips = _read_clips(rows, options_for, base_url)
     for row in rows:
         for field, reference in row.run.request.settings.clip_sources().items():
@@ -109,7 +109,9 @@ def _read_clips(rows: Iterable[BatchRow], options_for: OptionsFor, base_url: str
         return dict(zip(sources, pool.map(load, sources), strict=True))
 
 
-def _read_images(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[dict[str, Input], list[RowProblem]]:
+def _read_images(
+    rows: Iterable[BatchRow], options_for: OptionsFor, base_url: str | None
+) -> tuple[dict[str, Input], list[RowProblem]]:
     files: dict[str, Input] = {}
     bad: dict[str, str] = {}
     problems: list[RowProblem] = []
@@ -118,7 +120,8 @@ def _read_images(rows: Iterable[BatchRow], options_for: OptionsFor) -> tuple[dic
         for field, source in row.run.request.settings.image_sources().items():
             if source not in files and source not in bad:
                 try:
-                    url = load_image(source, field="the image", storage_options=options_for(source))
+                    options = options_for(source)
+                    url = load_image(source, field="the image", storage_options=options, base_url=base_url)
                 except RequestRefused as refused:
                     bad[source] = refused.problems[0].message
                 else:

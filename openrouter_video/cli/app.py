@@ -17,7 +17,14 @@ from cyclopts import App, CycloptsError, Parameter
 
 from openrouter_video.cli import help_texts
 from openrouter_video.cli.batch_options import DEFAULT_BATCH, BatchOptions, read_batch
-from openrouter_video.cli.chain_options import DEFAULT_CHAIN, ChainOptions, read_chain
+from openrouter_video.cli.chain_options import (
+    DEFAULT_CHAIN,
+    DEFAULT_CHAIN_RUN,
+    DEFAULT_SHOTS,
+    ChainOptions,
+    OneModel,
+    read_chain,
+)
 from openrouter_video.cli.ledger_commands import ledger_app
 from openrouter_video.cli.option_values import parse_seconds, whole
 from openrouter_video.cli.options import (
@@ -27,6 +34,7 @@ from openrouter_video.cli.options import (
     DEFAULT_PLACE,
     DEFAULT_REQUEST,
     DEFAULT_RUN,
+    ChainRunOptions,
     HowOptions,
     Json,
     LedgerOptions,
@@ -37,6 +45,7 @@ from openrouter_video.cli.options import (
     Prompt,
     RequestOptions,
     RunOptions,
+    ShotOptions,
     Whole,
     read_options,
     refuse_blanks,
@@ -198,11 +207,11 @@ def batch(
 @app.command(help_epilogue=help_texts.CHAIN)
 def chain(
     *shots: Annotated[str, Parameter(help="What each shot should show, in their order.")],
-    models: Models = (),
+    models: OneModel = (),
     chain: ChainOptions = DEFAULT_CHAIN,
-    request: RequestOptions = DEFAULT_REQUEST,
+    request: ShotOptions = DEFAULT_SHOTS,
     place: PlaceOptions = DEFAULT_PLACE,
-    run: RunOptions = DEFAULT_RUN,
+    run: ChainRunOptions = DEFAULT_CHAIN_RUN,
     money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Turn a list of shots into one film: each shot is a video that continues the one before it.

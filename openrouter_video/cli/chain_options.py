@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from openrouter_video.cli.options import MoneyOptions, PlaceOptions, RequestOptions, RunOptions, run_form
+from openrouter_video.cli.options import (
+    ChainRunOptions,
+    MoneyOptions,
+    PlaceOptions,
+    ShotOptions,
+    run_form,
+)
 from openrouter_video.errors import Problem, RequestRefused
 
 if TYPE_CHECKING:
     from openrouter_video.shots import ChainRequest
 
-__all__ = ["DEFAULT_CHAIN", "ChainOptions", "read_chain"]
+__all__ = [
+    "DEFAULT_CHAIN",
+    "DEFAULT_CHAIN_RUN",
+    "DEFAULT_SHOTS",
+    "ChainOptions",
+    "OneModel",
+    "read_chain",
+]
 
 CHAIN = Group.create_ordered("The chain")
 
@@ -36,16 +49,20 @@ class ChainOptions:
     dry_run: Annotated[bool, Parameter(help="Show the plan and its price; send nothing.", negative=())] = False
 
 
-DEFAULT_CHAIN = ChainOptions()
+OneModel = Annotated[
+    tuple[str, ...], Parameter(name="--model", help="Id of the model of all shots, such as google/veo-3.1-lite.")
+]
+
+DEFAULT_CHAIN, DEFAULT_SHOTS, DEFAULT_CHAIN_RUN = ChainOptions(), ShotOptions(), ChainRunOptions()
 
 
 def read_chain(
     shots: Sequence[str],
     models: tuple[str, ...],
     chain: ChainOptions,
-    request: RequestOptions,
+    request: ShotOptions,
     place: PlaceOptions,
-    run: RunOptions,
+    run: ChainRunOptions,
     money: MoneyOptions,
 ) -> tuple[ChainRequest, dict[str, Any]]:
     """Turn the options into a chain, and into the parameters of the flow that makes it.

@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT_PLACE",
     "DEFAULT_REQUEST",
     "DEFAULT_RUN",
+    "ChainRunOptions",
     "HowOptions",
     "Json",
     "LedgerOptions",
@@ -39,6 +40,7 @@ __all__ = [
     "Prompt",
     "RequestOptions",
     "RunOptions",
+    "ShotOptions",
     "Whole",
     "read_options",
     "refuse_blanks",
@@ -79,7 +81,10 @@ class RequestOptions:
     first_frame: Annotated[str | None, Parameter(help="Image to begin with: path, URL of any store, https URL.")] = None
     last_frame: Annotated[str | None, Parameter(help="Image to end with.")] = None
     input_reference: Annotated[
-        tuple[str, ...], Parameter(help="Image that guides the video; or video_url=https://..., audio_url=https://...")
+        tuple[str, ...],
+        Parameter(
+            help="Image that guides the video; or video_url=URL, audio_url=URL: https, or in a store that signs."
+        ),
     ] = ()
     previous_job_id: Annotated[
         str | None, Parameter(help="Video to continue or edit, of the same model: job id, ledger key, path or URL.")
@@ -184,6 +189,23 @@ class RunOptions(HowOptions):
     idempotency_key: Annotated[
         str | None, Parameter(help="Runs with the same key share their videos, paid once. {date} is today (UTC).")
     ] = None
+
+
+@Parameter(name="*", group=WHAT)
+@dataclass(frozen=True, kw_only=True)
+class ShotOptions(RequestOptions):
+    """What the shots of a chain should be. What is refused for a chain is read, so that it is told why, not offered."""
+
+    takes: Annotated[Whole, Parameter(show=False, converter=whole)] = 1
+    extra_takes_on_output_moderation: Annotated[Whole, Parameter(name="--extra-takes", show=False, converter=whole)] = 0
+
+
+@Parameter(name="*", group=HOW)
+@dataclass(frozen=True, kw_only=True)
+class ChainRunOptions(RunOptions):
+    """How the run of a chain behaves; what is refused is read, and not offered."""
+
+    no_wait: Annotated[bool, Parameter(show=False, negative=())] = False
 
 
 @Parameter(name="*", group=MONEY)

@@ -56,7 +56,8 @@ def read_inputs(
     problems: list[Problem] = []
     for field, source in request.settings.image_sources().items():
         try:
-            files[source] = Input(load_image(source, field=field, storage_options=options_for(source)))
+            options = options_for(source)
+            files[source] = Input(load_image(source, field=field, storage_options=options, base_url=base_url))
         except RequestRefused as refused:
             problems += refused.problems
     for field, clip in request.settings.clip_sources().items():

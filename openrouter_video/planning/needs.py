@@ -17,12 +17,12 @@ __all__ = ["need_problems"]
 
 MISSING = {
     "video": "it edits or enlarges a video, and none is given; give one as an input reference of type video_url "
-    "(--input-reference video_url=https://…)",
+    "(--input-reference video_url=URL, https or in a store)",
     "image": "it animates an image, and none is given; give one as an input reference (--input-reference FILE)",
     "audio": "it works from sound, and none is given; give it as an input reference of type audio_url "
-    "(--input-reference audio_url=https://…)",
+    "(--input-reference audio_url=URL, https or in a store)",
     "input": "it edits, enlarges or animates what it is given, and nothing is given; give a video or an image as an "
-    "input reference (--input-reference video_url=https://… or --input-reference FILE)",
+    "input reference (--input-reference video_url=URL, https or in a store, or --input-reference FILE)",
 }
 
 

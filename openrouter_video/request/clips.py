@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from openrouter_video.api import DEFAULT_BASE_URL, https_problem, is_loopback
+from openrouter_video.api import DEFAULT_BASE_URL, fetch_problem, is_loopback
 from openrouter_video.errors import BrokenVideo, Problem, StorageError
 from openrouter_video.request.input_file import InputRefused, open_input, shown_source
 from openrouter_video.request.inputs import Input
 from openrouter_video.request.settings import InputReference, needs_signature
-from openrouter_video.stores import Store, answered_in_time, open_store
+from openrouter_video.stores import Store, answered_in_time, open_store, path_of_file_url
 from openrouter_video.videos import InputFacts, read_input_facts
 
 __all__ = ["Clip", "load_clip", "sign_source"]
@@ -28,6 +30,7 @@ TRY_SECONDS = 60
 
 NOUNS = {"video_url": "video", "audio_url": "sound"}
 CURE = "Cut it or compress it more, or give it as an https URL."
+SERVED = "http://127.0.0.1:8000/"
 WHERE = "put it in S3, Google Cloud Storage or Azure, with credentials that can sign, or give an https URL"
 
 
@@ -48,12 +51,14 @@ def load_clip(
 ) -> Clip:
     """Return what is known of a video or sound, and why it cannot be sent if it cannot.
 
-    A web address, which the settings have checked, is not looked at. ``field`` names the request's field in a problem.
+    A web address is not looked at. ``field`` names the request's field in a problem.
     ``base_url`` is the API's; None for one of which nothing is known.
     """
     source, noun = reference.url, NOUNS[reference.type]
     if not needs_signature(source):
-        return Clip(Input(source))
+        why = fetch_problem(source, base_url)
+        message = f"{field}: {shown_source(source)} {why}. OpenRouter fetches a {noun} itself: {WHERE}."
+        return Clip(Input(source), Problem(field, message) if why else None)
     known = Input(source)
     try:
         with open_input(source, storage_options, noun=noun, limit_bytes=limit_bytes, cure=CURE) as (store, size):
@@ -62,7 +67,8 @@ def load_clip(
             try:
                 _signed(store, TRY_SECONDS, base_url or DEFAULT_BASE_URL)
             except StorageError as error:
-                raise InputRefused(f"{error} OpenRouter fetches a {noun} itself: {WHERE}.") from None
+                advice = f"OpenRouter fetches a {noun} itself: {WHERE}.{_way_here(store, base_url)}"
+                raise InputRefused(f"{error} {advice}") from None
     except InputRefused as refused:
         return Clip(known, Problem(field, f"{field}: {refused}"))
     return Clip(known)
@@ -84,11 +90,18 @@ def sign_source(source: str, storage_options: Mapping[str, Any] | None, seconds:
 
 def _signed(store: Store, seconds: int, base_url: str) -> str:
     url = store.sign("", seconds)
-    # As with webhooks: only an API on this machine can reach a store that speaks without encryption on it.
-    near = is_loopback(base_url) and is_loopback(url) and url.lower().startswith("http://")
-    if why := None if near else https_problem(url):
+    if why := fetch_problem(url, base_url):
         raise StorageError(f"The address that the store signs for {store.url} {why}, and only https is taken.")
     return url
+
+
+def _way_here(store: Store, base_url: str | None) -> str:
+    """Say how an API on this machine, such as the sandbox, can fetch a file of its disk."""
+    path = path_of_file_url(store.url)
+    if path is None or base_url is None or not is_loopback(base_url):
+        return ""
+    server = "`python -m http.server --bind 127.0.0.1` in its folder"
+    return f" The sandbox can fetch it from this machine too: run {server}, and give {SERVED}{quote(Path(path).name)}."
 
 
 def _checked_facts(store: Store, noun: str) -> InputFacts:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import IO, Any
 
-from openrouter_video.api import https_problem
+from openrouter_video.api import fetch_problem
 from openrouter_video.elision import parse_data_url
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.media_types import sniff
@@ -27,19 +27,21 @@ def load_image(
     *,
     field: str = "image",
     storage_options: Mapping[str, Any] | None = None,
+    base_url: str | None = None,
     limit_bytes: int = LIMIT_BYTES,
 ) -> str:
     """Return an image as a URL that the API takes; a file is read and becomes a base64 ``data:`` URL.
 
     ``source`` is an https URL, which is not looked at, a ``data:`` URL, or a path or fsspec URL of a PNG, JPEG, WebP or
     GIF. ``limit_bytes`` bounds the image itself, before base64. ``field`` names the request's field in an error.
+    ``base_url`` is the API's; one on this machine can fetch an http URL of this machine too.
 
     Raises:
         RequestRefused: The image is absent, unreadable, too large, or something else.
     """
     try:
         if re.match(r"https?://", source, re.IGNORECASE):
-            return _checked_web_url(source)
+            return _checked_web_url(source, base_url)
         if source[:5].lower() == "data:":
             return _checked_data_url(source, limit_bytes)
         content = _read(source, storage_options, limit_bytes)
@@ -48,8 +50,8 @@ def load_image(
         raise RequestRefused([Problem(field, f"{field}: {refused}")]) from None
 
 
-def _checked_web_url(source: str) -> str:
-    if why := https_problem(source):
+def _checked_web_url(source: str, base_url: str | None) -> str:
+    if why := fetch_problem(source, base_url):
         raise InputRefused(
             f"{shown_source(source)} {why}. Give an https URL, a data:image/png;base64,… URL, or a file's path."
         )

@@ -20,7 +20,7 @@ from pydantic import (
     field_validator,
 )
 
-from openrouter_video.api import https_problem
+from openrouter_video.api import https_problem, is_local_http
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
 from openrouter_video.form import Tabs
@@ -295,7 +295,8 @@ def _contradictions(settings: VideoSettings) -> list[Problem]:
     for field, reference in settings.clip_sources().items():
         is_data = reference.url[:5].lower() == "data:"
         why = "is taken for images only" if is_data else https_problem(reference.url)
-        if why and (is_data or not needs_signature(reference.url)):
+        # Whether an address on this machine can be reached hangs on the API, which is not known here.
+        if why and (is_data or not needs_signature(reference.url)) and not is_local_http(reference.url):
             message = (
                 f"{field} is {reference.type}: {shown(reference.url)} {why}; give an https URL, or a path in a store"
             )

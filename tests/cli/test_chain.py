@@ -57,6 +57,15 @@ def test_a_dry_run_shows_each_shot_and_sends_nothing(sandbox: Sandbox, capsys: p
     assert sandbox.charges == ()
 
 
+def test_help_offers_nothing_that_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """What other commands take and a chain refuses is not shown, and its one model is not asked for once for each."""
+    assert main(["chain", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert not [word for word in ("--takes", "--extra-takes", "--no-wait", "once for each") if word in told]
+    assert "--idempotency-key" in told
+    assert "--duration" in told
+
+
 @pytest.mark.usefixtures("prefect_server")
 def test_a_chain_is_made_and_reported(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -323,7 +323,7 @@ def test_policy_fail_submits_nothing_for_any_model() -> None:
 NO_FOUR = "duration 4 s is not supported; it supports 5, 10 s; the nearest is 5"
 NO_PROMPT = (
     "it edits or enlarges a video, and none is given; give one as an input reference of type video_url "
-    "(--input-reference video_url=https://…)"
+    "(--input-reference video_url=URL, https or in a store)"
 )
 
 

@@ -12,9 +12,10 @@ import fsspec
 import httpx
 import pytest
 
-from openrouter_video.errors import StorageError
+from openrouter_video.errors import RequestRefused, StorageError
 from openrouter_video.request import clips
 from openrouter_video.request.clips import Clip, load_clip, sign_source
+from openrouter_video.request.images import load_image
 from openrouter_video.request.inputs import Input
 from openrouter_video.request.settings import InputReference, parse_settings
 from openrouter_video.run.signing import MORE_SECONDS, signing_body
@@ -73,12 +74,16 @@ def test_a_clip_in_a_store(store: Store) -> None:
 def test_a_store_that_cannot_sign(store: Store) -> None:
     """What is known of the clip is told all the same; and what to do."""
     store.write_bytes("clip.mp4", small_mp4())
-    clip = load(store.url_of("clip.mp4"))
+    source = store.url_of("clip.mp4")
+    clip = load(source)
+    here = "run `python -m http.server --bind 127.0.0.1` in its folder, and give http://127.0.0.1:8000/clip.mp4."
+    served = f" The sandbox can fetch it from this machine too: {here}" if source.startswith("file:") else ""
     assert (clip.known.width, clip.known.height) == (64, 48)
     assert problem(clip).endswith(
         "clip.mp4 is in a store that cannot sign an address for a file. OpenRouter fetches a video itself: put it in "
-        "S3, Google Cloud Storage or Azure, with credentials that can sign, or give an https URL."
+        "S3, Google Cloud Storage or Azure, with credentials that can sign, or give an https URL." + served
     )
+    assert problem(load(source, base_url=REAL)).endswith("or give an https URL.")
 
 
 def test_what_is_no_clip_is_refused(tmp_path: Path) -> None:
@@ -144,6 +149,22 @@ def test_web_addresses_are_not_looked_at() -> None:
     problems = []
     parse_settings({"input_references": [{"type": "audio_url", "url": "s3://bucket/a.mp3"}]}, problems)
     assert problems == []
+
+
+def test_an_address_on_this_machine_is_for_an_api_on_it_alone() -> None:
+    """Of a clip and of an image: exactly this machine, and nothing is assumed of an API that is not known."""
+    local = "http://localhost:8000/clip.mp4?canary"
+    problems: list[Any] = []
+    parse_settings({"input_references": [{"type": "video_url", "url": local}]}, problems)
+    assert problems == []
+    assert load(local) == Clip(Input(local))
+    assert load_image(local, base_url=HERE) == local
+    for url, api in ((local, REAL), (local, None), ("http://127.0.0.1.evil.example/a.mp4?canary", HERE)):
+        said = problem(load(url, base_url=api))
+        assert "must begin with https://. OpenRouter fetches a video itself: put it in S3" in said
+        assert "canary" not in said
+        with pytest.raises(RequestRefused, match="must begin with https://"):
+            load_image(url, base_url=api)
 
 
 def test_only_what_lies_in_a_store_is_signed() -> None:
