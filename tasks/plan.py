@@ -117,6 +117,7 @@ async def make_chain_plan(
     if (scope.shared or again) and not plan.refused:
         found = await find_known({shot.key: {} for shot in plan.shots}, None, resources.ledger, resources.threads)
         plan, paid_usd = plan.with_problems(found.problems).with_known(found.sent), found.paid_usd
+        plan = plan.with_doubts(found.entries)
     if plan.new_shots:
         plan = plan.with_problems(problems)
     plan = hold_to_ceiling(plan, chain.run.max_usd, 0.0 if scope.shared else paid_usd)

@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple, Self
 from openrouter_video.api import Catalog, ModelEndpoints, VideoModel
 from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
-from openrouter_video.ledger import Scope
+from openrouter_video.ledger import LedgerEntry, Scope
 from openrouter_video.money import Bills, Estimate, total_estimate
+from openrouter_video.outcome import SETTLE_COMMAND
 from openrouter_video.planning import Look, ModelShare, continued_jobs, known_problems, plan_run
 from openrouter_video.request import Input, Inputs, PreviousJob, RunRequest, VideoSettings
 from openrouter_video.run import PlannedVideo
@@ -29,6 +30,12 @@ __all__ = ["ChainPlan", "Way", "plan_chain"]
 
 Way = Literal["previous_job_id", "last_frame"]
 """How the shots of a planned chain continue each other."""
+
+DOUBTED = frozenset({"claimed", "uncertain"})
+DOUBT = (
+    "shot {} may have been submitted already, continued in another way than the model's price list has today; settle "
+    f"it (`{SETTLE_COMMAND} {{}}`), then run the chain again"
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,16 @@ class ChainPlan:
         )
         return replace(self, shots=shots, known=self.known | sent.keys())
 
+    def with_doubts(self, entries: Mapping[str, LedgerEntry]) -> Self:
+        """Return the plan with a problem for each shot that may have been accepted in another way than it has today.
+
+        Neither can what was sent be sent again, nor may the key be taken for that of another request.
+        """
+        claims = {key: entry.claim for key, entry in entries.items() if entry.state in DOUBTED and entry.claim}
+        shots = [shot for shot in self.shots if shot.key in claims]
+        other = [shot for shot in shots if _by_job(claims[shot.key].sent) != _by_job(shot.plan.body)]
+        return self.with_problems(Problem("shots", DOUBT.format(shot.row, shot.key)) for shot in other)
+
 
 class _Before(NamedTuple):
     """What a shot continues, as far as it is known before it is made.
@@ -212,6 +229,10 @@ def _seconds(settings: VideoSettings, inputs: Inputs) -> float | None:
 def _with_settings(shot: RunRequest, settings: Mapping[str, str]) -> RunRequest:
     changed = shot.request.settings.model_copy(update=settings)
     return shot._replace(request=shot.request.model_copy(update={"settings": changed}))
+
+
+def _by_job(body: Mapping[str, Any]) -> bool:
+    return "previous_job_id" in body
 
 
 def _way(asked: ContinueBy, model: VideoModel | None) -> Way | None:

@@ -137,7 +137,6 @@ class _Whole:
         self.file: OutputContainer | None = None
         self.end = Fraction(0)
         self._tracks: list[Any] = []
-        self._last: dict[int, int] = {}
 
     def begin(self, file: OutputContainer, like: Sequence[VideoStream | AudioStream]) -> None:
         """Give the file the tracks of its first video."""

@@ -12,7 +12,7 @@ import pytest
 from openrouter_video.api import Endpoint, ModelEndpoints
 from openrouter_video.api.catalog import parse_catalog
 from openrouter_video.errors import Problem
-from openrouter_video.ledger import scope_of_key
+from openrouter_video.ledger import Claim, LedgerEntry, scope_of_key
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Look, hold_to_ceiling
@@ -119,6 +119,26 @@ def test_the_list_of_models_of_the_day_makes_no_other_shot() -> None:
     known = later.with_known({shot.key: shot.plan.sent or {} for shot in today.shots})
     assert [shot.plan.sent for shot in known.shots] == [shot.plan.sent for shot in today.shots]
     assert (known.new_shots, known.shares, known.estimate.high) == ((), (), 0)
+    # Of what may have been accepted in the other way, the key is not said to be another request's, for which another
+    # key would pay twice.
+    one, two = today.shots
+    sent = {
+        "at": "2026-11-26T10:00:00+00:00",
+        "model": VEO,
+        "take": 1,
+        "asked": {},
+        "base_url": "x",
+        "output": "x",
+        "path": "x",
+        "run_id": "r",
+    }
+    claims = [Claim.model_validate({**sent, "key": shot.key, "sent": shot.plan.sent}) for shot in (one, two)]
+    entries = {claim.key: LedgerEntry(claim.key, "uncertain", 1, claim=claim) for claim in claims}
+    assert today.with_doubts(entries).problems == ()
+    (doubt,) = later.with_doubts(entries).problems
+    assert "shot 2 may have been submitted already, continued in another way than the" in doubt.message
+    assert f"settle it (`openrouter-video ledger settle {two.key}`), then run the chain again" in doubt.message
+    assert later.with_doubts({two.key: entries[two.key]._replace(state="free")}).problems == ()
 
 
 def test_that_the_model_is_down_is_told_once_for_all_shots() -> None:
