@@ -494,7 +494,7 @@ async def test_a_run_among_hostile_values(sandbox: Sandbox, ear: Ear, tmp_path: 
     faults = {
         "id": Fault(on="submit", accepted=True, body={"id": ALL_TOGETHER}, status=202),
         "failed": Fault(on="poll", body={"status": "failed", "error": ALL_TOGETHER}, status=200),
-        "content": Fault(on="content", body={"error": {"message": ALL_TOGETHER}}, status=410, times=5),
+        "content": Fault(on="content", body={"error": {"message": ALL_TOGETHER}}, status=410, times=6),
         "moderation": Fault(
             on="submit", status=403, body={"error": {"message": ALL_TOGETHER, "metadata": {"reasons": [ALL_TOGETHER]}}}
         ),
