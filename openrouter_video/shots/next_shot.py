@@ -27,7 +27,7 @@ def why_not_sent(before: Outcome, *, shared: bool) -> str | None:
         "open": f"is still open: let `openrouter-video collect` finish it, then {again}",
         "uncertain": f"may have been accepted or not: settle it (`openrouter-video ledger settle {before.key}`), then "
         f"{again}",
-        "refused": f"was refused: mend what it asks for, then {again}",
+        "refused": f"was refused, for the reason that it gives; once that is mended, {again}",
         "skipped": f"was not sent either; once it can be, {again}",
         "failed": "failed, which is final for it as it is: change what it asks for and run the chain again"
         + (" with the same idempotency key: the shots before it are found" * shared),

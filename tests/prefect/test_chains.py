@@ -144,7 +144,8 @@ async def test_a_refused_shot_ends_the_chain_and_it_goes_on_once_it_is_mended(sa
     sandbox.add_fault(Fault(on="submit", refusal="moderation", after=1))
     outcomes = await broken_chain()
     assert statuses(outcomes) == ["completed", "refused", "skipped"]
-    assert (outcomes[2].error or "").startswith("it is not sent, since shot 2 was refused: mend what it asks for, then")
+    said = "it is not sent, since shot 2 was refused, for the reason that it gives; once that is mended, run the chain"
+    assert (outcomes[2].error or "").startswith(said)
     assert len(sandbox.charges) == 1
     assert held(output) == ()
     mended = await chain([SHOTS[0], "A fly lands on it", SHOTS[2]])

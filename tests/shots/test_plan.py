@@ -249,7 +249,11 @@ def test_only_a_job_that_is_there_already_is_looked_at() -> None:
         ({"status": "open"}, True, "is still open: let `openrouter-video collect` finish it, then run the chain again"),
         ({"status": "open"}, False, "finish it, then retry this flow run: what is paid for is found"),
         ({"status": "uncertain"}, True, "settle it (`openrouter-video ledger settle abc`), then run the chain again"),
-        ({"status": "refused"}, True, "was refused: mend what it asks for, then run the chain again"),
+        (
+            {"status": "refused"},
+            True,
+            "was refused, for the reason that it gives; once that is mended, run the chain again",
+        ),
         ({"status": "skipped"}, True, "was not sent either; once it can be, run the chain again"),
         ({"status": "failed"}, True, "change what it asks for and run the chain again with the same idempotency key"),
         ({"status": "completed", "url": None}, True, "has no video that is known: run the chain again"),
