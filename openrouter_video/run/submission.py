@@ -28,6 +28,7 @@ from openrouter_video.ledger import (
     Recorder,
     Submitted,
     Unrecorded,
+    describe_flight,
     differences,
     in_flight,
 )
@@ -40,6 +41,7 @@ from openrouter_video.threads import Irrevocable, Threads
 __all__ = ["SubmitPolicy", "Submitter", "check_conflict", "retry_wait"]
 
 RECORD_TRIES, CLAIM_TRIES, RECORD_PAUSE_SECONDS = 3, 3, 1.0
+QUIET_SECONDS = 5.0  # in which another process mostly ends its submission, so that nothing is said of it
 CLAIM_SECONDS = 30.0  # from a claim's date to its POST, which must be over when others take the claim as over
 GRACE_SECONDS = 10.0  # for a late answer, once the process was asked to end
 CALLED_OFF = "interrupted before it was sent; nothing was charged"
@@ -126,7 +128,7 @@ class Submitter:
         claim = claim.model_copy(update={"token": secrets.token_hex(8)})
         began, attempt, tries, late_seconds = self._clock(), 1, 0, 0.0
         while True:
-            sent = await self._attempt(attempt, claim, content, patience)
+            sent = await self._attempt(attempt, claim, content, patience, told)
             if isinstance(sent, LedgerEntry):
                 if sent.state != "free" or _is_refused_for_good(sent, claim):
                     # A doubt is not in flight here: its end has been waited for.
@@ -166,7 +168,9 @@ class Submitter:
             await self._sleep(RECORD_PAUSE_SECONDS)
         return self._recorder.left(key)
 
-    async def _attempt(self, attempt: int, claim: Claim, content: _Content, patience: float) -> _Sent | LedgerEntry:
+    async def _attempt(
+        self, attempt: int, claim: Claim, content: _Content, patience: float, told: Callable[[str], None]
+    ) -> _Sent | LedgerEntry:
         """Claim and POST, once. An entry instead: the attempt was somebody else's, and this is what became of it.
 
         Where the claim could not be written, what the ledger holds is read before anything is said: the claim may be
@@ -187,7 +191,7 @@ class Submitter:
                     return sent
             except LedgerError as error:
                 trouble = error
-            entry = await self._wait_for_owner(claim, attempt if trouble else 0, patience)
+            entry = await self._wait_for_owner(claim, attempt if trouble else 0, patience, told)
             if trouble is None or (entry.state, entry.attempt) != ("free", attempt - 1):
                 if trouble is not None and _is_own(entry, claim, attempt):
                     return await self._run(partial(self._post, attempt, dated(), content))
@@ -263,13 +267,15 @@ class Submitter:
             raise
         return done.pop().result() if done else answer
 
-    async def _wait_for_owner(self, claim: Claim, own: int, patience: float) -> LedgerEntry:
+    async def _wait_for_owner(
+        self, claim: Claim, own: int, patience: float, told: Callable[[str], None]
+    ) -> LedgerEntry:
         """Read what became of a claim that is not ours; while its POST may be in flight, wait for its end.
 
         ``own`` is the number of an attempt that may be ours after all; 0 if none is. A ledger that cannot be read for
         the whole time makes it uncertain: this run has sent nothing, but another may have.
         """
-        began, seen = self._clock(), self._now()
+        began, seen, said = self._clock(), self._now(), False
         least = self._client.timeouts.connect + self._client.timeouts.submit + self._policy.margin
         while True:
             await self.record_again(claim.key)
@@ -284,7 +290,11 @@ class Submitter:
                 check_conflict(entry, claim.asked, claim.sent)
                 if entry.state != "claimed" or (own and _is_own(entry, claim, own)):
                     return entry
-                flies = in_flight(entry, seen + timedelta(seconds=waited))
+                now = seen + timedelta(seconds=waited)
+                flies = in_flight(entry, now)
+                if flies and not said and waited >= QUIET_SECONDS:
+                    said = True
+                    told(f"{describe_flight(entry, now)}; another process has begun it, and is waited for")
                 if waited >= (max(least, patience) if flies else least):
                     return entry if flies else await self._doubt(entry)
             await self._sleep(poll_interval(waited))

@@ -156,7 +156,7 @@ def test_make_serve_starts_answers_and_stops(served: Served) -> None:
     switches = {name: [s["active"] for s in named(served.api, name)["schedules"]] for name in DEFINITIONS}
     off, on = [False], [True]
     none: dict[str, list[bool]] = {name: [] for name in DEFINITIONS}
-    assert switches == {**none, "daily-fan-out-video": off, "collect-videos": on}
+    assert switches == {**none, "daily-fan-out-video": off, "collect-videos": on, "check-recipes": on}
     assert (served.folder / ".prefect" / "server.log").exists()
 
 

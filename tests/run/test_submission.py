@@ -101,9 +101,14 @@ def make_submitter(client: VideoClient, ledger: Ledger, time: Time | None = None
 
 
 async def _submit(
-    client: VideoClient, ledger: Ledger, claim: Claim, time: Time | None = None, patience: float = 0.0
+    client: VideoClient,
+    ledger: Ledger,
+    claim: Claim,
+    time: Time | None = None,
+    patience: float = 0.0,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Submitted:
-    return await make_submitter(client, ledger, time).submit(claim, BODY, patience=patience)
+    return await make_submitter(client, ledger, time).submit(claim, BODY, patience=patience, told=told)
 
 
 async def _until_recorded(ledger: Ledger, state: str) -> LedgerEntry:
@@ -726,13 +731,16 @@ async def test_a_claim_in_flight_is_waited_for(
 ) -> None:
     """Until its POST must be over, or the deadline; only then it is in doubt, and nobody says so before."""
     ledger.claim(1, _young(sandbox))
-    time = Time()
-    submitted = await _submit(client, ledger, make_claim(sandbox), time, patience)
+    time, said = Time(), list[str]()
+    submitted = await _submit(client, ledger, make_claim(sandbox), time, patience, said.append)
     assert (submitted.state, submitted.reused, submitted.in_flight) == ("uncertain", True, in_flight)
     assert waits - 5 <= time.now <= waits + 15
     assert ledger.entry(KEY).state == recorded
     assert ("in flight: begun" in (submitted.reason or "")) is in_flight
     assert sandbox.requests == ()
+    # Once, since it may take ten minutes in which nothing else is told.
+    assert [words for words in said if "another process has begun it, and is waited for" in words] == said
+    assert len(said) == 1
 
 
 async def test_a_late_answer_to_another_process_is_shared(
