@@ -79,7 +79,7 @@ class World:
         (kept,) = await client.read_automations()
         assert (kept.name, kept.enabled) == (made.name, False)
         await client.resume_automation(kept.id)
-        (_, written) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
+        (_, written, _) = yaml.safe_load((DEPLOYMENTS / "automations.yaml").read_text())["automations"]
         assert EventTrigger.model_validate(written["trigger"]) == made.trigger
         written["actions"][0]["block_document_id"] = str(await self.mailbox.block())
         await client.create_automation(AutomationCore.model_validate(written | {"enabled": True}))
