@@ -245,7 +245,7 @@ async def test_a_download_that_died_beside_a_finished_one_is_cleared_by_the_next
 @pytest.mark.usefixtures("prefect_server")
 async def test_a_download_that_died_before_the_job_expired_is_cleared(runs: FaultyRuns) -> None:
     """The provider's last word ends the story of the file too."""
-    runs.sandbox.add_fault(Fault(on="content", status=404))
+    runs.sandbox.add_fault(Fault(on="content", status=404, times=2))  # its stored copy, too
     opened = await runs.generate(idempotency_key="gone")
     assert opened.status == "open"
     (record,) = (runs.output / "_jobs").glob("*/claim-1.json")
