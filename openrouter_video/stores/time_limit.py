@@ -17,15 +17,16 @@ ANSWER_SECONDS = 10.0
 
 
 def answered_in_time(
-    ask: Callable[[], T], url: str, *, too_late: Callable[[T], None] | None = None, seconds: float = ANSWER_SECONDS
+    ask: Callable[[], T], url: str, *, too_late: Callable[[T], None] | None = None, seconds: float | None = None
 ) -> T:
-    """Return the answer; after so long nobody waits for it any longer, and the process may end without it.
+    """Return the answer; after ten seconds, or so many, nobody waits for it and the process may end without it.
 
     ``too_late`` gets an answer that comes after all.
 
     Raises:
         ConfigurationError: There was none in time.
     """
+    seconds = ANSWER_SECONDS if seconds is None else seconds
     answer = start(ask)
     try:
         return answer.result(seconds)
