@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -20,6 +22,9 @@ from openrouter_video.stores import open_store, parse_store_url, path_of_file_ur
 VIDEOS_PORT = 4220
 STARTS_WITHIN_SECONDS = 120
 
+_taken_ports: list[int] = []
+"""Open files, each with a lock for a port, until this process ends."""
+
 
 def say(text: str) -> None:
     """Print it now."""
@@ -28,14 +33,32 @@ def say(text: str) -> None:
 
 
 def free_port(wanted: int) -> int:
-    """Return the port if it is free, else one that is."""
+    """Return the port if it is free, else one that is, and keep it from other commands of ours while this one runs.
+
+    Between this moment and the start of its server another one would find it free too, and then ask the wrong server.
+    """
     for port in (wanted, 0):
         try:
             with socket.create_server(("127.0.0.1", port)) as probe:
-                return int(probe.getsockname()[1])
+                found = int(probe.getsockname()[1])
         except OSError:
             continue
+        if _take_port(found):
+            return found
     sys.exit("No port is free on 127.0.0.1.")
+
+
+def _take_port(port: int) -> bool:
+    """Take the port among the processes of this user; False if one of them that still runs has."""
+    name = f"prefect-openrouter-video-{os.getuid()}-port-{port}.lock"
+    lock = os.open(Path(tempfile.gettempdir(), name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    _taken_ports.append(lock)
+    return True
 
 
 def forget_other_prefects() -> None:
