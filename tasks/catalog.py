@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from prefect import Task, task
-from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.context import TaskRunContext
-from prefect.utilities.hashing import hash_objects
 
 from openrouter_video.api import Catalog, VideoClient
 from openrouter_video.errors import ApiUnavailable
 
+from .base_url_cache import ByBaseUrl
 from .result_format import RESULT_FORMAT
-from .task_tags import add_tags
 
 __all__ = ["CATALOG_RETRY_DELAYS", "CATALOG_TIME_TO_LIVE", "fetch_catalog"]
 
 CATALOG_RETRY_DELAYS = (1.0, 4.0, 10.0)
 CATALOG_TIME_TO_LIVE = timedelta(hours=1)
-
-
-@dataclass
-class BaseUrlOnly(CachePolicy):
-    """One record per base URL: neither the key nor the client is part of it."""
-
-    def compute_key(
-        self,
-        task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],  # noqa: ARG002 (Prefect's signature)
-        **_: Any,
-    ) -> str | None:
-        """Return a key that is named for the task, since Prefect does not keep the keys of tasks apart."""
-        add_tags(task_ctx.task_run)  # here, since a list that is kept runs no body
-        return f"openrouter-video-models-{hash_objects(inputs['base_url'], raise_on_failure=True)}"
 
 
 async def _is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -47,7 +27,7 @@ async def _is_passing(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
 
 @task(
     task_run_name="list models of {base_url}",
-    cache_policy=BaseUrlOnly(),
+    cache_policy=ByBaseUrl(kind="models"),
     cache_expiration=CATALOG_TIME_TO_LIVE,
     persist_result=True,
     result_serializer=RESULT_FORMAT,
