@@ -29,8 +29,12 @@ _NO_PORT = re.compile(r"(?!\[)[^:]*:(?!\d*$).*")
 _DATA_HEADER = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)
 # A prompt may begin with the word; a blank after it makes it one, unless a media type follows.
 _MEDIA_TYPE = re.compile(r"(?:\s+(?=[^\s;]*/))?([^\s;]*)\s*(;.*)?", re.DOTALL)
+# Possessive and bounded, so that an answer of megabytes takes no more than seconds. A header without data is found too,
+# so that what stands in it is not looked at again.
 _DATA_INSIDE = re.compile(
-    r"\bdata:([^\s/,;\"']+/[^\s,;\"'<>]*|(?=;[^\s,\"'<>]*base64,))[^\s,\"'<>]*,(?!…)[^\s\"'<>]*", re.IGNORECASE
+    r"\bdata:([^\s/,;\"'<>]{1,127}+/[^\s,;\"'<>]*+|(?=;[^\s,\"'<>]{0,255}?base64,))[^\s,\"'<>]*+"
+    r"(?P<data>,(?!…)[^\s\"'<>]*+)?",
+    re.IGNORECASE,
 )
 # An answer may quote a signed URL without its beginning, or as a part of another one.
 _NAKED_SIGNATURE = re.compile(
@@ -131,7 +135,9 @@ def _rewritten(text: str) -> str:
 def _rewritten_inside(text: str, *, digests: bool) -> str:
     if ":" not in text:
         return text
-    text = _DATA_INSIDE.sub(lambda found: _data_elided(found[1], found[0], digests=digests), text)
+    text = _DATA_INSIDE.sub(
+        lambda found: _data_elided(found[1], found[0], digests=digests) if found["data"] else found[0], text
+    )
     return _URL_INSIDE.sub(lambda found: _url_elided(found[0], digests=digests), text)
 
 

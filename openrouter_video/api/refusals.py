@@ -103,7 +103,8 @@ def _of_moderation(status: int, message: str, metadata: Mapping[str, Any]) -> bo
     if status not in {BAD_REQUEST, FORBIDDEN, UNPROCESSABLE}:
         return False
     marked = any(metadata.get(mark) for mark in ("reasons", "patterns", "flagged_input"))
-    by_type = metadata.get("error_type") in OF_CONTENT
+    kind = metadata.get("error_type")
+    by_type = isinstance(kind, str) and kind in OF_CONTENT
     return marked or by_type or ("limit_source" not in metadata and speaks_of_moderation(message))
 
 

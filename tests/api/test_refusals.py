@@ -108,3 +108,13 @@ def test_what_is_advised() -> None:
         assert "othing was charged" in advice(403, kind)
     assert advice(403, "spent_budget") != advice(403, None) != advice(400, None)
     assert "check the network" in advice(None, None)
+
+
+@pytest.mark.parametrize("odd", [[], {}, ["x", []], {"a": 1}, True, 7, float("nan"), "", "x" * 10_000, None])
+@pytest.mark.parametrize("status", [400, 402, 403, 422])
+def test_metadata_of_any_kind_is_read(status: int, odd: Any) -> None:
+    """Whatever stands where a text is expected: what raised here would leave its submission in doubt."""
+    names = ("limit_source", "reason", "scope", "error_type", "reasons", "patterns", "flagged_input", "field", "path")
+    more = ("limit_usd", "spend_usd", "resets_at", "provider_name", "model_slug")
+    for metadata in (odd, dict.fromkeys((*names, *more), odd), *({name: odd} for name in (*names, *more))):
+        assert len(read_refusal(status, "Refused", metadata, None).details) < 2_000

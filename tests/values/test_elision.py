@@ -108,6 +108,13 @@ def test_an_answer_that_quotes_a_part_of_a_signed_url(signed: str) -> None:
     assert redact("design=a-long-name-of-a-file signature=short") == "design=a-long-name-of-a-file signature=short"
 
 
+@pytest.mark.parametrize("piece", ["data:a/", "data:;", "data:a/b;", "data:", "a://", "signature=", "data:a/b,…"])
+def test_a_long_hostile_answer_is_redacted_at_once(piece: str) -> None:
+    """Some of them took time by the cube of their length: an answer of 8 kB two minutes, with the whole process."""
+    hostile = piece * (2**16 // len(piece))
+    assert redact(f"{hostile} data:image/png;base64,{PNG}").endswith(" data:image/png,…")
+
+
 @given(st.text(st.sampled_from("ahtps:/?#@.,;=&… \"'<>\\*[]1"), max_size=60) | st.text())
 @example("data:,https://a?b")
 @example("https://a?…sha256=0123456789abcdef")
