@@ -185,11 +185,10 @@ async def _earlier(resources: Resources, batch: str) -> list[Row]:
 
 def _report(plan: BatchPlan, batch: BatchRequest, said: Versions, run_id: str) -> Batch:
     """Return what the report says before anything has become of its videos."""
-    asked = {name: value for name, value in batch.run.asked().items() if name != "prompt"}
     return Batch(
         run_id=run_id,
         status="failed",
-        asked={"batch": plan.batch, "source": plan.source, **asked},
+        asked=batch.asked(plan.source),
         estimate=plan.estimate,
         batch=plan.batch,
         rows_in_table=plan.total_rows,

@@ -41,6 +41,11 @@ class BatchRequest(NamedTuple):
     per_provider: int | Mapping[str, int] | None = None
     shards: int = 1
 
+    def asked(self, source: str) -> dict[str, Any]:
+        """Return what was asked of all rows of a table, whose ``source`` has no secrets: short, and without any."""
+        shared = {name: value for name, value in self.run.asked().items() if name != "prompt"}
+        return {"batch": self.name, "source": source, **shared}
+
 
 def parse_batch_request(
     *,

@@ -59,9 +59,6 @@ from openrouter_video.errors import VideoError
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-    from openrouter_video.request import RunRequest
-
-
 By = Literal["model", "day", "label", "run", "deployment", "failure"]
 
 # ruff: noqa: PLC0415 (every command imports what it needs when it runs, so that --help is quick)
@@ -114,10 +111,11 @@ def plan(
     money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Show exactly what would be sent to each model, and what would be left out; sends nothing and needs no key."""
-    from openrouter_video.cli.plan import run_plan
+    from openrouter_video.cli.plan import print_plan
+    from openrouter_video.cli.run import AskedFanOut
 
     read = partial(read_options, prompt, models, request, DEFAULT_PLACE, DEFAULT_RUN, money, min_success=min_success)
-    return run_plan(read, sandbox=sandbox, as_json=json, save_recipe=save_recipe)
+    return print_plan(AskedFanOut, read, sandbox=sandbox, as_json=json, save_recipe=save_recipe)
 
 
 @app.command(help_epilogue=help_texts.GENERATE)
@@ -132,15 +130,11 @@ def generate(
     money: MoneyOptions = DEFAULT_MONEY,
 ) -> int:
     """Turn a prompt into a video, or several takes of it, from one model."""
+    from openrouter_video.cli.run import AskedVideo
     from openrouter_video.cli.videos import make_videos
 
-    async def start(asked: RunRequest) -> State[Any]:
-        from openrouter_video.flows import generate_video
-
-        return await generate_video(**asked.parameters(one_model=True), return_state=True)
-
     read = partial(read_options, prompt, models, request, place, run, money, only_one=True)
-    return make_videos(read, place, run, start)
+    return make_videos(AskedVideo, read, place, run)
 
 
 @app.command(name="fan-out", help_epilogue=help_texts.FAN_OUT)
@@ -160,17 +154,13 @@ def fan_out(
 
     Every model gets the same request; options of a provider go only to the models that allow them.
     """
+    from openrouter_video.cli.run import AskedFanOut
     from openrouter_video.cli.videos import make_videos
-
-    async def start(asked: RunRequest) -> State[Any]:
-        from openrouter_video.flows import fan_out_video
-
-        return await fan_out_video(**asked.parameters(), return_state=True)
 
     read = partial(
         read_options, prompt, models, request, place, run, money, min_success=min_success, concurrency=concurrency
     )
-    return make_videos(read, place, run, start)
+    return make_videos(AskedFanOut, read, place, run)
 
 
 @app.command(help_epilogue=help_texts.BATCH)
@@ -190,18 +180,11 @@ def batch(
     A row may set its own model, takes, settings and labels by columns of these names; what it leaves out comes from the
     options here. A second run of the same file makes only what is new or changed.
     """
-    from openrouter_video.cli.batch import make_batch, print_plan
+    from openrouter_video.cli.batch import AskedBatch
+    from openrouter_video.cli.videos import make_videos
 
     read = partial(read_batch, file, models, batch, request, place, run, money)
-    if batch.dry_run:
-        return print_plan(read, sandbox=run.sandbox, as_json=run.json)
-
-    async def start(form: dict[str, Any]) -> State[Any]:
-        from openrouter_video.flows import batch_videos
-
-        return await batch_videos(**form, return_state=True)
-
-    return make_batch(read, place, run, lambda form: partial(start, form))
+    return make_videos(AskedBatch, read, place, run, dry_run=batch.dry_run)
 
 
 @app.command(help_epilogue=help_texts.CHAIN)
@@ -219,18 +202,11 @@ def chain(
     The whole chain is priced before the first shot is sent. With --idempotency-key one that broke off goes on where it
     stopped, and nothing is paid for twice.
     """
-    from openrouter_video.cli.chain import make_chain, print_plan
+    from openrouter_video.cli.chain import AskedChain
+    from openrouter_video.cli.videos import make_videos
 
     read = partial(read_chain, shots, models, chain, request, place, run, money)
-    if chain.dry_run:
-        return print_plan(read, sandbox=run.sandbox, as_json=run.json)
-
-    async def start(form: dict[str, Any]) -> State[Any]:
-        from openrouter_video.flows import chain_video
-
-        return await chain_video(**form, return_state=True)
-
-    return make_chain(read, place, run, lambda form: partial(start, form))
+    return make_videos(AskedChain, read, place, run, dry_run=chain.dry_run)
 
 
 @app.command(help_epilogue=help_texts.CONCAT)

@@ -1,18 +1,19 @@
-"""``generate`` and ``fan-out``: one run, from its options to its exit code: check, start, show, report."""
+"""Making what a command asks for, from its options to its exit code: check, start, show, report."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from openrouter_video.api import parse_api_key
 from openrouter_video.cli.approval import approve
-from openrouter_video.cli.flow_thread import Finished, StartFlow, run_flow
+from openrouter_video.cli.asked import Asked, Overview, P, R
+from openrouter_video.cli.flow_thread import Finished, run_flow
 from openrouter_video.cli.interruption import (
     end_sandbox_jobs,
     late_answers,
@@ -23,14 +24,13 @@ from openrouter_video.cli.interruption import (
 from openrouter_video.cli.ledger import open_ledger
 from openrouter_video.cli.live_view import LiveView
 from openrouter_video.cli.options import HowOptions, PlaceOptions
-from openrouter_video.cli.plan import dry_plan
+from openrouter_video.cli.plan import print_plan
 from openrouter_video.cli.prefect_server import start_prefect
 from openrouter_video.cli.refusal import EXIT_REFUSED, refused_run, tell_refusal
-from openrouter_video.cli.report import beforehand, print_report
+from openrouter_video.cli.report import print_report
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.signals import EXIT_INTERRUPTED, ExitMessage, exit_message, queued_requests
 from openrouter_video.cli.terminal import Terminal, print_json
-from openrouter_video.cli.video_lines import VideoLine, planned_lines
 from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos, VideoError
 from openrouter_video.ledger import Ledger
 from openrouter_video.outcome import (
@@ -44,16 +44,10 @@ from openrouter_video.outcome import (
     run_status,
     total_cost,
 )
-from openrouter_video.planning import Plan
 from openrouter_video.report import collect_command
-from openrouter_video.request import RunRequest
 from openrouter_video.run import approving, find_destination, watching
-from openrouter_video.text import clip
 
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State
-
-__all__ = ["Asked", "Checked", "make_videos", "run_videos"]
+__all__ = ["make_videos"]
 
 EXIT_FEWER = 1
 ENOUGH = frozenset({"completed", "submitted"})
@@ -61,32 +55,12 @@ NOT_SENT = "interrupted before anything was sent"
 NOTHING_SENT = "\nInterrupted; nothing was sent and nothing was spent.\n"
 
 
-class Checked(NamedTuple):
-    """A run that may begin, as far as the command can tell: how its flow is called, and what is told beforehand.
-
-    ``lines``: its videos, as far as they are known. ``wanted``: how many make it a success, if anybody knows it yet.
-    """
-
-    start: StartFlow
-    beforehand: Sequence[str]
-    lines: Sequence[VideoLine] = ()
-    wanted: int | None = None
-    warnings: tuple[str, ...] = ()
-
-
-class Asked(NamedTuple):
-    """What the command line asks for, in a value and as it is reported; ``check`` finds what would refuse it."""
-
-    run: RunRequest
-    report: dict[str, Any]
-    check: Callable[[], Checked]
-
-
 class _Run(NamedTuple):
     """A run that has begun: what was asked and planned, and what shows it."""
 
-    asked: Asked
-    checked: Checked
+    asked: Asked[Any, Any]
+    overview: Overview
+    warnings: tuple[str, ...]
     options: HowOptions
     ledger: Ledger
     view: LiveView
@@ -95,7 +69,7 @@ class _Run(NamedTuple):
     @property
     def wanted(self) -> int:
         """How many videos make it a success."""
-        return len(self.view.lines) if self.checked.wanted is None else self.checked.wanted
+        return len(self.view.lines) if self.overview.wanted is None else self.overview.wanted
 
     @property
     def collect(self) -> str:
@@ -111,22 +85,19 @@ class _Run(NamedTuple):
 
 
 def make_videos(
-    read: Callable[[], RunRequest],
+    kind: type[Asked[R, P]],
+    read: Callable[[], R],
     place: PlaceOptions,
     options: HowOptions,
-    start: Callable[[RunRequest], Awaitable[State[Any]]],
+    *,
+    dry_run: bool = False,
 ) -> int:
-    """Make the videos that the command line asks for, and return the exit code. ``start`` calls the flow."""
+    """Check what is asked for, start Prefect, make it before the user's eyes, and return the exit code.
 
-    def begin() -> Asked:
-        request = read()
-        return Asked(request, request.asked(), partial(_checked, request, partial(start, request)))
-
-    return run_videos(begin, place, options)
-
-
-def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOptions) -> int:
-    """Check a run, start Prefect, run it before the user's eyes, and return the exit code."""
+    ``read`` reads the options. A ``dry_run`` prints the plan and makes nothing.
+    """
+    if dry_run:
+        return print_plan(kind, read, sandbox=options.sandbox, as_json=options.json)
     terminal, report = Terminal(stderr=options.json), dict[str, Any]()
 
     def message() -> ExitMessage:
@@ -134,7 +105,7 @@ def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOpti
         return ExitMessage(NOTHING_SENT, f"{json.dumps(refused, indent=2)}\n" if options.json else "")
 
     try:
-        asked = begin()
+        asked = kind(read())
         report = asked.report
         if options.sandbox and asked.run.credentials:
             raise ConfigurationError("--sandbox and --credentials contradict each other: a sandbox has its own key")
@@ -142,13 +113,14 @@ def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOpti
             why = "this sandbox ends with the command, and its jobs with it"
             raise ConfigurationError(f"--sandbox and --no-wait contradict each other: {why}")
         with exit_message(message), embedded_sandbox(options.sandbox, terminal):
-            checked = asked.check()
-            terminal.announce("\n".join(checked.beforehand))
+            plan = _check(asked, os.environ)
+            overview = asked.overview(plan)
+            terminal.announce("\n".join(overview.words))
             start_prefect(terminal.announce, verbose=options.verbose)
             view = LiveView(terminal, animated=terminal.animated and not options.verbose)
-            view.expect(checked.lines)
+            view.expect(overview.lines)
             with open_ledger(place, lambda _: None) as ledger:
-                return _make(_Run(asked, checked, options, ledger, view, terminal))
+                return _make(_Run(asked, overview, plan.warnings if plan else (), options, ledger, view, terminal))
     except VideoError as error:
         tell_refusal(error, spending=True)
         return _document(options, refused_run(report, error), EXIT_REFUSED)
@@ -158,15 +130,7 @@ def run_videos(begin: Callable[[], Asked], place: PlaceOptions, options: HowOpti
         return _document(options, refused_run(report, NOT_SENT), EXIT_INTERRUPTED)
 
 
-def _checked(request: RunRequest, start: StartFlow) -> Checked:
-    plan = check_run(request, os.environ)
-    words = [clip(request.request.title), *beforehand(request.asked(), plan)]
-    if plan is None:
-        return Checked(start, words, wanted=request.wanted)
-    return Checked(start, words, planned_lines(plan), request.wanted, plan.warnings)
-
-
-def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
+def _check(asked: Asked[R, P], environ: Mapping[str, str]) -> P | None:
     """Find what would refuse a run before Prefect is started, which takes seconds; the cheap checks first.
 
     The flows check all of it again, and what only Prefect can load, a block, is left to them. Returns the plan, if it
@@ -175,14 +139,14 @@ def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
     Raises:
         RequestRefused, ConfigurationError, ApiUnavailable: nothing was sent, nothing was spent.
     """
-    if problems := run.problems():
+    run, plan = asked.run, None
+    if problems := asked.problems():
         raise RequestRefused(problems)
-    plan = None
     if not run.credentials:
         parse_api_key(environ.get("OPENROUTER_API_KEY"))
-        plan = dry_plan(run, environ)
+        plan = asked.dry_plan(environ)
         if plan.refused:
-            raise RequestRefused(plan.problems)
+            raise RequestRefused(plan.refusal)
     if not run.store:
         find_destination(run.output, run.ledger, environ).check()
     return plan
@@ -191,7 +155,7 @@ def check_run(run: RunRequest, environ: Mapping[str, str]) -> Plan | None:
 def _make(run: _Run) -> int:
     """Run the flow before the user's eyes, and report; from the run on, a request to end is never an exception."""
     with queued_requests() as requests:
-        finished = _watch(run, run.checked.start)
+        finished = _watch(run)
         wait_for_late_answers(run.terminal.announce, lambda: not requests.empty())
         code = _report(finished, run)
         return code if requests.empty() else EXIT_INTERRUPTED
@@ -199,7 +163,7 @@ def _make(run: _Run) -> int:
 
 def _report(finished: Finished, run: _Run) -> int:
     result, outcomes = finished.result, _outcomes(finished.result)
-    problems = list(run.checked.warnings)
+    problems = [*run.warnings]
     if outcomes is None:
         # A refusal, an interruption or a bug; what was sent by then must be told all the same.
         if not run.view.any_sent:
@@ -245,12 +209,12 @@ def _total(outcomes: Sequence[Outcome], problems: Sequence[str], finished: Finis
     )
 
 
-def _watch(run: _Run, start: StartFlow) -> Finished:
+def _watch(run: _Run) -> Finished:
     """Run the flow; an interruption is a result, and even a crash tells first which jobs go on."""
     try:
         approver = partial(approve, view=run.view, yes=run.options.yes)
         with run.view.running(), watching(run.view.tell) as watched, approving(approver):
-            finished = run_flow(start)
+            finished = run_flow(run.asked.start)
         return finished._replace(told=watched.result)
     except KeyboardInterrupt as interruption:
         return Finished(None, interruption)
