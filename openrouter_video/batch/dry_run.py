@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.batch.batch_request import BatchRequest
@@ -18,7 +17,7 @@ from openrouter_video.money import Bills
 from openrouter_video.planning import find_jobs
 from openrouter_video.request import Clip, Input, InputReference, Inputs, load_clip, load_image
 from openrouter_video.run import needless_takes, taken_paths
-from openrouter_video.stores import Store
+from openrouter_video.stores import OptionsFor, Store, no_options
 
 __all__ = ["compare_with_stores", "dry_batch"]
 
@@ -32,15 +31,12 @@ TOO_MUCH = (
 
 CLIPS_AT_ONCE = 8
 
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that an image's URL may be opened with."""
-
 
 def dry_batch(
     table: Table,
     batch: BatchRequest,
     catalog: Catalog,
-    options_for: OptionsFor = lambda _url: None,
+    options_for: OptionsFor = no_options,
     bills: Mapping[str, Bills] | None = None,
     health: Mapping[str, ModelEndpoints] | None = None,
     *,

@@ -10,17 +10,16 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from openrouter_video.batch.parquet_table import parse_parquet
 from openrouter_video.batch.table import FIELD, Table
 from openrouter_video.batch.text_tables import parse_csv, parse_json_lines
 from openrouter_video.elision import redact_source
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, StorageError
-from openrouter_video.stores import Store, answered_in_time, open_store
+from openrouter_video.stores import OptionsFor, Store, answered_in_time, no_options, open_store
 from openrouter_video.text import clip, shown
 
 __all__ = ["MOST_BYTES", "name_of_source", "read_table"]
@@ -37,11 +36,8 @@ KINDS = {
 }
 ABSENT = 404
 
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that a URL may be opened with."""
 
-
-def read_table(source: str, options_for: OptionsFor = lambda _url: None) -> Table:
+def read_table(source: str, options_for: OptionsFor = no_options) -> Table:
     """Read the table at a path or an fsspec URL; blocks.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from openrouter_video.api import Catalog, ModelEndpoints
@@ -22,12 +22,10 @@ from openrouter_video.planning import GatedPlan, ModelPlan, Plan, asked_words, d
 from openrouter_video.report import group_left_out
 from openrouter_video.request import RunRequest, parse_run_request
 from openrouter_video.shots import dry_chain, parse_chain_request, scope_of_chain
+from openrouter_video.stores import OptionsFor
 from openrouter_video.text import clip
 
 __all__ = ["foresee"]
-
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that an image or a table may be read with."""
 
 Health = Mapping[str, ModelEndpoints]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from openrouter_video.drift.recipes import Recipe, parse_recipe
 from openrouter_video.errors import ConfigurationError, Problem, RequestRefused, StorageError
-from openrouter_video.stores import Store, open_store, parse_store_url, safe_url
+from openrouter_video.stores import OptionsFor, Store, open_store, parse_store_url, safe_url
 from openrouter_video.text import clip
 
 __all__ = ["read_recipes", "write_recipe"]
@@ -20,9 +20,6 @@ __all__ = ["read_recipes", "write_recipe"]
 ENDINGS = (".json", ".yaml", ".yml")
 MOST_BYTES = 2**20
 """More than Prefect keeps with a run: a table of rows belongs into a file of its own."""
-
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that a URL may be opened with."""
 
 
 def read_recipes(url: str, options_for: OptionsFor) -> list[Recipe]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.errors import Problem, RequestRefused
@@ -12,15 +11,9 @@ from openrouter_video.money import Bills
 from openrouter_video.planning.find_jobs import find_jobs
 from openrouter_video.planning.plan import Plan, plan_run
 from openrouter_video.request import Input, Inputs, RunRequest, VideoRequest, load_clip, load_image
+from openrouter_video.stores import OptionsFor, no_options
 
 __all__ = ["dry_run", "read_inputs"]
-
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that an input's URL may be opened with."""
-
-
-def no_options(_url: str) -> None:
-    """Say that nothing is to be opened with options."""
 
 
 def dry_run(

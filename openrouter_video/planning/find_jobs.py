@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -14,12 +14,10 @@ from openrouter_video.ledger import Ledger, LedgerEntry, is_key
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning.previous_jobs import job_of_entry, job_of_sidecar, made_elsewhere
 from openrouter_video.request import PreviousJob
-from openrouter_video.stores import open_store
+from openrouter_video.stores import OptionsFor, open_store
 from openrouter_video.videos import FILE_SUFFIXES, sidecar_path
 
 __all__ = ["FoundJobs", "find_jobs"]
-
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
 
 
 class FoundJobs(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from openrouter_video.api import Catalog, ModelEndpoints
 from openrouter_video.ledger import Ledger, Scope
@@ -11,18 +10,16 @@ from openrouter_video.money import Bills
 from openrouter_video.planning import read_inputs
 from openrouter_video.shots.chain_request import ChainRequest
 from openrouter_video.shots.plan import ChainPlan, plan_chain
+from openrouter_video.stores import OptionsFor, no_options
 
 __all__ = ["dry_chain"]
-
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
-"""Tells the storage options that an input's URL may be opened with."""
 
 
 def dry_chain(
     chain: ChainRequest,
     scope: Scope,
     catalog: Catalog,
-    options_for: OptionsFor = lambda _url: None,
+    options_for: OptionsFor = no_options,
     bills: Mapping[str, Bills] | None = None,
     health: Mapping[str, ModelEndpoints] | None = None,
     *,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from openrouter_video.errors import VideoError
 from openrouter_video.outcome import Outcome
-from openrouter_video.stores import Store, open_store
+from openrouter_video.stores import OptionsFor, Store, open_store
 from openrouter_video.text import clip
 from openrouter_video.videos import concat, last_frame
 
 __all__ = ["JoinedChain", "frame_after", "join_shots"]
-
-OptionsFor = Callable[[str], Mapping[str, Any] | None]
 
 
 class JoinedChain(NamedTuple):

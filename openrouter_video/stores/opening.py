@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from openrouter_video.stores.store import Store
 from openrouter_video.stores.time_limit import answered_in_time
 from openrouter_video.stores.urls import StoreKind, StoreUrl, file_url, nearest_schemes, parse_store_url, secret_values
 
-__all__ = ["is_relative", "open_store"]
+__all__ = ["OptionsFor", "is_relative", "no_options", "open_store"]
+
+OptionsFor = Callable[[str], Mapping[str, Any] | None]
+"""Tells the storage options that a URL may be opened with."""
 
 _STORES: Mapping[StoreKind, type[Store]] = {"s3": S3Store, "gcs": GcsStore, "azure": AzureStore, "other": OtherStore}
 # A listing that another process has made stale would hide a claim.
@@ -32,6 +35,10 @@ _DEFAULTS: Mapping[StoreKind, Mapping[str, Any]] = {
 }
 _S3_TIMEOUTS = {"connect_timeout": 5}  # botocore's own is a minute, for each of five attempts
 _EXTRAS: Mapping[StoreKind, str] = {"s3": "s3", "gcs": "gcs", "azure": "azure", "sftp": "sftp"}
+
+
+def no_options(_url: str) -> None:
+    """Say of any URL that it is opened without storage options."""
 
 
 def open_store(url: str, storage_options: Mapping[str, Any] | None = None) -> Store:
