@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 
 from openrouter_video.money import MICRO, Estimate, dollars
 from openrouter_video.outcome import LeftOut, Outcome, failure_words, unsettled_words
-from openrouter_video.planning import ModelPlan, Plan, extra_words
+from openrouter_video.planning import GatedPlan, ModelPlan, Plan, extra_words
 from openrouter_video.text import clip, printable, printable_json, row_title, video_title
 
 __all__ = [
+    "KNOWN",
     "UNDER_REFUSAL",
     "VERDICTS",
     "LineKind",
@@ -30,12 +31,14 @@ __all__ = [
     "options_of_others",
     "plan_lines",
     "plan_text",
+    "sent_lines",
     "status_words",
     "table_rows",
 ]
 
 VERDICTS = {"send": "to be sent", "skip": "skipped by policy", "refuse": "refused"}
 UNDER_REFUSAL = {**VERDICTS, "send": "would be sent"}
+KNOWN = "in the ledger already, and not paid for again"
 GO_ON = "These jobs go on at OpenRouter and are billed:"
 GO_ON_UNBILLED = "These jobs go on in the sandbox, and nothing is billed:"
 
@@ -71,11 +74,17 @@ def _model_lines(model: ModelPlan, plan: Plan) -> list[PlanLine]:
         news = [problem for problem in model.problems if problem.message not in said]
         lines += [PlanLine(printable(f"  {problem.message}"), "problem") for problem in news]
         return lines if news else []
+    return [*lines, *sent_lines(model, _price_words(model, model.estimate, plan) if model.estimate else "")]
+
+
+def sent_lines(model: ModelPlan, price: str) -> list[PlanLine]:
+    """Return what is sent to a model, its ``price`` in words, if there is one, and what else is to be said of it."""
+    lines = []
     if model.sent is not None:
         body = printable_json(json.dumps(model.sent, indent=2, ensure_ascii=False))
         lines += [PlanLine(f"  {line}", "body") for line in body.split("\n")]
-    if model.estimate is not None:
-        lines.append(PlanLine(f"  {clip(_price_words(model, model.estimate, plan))}", "price"))
+    if price:
+        lines.append(PlanLine(f"  {clip(price)}", "price"))
     lines += [PlanLine(printable(f"  note: {note}"), "note") for note in model.notes]
     return [*lines, *(PlanLine(f"  left out: {text}", "left out") for text in group_left_out(model.left_out))]
 
@@ -85,24 +94,24 @@ def _price_words(model: ModelPlan, each: Estimate, plan: Plan) -> str:
     words = f"may cost {each.words(sandbox=plan.sandbox)} a video ({each.ground})" if each.priced else each.ground
     new = plan.new_takes(model)
     if new < plan.takes:
-        return f"{words}; {plan.takes - new} of {plan.takes} in the ledger already, and not paid for again"
+        return f"{words}; {plan.takes - new} of {plan.takes} {KNOWN}"
     together, extra = plan.cost_of(model).words(sandbox=plan.sandbox), plan.extra_of(model)
     takes = f"{new} take{'s' * (new != 1)}: {together}{extra_words(extra)}"
     return f"{words}; {takes}" if (new > 1 or extra) and each.priced else words
 
 
-def in_all(plan: Plan) -> str:
-    """Return what a run may cost, such as ``3 videos, $0.36 to $0.60``."""
-    videos, extra = sum(plan.new_takes(model) for model in plan.paying), len(plan.extra_videos)
-    count, cost = f"{videos}{' new' * bool(plan.known)} video{'s' * (videos != 1)}", plan.estimate
+def in_all(plan: GatedPlan, thing: str = "video") -> str:
+    """Return what all of a plan may cost, such as ``3 videos, $0.36 to $0.60``."""
+    count, extra = sum(share.videos for share in plan.shares), sum(share.extra for share in plan.shares)
+    words, cost = f"{count:,}{' new' * bool(plan.known)} {thing}{'s' * (count != 1)}", plan.estimate
     if not cost.priced and cost.low:
-        return f"{count}, {dollars(cost.low / MICRO, sandbox=plan.sandbox)} or more, since some are unpriced"
-    return f"{count}, {cost.words(sandbox=plan.sandbox)}{extra_words(extra)}" if videos or extra else count
+        return f"{words}, {dollars(cost.low / MICRO, sandbox=plan.sandbox)} or more, since some are unpriced"
+    return f"{words}, {cost.words(sandbox=plan.sandbox)}{extra_words(extra)}" if count or extra else words
 
 
-def plan_text(plan: Plan) -> str:
-    """Return a plan as text for a log."""
-    return "\n".join(line.text for line in plan_lines(plan))
+def plan_text(lines: Iterable[PlanLine]) -> str:
+    """Return the lines of a plan as text for a log."""
+    return "\n".join(line.text for line in lines)
 
 
 def group_left_out(left_out: Iterable[LeftOut]) -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from openrouter_video.api import Catalog, ModelEndpoints, VideoClient
-from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_text, compare_with_stores, dry_batch
+from openrouter_video.batch import BatchPlan, BatchRequest, Table, batch_plan_lines, compare_with_stores, dry_batch
 from openrouter_video.errors import LedgerError, Problem, StorageError
 from openrouter_video.ledger import LedgerEntry, Scope
 from openrouter_video.money import Bills
@@ -22,10 +23,10 @@ from openrouter_video.planning import (
     hold_to_key,
     looked_at,
 )
-from openrouter_video.report import plan_text
+from openrouter_video.report import PlanLine, plan_lines, plan_text
 from openrouter_video.request import RunRequest
 from openrouter_video.run import Destination, Resources, extra_numbers, find_known, needless_takes
-from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_text, dry_chain
+from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_lines, dry_chain
 
 from .task_tags import tagged
 
@@ -53,18 +54,12 @@ async def make_plan(
     what this run may have sent before, if it runs ``again``, for it is not paid for twice. ``health``: who serves the
     models, and how well.
     """
-    bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await _dry(dry_run, resources, run, catalog, destination.options_for, bills, health)
+    plan, problems = await _dry(partial(dry_run, run), catalog, destination, resources, health)
     paid_usd = 0.0
     # A store is not asked about every video of a run that cannot have sent any.
     if (scope.shared or again) and not plan.refused:
         plan, paid_usd = await _with_known(plan, run, scope, resources)
-    if plan.paying:
-        plan = plan.with_problems(problems)
-    plan = hold_to_ceiling(plan, run.max_usd, 0.0 if scope.shared else paid_usd)
-    plan = await _hold_to_api(plan, resources.client)
-    get_run_logger().info("Plan:\n%s", plan_text(plan))
-    return plan
+    return await _held(plan, problems, run, resources, plan_lines, 0.0 if scope.shared else paid_usd)
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -83,16 +78,11 @@ async def make_batch_plan(
 
     ``realm`` keeps a sandbox's videos apart from paid ones. ``health``: who serves the models, and how well.
     """
-    bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await _dry(dry_batch, resources, table, batch, catalog, destination.options_for, bills, health, realm=realm)
+    dry = partial(dry_batch, table, batch, realm=realm)
+    plan, problems = await _dry(dry, catalog, destination, resources, health)
     if not plan.refused:
         plan = await resources.threads.run(_with_accepted, plan, resources)
-    if plan.new_videos:
-        plan = plan.with_problems(problems)
-    plan = hold_to_ceiling(plan, batch.run.max_usd)
-    plan = await _hold_to_api(plan, resources.client)
-    get_run_logger().info("Plan:\n%s", batch_plan_text(plan))
-    return plan
+    return await _held(plan, problems, batch.run, resources, batch_plan_lines)
 
 
 @task(task_run_name="plan", retries=0, cache_policy=NO_CACHE, persist_result=False)
@@ -111,29 +101,56 @@ async def make_chain_plan(
 
     ``again`` and ``health`` as for ``make_plan``.
     """
-    bills, problems = await _bills(resources, sandbox=catalog.sandbox)
-    plan = await _dry(dry_chain, resources, chain, scope, catalog, destination.options_for, bills, health)
+    plan, problems = await _dry(partial(dry_chain, chain, scope), catalog, destination, resources, health)
     paid_usd = 0.0
     if (scope.shared or again) and not plan.refused:
         found = await find_known({shot.key: {} for shot in plan.shots}, None, resources.ledger, resources.threads)
         plan, paid_usd = plan.with_problems(found.problems).with_known(found.sent), found.paid_usd
         plan = plan.with_doubts(found.entries)
-    if plan.new_shots:
-        plan = plan.with_problems(problems)
-    plan = hold_to_ceiling(plan, chain.run.max_usd, 0.0 if scope.shared else paid_usd)
-    plan = await _hold_to_api(plan, resources.client)
-    get_run_logger().info("Plan:\n%s", chain_plan_text(plan))
+    return await _held(plan, problems, chain.run, resources, chain_plan_lines, 0.0 if scope.shared else paid_usd)
+
+
+async def _dry(
+    make: Callable[..., P],
+    catalog: Catalog,
+    destination: Destination,
+    resources: Resources,
+    health: Mapping[str, ModelEndpoints] | None,
+) -> tuple[P, list[Problem]]:
+    """Plan with what earlier bills say of listed prices; without them, also why nothing may be spent.
+
+    In a thread, for what a plan works from is read from files, stores and the ledger.
+    """
+    problems, bills = list[Problem](), dict[str, Bills]()
+    try:
+        money = await resources.threads.run(resources.journal(sandbox=catalog.sandbox).money)
+        bills = money.bills()
+    except LedgerError as error:
+        # Money that cannot be counted is not spent.
+        problems = [Problem("ledger", str(error))]
+    more = {"ledger": resources.ledger, "base_url": resources.client.base_url}
+    return await resources.threads.run(make, catalog, destination.options_for, bills, health, **more), problems
+
+
+async def _held(
+    plan: P,
+    problems: Sequence[Problem],
+    run: RunRequest,
+    resources: Resources,
+    lines: Callable[[P], Iterable[PlanLine]],
+    paid_usd: float = 0.0,
+) -> P:
+    """Hold a plan that pays for something to what may be spent, and tell it.
+
+    Each job that is to be continued is asked about once, and the key what it may still spend, all for free.
+    """
+    plan = plan.with_problems(problems) if plan.shares else plan
+    plan = await _hold_to_api(hold_to_ceiling(plan, run.max_usd, paid_usd), resources.client)
+    get_run_logger().info("Plan:\n%s", plan_text(lines(plan)))
     return plan
 
 
-async def _dry(make: Callable[..., P], resources: Resources, *asked: Any, **more: Any) -> P:
-    """Plan in a thread, for what a plan works from is read from files, stores and the ledger."""
-    base_url = resources.client.base_url
-    return await resources.threads.run(make, *asked, **more, ledger=resources.ledger, base_url=base_url)
-
-
 async def _hold_to_api(plan: P, client: VideoClient) -> P:
-    """Ask, for free, once about each job that is to be continued, and what the key may still spend."""
     jobs = () if plan.refused else plan.continued
     answers = await asyncio.gather(*map(client.get_job, jobs))
     plan = plan.with_looks({job: looked_at(job, one, client.base_url) for job, one in zip(jobs, answers, strict=True)})
@@ -147,15 +164,6 @@ def _with_accepted(plan: BatchPlan, resources: Resources) -> BatchPlan:
         return compare_with_stores(plan, resources.store, resources.ledger)
     except (LedgerError, StorageError) as error:
         return plan.with_problems([Problem("ledger" if isinstance(error, LedgerError) else "output", str(error))])
-
-
-async def _bills(resources: Resources, *, sandbox: bool) -> tuple[Mapping[str, Bills], list[Problem]]:
-    """Return what earlier bills say of listed prices; money that cannot be counted is not spent."""
-    try:
-        money = await resources.threads.run(resources.journal(sandbox=sandbox).money)
-    except LedgerError as error:
-        return {}, [Problem("ledger", str(error))]
-    return money.bills(), []
 
 
 async def _with_known(plan: Plan, run: RunRequest, scope: Scope, resources: Resources) -> tuple[Plan, float]:

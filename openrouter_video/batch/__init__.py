@@ -5,7 +5,7 @@ from __future__ import annotations
 from openrouter_video.batch.batch_request import BatchRequest, parse_batch_request
 from openrouter_video.batch.dry_run import compare_with_stores, dry_batch
 from openrouter_video.batch.plan import BatchPlan
-from openrouter_video.batch.plan_lines import batch_plan_lines, batch_plan_text
+from openrouter_video.batch.plan_lines import batch_plan_lines
 from openrouter_video.batch.rows import models_of
 from openrouter_video.batch.source import name_of_source, read_table
 from openrouter_video.batch.table import Table, table_of_rows
@@ -17,7 +17,6 @@ __all__ = [
     "Table",
     "Versions",
     "batch_plan_lines",
-    "batch_plan_text",
     "compare_with_stores",
     "dry_batch",
     "models_of",

@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from openrouter_video.batch.plan import MOST_TOLD, BatchPlan
 from openrouter_video.money import MICRO, dollars
 from openrouter_video.planning import ModelShare, extra_words
-from openrouter_video.report import UNDER_REFUSAL, VERDICTS, LineKind, PlanLine, group_left_out, options_of_others
+from openrouter_video.report import (
+    KNOWN,
+    UNDER_REFUSAL,
+    VERDICTS,
+    LineKind,
+    PlanLine,
+    group_left_out,
+    in_all,
+    options_of_others,
+)
 from openrouter_video.run import PlannedVideo
 from openrouter_video.text import clip, printable
 
-__all__ = ["batch_plan_lines", "batch_plan_text"]
+__all__ = ["batch_plan_lines"]
 
 DEAREST = 3
-KNOWN = "in the ledger already, and not paid for again"
 
 
 def batch_plan_lines(plan: BatchPlan) -> list[PlanLine]:
@@ -36,12 +44,7 @@ def batch_plan_lines(plan: BatchPlan) -> list[PlanLine]:
         lines.append(PlanLine(others, "note"))
     if dearest := _dearest(plan):
         lines.append(PlanLine(f"dearest: {dearest}", "price"))
-    return [*lines, PlanLine(f"in all: {_in_all(plan)}", "price")] if plan.rows else lines
-
-
-def batch_plan_text(plan: BatchPlan) -> str:
-    """Return a plan as text for a log."""
-    return "\n".join(line.text for line in batch_plan_lines(plan))
+    return [*lines, PlanLine(f"in all: {in_all(plan)}", "price")] if plan.rows else lines
 
 
 def _subject(plan: BatchPlan) -> str:
@@ -99,13 +102,3 @@ def _dearest(plan: BatchPlan) -> str | None:
         return None
     told = sorted(costs, key=lambda one: -one[0])[:DEAREST]
     return ", ".join(f"{title} up to {dollars(cost / MICRO, sandbox=plan.sandbox)}" for cost, title in told)
-
-
-def _in_all(plan: BatchPlan) -> str:
-    """Return what the batch may cost, such as ``600 videos, $72.00 to $120.00``."""
-    count, cost = len(plan.new_videos), plan.estimate
-    words = f"{count:,}{' new' * bool(plan.known)} video{'s' * (count != 1)}"
-    if not cost.priced and cost.low:
-        return f"{words}, {dollars(cost.low / MICRO, sandbox=plan.sandbox)} or more, since some are unpriced"
-    extra = len(plan.extra_videos)
-    return f"{words}, {cost.words(sandbox=plan.sandbox)}{extra_words(extra)}" if count or extra else words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from openrouter_video.errors import Problem
@@ -93,6 +93,10 @@ class GatedPlan(Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know."""
+
+    @property
+    def known(self) -> Collection[object]:
+        """Which of its videos the ledger knows already: they are not paid for again."""
 
     @property
     def sandbox(self) -> bool:

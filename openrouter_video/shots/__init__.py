@@ -8,7 +8,7 @@ from openrouter_video.shots.identity import joined_path, scope_of_chain
 from openrouter_video.shots.joining import JoinedChain, frame_after, join_shots
 from openrouter_video.shots.next_shot import following, not_sent, why_not_sent
 from openrouter_video.shots.plan import ChainPlan
-from openrouter_video.shots.plan_lines import chain_plan_lines, chain_plan_text
+from openrouter_video.shots.plan_lines import chain_plan_lines
 
 __all__ = [
     "ChainPlan",
@@ -17,7 +17,6 @@ __all__ = [
     "JoinedChain",
     "Shot",
     "chain_plan_lines",
-    "chain_plan_text",
     "dry_chain",
     "following",
     "frame_after",

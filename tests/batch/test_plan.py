@@ -17,7 +17,7 @@ from openrouter_video.batch.batch_request import parse_batch_request
 from openrouter_video.batch.columns import KNOWN
 from openrouter_video.batch.dry_run import dry_batch
 from openrouter_video.batch.plan import MOST_TOLD, BatchPlan
-from openrouter_video.batch.plan_lines import batch_plan_text
+from openrouter_video.batch.plan_lines import batch_plan_lines
 from openrouter_video.batch.table import RowProblem, table_of_rows
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.ledger import CapReached, Caps
@@ -33,6 +33,7 @@ from openrouter_video.planning import (
     priced_rows,
 )
 from openrouter_video.planning.previous_jobs import Look
+from openrouter_video.report import plan_text
 
 OFFERED = parse_catalog(json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text()))
 LITE, MINI, WAN = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-2.6"
@@ -352,7 +353,7 @@ CELLS = st.dictionaries(st.sampled_from(KNOWN) | st.text(max_size=4), ANYTHING, 
 def test_whatever_a_table_holds_it_is_planned_or_refused(rows: list[dict[str, Any]], form: dict[str, Any]) -> None:
     """In words, never by another exception; and what is planned can be told and asked about."""
     plan = plan_of(rows, **form, on_invalid_row="skip")
-    assert batch_plan_text(plan)
+    assert plan_text(batch_plan_lines(plan))
     assert plan.refused or plan.videos
     assert Question.of(plan, "https://openrouter.ai/api/v1").covers(Question.of(plan, "https://openrouter.ai/api/v1"))
 

@@ -13,8 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from openrouter_video.api.catalog import parse_catalog
-from openrouter_video.batch import batch_plan_text, dry_batch, parse_batch_request, read_table
+from openrouter_video.batch import batch_plan_lines, dry_batch, parse_batch_request, read_table
 from openrouter_video.batch.table import MOST_ROWS
+from openrouter_video.report import plan_text
 from tests.benchmarks.measuring import peak_mib, write_figures
 
 MODEL = "google/veo-3.1-lite"
@@ -31,7 +32,7 @@ def main(result: str) -> None:
         table.write_text("id,prompt,duration,resolution,seed,shop\n" + "".join(rows))
         began = time.process_time()
         plan = dry_batch(read_table(str(table)), batch, catalog)
-        text = batch_plan_text(plan)
+        text = plan_text(batch_plan_lines(plan))
         seconds = time.process_time() - began
     if plan.refused or len(plan.videos) != MOST_ROWS:
         raise RuntimeError(text)

@@ -10,12 +10,12 @@ from openrouter_video.api.catalog import parse_catalog
 from openrouter_video.batch.batch_request import parse_batch_request
 from openrouter_video.batch.dry_run import dry_batch
 from openrouter_video.batch.plan import BatchPlan
-from openrouter_video.batch.plan_lines import batch_plan_text
+from openrouter_video.batch.plan_lines import batch_plan_lines
 from openrouter_video.batch.table import table_of_rows
 from openrouter_video.money import Estimate
 from openrouter_video.planning import ModelShare, Plan, Question, asked_words, hold_to_ceiling
 from openrouter_video.planning.plan import plan_run
-from openrouter_video.report import plan_text
+from openrouter_video.report import plan_lines, plan_text
 from openrouter_video.request import parse_run_request
 from openrouter_video.run.bills import to_reserve
 
@@ -43,8 +43,8 @@ def test_the_top_has_all_of_them_and_the_bottom_none() -> None:
     assert [(share.videos, share.extra, share.most) for share in plan.shares] == [(2, 4, 720_000)]
     keys = {(LITE, take): f"k{take}" for take in range(1, 7)}
     assert to_reserve(plan, keys) == {f"k{take}": 120_000 for take in range(1, 7)}
-    assert "2 takes: $0.24 to $0.72, the top with 4 extra takes" in plan_text(plan)
-    assert "in all: 2 videos, $0.24 to $0.72, the top with 4 extra takes" in plan_text(plan)
+    assert "2 takes: $0.24 to $0.72, the top with 4 extra takes" in plan_text(plan_lines(plan))
+    assert "in all: 2 videos, $0.24 to $0.72, the top with 4 extra takes" in plan_text(plan_lines(plan))
     assert "may cost $0.24 to $0.72, the top with 4 extra takes, and above" in asked_words(plan, 0.5)
     assert plan_of(extra=0).content() == plan.content()[:2]
     assert Question.of(plan, "u").plan != Question.of(plan_of(extra=0), "u").plan
@@ -57,7 +57,7 @@ def test_what_the_ledger_knows_costs_nothing() -> None:
     assert (over.paying, in_micro(over.estimate)) == ((), (0, 0))
     goes_on = plan_of().model_copy(update={**known, "needless": frozenset({(LITE, 3), (LITE, 4), (LITE, 6)})})
     assert in_micro(goes_on.estimate) == (0, 120_000)
-    assert "in all: 0 new videos, $0.00 to $0.12, the top with 1 extra take" in plan_text(goes_on)
+    assert "in all: 0 new videos, $0.00 to $0.12, the top with 1 extra take" in plan_text(plan_lines(goes_on))
 
 
 def test_a_ceiling_holds_the_top_and_says_what_fits() -> None:
@@ -90,8 +90,8 @@ def test_the_rows_of_a_batch_have_their_own() -> None:
     plan = batch_of()
     assert [(video.row, video.take) for video in plan.extra_videos] == [(1, 2), (2, 3), (2, 4)]
     assert in_micro(plan.estimate) == (360_000, 720_000)
-    assert "3 videos: $0.36 to $0.72, the top with 3 extra takes" in batch_plan_text(plan)
-    assert "in all: 3 videos, $0.36 to $0.72, the top with 3 extra takes" in batch_plan_text(plan)
+    assert "3 videos: $0.36 to $0.72, the top with 3 extra takes" in plan_text(batch_plan_lines(plan))
+    assert "in all: 3 videos, $0.36 to $0.72, the top with 3 extra takes" in plan_text(batch_plan_lines(plan))
     paths = [path for video in plan.videos for path in (video.path, *video.extra_paths)]
     assert len(set(paths)) == 6
     known = plan.with_known([plan.videos[0].key], [plan.extra_videos[0].key])

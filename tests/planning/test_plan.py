@@ -14,7 +14,7 @@ from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.errors import Problem
 from openrouter_video.planning.passthrough import PROVIDER_SLUGS, provider_slug
 from openrouter_video.planning.plan import ModelPlan, Plan, plan_model, plan_run, plan_videos, replan_options
-from openrouter_video.report import plan_text
+from openrouter_video.report import plan_lines, plan_text
 from openrouter_video.request.inputs import Input, Inputs
 from openrouter_video.request.request import VideoRequest, parse_request
 from openrouter_video.request.run_request import RunRequest
@@ -231,7 +231,7 @@ def test_a_plan_survives_json_and_prints(request: VideoRequest, models: list[Vid
     catalog = Catalog(models=tuple(models))
     plan = plan_videos(request, [model.id for model in models], catalog, min_success=0)
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
-    assert all(model.id in plan_text(plan) for model in models)
+    assert all(model.id in plan_text(plan_lines(plan)) for model in models)
     assert plan.refused or any(model.decision != "refuse" for model in plan.models)
 
 
@@ -518,7 +518,7 @@ def test_what_has_become_dearer_since_the_plan_is_not_sent_again(prices: dict[st
 def test_the_dry_run_as_a_person_reads_it() -> None:
     """Bodies, what is left out and why, notes, refusals and skips, model by model."""
     options = {"google-vertex": {"negative_prompt": "x"}, "xai": {"a": 1}}
-    assert plan_text(plan_for([LITE, EDITOR], {"duration": 4}, options, min_success=1)) == (
+    assert plan_text(plan_lines(plan_for([LITE, EDITOR], {"duration": 4}, options, min_success=1))) == (
         "warning: the options for the provider xai are not used: none of the chosen models is served under it\n"
         "google/veo-3.1-lite: to be sent\n"
         "  {\n"
@@ -540,14 +540,16 @@ def test_the_dry_run_as_a_person_reads_it() -> None:
 
 def test_what_is_wrong_is_said_once() -> None:
     """Under a refusal neither the reason is repeated for its model, nor is anything said to be sent."""
-    lines = plan_text(plan_for([LITE, EDITOR], {"duration": 4})).splitlines()
+    lines = plan_text(plan_lines(plan_for([LITE, EDITOR], {"duration": 4}))).splitlines()
     assert lines[0].startswith("refused: 1 of 2 videos can be made, and all are wanted: black-forest-labs/flux-video-")
     assert lines[1:3] == ["nothing is sent to any model; without these problems:", f"{LITE}: would be sent"]
     assert "and none is given" in lines[0]
     assert "and none is given" not in "\n".join(lines[1:])
     assert EDITOR not in "\n".join(lines[1:])
-    assert plan_text(plan_for([LITE], {"duration": 5})).startswith(f"refused: {LITE}: duration 5 s is not supported")
-    assert "\n" not in plan_text(plan_for([LITE], {"duration": 5}))
+    assert plan_text(plan_lines(plan_for([LITE], {"duration": 5}))).startswith(
+        f"refused: {LITE}: duration 5 s is not supported"
+    )
+    assert "\n" not in plan_text(plan_lines(plan_for([LITE], {"duration": 5})))
 
 
 AUDIO, KNOWN = "set generate_audio to narrow it", "in the ledger already, and not paid for again"
@@ -576,7 +578,7 @@ def test_what_a_plan_says_of_prices(more: dict[str, Any], each: str, together: s
     """Of one video and of those that are still to be paid, together and in all."""
     settings = {"duration": 4, "resolution": "720p"}
     plan = plan_for([LITE], settings, takes=more.pop("takes", 1)).model_copy(update=more)
-    lines = plan_text(plan).splitlines()
+    lines = plan_text(plan_lines(plan)).splitlines()
     assert [line for line in lines if "cost" in line or line.startswith("in all")] == [
         f"  {each}",
         f"in all: {together}",
@@ -588,21 +590,21 @@ def test_what_a_plan_says_of_what_has_no_price() -> None:
     request = parse_request("an orchid", {"duration": 4})
     unpriced = VideoModel(id="acme/film", supported_durations=(4,))
     catalog = Catalog(models=(*OFFERED.models, unpriced))
-    assert plan_text(plan_videos(request, [unpriced.id], catalog)).splitlines()[-2:] == [
+    assert plan_text(plan_lines(plan_videos(request, [unpriced.id], catalog))).splitlines()[-2:] == [
         "  unpriced: the API lists no price for it",
         "in all: 1 video, unpriced",
     ]
-    both = plan_text(plan_videos(request, [LITE, unpriced.id], catalog, takes=2)).splitlines()
+    both = plan_text(plan_lines(plan_videos(request, [LITE, unpriced.id], catalog, takes=2))).splitlines()
     assert both[-1] == "in all: 4 videos, $0.24 or more, since some are unpriced"
     run = RunRequest(request, (unpriced.id,), assumed_usd={"acme/*": 0.5})
     assert "  may cost $0.50 a video (assumed by 'acme/*'; the API lists no price for it)" in plan_text(
-        plan_run(run, catalog)
+        plan_lines(plan_run(run, catalog))
     )
 
 
 def test_the_dry_run_of_a_refused_run_does_not_promise_to_send() -> None:
     """A body under a refusal is shown for what it is."""
-    lines = plan_text(plan_for([LITE, LITE])).splitlines()
+    lines = plan_text(plan_lines(plan_for([LITE, LITE]))).splitlines()
     assert lines[:3] == [
         "refused: google/veo-3.1-lite is given 2 times; for several videos of one model use takes",
         "nothing is sent to any model; without these problems:",
@@ -614,17 +616,17 @@ def test_a_skipped_model_prints_no_body() -> None:
     """But why it is skipped."""
     catalog = Catalog(models=(VideoModel(id=WAN3, supported_durations=(4,)),))
     request = parse_request("p", None, {"*": {"style": "x"}}, "skip")
-    note, left_out = plan_text(plan_videos(request, [WAN3], catalog, min_success=0)).splitlines()[-2:]
+    note, left_out = plan_text(plan_lines(plan_videos(request, [WAN3], catalog, min_success=0))).splitlines()[-2:]
     assert note == "  note: not run for style, by policy skip"
     assert left_out.startswith("  left out: style: not allowed")
-    assert f"{WAN3}: skipped by policy" in plan_text(plan_videos(request, [WAN3], catalog, min_success=0))
+    assert f"{WAN3}: skipped by policy" in plan_text(plan_lines(plan_videos(request, [WAN3], catalog, min_success=0)))
     assert ModelPlan(model="a/b", decision="skip").sent is None
 
 
 def test_the_dry_run_cannot_steer_a_terminal() -> None:
     """A prompt may come from anywhere; the body is still the JSON that is sent."""
     prompt = "a\x9b2J\u202eb\U000e0001"
-    text = plan_text(plan_videos(parse_request(prompt), [MINI], OFFERED))
+    text = plan_text(plan_lines(plan_videos(parse_request(prompt), [MINI], OFFERED)))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert json.loads(text.partition("\n")[2].rpartition("  may cost")[0])["prompt"] == prompt
 

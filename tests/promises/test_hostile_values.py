@@ -48,7 +48,7 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim, JobRecord, LedgerEntry, scope_of_key, scope_of_run
 from openrouter_video.outcome import FanOut, LeftOut, Outcome, summary
 from openrouter_video.planning.plan import plan_videos
-from openrouter_video.report import plan_text, table_rows
+from openrouter_video.report import plan_lines, plan_text, table_rows
 from openrouter_video.request.request import parse_request
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.run.conclusions import outcome_of
@@ -295,10 +295,10 @@ def test_a_plan_is_shown_line_by_line(hostile: str, policy: str) -> None:
     slugs = {"a/b": hostile, hostile: "other"}
     request = parse_request(f"p {hostile}", {"resolution": "720p"}, options, policy, slugs)
     plan = plan_videos(request, ["a/b"], _hostile_catalog(hostile))
-    assert is_safe(plan_text(plan))
+    assert is_safe(plan_text(plan_lines(plan)))
     ours = re.compile(r"(refused: |warning: |nothing is sent|a/b: |in all: |  )")
-    assert all(ours.match(line) for line in plan_text(plan).split("\n"))
-    body = re.search(r"^  \{\n.*?^  \}$", plan_text(plan), re.MULTILINE | re.DOTALL)
+    assert all(ours.match(line) for line in plan_text(plan_lines(plan)).split("\n"))
+    body = re.search(r"^  \{\n.*?^  \}$", plan_text(plan_lines(plan)), re.MULTILINE | re.DOTALL)
     if body is not None:
         assert json.loads(body[0]) == plan.models[0].sent
 
@@ -312,7 +312,7 @@ def test_refusals_of_a_plan_are_lines(hostile: str) -> None:
     )
     plan = plan_videos(request, [hostile, "a/b", "a/b", "a/c"], catalog, takes=0, min_success=99)
     assert plan.refused
-    assert is_safe(plan_text(plan))
+    assert is_safe(plan_text(plan_lines(plan)))
     assert is_safe(str(RequestRefused(plan.problems)))
     assert len(str(RequestRefused(plan.problems)).split("\n")) == len(plan.problems)
 

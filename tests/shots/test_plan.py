@@ -16,12 +16,13 @@ from openrouter_video.ledger import Claim, LedgerEntry, scope_of_key
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Look, hold_to_ceiling
+from openrouter_video.report import plan_text
 from openrouter_video.request import Input, Inputs
 from openrouter_video.shots.chain_request import parse_chain_request
 from openrouter_video.shots.identity import joined_path, scope_of_chain
 from openrouter_video.shots.next_shot import following, not_sent, why_not_sent
 from openrouter_video.shots.plan import ChainPlan, plan_chain
-from openrouter_video.shots.plan_lines import chain_plan_lines, chain_plan_text
+from openrouter_video.shots.plan_lines import chain_plan_lines
 
 OFFERED = parse_catalog(json.loads((files("openrouter_video.sandbox") / "video_models.json").read_text()))
 VEO, FLUX, EDITOR = "google/veo-3.1-lite", "black-forest-labs/flux-3-video", "black-forest-labs/flux-video-edit"
@@ -207,7 +208,7 @@ def test_the_whole_chain_is_held_to_its_ceiling_and_told_what_fits() -> None:
 def test_a_plan_tells_each_shot_and_all_of_it() -> None:
     """What is sent, what it may cost, what is known, and what is left out."""
     plan = planned("One", "Two", provider_options={"google-vertex": {"nothing": 1}}, on_unsupported="drop")
-    text = chain_plan_text(plan.with_known({plan.shots[0].key: {}}).with_notes(["a note"], sandbox=True))
+    text = plan_text(chain_plan_lines(plan.with_known({plan.shots[0].key: {}}).with_notes(["a note"], sandbox=True)))
     for line in (
         "warning: a note",
         "Chain of 2 shots: One",
@@ -221,14 +222,14 @@ def test_a_plan_tells_each_shot_and_all_of_it() -> None:
         assert line in text.split("\n")
     assert "  left out: nothing: not allowed" in text
     unknown = plan.shots[1]._replace(plan=plan.shots[1].plan.model_copy(update={"estimate": Estimate(why=("so",))}))
-    unpriced = chain_plan_text(replace(plan, shots=(plan.shots[0], unknown)))
+    unpriced = plan_text(chain_plan_lines(replace(plan, shots=(plan.shots[0], unknown))))
     assert "  unpriced: so\n" in unpriced
     assert unpriced.endswith("in all: 2 shots, $0.12 or more, since some are unpriced")
-    refused = chain_plan_text(plan.with_problems([Problem("x", "no")]))
+    refused = plan_text(chain_plan_lines(plan.with_problems([Problem("x", "no")])))
     assert "nothing is sent for any shot; without these problems:\n" in refused
     assert f"shot 1, {VEO}: would be sent" in refused
     all_known = plan.with_known({shot.key: {} for shot in plan.shots})
-    assert "in all: 0 new shots" in chain_plan_text(all_known)
+    assert "in all: 0 new shots" in plan_text(chain_plan_lines(all_known))
 
 
 def test_only_a_job_that_is_there_already_is_looked_at() -> None:
