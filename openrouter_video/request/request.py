@@ -96,7 +96,7 @@ def parse_request(
     policy = _parse_policy(on_unsupported, problems)
     slugs = _parse_slugs(provider_slugs, problems)
     prompt = (prompt or "").strip()
-    if not prompt and not parsed.sources():
+    if not prompt and not parsed.sources() and not (problems and _names_a_source(settings)):
         message = "the prompt is empty; say what the video should show, or give an image or a video to work from"
         problems.append(Problem("prompt", message))
     if "\0" in prompt:
@@ -112,6 +112,12 @@ def parse_request(
         on_unsupported=policy,
         provider_slugs=slugs,
     )
+
+
+def _names_a_source(settings: object) -> bool:
+    """Whether settings say what to work from that cannot be read, for whatever reason."""
+    names = ("first_frame", "last_frame", "input_references", "previous_job_id")
+    return isinstance(settings, Mapping) and any(settings.get(name) for name in names)
 
 
 def _parse_options(given: object, problems: list[Problem]) -> ProviderOptions:

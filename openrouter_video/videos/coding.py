@@ -9,7 +9,11 @@ __all__ = ["Coding", "Pictures", "Sound", "differences"]
 
 
 class Pictures(NamedTuple):
-    """How the pictures of a video are coded; ``rate`` counts frames a second, ``pixel`` is the shape of a pixel."""
+    """How the pictures of a video are coded.
+
+    ``rate`` counts frames a second, ``pixel`` is the shape of a pixel. ``rotation``: by how many degrees a player turns
+    them, as those of a phone that was held upright.
+    """
 
     codec: str
     width: int
@@ -18,6 +22,7 @@ class Pictures(NamedTuple):
     pixel_format: str | None
     pixel: Fraction | None
     headers: bytes
+    rotation: int = 0
 
 
 class Sound(NamedTuple):
@@ -46,6 +51,7 @@ def differences(first: Coding, other: Coding) -> list[str]:
         _unlike("frames a second", _number(ours.rate), _number(theirs.rate)),
         _unlike("pixel format", ours.pixel_format, theirs.pixel_format),
         _unlike("shape of a pixel", _ratio(ours.pixel), _ratio(theirs.pixel)),
+        _unlike("degrees by which a player turns it", ours.rotation, theirs.rotation),
         *_more_tracks(other.tracks),
     ]
     if first.sound and other.sound:

@@ -79,6 +79,9 @@ def _opened(video: Store) -> Iterator[InputContainer]:
     import av
 
     with video.errors("read"), video.reading() as file:
+        if not file.read(1):
+            raise BrokenVideo(f"{video.url} cannot be joined: it is empty.")
+        file.seek(0)
         try:
             with av.open(file, "r", **_HOW) as container:
                 yield container
@@ -99,6 +102,7 @@ def _coding_of(container: InputContainer, video: Store) -> Coding:
             pixel_format=context.pix_fmt,
             pixel=pictures.sample_aspect_ratio or None,
             headers=context.extradata or b"",
+            rotation=next((frame.rotation for frame in container.decode(pictures)), 0),
         ),
         Sound(heard.name, heard.rate, heard.layout.name, heard.extradata or b"") if heard else None,
         (len(container.streams.video), len(container.streams.audio)),
@@ -126,7 +130,9 @@ def _join(videos: Sequence[Store], file: Path) -> float:
                 if whole.file is None:
                     how: dict[str, Any] = {"format": "mp4", "options": {"movflags": "faststart"}}
                     whole.begin(stack.enter_context(av.open(str(file), "w", **how)), tracks)
-                whole.add(container, tracks)
+                if not whole.add(container, tracks):
+                    why = "its frames are stored in another order than those before it, and would get wrong times"
+                    raise BrokenVideo(f"{video.url} cannot be joined as it is: {why}. Encode them alike first.")
         return float(whole.end)
 
 
@@ -137,14 +143,18 @@ class _Whole:
         self.file: OutputContainer | None = None
         self.end = Fraction(0)
         self._tracks: list[Any] = []
+        self._last: dict[int, Fraction] = {}
 
     def begin(self, file: OutputContainer, like: Sequence[VideoStream | AudioStream]) -> None:
         """Give the file the tracks of its first video."""
         self.file = file
         self._tracks = [file.add_stream_from_template(track) for track in like]
 
-    def add(self, container: InputContainer, tracks: Sequence[VideoStream | AudioStream]) -> None:
-        """Append one video: all its tracks begin together, where the longest one so far has ended."""
+    def add(self, container: InputContainer, tracks: Sequence[VideoStream | AudioStream]) -> bool:
+        """Append one video: all its tracks begin together, where the longest one so far has ended.
+
+        False: a packet of it would have to be decoded before one that is written already, and the whole is no good.
+        """
         began = end = self.end
         places = {track.index: place for place, track in enumerate(tracks)}
         for packet in container.demux(*tracks):
@@ -154,8 +164,13 @@ class _Whole:
             if began and until <= began:
                 continue  # what only prepares a decoder of sound would lie over the end of the video before
             end = max(end, until)
-            self._write(packet, places[packet.stream.index], round(began / packet.time_base))
+            place, decoded = places[packet.stream.index], began + packet.dts * packet.time_base
+            if decoded <= self._last.get(place, decoded - 1):
+                return False
+            self._last[place] = decoded
+            self._write(packet, place, round(began / packet.time_base))
         self.end = end
+        return True
 
     def _write(self, packet: Packet[Any], place: int, later: int) -> None:
         if self.file is None:

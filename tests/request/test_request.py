@@ -97,6 +97,9 @@ def test_options_that_are_refused(options: Any, message: str) -> None:
         ({"prompt": "a\0b"}, "prompt", "NUL character"),
         ({"settings": {"trace": {"cost": float("inf")}}}, "trace", "numbers finite"),
         ({"settings": {"size": "4K"}}, "size", "is not WIDTHxHEIGHT"),
+        # Of settings that cannot be read nobody says that there is nothing to work from.
+        ({"prompt": "", "settings": {"first_frame": "a.png", "upscale_factor": float("nan")}}, "upscale_factor", "nan"),
+        ({"prompt": "", "settings": {"first_frame": " "}}, "prompt", "the prompt is empty"),
         ({"on_unsupported": "ignore"}, "on_unsupported", "cannot be 'ignore'; it is one of fallback, drop, skip, fail"),
         ({"provider_slugs": ["a"]}, "provider_slugs", "must be an object of slugs by model id"),
         ({"provider_slugs": {"a/b": None}}, "provider_slugs", "got {'a/b': None}"),

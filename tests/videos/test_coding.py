@@ -24,6 +24,7 @@ FIRST = Coding(PICTURES, SOUND, (1, 1))
         (FIRST._replace(pictures=PICTURES._replace(rate=None)), ["frames a second unknown, not 24"]),
         (FIRST._replace(pictures=PICTURES._replace(pixel_format="yuv444p")), ["pixel format yuv444p, not yuv420p"]),
         (FIRST._replace(pictures=PICTURES._replace(pixel=Fraction(4, 3))), ["shape of a pixel 4:3, not 1:1"]),
+        (FIRST._replace(pictures=PICTURES._replace(rotation=-90)), ["degrees by which a player turns it -90, not 0"]),
         (FIRST._replace(sound=SOUND._replace(codec="opus")), ["codec of the sound opus, not aac"]),
         (
             FIRST._replace(sound=SOUND._replace(rate=44100, layout="mono")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -24,13 +25,13 @@ def stores_of(folder: Path, contents: Sequence[bytes]) -> list[Store]:
     return [open_store(str(path)) for path in paths]
 
 
-def with_b_frames(seconds: int) -> bytes:
+def with_b_frames(seconds: int, frames: int | None = None) -> bytes:
     """Return a video whose frames are coded in another order than they are shown."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=8, options={"bf": "2", "g": "8"})
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        for number in range(8 * seconds):
+        for number in range(frames or 8 * seconds):
             frame = av.VideoFrame(64, 48, "yuv420p")
             for plane in frame.planes:
                 plane.update(bytes([number * 7 % 256]) * plane.buffer_size)
@@ -38,6 +39,13 @@ def with_b_frames(seconds: int) -> bytes:
             container.mux(video.encode(frame))
         container.mux(video.encode())
     return file.getvalue()
+
+
+def turned(content: bytes) -> bytes:
+    """Return a video that a player turns by 90 degrees, as one from a phone."""
+    matrix = content.index(b"tkhd") + 44
+    upright = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    return content[:matrix] + upright + content[matrix + len(upright) :]
 
 
 def packets_of(content: bytes) -> list[bytes]:
@@ -84,6 +92,14 @@ def test_what_differs_is_said_of_each_and_nothing_is_written(tmp_path: Path) -> 
         ([small_mp4()], RequestRefused, "give two videos or more to join"),
         ([small_mp4(), b"no video"], BrokenVideo, "2.mp4 cannot be joined as an MP4 video: Invalid data"),
         ([small_mp4(), small_mp4(), None], StorageError, "3.mp4"),
+        ([small_mp4(), b""], BrokenVideo, "2.mp4 cannot be joined: it is empty"),
+        ([small_mp4(), turned(small_mp4())], RequestRefused, "degrees by which a player turns it -?90, not 0"),
+        # Some muxers leave the time for reordering out where there is nothing to reorder.
+        (
+            [with_b_frames(1, frames=1), with_b_frames(1)],
+            BrokenVideo,
+            "2.mp4 .* its frames are stored in another order",
+        ),
     ],
 )
 def test_what_cannot_be_joined_is_refused_in_words(
