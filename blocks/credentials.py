@@ -7,7 +7,7 @@ import os
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr
 
-from openrouter_video.api import DEFAULT_BASE_URL, Timeouts, VideoClient, parse_api_key
+from openrouter_video.api import DEFAULT_BASE_URL, Timeouts, VideoClient, base_url_of, parse_api_key
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.run import current_limits
 
@@ -86,7 +86,7 @@ async def load_credentials(name: str | None = None) -> OpenRouterCredentials:
     if not name:
         return OpenRouterCredentials(
             api_key=parse_api_key(os.environ.get("OPENROUTER_API_KEY")),
-            base_url=os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL,
+            base_url=base_url_of(os.environ),
         )
     try:
         return await OpenRouterCredentials.aload(block_name(name))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from prefect import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
 
-from openrouter_video.api import DEFAULT_BASE_URL, Catalog, VideoClient
+from openrouter_video.api import Catalog, VideoClient, base_url_of
 from openrouter_video.form import offers_models, with_models
 
 __all__ = ["offer_models"]
@@ -42,5 +42,5 @@ def offer_models(deployments: Sequence[str]) -> list[str]:
 
 
 async def _list_models() -> Catalog:
-    async with VideoClient(None, os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL) as client:
+    async with VideoClient(None, base_url_of(os.environ)) as client:
         return await client.list_models()

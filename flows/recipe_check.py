@@ -16,7 +16,7 @@ from prefect.events import emit_event
 from prefect.exceptions import ParameterBindError, ParameterTypeError
 from prefect.states import Completed
 
-from openrouter_video.api import DEFAULT_BASE_URL, Catalog, ModelEndpoints, VideoClient
+from openrouter_video.api import Catalog, ModelEndpoints, VideoClient, base_url_of
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.drift import (
     STAND_IN,
@@ -136,7 +136,7 @@ async def _base_url(credentials: str | None) -> str:
     """Return whose models are listed; without a block no key is needed."""
     if credentials:
         return (await load_credentials(credentials)).base_url
-    return os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
+    return base_url_of(os.environ)
 
 
 async def _read(urls: Sequence[str], place: Place, *, deployments: bool) -> list[Recipe]:

@@ -17,7 +17,7 @@ from openrouter_video.api.callback import callback_url, shown_callback_url, webh
 from openrouter_video.api.catalog import Catalog, VideoModel, parse_catalog
 from openrouter_video.api.client import Timeouts, VideoClient
 from openrouter_video.api.content import DownloadLimits, download_limits
-from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key
+from openrouter_video.api.endpoint import DEFAULT_BASE_URL, base_url_of, origin, parse_api_key
 from openrouter_video.api.endpoints import Endpoint, ModelEndpoints
 from openrouter_video.api.failures import failure_of_job
 from openrouter_video.api.generations import Listing, Window, nearest_first, query, window
@@ -51,6 +51,7 @@ __all__ = [
     "VideoModel",
     "Window",
     "advice",
+    "base_url_of",
     "callback_url",
     "changes_for_httpx",
     "choose_proxy",

@@ -6,33 +6,20 @@ is built from the base URL, no redirect is followed, and no error holds a reques
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import httpx
 from pydantic import SecretStr
 
 from openrouter_video.api.endpoint import parse_api_key, parse_base_url
 from openrouter_video.api.generations import Generation, Listing, read_generation, read_listing
-from openrouter_video.api.transport import (
-    LARGEST_ANSWER_BYTES,
-    cause_of,
-    client_options,
-    read_bounded_async,
-    without_key,
-)
+from openrouter_video.api.transport import answer_within, client_options, without_key
 
 __all__ = ["Account"]
 
 ANSWER_SECONDS = 30.0
-
-
-class _Answer(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Account:
@@ -75,21 +62,13 @@ class Account:
             return Generation(generation_id, trouble=answer)
         return read_generation(*answer, self._now(), generation_id)
 
-    async def _ask(self, method: str, path: str, **request: Any) -> _Answer | str:
-        url = f"{self.base_url}{path}"
-        try:
-            async with (
-                asyncio.timeout(self._seconds),
-                self._client.stream(method, url, auth=self._with_key, **request) as response,
-            ):
-                body = await read_bounded_async(response)
-        except TimeoutError:
-            return f"no complete answer within {self._seconds:g} s"
-        except httpx.HTTPError as error:
-            return f"no answer: {cause_of(error)}"
-        if body is None:
-            return f"an answer of more than {LARGEST_ANSWER_BYTES} bytes"
-        return _Answer(response.status_code, response.headers, without_key(body, self._key))
+    async def _ask(self, method: str, path: str, **request: Any) -> tuple[int, httpx.Headers, bytes] | str:
+        opened = self._client.stream(method, f"{self.base_url}{path}", auth=self._with_key, **request)
+        answer = await answer_within(self._seconds, opened)
+        if isinstance(answer, str):
+            return answer
+        response, body = answer
+        return response.status_code, response.headers, without_key(body, self._key)
 
     def _with_key(self, request: httpx.Request) -> httpx.Request:
         request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"

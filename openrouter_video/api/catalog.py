@@ -187,15 +187,15 @@ class Catalog(BaseModel):
         """Whether one of these models is not in the list, or not readably: reason enough to fetch it afresh."""
         return any(self.get(model_id) is None for model_id in model_ids)
 
-    def nearest_ids(self, model_id: str, count: int = 3) -> list[str]:
-        """Return up to ``count`` ids that look like the one given, or contain it.
+    def nearest_ids(self, model_id: str) -> list[str]:
+        """Return up to three ids that look like the one given, or contain it.
 
         A dated canonical slug leads to its model.
         """
         dated = [model.id for model in self.models if model.canonical_slug == model_id]
         ids = [model.id for model in self.models]
         within = [one for one in ids if letters_only(model_id) and letters_only(model_id) in letters_only(one)]
-        return dated or nearest(model_id, ids, count) or within[:count]
+        return dated or nearest(model_id, ids, 3) or within[:3]
 
 
 def parse_catalog(payload: Any, *, sandbox: bool = False) -> Catalog:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -58,6 +58,7 @@ from openrouter_video.api.stored_copy import signed_url
 from openrouter_video.api.transport import (
     LARGEST_ANSWER_BYTES,
     Connections,
+    answer_within,
     cause_of,
     client_options,
     read_bounded,
@@ -277,20 +278,17 @@ class VideoClient:
 
     async def _look(self, path: str, seconds: float) -> tuple[int, httpx.Headers, bytes] | str:
         """Send one GET and return what was answered, or why nothing was."""
-        url = f"{self.base_url}{path}"
-        try:
-            async with (
-                asyncio.timeout(seconds),
-                self._async.lend() as client,
-                client.stream("GET", url, auth=self._with_key) as response,
-            ):
-                body = await read_bounded_async(response)
-        except TimeoutError:
-            return f"no complete answer within {seconds:g} s"
-        except httpx.HTTPError as error:
-            return f"no answer: {cause_of(error)}"
-        if body is None:
-            return f"an answer of more than {LARGEST_ANSWER_BYTES} bytes"
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[httpx.Response]:
+            url = f"{self.base_url}{path}"
+            async with self._async.lend() as client, client.stream("GET", url, auth=self._with_key) as response:
+                yield response
+
+        answer = await answer_within(seconds, opened())
+        if isinstance(answer, str):
+            return answer
+        response, body = answer
         return response.status_code, response.headers, self._without_key(body)
 
     @contextmanager

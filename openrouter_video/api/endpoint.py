@@ -5,6 +5,7 @@ Pure. The key goes to one origin (scheme, host and port), over https, or over ht
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,12 +14,17 @@ from pydantic import SecretStr
 from openrouter_video.api.web_urls import is_host, is_loopback
 from openrouter_video.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "origin", "parse_api_key", "parse_base_url"]
+__all__ = ["DEFAULT_BASE_URL", "base_url_of", "origin", "parse_api_key", "parse_base_url"]
 
 DEFAULT_BASE_URL = "https://openrouter.ai/api/v1"
 HOW_TO_GET_A_KEY = "set OPENROUTER_API_KEY, or use --sandbox to try everything without a key"
 DEFAULT_PORTS = {"https": 443, "http": 80}
 BYTE_ORDER_MARK = "\ufeff"
+
+
+def base_url_of(environ: Mapping[str, str]) -> str:
+    """Return the base URL that an environment names, unchecked and without a trailing slash, else OpenRouter's."""
+    return (environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
 
 
 def parse_base_url(url: str) -> str:

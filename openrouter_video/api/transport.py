@@ -10,7 +10,7 @@ import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from openrouter_video.text import clip
 __all__ = [
     "LARGEST_ANSWER_BYTES",
     "Connections",
+    "answer_within",
     "cause_of",
     "client_options",
     "read_bounded",
@@ -129,7 +130,7 @@ class Connections:
             await self._idle.pop().aclose()
 
 
-def read_bounded(response: httpx.Response, until: float, limit: int = LARGEST_ANSWER_BYTES) -> bytes:
+def read_bounded(response: httpx.Response, until: float) -> bytes:
     """Read a body of bounded length in bounded time; a beginning is enough to see what it is.
 
     So it is of a success that breaks off: what had come may hold the id of a job that is paid for.
@@ -138,12 +139,26 @@ def read_bounded(response: httpx.Response, until: float, limit: int = LARGEST_AN
     try:
         for chunk in response.iter_bytes():
             body += chunk
-            if len(body) > limit or time.monotonic() > until:
+            if len(body) > LARGEST_ANSWER_BYTES or time.monotonic() > until:
                 break
     except httpx.HTTPError:
         if not (body and response.is_success):
             raise
-    return bytes(body[:limit])
+    return bytes(body[:LARGEST_ANSWER_BYTES])
+
+
+async def answer_within(
+    seconds: float, opened: AbstractAsyncContextManager[httpx.Response]
+) -> tuple[httpx.Response, bytes] | str:
+    """Open an answer and read it whole; or return why there is none to be had in so many seconds."""
+    try:
+        async with asyncio.timeout(seconds), opened as response:
+            body = await read_bounded_async(response)
+    except TimeoutError:
+        return f"no complete answer within {seconds:g} s"
+    except httpx.HTTPError as error:
+        return f"no answer: {cause_of(error)}"
+    return (response, body) if body is not None else f"an answer of more than {LARGEST_ANSWER_BYTES} bytes"
 
 
 async def read_bounded_async(response: httpx.Response) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from openrouter_video.api import DEFAULT_BASE_URL, Endpoint, ModelEndpoints, VideoClient
+from openrouter_video.api import Endpoint, ModelEndpoints, VideoClient, base_url_of
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.errors import ConfigurationError
 
@@ -31,8 +31,7 @@ def read_health(models: Iterable[str], environ: Mapping[str, str]) -> list[Model
     """
 
     async def ask() -> list[ModelEndpoints]:
-        base_url = environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
-        async with VideoClient(environ.get("OPENROUTER_API_KEY") or None, base_url) as client:
+        async with VideoClient(environ.get("OPENROUTER_API_KEY") or None, base_url_of(environ)) as client:
             return await client.list_endpoints(models)
 
     return asyncio.run(ask())

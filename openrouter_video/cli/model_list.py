@@ -13,7 +13,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from openrouter_video.api import DEFAULT_BASE_URL, Catalog, ModelEndpoints, VideoClient, VideoModel
+from openrouter_video.api import Catalog, ModelEndpoints, VideoClient, VideoModel, base_url_of
 from openrouter_video.cli.model_health import health_document, health_notes, print_health, read_health
 from openrouter_video.cli.sandbox import embedded_sandbox
 from openrouter_video.cli.terminal import Terminal, print_json
@@ -43,7 +43,7 @@ def read_catalog(environ: Mapping[str, str]) -> Catalog:
     """
 
     async def fetch() -> Catalog:
-        async with VideoClient(None, environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL) as client:
+        async with VideoClient(None, base_url_of(environ)) as client:
             return await client.list_models()
 
     return asyncio.run(fetch())

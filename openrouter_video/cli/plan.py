@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from openrouter_video.api import DEFAULT_BASE_URL, Catalog, ModelEndpoints
+from openrouter_video.api import Catalog, ModelEndpoints, base_url_of
 from openrouter_video.cli.asked import Asked, P, R
 from openrouter_video.cli.model_health import served_for_plan
 from openrouter_video.cli.model_list import read_catalog
@@ -105,5 +105,4 @@ def look_up_models(models: Iterable[str], environ: Mapping[str, str], *, health:
         # The API itself lists less for a moment now and then.
         catalog = read_catalog(environ)
     served = served_for_plan(filter(catalog.get, models), environ) if health else {}
-    base_url = (environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL).strip().rstrip("/")
-    return Offer(catalog, served, base_url)
+    return Offer(catalog, served, base_url_of(environ))

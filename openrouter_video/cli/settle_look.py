@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 from rich.text import Text
 
-from openrouter_video.api import DEFAULT_BASE_URL, Account, VideoClient, parse_api_key
+from openrouter_video.api import Account, VideoClient, base_url_of, parse_api_key
 from openrouter_video.cli.ledger import find_entry, open_ledger, settle_entry
 from openrouter_video.cli.options import LedgerOptions
 from openrouter_video.cli.prefect_server import start_prefect
@@ -80,9 +80,7 @@ def _find_keys(credentials: str | None, announce: Callable[[str], None]) -> _Key
         management, ordinary = os.environ.get("OPENROUTER_MANAGEMENT_KEY"), os.environ.get("OPENROUTER_API_KEY")
         if not management or not management.strip():
             raise ConfigurationError(NO_KEY)
-        return _Keys(
-            SecretStr(management), parse_api_key(ordinary), os.environ.get("OPENROUTER_BASE_URL") or DEFAULT_BASE_URL
-        )
+        return _Keys(SecretStr(management), parse_api_key(ordinary), base_url_of(os.environ))
     start_prefect(announce)
     from openrouter_video.blocks import load_credentials  # noqa: PLC0415 (imports Prefect)
 

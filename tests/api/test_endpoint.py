@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from openrouter_video.api.endpoint import DEFAULT_BASE_URL, origin, parse_api_key, parse_base_url
+from openrouter_video.api.endpoint import DEFAULT_BASE_URL, base_url_of, origin, parse_api_key, parse_base_url
 from openrouter_video.api.web_urls import is_loopback
 from openrouter_video.errors import ConfigurationError
 
@@ -27,6 +27,8 @@ from openrouter_video.errors import ConfigurationError
 def test_a_good_base_url(given: str, used: str) -> None:
     """Https anywhere, http on this machine; no slash at the end."""
     assert parse_base_url(given) == used
+    assert base_url_of({"OPENROUTER_BASE_URL": given}) == used
+    assert base_url_of({"OPENROUTER_BASE_URL": ""}) == base_url_of({}) == DEFAULT_BASE_URL
 
 
 @pytest.mark.parametrize(
