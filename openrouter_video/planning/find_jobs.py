@@ -15,7 +15,7 @@ from openrouter_video.outcome import Outcome
 from openrouter_video.planning.previous_jobs import job_of_entry, job_of_sidecar, made_elsewhere
 from openrouter_video.request import PreviousJob
 from openrouter_video.stores import OptionsFor, open_store
-from openrouter_video.videos import FILE_SUFFIXES, sidecar_path
+from openrouter_video.videos import FILE_SUFFIXES, claimed_path, sidecar_path
 
 __all__ = ["FoundJobs", "find_jobs"]
 
@@ -67,22 +67,25 @@ def _is_file(written: str) -> bool:
 
 
 def _read_sidecar(source: str, options_for: OptionsFor) -> Outcome | str:
-    """Return what the record beside a video says, or why nothing can be read there."""
+    """Return what the record beside a video says, or why nothing can be read there.
+
+    Of several outputs each has a file, and all of them have one record.
+    """
     shown = redact_source(source)
     folder, _, name = source.partition("?")[0].rpartition("/")
-    stem = next((name[: -len(end)] for end in (*FILE_SUFFIXES, ".json") if name.lower().endswith(end)), name)
+    record = name if name.lower().endswith(".json") else sidecar_path(claimed_path(name))
     try:
         with closing(open_store(folder or ".", options_for(source))) as store:
-            content = store.read_bytes(sidecar_path(f"{stem}.mp4"))
+            content = store.read_bytes(record)
     except (ConfigurationError, StorageError) as error:
         return f"the record beside {shown} cannot be read. {error}"
     if content is None:
         hint = "give the path of a video that this package has made, its ledger key, or its job id"
-        return f"there is no record {stem}.json beside {shown}; {hint}"
+        return f"there is no record {record} beside {shown}; {hint}"
     try:
         return Outcome.model_validate_json(content)
     except ValidationError:
-        return f"the record {stem}.json beside {shown} is not that of a video"
+        return f"the record {record} beside {shown} is not that of a video"
 
 
 def _entry(ledger: Ledger | None, key: str | None) -> LedgerEntry | None:

@@ -8,6 +8,7 @@ from openrouter_video.videos.input_facts import InputFacts, read_input_facts
 from openrouter_video.videos.last_frame import last_frame
 from openrouter_video.videos.paths import (
     FILE_SUFFIXES,
+    claimed_path,
     folder_of_batch,
     kept_names,
     model_slug,
@@ -34,6 +35,7 @@ __all__ = [
     "InputFacts",
     "Stopped",
     "checked",
+    "claimed_path",
     "concat",
     "find_saved",
     "folder_of_batch",

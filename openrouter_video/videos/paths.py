@@ -11,6 +11,7 @@ from slugify import slugify
 
 __all__ = [
     "FILE_SUFFIXES",
+    "claimed_path",
     "folder_of_batch",
     "kept_names",
     "kept_path",
@@ -31,6 +32,7 @@ FILE_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".jpg", ".png", ".webp
 _UNCHECKED = frozenset({".webm", ".mkv", ".avi"})
 _DAMAGED = ".damaged"  # before the suffix
 _NUMBER = re.compile(r"\.take-\d+\.(\d+)(?:\.damaged)?\.[a-z0-9]+$")
+_NUMBERED = re.compile(r"(?P<stem>.*\.take-\d+)\.\d+", re.IGNORECASE)
 
 _LONGEST_SLUG = 48
 _LONGEST_MODEL = 80
@@ -74,8 +76,20 @@ def numbered_path(path: str, take: int, index: int) -> str:
     return f"{stem}{'.take-1' if take == 1 else ''}.{index}.mp4"
 
 
+def claimed_path(path: str) -> str:
+    """Return the path that a job's only video would have, by that of any file which the job has left.
+
+    It undoes ``numbered_path``, ``with_suffix`` and ``kept_path``.
+    """
+    suffix = next((one for one in FILE_SUFFIXES if path.lower().endswith(one)), "")
+    stem = path[: len(path) - len(suffix)].removesuffix(_DAMAGED)
+    if numbered := _NUMBERED.fullmatch(stem):
+        stem = numbered["stem"].removesuffix(".take-1")
+    return f"{stem}.mp4"
+
+
 def sidecar_path(video: str) -> str:
-    """Return the path of the record beside a video."""
+    """Return the path of the record beside a video, by its job's claimed path."""
     return f"{video.removesuffix('.mp4')}.json"
 
 

@@ -173,9 +173,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def test_a_job_is_found_by_all_that_names_it(ledger: Ledger, tmp_path: Path) -> None:
-    """Its key, the path or URL of its video or of its record; of an id nothing else is known."""
+    """Its key, the path or URL of its video, of any of several, or of its record; of an id nothing else is known."""
     video = str(tmp_path / "a--b.mp4")
-    named = [KEY, video, f"file://{video}", str(tmp_path / "a--b.json"), str(tmp_path / "a--b.webm")]
+    files = ("a--b.json", "a--b.webm", "a--b.take-1.2.mp4", "a--b.take-1.3.damaged.bin")
+    named = [KEY, video, f"file://{video}", *(str(tmp_path / name) for name in files)]
     found = find_jobs([*named, KEY, None, "gen-vid-7"], lambda _url: None, ledger, HERE)
     assert found.wrong == {}
     assert found.jobs == {**dict.fromkeys(named, MADE), "gen-vid-7": PreviousJob("gen-vid-7")}

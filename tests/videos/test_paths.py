@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_video.stores.other_store import MemoryStore
-from openrouter_video.videos.paths import folder_of_batch, numbered_path, sidecar_path, video_path
+from openrouter_video.videos.paths import (
+    claimed_path,
+    folder_of_batch,
+    numbered_path,
+    possible_names,
+    sidecar_path,
+    video_path,
+)
 
 
 def path_of(prompt: str, model: str, take: int, index: int | None) -> str:
@@ -88,7 +95,8 @@ MODELS = st.one_of(
     st.from_regex(r"[ab]{1,2}/[ab]{1,2}(-[12](\.[12])?)?(\.take-[12](\.[12])?)?", fullmatch=True),
     st.from_regex(r"[ab](/|--|---)[ab](---[0-9a-f]{12})?", fullmatch=True),
 )
-TAKES = st.tuples(MODELS, st.integers(1, 3), st.none() | st.integers(0, 3))
+TAKES_OF = MODELS, st.integers(1, 3), st.none() | st.integers(0, 3)
+TAKES = st.tuples(*TAKES_OF)
 
 
 @given(TAKES, TAKES)
@@ -96,6 +104,17 @@ def test_no_two_videos_share_a_path(one: tuple[str, int, int | None], two: tuple
     """Different models, takes and indexes have different paths, whatever the case of letters means to a disk."""
     paths = [path_of("x", model, take, index).lower() for model, take, index in (one, two)]
     assert (paths[0] == paths[1]) == (one == two)
+
+
+@given(*TAKES_OF)
+def test_every_file_of_a_job_leads_to_its_record(model: str, take: int, index: int | None) -> None:
+    """A numbered one, a picture, a damaged one; and in any case of letters that a disk may give back."""
+    path = video_path("x", "0123abcd", model, take)
+    folder, _, name = path.rpartition("/")
+    written = possible_names(name if index is None else numbered_path(name, take, index))
+    assert {claimed_path(f"{folder}/{one}") for one in written} == {path}
+    assert claimed_path(path[:-4]) == path
+    assert claimed_path(f"{path[:-4]}.MOV") == path
 
 
 @given(st.text(max_size=400), MODELS | st.text(max_size=400), st.integers(1, 99))
