@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from openrouter_video.api import ModelEndpoints
 from openrouter_video.planning.passthrough import unused_slugs
-from openrouter_video.request import RunRequest
+from openrouter_video.request import LONGEST_SIGNED_SECONDS, RunRequest, needs_signature
 from openrouter_video.text import printable
 
 __all__ = ["plan_warnings"]
@@ -16,7 +16,7 @@ __all__ = ["plan_warnings"]
 def plan_warnings(
     run: RunRequest, slugs: Mapping[str, str | None], sent: Sequence[str], health: Mapping[str, ModelEndpoints]
 ) -> Iterator[str]:
-    """Tell of options that nobody reads, of takes that are the same, and of models that are down or slow.
+    """Tell of options that nobody reads, of equal takes, of inputs that may be over, of models that are down or slow.
 
     ``slugs``: that of each chosen model; ``sent``: the models to which something is sent.
     """
@@ -29,9 +29,22 @@ def plan_warnings(
         yield f"{run.takes} takes with the same seed may give the same video {run.takes} times"
     if run.extra_takes_on_output_moderation and request.settings.seed is not None:
         yield "an extra take with the same seed may be withheld like the one before it"
+    if run.deadline_seconds > LONGEST_SIGNED_SECONDS:
+        yield from _of_signatures(run)
     for model in sent:
         if model in health:
             yield from _of_health(health[model], None if run.wait == "no" else run.deadline_seconds)
+
+
+def _of_signatures(run: RunRequest) -> Iterator[str]:
+    """Say which inputs may be over before the deadline is."""
+    for field, clip in run.request.settings.clip_sources().items():
+        if needs_signature(clip.url):
+            yield (
+                f"{field}: its store signs an address for seven days at most, and the deadline is "
+                f"{run.deadline_minutes:,g} minutes: a job that is begun at the end of them may find it over; set "
+                f"deadline_minutes to {LONGEST_SIGNED_SECONDS // 60:,} or less"
+            )
 
 
 def _of_health(of_model: ModelEndpoints, deadline: float | None) -> Iterator[str]:

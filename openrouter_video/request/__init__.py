@@ -14,11 +14,20 @@ from openrouter_video.request.request import (
     parse_request,
 )
 from openrouter_video.request.run_request import RunRequest, WaitMode, parse_run_request
-from openrouter_video.request.settings import JSON_EDITOR, InputReference, VideoSettings, needs_signature
+from openrouter_video.request.settings import (
+    JSON_EDITOR,
+    LONGEST_SIGNED_SECONDS,
+    MORE_SECONDS,
+    InputReference,
+    VideoSettings,
+    needs_signature,
+)
 
 __all__ = [
     "EVERY_PROVIDER",
     "JSON_EDITOR",
+    "LONGEST_SIGNED_SECONDS",
+    "MORE_SECONDS",
     "WRAPPER",
     "Clip",
     "Given",

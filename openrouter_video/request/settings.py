@@ -25,9 +25,18 @@ from openrouter_video.elision import redact
 from openrouter_video.errors import Problem
 from openrouter_video.form import Tabs
 from openrouter_video.outcome import Outcome
+from openrouter_video.stores import LONGEST_SIGNATURE_SECONDS
 from openrouter_video.text import LONGEST_VALUE_IN_MESSAGE, nearest, shown
 
-__all__ = ["JSON_EDITOR", "InputReference", "VideoSettings", "needs_signature", "parse_settings"]
+__all__ = [
+    "JSON_EDITOR",
+    "LONGEST_SIGNED_SECONDS",
+    "MORE_SECONDS",
+    "InputReference",
+    "VideoSettings",
+    "needs_signature",
+    "parse_settings",
+]
 
 JSON_EDITOR = WithJsonSchema({})
 """Gives an optional object a JSON editor in Prefect's form, which otherwise has nothing to type it into.
@@ -39,6 +48,11 @@ The schema says nothing, since null must pass and "object or null" gets tabs wit
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21", "3:2", "2:3")
 RESOLUTIONS = ("480p", "720p", "768p", "1080p", "2K", "4K")
 UP_TO_THE_MODEL = "Up to each model"
+
+MORE_SECONDS = 3 * 3600
+"""For which a signed address holds beyond the deadline: a job may wait in OpenRouter's queue for two hours."""
+LONGEST_SIGNED_SECONDS = LONGEST_SIGNATURE_SECONDS - MORE_SECONDS
+"""The longest deadline that a signed address outlives by so much."""
 
 _C = TypeVar("_C")
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from openrouter_video.request import needs_signature, sign_source
+from openrouter_video.request import MORE_SECONDS, needs_signature, sign_source
 
 __all__ = ["SignBody", "as_it_is", "signing_body"]
-
-MORE_SECONDS = 3 * 3600
-"""Beyond the deadline: a job waits in OpenRouter's queue for up to two hours before its input is fetched."""
 
 SignBody = Callable[[Mapping[str, Any], float], Mapping[str, Any]]
 """Returns a body whose addresses hold for a deadline of so many seconds; blocks.

@@ -8,9 +8,16 @@ from openrouter_video.stores.folder_store import part_of
 from openrouter_video.stores.opening import OptionsFor, is_relative, no_options, open_store
 from openrouter_video.stores.store import Store, Writer
 from openrouter_video.stores.time_limit import answered_in_time
-from openrouter_video.stores.urls import parse_store_url, path_of_file_url, safe_url, share_options
+from openrouter_video.stores.urls import (
+    LONGEST_SIGNATURE_SECONDS,
+    parse_store_url,
+    path_of_file_url,
+    safe_url,
+    share_options,
+)
 
 __all__ = [
+    "LONGEST_SIGNATURE_SECONDS",
     "OptionsFor",
     "Store",
     "Writer",

@@ -15,10 +15,9 @@ from fsspec.asyn import sync
 from openrouter_video.errors import StorageError
 from openrouter_video.stores.errors import driver_errors
 from openrouter_video.stores.store import Store, Writer
+from openrouter_video.stores.urls import LONGEST_SIGNATURE_SECONDS
 
 __all__ = ["AzureStore", "GcsStore", "ObjectStore", "S3Store"]
-
-LONGEST_SIGNATURE_SECONDS = 7 * 24 * 3600
 
 _BLOCK_BYTES = 8 * 2**20  # S3 takes parts from 5 MiB and 10,000 of them: up to 80 GB, and little of it in memory
 _EXISTS = frozenset({"PreconditionFailed", "412"})

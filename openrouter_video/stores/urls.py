@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from openrouter_video.errors import ConfigurationError
 
 __all__ = [
+    "LONGEST_SIGNATURE_SECONDS",
     "StoreKind",
     "StoreUrl",
     "file_url",
@@ -21,6 +22,9 @@ __all__ = [
     "secret_values",
     "share_options",
 ]
+
+LONGEST_SIGNATURE_SECONDS = 7 * 24 * 3600
+"""For which an object store signs an address at most."""
 
 StoreKind = Literal["local", "memory", "sftp", "s3", "gcs", "azure", "other"]
 

@@ -1,4 +1,4 @@
-"""What a plan tells of models that are down or slow; it refuses none of them."""
+"""What a plan tells of models that are down or slow, and of inputs that may be over; it refuses none of them."""
 
 from __future__ import annotations
 
@@ -58,6 +58,23 @@ def test_a_model_that_is_down_or_slower_than_the_deadline(
     said = warnings(of_model, **fields)
     assert len(said) == (words is not None)
     assert all(line.startswith(words or "") or (words or "") in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("url", "minutes", "words"),
+    [
+        ("s3://b/a.mp4", 9_900, None),
+        ("https://x.example/a.mp4", 10_080, None),
+        ("s3://b/a.mp4", 10_080, "input_references[0]: its store signs an address for seven days at most, and the "),
+    ],
+)
+def test_a_deadline_that_a_signed_address_does_not_outlive(url: str, minutes: float, words: str | None) -> None:
+    """The store cuts its time: that is said before anything is sent. Nothing is signed for who gives an address."""
+    settings = {"input_references": [{"type": "video_url", "url": url}]}
+    run = RunRequest(parse_request("x", settings), (MODEL,), deadline_minutes=minutes)
+    said = plan_run(run, CATALOG).warnings
+    assert [line[: len(words or "")] for line in said] == ([words] if words else [])
+    assert all(line.endswith("set deadline_minutes to 9,900 or less") for line in said)
 
 
 def test_only_models_that_get_something_are_spoken_of() -> None:

@@ -17,8 +17,8 @@ from openrouter_video.request import clips
 from openrouter_video.request.clips import Clip, load_clip, sign_source
 from openrouter_video.request.images import load_image
 from openrouter_video.request.inputs import Input
-from openrouter_video.request.settings import InputReference, parse_settings
-from openrouter_video.run.signing import MORE_SECONDS, signing_body
+from openrouter_video.request.settings import MORE_SECONDS, InputReference, parse_settings
+from openrouter_video.run.signing import signing_body
 from openrouter_video.stores import Store
 from tests.support.object_stores import of_kinds
 from tests.support.small_videos import small_mp4
