@@ -88,7 +88,8 @@ class PollAnswer(NamedTuple):
 class ContentAnswer(NamedTuple):
     """Why ``GET /videos/{id}/content`` gave no video, and whether trying again may help.
 
-    ``again``: in a moment. ``final``: not even later, by the API's own word.
+    ``again``: in a moment. ``final``: not even later, by the API's own word. ``copy_failed``: nor could the stored copy
+    be had.
     """
 
     reason: str
@@ -96,6 +97,7 @@ class ContentAnswer(NamedTuple):
     retry_after: float | None = None
     final: bool = False
     status: int | None = None
+    copy_failed: bool = False
 
 
 class ContentUnavailable(ApiUnavailable):

@@ -40,6 +40,7 @@ SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 GONE = "is no longer there"
+TRIED_BY_RUNS = "a retry of this run, or another run with the same idempotency key, tries again"
 NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
@@ -264,12 +265,15 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
     answer = facts.trouble.answer if facts.trouble else None
     earlier = facts.submitted.outcome if facts.submitted else None
     if earlier is not None:
-        words = f"{earlier.url} {GONE}, and the video could not be downloaded again"
-        return _left_open(known, f"{words}: {reason}" if reason else words)
+        why = f": {reason.rstrip('.')}" if reason else ""
+        words = f"{earlier.url} {GONE}, and the video could not be downloaded again{why}"
+        # Its record is complete, so that no collection looks at it any more.
+        return _changed(known, error=f"{words}; {TRIED_BY_RUNS}")
     if answer is not None and is_gone(answer, job, now, asked_before=facts.reused):
         error = f"{NOT_KEPT} ({(reason or '').rstrip('.')})"
         return _failed(known, error, job, facts.claim)
-    return _left_open(known, reason, job, missing=answer is not None and answer.status == NOT_FOUND)
+    missing = answer is not None and (answer.status == NOT_FOUND or answer.copy_failed)
+    return _left_open(known, reason, job, missing=missing)
 
 
 # ---- The words -------------------------------------------------------------------------------------------------------
@@ -278,7 +282,8 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
 def _left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None, *, missing: bool = False) -> Outcome:
     """Say of a job that goes on, or whose video is still to be fetched, what finishes it.
 
-    ``missing``: the API knows no such thing. That may be for a wrong key or base URL, so only a person ends it.
+    ``missing``: the API knows no such thing, or has neither the video nor its copy. That may be for a wrong key or
+    base URL, or pass, so only a person ends it.
     """
     then = f"{COLLECT} finishes it"
     if missing:

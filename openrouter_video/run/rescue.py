@@ -25,6 +25,7 @@ def after_rescue(error: ContentUnavailable, failed: ContentUnavailable | BrokenV
     """
     first = error.answer
     why = failed.answer.reason if isinstance(failed, ContentUnavailable) else str(failed)
-    both = first._replace(reason=f"{first.reason}; nor could OpenRouter's stored copy be had: {why.rstrip('.')}")
+    reason = f"{first.reason}; nor could OpenRouter's stored copy be had: {why.rstrip('.')}"
+    both = first._replace(reason=reason, copy_failed=True)
     none_left = isinstance(failed, ContentUnavailable) and failed.answer.final
     return ContentUnavailable(both if none_left else both._replace(final=False, status=None))

@@ -23,6 +23,7 @@ import pytest
 from openrouter_video.api.content import DownloadLimits
 from openrouter_video.errors import ConfigurationError
 from openrouter_video.gallery.writing import PAGE
+from openrouter_video.outcome import SETTLE_COMMAND
 from openrouter_video.run import MANIFEST
 from openrouter_video.sandbox import Fault, rendering
 from openrouter_video.videos.probing import probe
@@ -158,6 +159,7 @@ async def test_nothing_is_given_up_before_its_copy_is(runs: FaultyRuns) -> None:
     for words in ("127.0.0.1 answered HTTP 503", "127.0.0.1 answered HTTP 503", "the download broke off"):
         outcome = await (runs.collect_one() if runs.jobs else runs.generate(idempotency_key=KEY))
         _assert_open(outcome, runs, f"nor could OpenRouter's stored copy be had: {words}")
+        assert f"if it can never be had, end it by `{SETTLE_COMMAND} {outcome.key} --lost`" in (outcome.error or "")
     _assert_whole(await runs.collect_one(), runs)
 
 

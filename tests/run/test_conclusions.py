@@ -84,6 +84,7 @@ TAKEN = (
 CAME_LIKE_THIS = "damaged: it came like this each time, and is kept at s3://videos/a.damaged.mp4. it was cut"
 GONE = ContentUnavailable(ContentAnswer("HTTP 410: gone.", again=False, final=True, status=410))
 MISSING = ContentUnavailable(ContentAnswer("HTTP 404: no such video", again=False, status=404))
+NOR_ITS_COPY = ContentUnavailable(ContentAnswer("HTTP 410: gone; nor could it", again=False, copy_failed=True))
 DEARER = "it cost $0.25, more than the estimate of $0.10 to $0.20"
 FULL = StorageError("Could not write s3://videos/p.mp4: no space.")
 UNRECORDED = Unrecorded(SubmitAnswer("accepted", job_id="j1"), "disk full")
@@ -329,6 +330,10 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
         ended(trouble=Trouble.of(MISSING)),
         {"job_id": "j1", "cost_usd": 0.12, "error": f"HTTP 404: no such video; {LOST}"},
     ),
+    "neither the video nor its copy can be had": (
+        ended(trouble=Trouble.of(NOR_ITS_COPY), reused=True),
+        {"job_id": "j1", "reused": True, "cost_usd": 0.12, "error": f"HTTP 410: gone; nor could it; {LOST}"},
+    ),
     "gone a moment after its end": (
         ended(trouble=Trouble.of(GONE)),
         {"job_id": "j1", "cost_usd": 0.12, "error": f"HTTP 410: gone; {FINISHES}"},
@@ -429,7 +434,7 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
             "job_id": "j1",
             "reused": True,
             "error": "s3://videos/p.mp4 is no longer there, and the video could not be downloaded again: "
-            f"HTTP 410: gone; {FINISHES}",
+            "HTTP 410: gone; a retry of this run, or another run with the same idempotency key, tries again",
         },
     ),
 }  # fmt: skip

@@ -41,7 +41,7 @@ def test_the_old_reason_stands(failed: ContentUnavailable | BrokenVideo, final: 
     after = after_rescue(unavailable(410, "HTTP 410: gone", final=True), failed).answer
     said = str(failed).rstrip(".")
     assert after.reason == f"HTTP 410: gone; nor could OpenRouter's stored copy be had: {said}"
-    assert (after.final, after.status) == (final, status)
+    assert (after.final, after.status, after.copy_failed) == (final, status, True)
 
 
 def test_a_rescued_video_says_so() -> None:
