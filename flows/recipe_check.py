@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from logging import INFO, WARNING
 from typing import Any, NamedTuple, cast
 from uuid import NAMESPACE_URL, uuid5
@@ -16,11 +16,10 @@ from prefect.events import emit_event
 from prefect.exceptions import ParameterBindError, ParameterTypeError
 from prefect.states import Completed
 
-from openrouter_video.api import Catalog, ModelEndpoints, VideoClient, base_url_of
+from openrouter_video.api import base_url_of
 from openrouter_video.blocks import load_credentials, load_store
 from openrouter_video.drift import (
     STAND_IN,
-    Prospect,
     Recipe,
     RecipeCheck,
     RecipeRecords,
@@ -29,7 +28,6 @@ from openrouter_video.drift import (
     broken_event,
     check_lines,
     check_page,
-    foresee,
     judge,
     read_recipes,
     recipe_digest,
@@ -49,8 +47,8 @@ from .final_states import refused_state
 from .flow_body import flow_body
 from .model_fan_out import fan_out_video
 from .prefect_refusals import explain_prefect_refusals
-from .production import list_models
 from .recipe_deployments import read_deployed_recipes
+from .recipe_foresight import Found, foresee_all
 from .run_identity import identify_run
 from .shot_chain import chain_video
 from .termination import log_if_interrupted
@@ -64,25 +62,15 @@ OF_NAME: Mapping[str, Flow[..., Any]] = {
 """The flows of which a recipe may hold the parameters."""
 ADDED = {"prompt": STAND_IN, "shots": [STAND_IN], "model": "", "models": []}
 PAGE = "openrouter-recipes"
-
-
-class Found(NamedTuple):
-    """A recipe, what it comes to by a list of models, and that list."""
-
-    recipe: Recipe
-    prospect: Prospect
-    catalog: Catalog
+KEPT = timedelta(days=90)
+"""For which a record is kept that no check needs any more: its recipe may be in a folder that is seldom checked."""
 
 
 class Place(NamedTuple):
-    """Where recipes and their records are read, and the threads in which that is done.
-
-    ``stores``: the blocks that recipes name, each loaded once.
-    """
+    """Where recipes and their records are read, and the threads in which that is done."""
 
     destination: Destination
     threads: Threads
-    stores: dict[str, Destination]
 
 
 @explain_prefect_refusals
@@ -99,7 +87,8 @@ async def check_recipes(
     """Check recipes against the models, prices and abilities that OpenRouter lists at this moment.
 
     A recipe is the parameters of a flow of this package, saved in a file or in a deployment. Each is planned as its run
-    would be, with its table of prompts and its images; nothing is sent, nothing is spent, and no key is needed.
+    would be, with its table of prompts and its images, by the models of its own credentials' base URL, with its own
+    store and ledger; nothing is sent, nothing is spent, and no key is sent.
 
     Args:
         recipes: Files or folders of recipes in JSON or YAML, paths or any fsspec URLs. None means none.
@@ -107,7 +96,8 @@ async def check_recipes(
         store: Name of the OpenRouter Video Store block in whose ledger the checks are remembered.
         output: Folder of the videos, if its ledger is inside it. The ledger of a store is where the store says.
         ledger: Folder of the submission records, if not inside the output. Wins over the store's.
-        credentials: Name of an OpenRouter Credentials block, for its base URL. Without it OPENROUTER_BASE_URL.
+        credentials: Name of an OpenRouter Credentials block, for its base URL, where a recipe names none. Without it
+            OPENROUTER_BASE_URL.
 
     Returns:
         For each recipe whether it works or breaks, why and since when, and what has changed since the last check.
@@ -120,9 +110,9 @@ async def check_recipes(
     identity = await identify_run()
     with flow_body(), log_if_interrupted("Interrupted; the next check finds what this one did not."):
         try:
-            place = Place(await load_store(store, output, ledger, deployed=identity.deployed), Threads(), {})
+            place = Place(await load_store(store, output, ledger, deployed=identity.deployed), Threads())
             known = await _read(recipes or (), place, deployments=deployments)
-            found = await _foresee(known, place, await _base_url(credentials))
+            found = await foresee_all(known, await _base_url(credentials), place.threads)
             check = await _remember(found, place, identity.run_id)
         except (ConfigurationError, ApiUnavailable, LedgerError) as error:
             return cast(RecipeCheck, refused_state(error))
@@ -182,53 +172,28 @@ def _is_not_of_parameters(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Parameter validation failed")
 
 
-async def _foresee(recipes: Sequence[Recipe], place: Place, base_url: str) -> list[Found]:
-    """Plan all of them; those that break once more, for the API itself lists less for a moment now and then."""
-    async with VideoClient(None, base_url) as client:
-        catalog = await list_models((), client, afresh=True)
-        wanted = [model for recipe in recipes for model in recipe.models]
-        # Without the key, and so not kept with what runs have asked with theirs.
-        served = await client.list_endpoints(filter(catalog.get, dict.fromkeys(wanted)))
-        health = {one.model: one for one in served if not one.unknown}
-        found = [await _foresee_one(recipe, place, catalog, health) for recipe in recipes]
-        if any(one.prospect.problems for one in found):
-            again = await list_models((), client, afresh=True)
-            found = [
-                await _foresee_one(one.recipe, place, again, health) if one.prospect.problems else one for one in found
-            ]
-    return found
-
-
-async def _foresee_one(recipe: Recipe, place: Place, catalog: Catalog, health: Mapping[str, ModelEndpoints]) -> Found:
-    named, today = str(recipe.form.get("store") or ""), f"{datetime.now(UTC):%Y-%m-%d}"
-    try:
-        if named and named not in place.stores:
-            place.stores[named] = await load_store(named)
-        options_for = place.stores.get(named, place.destination).options_for
-        prospect = await place.threads.run(foresee, recipe, catalog, options_for, today, health)
-    except ConfigurationError as error:
-        prospect = Prospect(recipe.models, problems=(clip(str(error)),))
-    return Found(recipe, prospect, catalog)
-
-
 async def _remember(found: Sequence[Found], place: Place, run_id: str) -> RecipeCheck:
     """Say of each recipe what is new since the last check, tell of those that break now, and record this check."""
-    now, sandbox = datetime.now(UTC), any(one.catalog.sandbox for one in found)
+    now, verdicts = datetime.now(UTC), list[RecipeVerdict]()
     with closing(await place.threads.run(place.destination.reach_ledger)) as ledger:
-        records = RecipeRecords(ledger.store, sandbox=sandbox)
-        verdicts = []
+        records = RecipeRecords(ledger.store)
         for recipe, prospect, catalog in found:
-            before = await place.threads.run(records.get, recipe.name)
+            before = await place.threads.run(records.get, recipe.name, sandbox=catalog.sandbox)
             verdict = judge(recipe, prospect, catalog, before, now)
             # Before it is recorded: a check that dies in between tells the same event again, which Prefect keeps once.
             if broke_now(verdict, before):
-                _tell(verdict, sandbox=sandbox)
-            await place.threads.run(records.put, record_of(verdict, catalog, before, now))
+                _tell(verdict)
+            record = record_of(verdict, catalog, before, now)
+            await place.threads.run(records.put, record, sandbox=catalog.sandbox)
             verdicts.append(verdict)
+        for name in await place.threads.run(records.forget, now - KEPT):
+            get_run_logger().info("%s: no check has seen it for %d days; its record is removed", clip(name), KEPT.days)
+    sandbox = any(verdict.sandbox for verdict in verdicts)
     return RecipeCheck(run_id=run_id, checked_at=now, recipes=tuple(verdicts), sandbox=sandbox)
 
 
-def _tell(verdict: RecipeVerdict, *, sandbox: bool) -> None:
+def _tell(verdict: RecipeVerdict) -> None:
     """Hand the event of a recipe that breaks to Prefect, which sends it from a thread of its own."""
+    sandbox = verdict.sandbox
     event = broken_event(verdict, recipe_digest(verdict.name, sandbox=sandbox), sandbox=sandbox)
     emit_event(event.name, resource=event.resource, payload=event.payload, id=uuid5(NAMESPACE_URL, event.identity))

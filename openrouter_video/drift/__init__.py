@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openrouter_video.drift.check_lines import check_lines, check_page
-from openrouter_video.drift.foresight import foresee
+from openrouter_video.drift.foresight import Surroundings, foresee
 from openrouter_video.drift.recipe_files import read_recipes, write_recipe
 from openrouter_video.drift.recipe_records import RecipeRecords, recipe_digest
 from openrouter_video.drift.recipes import FLOWS, STAND_IN, Recipe, recipe_of, unknown_parameters
@@ -26,6 +26,7 @@ __all__ = [
     "RecipeCheck",
     "RecipeRecords",
     "RecipeVerdict",
+    "Surroundings",
     "broke_now",
     "broken_event",
     "check_lines",

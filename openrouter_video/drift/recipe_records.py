@@ -7,6 +7,7 @@ blocks.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -20,20 +21,53 @@ FOLDER = "_recipes"
 
 
 class RecipeRecords:
-    """The records of one ledger's store; those of a ``sandbox`` are apart, whose models and prices are others."""
+    """The records in one ledger's store; those of a ``sandbox`` are apart, whose models and prices are others."""
 
-    def __init__(self, store: Store, *, sandbox: bool) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._sandbox = sandbox
+        self._written = set[str]()
 
-    def get(self, name: str) -> RecipeRecord | None:
+    def get(self, name: str, *, sandbox: bool) -> RecipeRecord | None:
         """Return the record of a recipe; None if there is none, or none that can be read.
 
         Raises:
             LedgerError: if the store fails.
         """
+        return self._read(_file(name, sandbox=sandbox))
+
+    def put(self, record: RecipeRecord, *, sandbox: bool) -> None:
+        """Write the record of a recipe, in the place of an earlier one.
+
+        Raises:
+            LedgerError: if the store fails.
+        """
+        file = _file(record.name, sandbox=sandbox)
         try:
-            content = self._store.read_bytes(self._path(name))
+            self._store.write_bytes(f"{FOLDER}/{file}", record.model_dump_json(exclude_none=True).encode())
+        except StorageError as error:
+            raise LedgerError(f"the records of recipes at {self._store.url} cannot be written: {error}") from None
+        self._written.add(file)
+
+    def forget(self, before: datetime) -> list[str]:
+        """Remove the records that no check has written since then, in a sandbox or not; return of which recipes.
+
+        Raises:
+            LedgerError: if the store fails.
+        """
+        forgotten = []
+        try:
+            for file in self._store.list_names(FOLDER):
+                record = self._read(file) if file not in self._written else None
+                if record is not None and record.checked_at < before:
+                    self._store.remove(f"{FOLDER}/{file}")
+                    forgotten.append(record.name)
+        except StorageError as error:
+            raise LedgerError(f"the records of recipes at {self._store.url} cannot be removed: {error}") from None
+        return forgotten
+
+    def _read(self, file: str) -> RecipeRecord | None:
+        try:
+            content = self._store.read_bytes(f"{FOLDER}/{file}")
         except StorageError as error:
             raise LedgerError(f"the records of recipes at {self._store.url} cannot be read: {error}") from None
         try:
@@ -41,19 +75,9 @@ class RecipeRecords:
         except ValidationError:
             return None
 
-    def put(self, record: RecipeRecord) -> None:
-        """Write the record of a recipe, in the place of an earlier one.
 
-        Raises:
-            LedgerError: if the store fails.
-        """
-        try:
-            self._store.write_bytes(self._path(record.name), record.model_dump_json(exclude_none=True).encode())
-        except StorageError as error:
-            raise LedgerError(f"the records of recipes at {self._store.url} cannot be written: {error}") from None
-
-    def _path(self, name: str) -> str:
-        return f"{FOLDER}/{recipe_digest(name, sandbox=self._sandbox)}.json"
+def _file(name: str, *, sandbox: bool) -> str:
+    return f"{recipe_digest(name, sandbox=sandbox)}.json"
 
 
 def recipe_digest(name: str, *, sandbox: bool) -> str:

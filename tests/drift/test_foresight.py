@@ -12,7 +12,7 @@ from PIL import Image
 
 from openrouter_video.api import Endpoint, ModelEndpoints
 from openrouter_video.api.catalog import Catalog, parse_catalog
-from openrouter_video.drift.foresight import foresee
+from openrouter_video.drift.foresight import Surroundings, foresee
 from openrouter_video.drift.recipes import Recipe
 from openrouter_video.drift.verdicts import Prospect
 
@@ -23,7 +23,7 @@ SEEDANCE = "bytedance/seedance-2.0-mini"
 
 def foreseen(flow: str, form: dict[str, Any], catalog: Catalog = OFFERED, health: Any = None) -> Prospect:
     """What a recipe comes to."""
-    return foresee(Recipe("a.json", flow, form), catalog, lambda _url: None, "2026-11-16", health)
+    return foresee(Recipe("a.json", flow, form), catalog, "2026-11-16", Surroundings(health=health))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,20 @@ def test_a_slug_that_only_the_endpoints_of_a_model_know(flow: str, form: dict[st
     assert (found.problems, found.left_out) == ((), ())
 
 
+def test_a_recipe_is_planned_with_what_its_run_would_find() -> None:
+    """A clip that only an API on this machine can fetch; and the amount above which somebody is asked for its key."""
+    clip = {"type": "video_url", "url": "http://127.0.0.1:9/clip.mp4"}
+    form = {"model": "runway/aleph-2", "prompt": "x", "settings": {"input_references": [clip]}}
+    recipe = Recipe("a.json", "generate_video", form)
+    assert "must begin with https://" in foresee(recipe, OFFERED, "2026-11-16", Surroundings()).problems[0]
+    around = Surroundings(base_url="http://127.0.0.1:8/api/v1", approve_above_usd=0.1)
+    found = foresee(recipe, OFFERED, "2026-11-16", around)
+    assert found.problems == ()
+    assert "it needs somebody's yes" in "\n".join(found.warnings)
+    lower = Recipe("a.json", "generate_video", {**form, "approve_above_usd": 0.05})
+    assert "$0.05" in "\n".join(foresee(lower, OFFERED, "2026-11-16", around).warnings)
+
+
 def test_an_option_that_is_dropped_is_told() -> None:
     """Of a run and of a batch, once."""
     form = {"models": [KLING], "provider_options": {"*": {"negativePrompt": "text"}}, "on_unsupported": "drop"}
@@ -181,4 +195,4 @@ def test_a_chain_is_planned_shot_by_shot(form: dict[str, Any], problem: str | No
 def test_what_could_not_be_read_stays_a_problem() -> None:
     """It was told where it was read."""
     recipe = Recipe("a.json", problems=("it is not JSON",))
-    assert foresee(recipe, OFFERED, lambda _url: None, "2026-11-16") == Prospect(problems=recipe.problems)
+    assert foresee(recipe, OFFERED, "2026-11-16", Surroundings()) == Prospect(problems=recipe.problems)

@@ -83,19 +83,36 @@ def test_one_is_saved_in_the_place_of_an_earlier_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("store", ["local"], indirect=True)
 def test_records_are_kept_by_name_and_apart_for_a_sandbox(store: Store) -> None:
     """One that nobody can read is none: the check writes it anew."""
-    records, simulated = (RecipeRecords(store, sandbox=sandbox) for sandbox in (False, True))
+    records = RecipeRecords(store)
     record = RecipeRecord(name="a.json", checked_at=datetime(2026, 11, 16, tzinfo=UTC), entries={"a/b": {"seed": True}})
-    records.put(record)
-    assert records.get("a.json") == record
-    assert (records.get("b.json"), simulated.get("a.json")) == (None, None)
+    records.put(record, sandbox=False)
+    assert records.get("a.json", sandbox=False) == record
+    assert (records.get("b.json", sandbox=False), records.get("a.json", sandbox=True)) == (None, None)
     (name,) = store.list_names("_recipes")
     store.write_bytes(f"_recipes/{name}", b"{")
-    assert records.get("a.json") is None
+    assert records.get("a.json", sandbox=False) is None
     with closing(open_store(store.url)) as elsewhere:
         (Path(store.root) / "_recipes" / name).unlink()
         (Path(store.root) / "_recipes").rmdir()
         (Path(store.root) / "_recipes").write_text("a file")
         with pytest.raises(LedgerError, match="cannot be read"):
-            RecipeRecords(elsewhere, sandbox=False).get("a.json")
+            RecipeRecords(elsewhere).get("a.json", sandbox=False)
         with pytest.raises(LedgerError, match="cannot be written"):
-            RecipeRecords(elsewhere, sandbox=False).put(record)
+            RecipeRecords(elsewhere).put(record, sandbox=False)
+
+
+@pytest.mark.parametrize("store", ["local"], indirect=True)
+def test_the_record_of_a_recipe_that_is_gone_goes_with_time(store: Store) -> None:
+    """What a check has just written stays whatever its clock says, and so does what nobody can read."""
+    then, since = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 8, 18, tzinfo=UTC)
+    earlier = RecipeRecords(store)
+    for name, at in (("gone", then), ("kept", since), ("here", then)):
+        earlier.put(RecipeRecord(name=name, checked_at=at), sandbox=False)
+    earlier.put(RecipeRecord(name="gone", checked_at=then), sandbox=True)
+    store.write_bytes("_recipes/odd.json", b"{")
+    records = RecipeRecords(store)
+    records.put(RecipeRecord(name="here", checked_at=then), sandbox=False)
+    assert records.forget(since) == ["gone", "gone"]
+    assert len(store.list_names("_recipes")) == 3
+    assert records.forget(since) == []
+    assert RecipeRecords(store).forget(since) == ["here"]

@@ -16,9 +16,11 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.utilities.callables import parameter_schema
+from pydantic import SecretStr
 
 from flows import batch_videos, check_recipes, fan_out_video
 from flows.recipe_check import OF_NAME, PAGE
+from openrouter_video.blocks import OpenRouterCredentials
 from openrouter_video.cli import main
 from openrouter_video.drift import FLOWS, RecipeCheck, RecipeVerdict
 from openrouter_video.errors import ConfigurationError
@@ -101,7 +103,7 @@ async def test_deployments_of_ours_and_their_schedules_are_checked(sandbox: Sand
         DeploymentScheduleCreate(schedule=every_day, slug="off", parameters={"models": [SORA]}, active=False),
         DeploymentScheduleCreate(schedule=every_day, slug="same"),
     ]
-    form = {"models": [LITE], "settings": {"duration": 4, "seed": None}, "credentials": "absent", "max_usd": None}
+    form = {"models": [LITE], "settings": {"duration": 4, "seed": None}, "max_usd": None}
     async with get_client() as client:
         ids = [
             await client.create_deployment(
@@ -135,6 +137,41 @@ async def test_deployments_of_ours_and_their_schedules_are_checked(sandbox: Sand
     assert f"{len(check.recipes)} recipes: " in str(state.message)
     assert "| deployment fan-out-video/daily | works |" in str(page.data)
     assert decode(json.loads(json.dumps(check, default=encode))) == check
+
+
+async def test_each_recipe_is_planned_as_its_own_run(sandbox: Sandbox, tmp_path: Path) -> None:
+    """By the models of its credentials' API, with its store and its ledger; nobody is sent a key."""
+    clip = {"type": "video_url", "url": "http://127.0.0.1:9/clip.mp4"}
+    recipes: dict[str, dict[str, Any]] = {
+        "clip": {"model": "runway/aleph-2", "prompt": "x", "settings": {"input_references": [clip]}},
+        "own": {"model": LITE, "settings": {"duration": 4}},
+        "other": {"model": LITE, "credentials": "recipes-other"},
+        "nobody": {"model": LITE, "credentials": "recipes-nobody"},
+        "real": {"model": LITE, "credentials": "recipes-real"},
+        "absent": {"model": LITE, "credentials": "absent"},
+        "ledger": {"model": LITE, "output": str(tmp_path / "o"), "settings": {"previous_job_id": "a" * 32}},
+    }
+    for name, form in recipes.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(form))
+    with Sandbox() as other:
+        other.set_models(changed(other, LITE))
+        urls = {
+            "other": other.base_url,
+            "nobody": f"{other.base_url}/nowhere",
+            "real": "https://nowhere.example/api/v1",
+        }
+        for name, url in urls.items():
+            await OpenRouterCredentials(api_key=SecretStr("sk-canary"), base_url=url).save(f"recipes-{name}")
+        found = by_name(await check_recipes([str(tmp_path)], deployments=False))
+        asked = (*other.requests, *sandbox.requests)
+        assert not any(request.authorized or request.method != "GET" for request in asked)
+    said = {name.removesuffix(".json"): "; ".join(one.problems) for name, one in found.items()}
+    assert {name: words for name, words in said.items() if not words} == {"clip": "", "own": "", "real": ""}
+    assert f"there is no video model '{LITE}'" in said["other"]
+    assert said["nobody"].startswith("the models at its credentials' base URL cannot be listed: ")
+    assert "there is no OpenRouter Credentials block 'absent'" in said["absent"]
+    assert f"the ledger {(tmp_path / 'o' / '_jobs').as_uri()} has no job under the key aaaa" in said["ledger"]
+    assert {one.sandbox for one in found.values()} == {True}
 
 
 async def test_a_list_that_is_short_for_a_moment_breaks_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
