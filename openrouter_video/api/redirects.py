@@ -103,9 +103,10 @@ def copy_target(base_url: str, url: str) -> Target:
 def _target(base: str, location: str, name: str, api: str | None = None) -> Target:
     try:
         url = httpx.URL(base).join(location)
+        # A name in Punycode is decoded here, and may be none.
+        host, of_url = url.host, origin(str(url))
     except (httpx.InvalidURL, ValueError, TypeError):
         raise _refused("its address is not a URL", name) from None
-    host, of_url = url.host, origin(str(url))
     near = api is not None and is_loopback(api) and of_url == origin(api)
     if url.scheme != "https" and not near:
         raise _refused(f"it leads to {clip(url.scheme)}://{clip(host)}, and only https is followed", name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import date
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,6 +21,8 @@ __all__ = ["read_recipes", "write_recipe"]
 ENDINGS = (".json", ".yaml", ".yml")
 MOST_BYTES = 2**20
 """More than Prefect keeps with a run: a table of rows belongs into a file of its own."""
+OF_WRONG_TAGS = (LookupError, AttributeError, TypeError)
+"""What the reader of YAML raises where a tag and its value do not fit, such as ``!!int ''``."""
 
 
 def read_recipes(url: str, options_for: OptionsFor) -> list[Recipe]:
@@ -85,7 +88,24 @@ def _document(name: str, text: str) -> object:
     is_json = name.lower().endswith(".json")
     try:
         # YAML 1.2, in which 16:9 is a text.
-        return json.loads(text) if is_json else YAML(typ="safe", pure=True).load(text)
-    except (ValueError, RecursionError, YAMLError) as error:
+        return json.loads(text) if is_json else _written_out(YAML(typ="safe", pure=True).load(text))
+    except (ValueError, RecursionError, YAMLError, *OF_WRONG_TAGS) as error:
         why = f"it is not {'JSON' if is_json else 'YAML'}: {' '.join(str(error).split())}"
         raise RequestRefused([Problem("recipe", clip(why))]) from None
+
+
+def _written_out(document: object) -> object:
+    """Return a document as JSON has it: dates as texts, and what aliases repeat written out, within bounds."""
+    pieces, size = list[str](), 0
+    for piece in json.JSONEncoder(ensure_ascii=False, default=_dated).iterencode(document):
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise ValueError(f"written out, with what its aliases repeat, it has more than {MOST_BYTES:,} characters")
+        pieces.append(piece)
+    return json.loads("".join(pieces))
+
+
+def _dated(value: object) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"it holds a {type(value).__name__}, which JSON does not have")

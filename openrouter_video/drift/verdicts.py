@@ -109,7 +109,8 @@ class RecipeVerdict(BaseModel):
         """What a run may cost, and what it was at the last check if that has changed."""
         if self.estimate is None:
             return ""
-        words = f"may cost {self.estimate.words(sandbox=self.sandbox)}"
+        amount = self.estimate.words(sandbox=self.sandbox)
+        words = f"may cost {amount}" if self.estimate.priced else amount
         if self.price is None or self.estimate_before is None:
             return words
         return f"{words}, {self.price} than at the last check: {self.estimate_before}{_percent(self)}"

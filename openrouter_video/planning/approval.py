@@ -75,8 +75,11 @@ class PricedRow(NamedTuple):
 
 
 def needs_approval(plan: GatedPlan, above_usd: float | None) -> bool:
-    """Whether a plan may cost more than that, or an amount that nobody knows; what costs nothing needs no yes."""
-    if above_usd is None or not plan.shares:
+    """Whether a plan may cost more than that, or an amount that nobody knows.
+
+    What costs nothing needs no yes, nor what is refused, such as for an amount that is none.
+    """
+    if above_usd is None or plan.refused or not plan.shares:
         return False
     most = plan.estimate.high
     return most is None or most > micro(above_usd)

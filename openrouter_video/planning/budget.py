@@ -5,6 +5,7 @@ Pure. A ceiling is held against the high end of the estimate: what has no high e
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 from openrouter_video.errors import Problem
@@ -50,8 +51,8 @@ def cap_problem(plan: GatedPlan | None, reached: CapReached) -> Problem:
 
 def _ceiling_problems(plan: GatedPlan, max_usd: float | None, paid_usd: float) -> list[Problem]:
     """Find why a plan does not pass the ceiling of its run."""
-    if max_usd is None:
-        return []
+    if max_usd is None or not math.isfinite(max_usd):
+        return []  # what cannot be a ceiling is a problem of the run itself
     if problems := _unpriced_problems(plan, "max_usd", f"the ceiling of {dollars(max_usd)}"):
         return problems
     most, left = plan.estimate.high or 0, micro(max_usd) - micro(paid_usd)

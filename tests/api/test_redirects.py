@@ -77,6 +77,7 @@ def test_where_a_redirect_leads(location: str, target: Target) -> None:
         ("https://user:canary@cdn.example/v", "has no host, or has a user name"),
         ("https://cdn.example:canary/v", "is not a URL"),
         ("https://cdn.example/\x00canary", "is not a URL"),
+        ("https://xn--a/canary", "is not a URL"),
     ],
 )
 def test_where_no_redirect_is_followed_to(location: str | None, words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,34 @@ def test_a_folder_has_many(tmp_path: Path) -> None:
     assert said["e.json"].startswith("it is not a recipe")
     assert said["f.json"] == "it is not text in UTF-8"
     assert said["g.json"] == "it has 1,048,577 bytes, and a recipe at most 1,048,576"
+
+
+BOMB = "".join(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("prompt: x\nmodels: !!int ''\n", "string index out of range"),
+        ("prompt: !!timestamp x\nmodels: [a/b]\n", ""),
+        ("prompt: !!bool x\nmodels: [a/b]\n", ""),
+        ("prompt: !!binary aGVsbG8=\nmodels: [a/b]\n", "it holds a bytes, which JSON does not have"),
+        ("prompt: x\nmodels: !!set {a/b}\n", "it holds a set, which JSON does not have"),
+        ("prompt: x\nmodels: &m [a/b, *m]\n", "Circular reference"),
+        (f"a: &a [x, x]\n{BOMB}prompt: x\nmodels: *j\n", "written out, with what its aliases repeat, it has more than"),
+        ("prompt: x\nprompt: y\nmodels: [a/b]\n", "duplicate key"),
+    ],
+)
+def test_what_yaml_has_and_json_does_not_breaks_one_recipe_and_no_check(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    """The recipe is told as broken, at once, and all others are checked."""
+    (tmp_path / "a.yaml").write_text(content)
+    (tmp_path / "b.yaml").write_text("prompt: 2026-10-09\nmodels: [a/b]\n")
+    broken, dated = read(tmp_path)
+    assert broken.problems[0].startswith("it is not YAML: ")
+    assert said in broken.problems[0]
+    assert (dated.problems, dated.form["prompt"]) == ((), "2026-10-09")
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_changed_recipe_is_neither_dearer_nor_cheaper() -> None:
     assert (verdict.price, verdict.changes) == (None, ())
     unpriced = Prospect(("a/b",), estimate=Estimate())
     (_, (dear, _)) = checked((works(1, 2), listing(seed=True)), (unpriced, listing(seed=False)))
-    assert (dear.price, dear.price_words) == (None, "may cost unpriced")
+    assert (dear.price, dear.price_words) == (None, "unpriced")
     simulated = listing().model_copy(update={"sandbox": True})
     assert judge(RECIPE, works(10_000, 10_000), simulated, None, MONDAY).price_words == "may cost sandbox $0.01"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +59,11 @@ def question(*models: str, url: str = URL, **asked: Any) -> Question:
         (planned("a/unknown", assumed_usd={"a/*": 1.1}), 1, True),
         (planned("a/dear").model_copy(update={"known": frozenset({("a/dear", 1)})}), 0, False),
         (planned("a/cheap", settings={"duration": 5}, min_success=0), 0, False),
+        # What is refused anyway is asked about by nobody, also where it is for the amount itself.
+        *(
+            (planned("a/cheap", approve_above_usd=above, checked=False), above, False)
+            for above in (math.inf, math.nan, -1)
+        ),
     ],
 )
 def test_what_may_cost_more_needs_a_yes(plan: Plan, above: float | None, needed: bool) -> None:

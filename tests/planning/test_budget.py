@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -99,6 +100,13 @@ def test_a_ceiling_is_held_against_the_most(asked: dict[str, Any], fits: str) ->
     ceiling = f"${asked['max_usd']:.2f}"
     assert problem.field == "max_usd"
     assert problem.message == f"the run may cost up to {most}, above its ceiling of {ceiling}; {fits}"
+
+
+@pytest.mark.parametrize("ceiling", [math.inf, -math.inf, math.nan])
+def test_what_cannot_be_a_ceiling_is_refused_as_such(ceiling: float) -> None:
+    """In words, whichever way it came: `--max-usd inf`, or a recipe in which it is `.inf`."""
+    (problem,) = planned("a/cheap", max_usd=ceiling, checked=False).problems
+    assert problem.message.startswith("the ceiling must be above 0 and at most 1,000,000 US dollars, not ")
 
 
 def test_a_wide_estimate_says_what_would_narrow_it() -> None:
