@@ -22,12 +22,12 @@ from openrouter_video.cli import main
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.ledger.ledger import Ledger
-from openrouter_video.ledger.records import Claim
 from openrouter_video.ledger.reservations import Caps
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.limits import Limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 from tests.support.terminals import ESCAPES
 
 VEO, SEEDANCE, WAN, LONG = "google/veo-3.1-lite", "bytedance/seedance-2.0-mini", "alibaba/wan-3.0", "alibaba/wan-2.6"
@@ -631,11 +631,10 @@ def claimed(sandbox: Sandbox) -> Callable[..., Ledger]:
     ledger = Ledger(open_store("videos").child("_jobs"))
 
     def claim(key: str, *, hours: float = 3.0, doubt: bool = True) -> Ledger:
-        record = Claim(
+        record = claim_on(
+            key,
             at=(datetime.now(UTC) - timedelta(hours=hours)).isoformat(),
-            key=key,
             model=VEO,
-            take=1,
             asked={"prompt": PROMPT},
             sent={"model": VEO},
             base_url=sandbox.base_url,

@@ -8,20 +8,19 @@ from typing import Any
 import pytest
 
 from openrouter_video.cli.export_rows import row_of
-from openrouter_video.ledger.records import Claim, LedgerEntry
+from openrouter_video.ledger.records import LedgerEntry
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import LeftOut, Outcome
 from openrouter_video.rows import COLUMNS
+from tests.support.claims import claim_on
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
-CLAIM = Claim(
+CLAIM = claim_on(
+    "k1",
     at="2026-11-26T10:00:00.000+00:00",
-    key="k1",
-    model="a/b",
     take=2,
     asked={"prompt": "an orchid"},
     sent={"model": "a/b", "resolution": "720p"},
-    base_url="https://openrouter.ai/api/v1",
     output="s3://videos",
     path="p.mp4",
     run_id="r1",

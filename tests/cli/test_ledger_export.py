@@ -18,6 +18,7 @@ from openrouter_video.outcome import LeftOut, Outcome
 from openrouter_video.rows import COLUMNS
 from openrouter_video.run.video_files import write_outcome
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 from tests.support.markdown import PAGES, examples
 
 FILM, ADS, OPEN = (digit * 32 for digit in "123")
@@ -28,14 +29,12 @@ Export = Callable[..., tuple[int, bytes, str]]
 
 def claim(key: str, prompt: str, team: str | None, *, sandbox: bool = False) -> Claim:
     """One submission."""
-    return Claim(
+    return claim_on(
+        key,
         at="2026-11-26T10:00:00.000+00:00",
-        key=key,
         model="google/veo-3.1-lite",
-        take=1,
         asked={"prompt": prompt},
         sent={"model": "google/veo-3.1-lite", "resolution": "720p"},
-        base_url="https://openrouter.ai/api/v1",
         output="videos",
         path=f"an-orchid-{key[:8]}/google--veo-3.1-lite.mp4",
         labels={"team": team} if team else {},

@@ -13,10 +13,10 @@ import pytest
 
 from openrouter_video.cli import main
 from openrouter_video.ledger.ledger import Ledger
-from openrouter_video.ledger.records import Claim
 from openrouter_video.run import account_search
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 
 MODEL = "x-ai/grok-imagine-video"
 A, B, C = (digit * 32 for digit in "abc")
@@ -55,11 +55,10 @@ def doubt(
     ledger: Ledger, key: str, base_url: str, *, begun: timedelta = timedelta(minutes=20), attempt: int = 1
 ) -> None:
     """Leave a submission of which nobody knows whether it was accepted."""
-    claim = Claim(
+    claim = claim_on(
+        key,
         at=(datetime.now(UTC) - begun).isoformat(),
-        key=key,
         model=MODEL,
-        take=1,
         asked={"prompt": "A white orchid"},
         sent=BODY,
         base_url=base_url,

@@ -21,11 +21,11 @@ from openrouter_video.cli.report import (
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.cli.video_lines import VideoLine
 from openrouter_video.ledger.ledger import Ledger
-from openrouter_video.ledger.records import Claim
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
 from openrouter_video.report import collect_command, group_left_out, options_of_others
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 
 KEY = "0123456789abcdef" * 2
 SENT = {"model": "a/one", "provider": {"options": {"google-vertex": {"parameters": {"negativePrompt": "x"}}}}}
@@ -207,16 +207,8 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def claim(ledger: Ledger, key: str) -> None:
     """Record the first claim of a key."""
-    record = Claim(
-        at="2026-11-01T00:00:00+00:00",
-        key=key,
-        model="a/one",
-        take=1,
-        asked={},
-        sent={},
-        base_url="https://openrouter.ai/api/v1",
-        output="file:///videos",
-        path="orchid/a--one.mp4",
+    record = claim_on(
+        key, at="2026-11-01T00:00:00+00:00", model="a/one", output="file:///videos", path="orchid/a--one.mp4"
     )
     assert ledger.claim(1, record)
 

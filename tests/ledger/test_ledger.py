@@ -11,20 +11,17 @@ from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 
 KEY = "0123456789abcdef0123456789abcdef"
 
 
 def claim(owner: str = "me") -> Claim:
     """Return a claim on the one key of these tests."""
-    return Claim(
-        at="2026-11-23T00:00:00+00:00",
-        key=KEY,
+    return claim_on(
+        KEY,
         model="google/veo-3.1-lite",
-        take=1,
         asked={"prompt": "A flower"},
-        sent={},
-        base_url="https://openrouter.ai/api/v1",
         output="memory://videos",
         path="a/b.mp4",
         token=owner,

@@ -20,6 +20,7 @@ from openrouter_video.ledger.records import Claim
 from openrouter_video.outcome import Outcome
 from openrouter_video.stores import open_store
 from openrouter_video.stores.local_store import LocalFiles
+from tests.support.claims import claim_on
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -29,10 +30,9 @@ DONE = Outcome(model="m", status="completed", job_id="j")
 
 def claim(key: str, owner: str = "me") -> Claim:
     """A claim on a key."""
-    return Claim(
-        at="2026-11-20T00:00:00+00:00", key=key, model="m", take=1, asked={}, sent={},
-        base_url="https://openrouter.ai/api/v1", output="memory://videos", path="a/b.mp4", token=owner,
-    )  # fmt: skip
+    return claim_on(
+        key, at="2026-11-20T00:00:00+00:00", model="m", output="memory://videos", path="a/b.mp4", token=owner
+    )
 
 
 def settle(ledger: Ledger, key: str) -> None:

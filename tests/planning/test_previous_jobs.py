@@ -12,7 +12,7 @@ import pytest
 
 from openrouter_video.api import PollAnswer, VideoJob, VideoModel
 from openrouter_video.errors import Problem
-from openrouter_video.ledger import Claim, Ledger, LedgerEntry
+from openrouter_video.ledger import Ledger, LedgerEntry
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning.find_jobs import find_jobs
 from openrouter_video.planning.plan import ModelPlan, Plan
@@ -26,20 +26,11 @@ from openrouter_video.planning.previous_jobs import (
 )
 from openrouter_video.request.inputs import PreviousJob
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 
 KEY, OTHER_KEY = "0" * 32, "1" * 32
 HERE, THERE, SANDBOX = "https://openrouter.ai/api/v1", "https://proxy.example/api/v1", "http://127.0.0.1:9/api/v1"
-CLAIM = Claim(
-    at="2026-11-01T00:00:00Z",
-    key=KEY,
-    model="a/b",
-    take=1,
-    asked={},
-    sent={},
-    base_url=HERE,
-    output="/videos",
-    path="x/a--b.mp4",
-)
+CLAIM = claim_on(KEY, at="2026-11-01T00:00:00Z", base_url=HERE)
 DONE = Outcome(model="a/b", key=KEY, status="completed", job_id="gen-1", duration_seconds=4.5, width=1280, height=720)
 MADE = PreviousJob("gen-1", "a/b", HERE, 4.5, 1280, 720)
 

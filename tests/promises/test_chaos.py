@@ -22,6 +22,7 @@ from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from tests.promises.chaos_invariants import Books, Charged, Evidence, Report, check
 from tests.promises.chaos_schedule import PROVIDERS_LAST_WORD, draw_schedule, fired
+from tests.support.claims import claim_on
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
@@ -107,10 +108,7 @@ def test_faults_never_overlap() -> None:
 
 
 def _claim() -> Claim:
-    return Claim(
-        at="2026-11-23T00:00:00+00:00", key=KEY, model="x-ai/grok", take=1, asked={}, sent={},
-        base_url="", output="", path=VIDEO,
-    )  # fmt: skip
+    return claim_on(KEY, model="x-ai/grok", base_url="", output="", path=VIDEO)
 
 
 def _settled(status: str = "completed", sha256: str | None = "abc", **fields: object) -> LedgerEntry:

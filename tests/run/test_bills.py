@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from openrouter_video.api import Catalog, VideoModel
-from openrouter_video.ledger import Bill, Claim, LedgerEntry
+from openrouter_video.ledger import Bill, LedgerEntry
 from openrouter_video.ledger.reservations import Hold, Money
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
@@ -22,6 +22,7 @@ from openrouter_video.run.bills import (
     settled_by_run,
     to_reserve,
 )
+from tests.support.claims import claim_on
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 KEY = "a" * 32
@@ -38,15 +39,10 @@ def an_outcome(status: Any = "completed", **fields: Any) -> Outcome:
 
 def an_entry(state: Any, outcome: Outcome | None = None, reservation: str | None = f"{MONTH}/run/{KEY}") -> LedgerEntry:
     """What the ledger says of the key, whose claim names this reservation."""
-    claim = Claim(
+    claim = claim_on(
+        KEY,
         at=NOW.isoformat(),
-        key=KEY,
         model="a/film",
-        take=1,
-        asked={},
-        sent={},
-        base_url="https://openrouter.ai/api/v1",
-        output="/videos",
         path="x.mp4",
         run_id="earlier",
         deployment="nightly",

@@ -11,24 +11,23 @@ from openrouter_video.api.answers import ContentAnswer, ContentUnavailable, Subm
 from openrouter_video.api.job import Usage, VideoJob
 from openrouter_video.api.refusals import advice
 from openrouter_video.errors import LedgerError, Problem, StorageError
-from openrouter_video.ledger.records import BEGUN_NOT_ENDED, Claim, LedgerEntry, Submitted, Unrecorded
+from openrouter_video.ledger.records import BEGUN_NOT_ENDED, LedgerEntry, Submitted, Unrecorded
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import LeftOut, Outcome, SavedFile
 from openrouter_video.planning.plan import ModelPlan
 from openrouter_video.run.conclusions import outcome_of, unreadable
 from openrouter_video.run.facts import Facts, Saved, Trouble
 from openrouter_video.run.polling import Step
+from tests.support.claims import claim_on
 
 NOW = datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
 OPTION = LeftOut(key="style", reason="not allowed", suggestion="stylize")
-CLAIM = Claim(
+CLAIM = claim_on(
+    "k1",
     at="2026-11-22T12:00:00.000+00:00",
-    key="k1",
-    model="a/b",
     take=2,
     asked={"prompt": "p"},
     sent={"model": "a/b"},
-    base_url="https://openrouter.ai/api/v1",
     output="s3://videos",
     path="p.mp4",
     shared=True,

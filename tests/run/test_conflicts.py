@@ -7,24 +7,22 @@ from typing import Any
 
 import pytest
 
-from openrouter_video.ledger import Claim, Ledger
+from openrouter_video.ledger import Ledger
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.conflicts import find_known
 from openrouter_video.stores import open_store
 from openrouter_video.threads import Threads
+from tests.support.claims import claim_on
 
 KEY = "a" * 32
 ASKED = {"prompt": "p"}
-CLAIM = Claim(
+CLAIM = claim_on(
+    KEY,
     at="2026-11-26T12:00:00.000+00:00",
-    key=KEY,
     model="a/film",
-    take=1,
     asked=ASKED,
     sent=ASKED,
-    base_url="https://openrouter.ai/api/v1",
-    output="/videos",
     path="x.mp4",
     shared=True,
     estimate=Estimate.of(100_000, 200_000, "listed"),

@@ -34,16 +34,14 @@ from openrouter_video.threads import Threads
 from openrouter_video.videos.paths import output_count
 from openrouter_video.videos.probing import probe
 from openrouter_video.videos.saving import save_video
+from tests.support.claims import claim_on
 
 MODEL = "x-ai/grok-imagine-video"
 BODY = b'{"model": "x-ai/grok-imagine-video", "prompt": "A flower", "duration": 1, "resolution": "480p"}'
-CLAIM = Claim(
-    at="2026-11-23T00:00:00+00:00",
-    key="0123456789abcdef0123456789abcdef",
+CLAIM = claim_on(
+    "0123456789abcdef0123456789abcdef",
     model=MODEL,
-    take=1,
     asked={"prompt": "A flower"},
-    sent={},
     base_url="http://127.0.0.1",
     output="",
     path="a-flower-01234567/grok.mp4",

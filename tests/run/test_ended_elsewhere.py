@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.ledger import Claim, Ledger
+from openrouter_video.ledger import Ledger
 from openrouter_video.outcome import Outcome, OutcomeStatus
 from openrouter_video.run.conclusions import GONE
 from openrouter_video.run.ended_elsewhere import ended_elsewhere
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 
 BEGAN = datetime(2026, 11, 26, 10, tzinfo=UTC)
 KEY = "a" * 32
@@ -42,19 +43,7 @@ def test_what_a_run_left_open_is_told_as_it_is_at_its_end(
 ) -> None:
     """By the ledger, where a collection beside the run writes it."""
     ledger = Ledger(open_store(str(tmp_path)))
-    claim = Claim(
-        at=BEGAN.isoformat(),
-        key=KEY,
-        model="a/b",
-        take=1,
-        asked={},
-        sent={},
-        run_id=paid_by,
-        base_url="https://openrouter.ai/api/v1",
-        output="s3://videos",
-        path="b/x.mp4",
-        row=9,
-    )
+    claim = claim_on(KEY, at=BEGAN.isoformat(), run_id=paid_by, output="s3://videos", path="b/x.mp4", row=9)
     assert ledger.claim(1, claim)
     ledger.record_job(KEY, 1, "job")
     left = [

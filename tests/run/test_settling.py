@@ -19,6 +19,7 @@ from openrouter_video.run.settling import settle
 from openrouter_video.run.video_files import find, look_again, write_outcome
 from openrouter_video.stores import open_store
 from openrouter_video.stores.store import Store
+from tests.support.claims import claim_on
 
 KEY = "0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
@@ -39,10 +40,7 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture
 def claim(store: Store) -> Claim:
     """The claim of a video that goes into the folder."""
-    return Claim(
-        at="2026-11-23T00:00:00+00:00", key=KEY, model="a/b", take=1, asked={"prompt": "p"}, sent={},
-        base_url="http://127.0.0.1", output=store.url, path="p/v.mp4",
-    )  # fmt: skip
+    return claim_on(KEY, asked={"prompt": "p"}, base_url="http://127.0.0.1", output=store.url, path="p/v.mp4")
 
 
 def ended(claim: Claim, job: VideoJob) -> Facts:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from openrouter_video.errors import LedgerError
-from openrouter_video.ledger import Caps, Claim, Journal, Ledger, run_token
+from openrouter_video.ledger import Caps, Journal, Ledger, run_token
 from openrouter_video.ledger.portions import batch_token, lump_of
 from openrouter_video.outcome import Outcome
 from openrouter_video.run import RunReservation, reserve_money, settle_left, settle_money
 from openrouter_video.stores import open_store
 from openrouter_video.stores.local_store import LocalStore
+from tests.support.claims import claim_on
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
@@ -114,18 +115,8 @@ def test_a_run_settles_what_a_killed_run_has_left_of_the_videos_that_it_finds(le
     found, not_sent = KEYS[:2]
     killed = reserve_money(journal, "killed", {found: 10, not_sent: 10}, LATER, cap, "killed")
     assert isinstance(killed, RunReservation)
-    claim = Claim(
-        at=NOW.isoformat(),
-        key=found,
-        model="m",
-        take=1,
-        asked={},
-        sent={},
-        base_url="https://openrouter.ai/api/v1",
-        output="/videos",
-        path="x.mp4",
-        run_id="killed",
-        reservation=killed.name_of(found),
+    claim = claim_on(
+        found, at=NOW.isoformat(), model="m", path="x.mp4", run_id="killed", reservation=killed.name_of(found)
     )
     outcome = Outcome(model="m", key=found, status="completed", cost_usd=0.000004, bytes=1)
     ledger.claim(1, claim)

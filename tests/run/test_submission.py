@@ -26,6 +26,7 @@ from openrouter_video.run.submission import CLAIM_SECONDS, SubmitPolicy, Submitt
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
 from openrouter_video.threads import Threads
+from tests.support.claims import claim_on
 from tests.support.nobody_there import FAILURES, nobody_there
 
 MODEL = "x-ai/grok-imagine-video"
@@ -53,11 +54,9 @@ class Time:
 
 def make_claim(sandbox: Sandbox, owner: str = "me", asked: dict[str, Any] | None = None) -> Claim:
     """Return a claim on the one key of these tests."""
-    return Claim(
-        at="2026-11-23T00:00:00+00:00",
-        key=KEY,
+    return claim_on(
+        KEY,
         model=MODEL,
-        take=1,
         asked=asked or {"prompt": "A flower"},
         sent=BODY,
         base_url=sandbox.base_url,
@@ -442,10 +441,7 @@ def _submit_in_process(base_url: str, api_key: str, folder: str) -> tuple[str, s
     async def run() -> Submitted:
         async with VideoClient(api_key, base_url) as client:
             threads = Threads()
-            claim = Claim(
-                at="2026-11-23T00:00:00+00:00", key=KEY, model=MODEL, take=1, asked={}, sent=BODY,
-                base_url=base_url, output="", path="",
-            )  # fmt: skip
+            claim = claim_on(KEY, model=MODEL, sent=BODY, base_url=base_url, output="", path="")
             return await Submitter(client, Ledger(open_store(folder)), threads).submit(claim, BODY)
 
     submitted = asyncio.run(run())

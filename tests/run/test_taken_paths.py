@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_video.ledger import Claim, Ledger, Scope
+from openrouter_video.ledger import Ledger, Scope
 from openrouter_video.planning import ModelPlan
 from openrouter_video.request import parse_run_request
 from openrouter_video.run.planned_video import PlannedVideo
 from openrouter_video.run.taken_paths import taken_paths
 from openrouter_video.stores import open_store
+from tests.support.claims import claim_on
 
 SCOPE = Scope("12345678" * 8, shared=True)
 SENT = ModelPlan(model="a/film", decision="send")
@@ -53,17 +54,7 @@ def test_a_job_that_is_open_has_its_path_already(tmp_path: Path) -> None:
         ledger, now = Ledger(store.child("_jobs")), datetime.now(UTC).isoformat()
         places = [("b/X.mp4", store.url), ("b/y.mp4", "s3://other"), ("b/z.mp4", store.url)]
         for number, (path, output) in enumerate(places):
-            claim = Claim(
-                at=now,
-                key=f"{number:032x}",
-                model="a/film",
-                take=1,
-                asked={},
-                sent={},
-                base_url="https://openrouter.ai/api/v1",
-                output=output,
-                path=path,
-            )
+            claim = claim_on(f"{number:032x}", at=now, model="a/film", output=output, path=path)
             assert ledger.claim(1, claim)
             if path == "b/z.mp4":
                 ledger.release(claim.key, 1, "nothing was accepted")

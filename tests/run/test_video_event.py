@@ -7,19 +7,18 @@ from typing import Any
 
 import pytest
 
-from openrouter_video.ledger.records import Claim, Submitted
+from openrouter_video.ledger.records import Submitted
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.facts import Facts
 from openrouter_video.run.video_event import video_event
+from tests.support.claims import claim_on
 
-CLAIM = Claim(
+CLAIM = claim_on(
+    "k1",
     at="2026-11-26T10:00:00.000+00:00",
-    key="k1",
-    model="a/b",
     take=2,
     asked={"prompt": "an orchid"},
     sent={"model": "a/b"},
-    base_url="https://openrouter.ai/api/v1",
     output="s3://videos",
     path="p.mp4",
     token="t1",
