@@ -48,7 +48,7 @@ from .flow_body import flow_body
 from .model_fan_out import fan_out_video
 from .prefect_refusals import explain_prefect_refusals
 from .recipe_deployments import read_deployed_recipes
-from .recipe_foresight import Found, foresee_all
+from .recipe_dry_runs import Found, dry_recipes
 from .run_identity import identify_run
 from .shot_chain import chain_video
 from .termination import log_if_interrupted
@@ -112,7 +112,7 @@ async def check_recipes(
         try:
             place = Place(await load_store(store, output, ledger, deployed=identity.deployed), Threads())
             known = await _read(recipes or (), place, deployments=deployments)
-            found = await foresee_all(known, await _base_url(credentials), place.threads)
+            found = await dry_recipes(known, await _base_url(credentials), place.threads)
             check = await _remember(found, place, identity.run_id)
         except (ConfigurationError, ApiUnavailable, LedgerError) as error:
             return cast(RecipeCheck, refused_state(error))
@@ -177,9 +177,9 @@ async def _remember(found: Sequence[Found], place: Place, run_id: str) -> Recipe
     now, verdicts = datetime.now(UTC), list[RecipeVerdict]()
     with closing(await place.threads.run(place.destination.reach_ledger)) as ledger:
         records = RecipeRecords(ledger.store)
-        for recipe, prospect, catalog in found:
+        for recipe, plan, catalog in found:
             before = await place.threads.run(records.get, recipe.name, sandbox=catalog.sandbox)
-            verdict = judge(recipe, prospect, catalog, before, now)
+            verdict = judge(recipe, plan, catalog, before, now)
             # Before it is recorded: a check that dies in between tells the same event again, which Prefect keeps once.
             if broke_now(verdict, before):
                 _tell(verdict)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from openrouter_video.drift.check_lines import check_lines, check_page
-from openrouter_video.drift.foresight import Surroundings, foresee
+from openrouter_video.drift.dry_run import Surroundings, dry_recipe
 from openrouter_video.drift.recipe_files import read_recipes, write_recipe
 from openrouter_video.drift.recipe_records import RecipeRecords, recipe_digest
 from openrouter_video.drift.recipes import FLOWS, STAND_IN, Recipe, recipe_of, unknown_parameters
 from openrouter_video.drift.verdicts import (
-    Prospect,
     RecipeCheck,
+    RecipePlan,
     RecipeVerdict,
     broke_now,
     broken_event,
@@ -21,9 +21,9 @@ from openrouter_video.drift.verdicts import (
 __all__ = [
     "FLOWS",
     "STAND_IN",
-    "Prospect",
     "Recipe",
     "RecipeCheck",
+    "RecipePlan",
     "RecipeRecords",
     "RecipeVerdict",
     "Surroundings",
@@ -31,7 +31,7 @@ __all__ = [
     "broken_event",
     "check_lines",
     "check_page",
-    "foresee",
+    "dry_recipe",
     "judge",
     "read_recipes",
     "recipe_digest",

@@ -20,8 +20,8 @@ from openrouter_video.text import clip
 
 __all__ = [
     "BrokenEvent",
-    "Prospect",
     "RecipeCheck",
+    "RecipePlan",
     "RecipeRecord",
     "RecipeVerdict",
     "broke_now",
@@ -37,7 +37,7 @@ WARN_DAYS = 14
 MOST_NAMED = 3
 
 
-class Prospect(NamedTuple):
+class RecipePlan(NamedTuple):
     """What a recipe comes to by today's list of models.
 
     ``problems``: why its run would be refused, in the words of the plan. ``needs``: what it would need instead.
@@ -143,29 +143,29 @@ class RecipeCheck(BaseModel):
 
 
 def judge(
-    recipe: Recipe, prospect: Prospect, catalog: Catalog, record: RecipeRecord | None, now: datetime
+    recipe: Recipe, plan: RecipePlan, catalog: Catalog, record: RecipeRecord | None, now: datetime
 ) -> RecipeVerdict:
     """Return what is to be said of a recipe; without a ``record`` it was never checked before."""
-    broken = bool(prospect.problems)
-    changes = tuple(_changes(prospect.models, catalog, record.entries if record else {}))
+    broken = bool(plan.problems)
+    changes = tuple(_changes(plan.models, catalog, record.entries if record else {}))
     before = record.estimate if record else None
     return RecipeVerdict(
         name=recipe.name,
         flow=recipe.flow,
         status="broken" if broken else "works",
-        models=prospect.models,
-        problems=prospect.problems,
-        needs=prospect.needs,
-        warnings=(*prospect.warnings, *_expiry_words(prospect.models, catalog, now.date())),
-        left_out=prospect.left_out,
+        models=plan.models,
+        problems=plan.problems,
+        needs=plan.needs,
+        warnings=(*plan.warnings, *_expiry_words(plan.models, catalog, now.date())),
+        left_out=plan.left_out,
         since=((record.broken_since if record else None) or now) if broken else None,
         last_ok_at=record.last_ok_at if record else None,
-        estimate=None if broken else prospect.estimate,
+        estimate=None if broken else plan.estimate,
         estimate_before=before,
         # Another price of unchanged models comes of a changed recipe, or of more rows in its table.
-        price=_price(before, prospect.estimate) if changes and not broken else None,
+        price=_price(before, plan.estimate) if changes and not broken else None,
         changes=changes,
-        expires=_expiring(prospect.models, catalog, now.date()),
+        expires=_expiring(plan.models, catalog, now.date()),
         sandbox=catalog.sandbox,
     )
 

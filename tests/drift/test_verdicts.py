@@ -12,8 +12,8 @@ from openrouter_video.drift.check_lines import MOST_BYTES, check_lines, check_pa
 from openrouter_video.drift.entry_changes import facts_of
 from openrouter_video.drift.recipes import Recipe
 from openrouter_video.drift.verdicts import (
-    Prospect,
     RecipeCheck,
+    RecipePlan,
     RecipeRecord,
     RecipeVerdict,
     broke_now,
@@ -27,7 +27,7 @@ from openrouter_video.money import Estimate
 MONDAY = datetime(2026, 11, 16, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
 RECIPE = Recipe("file:///recipes/orchid.json", "fan_out_video", {"models": ["a/b"]})
-GONE = Prospect(
+GONE = RecipePlan(
     ("a/b",), problems=("there is no video model 'a/b'",), needs=("the same request as to a/b is taken by c/d ($1.00)",)
 )
 
@@ -37,17 +37,17 @@ def listing(**fields: Any) -> Catalog:
     return Catalog(models=(VideoModel.read({"id": "a/b", **fields}),))
 
 
-def works(low: int, high: int) -> Prospect:
+def works(low: int, high: int) -> RecipePlan:
     """A recipe that works, for so many micro-dollars."""
-    return Prospect(("a/b",), estimate=Estimate.of(low, high, "listed"))
+    return RecipePlan(("a/b",), estimate=Estimate.of(low, high, "listed"))
 
 
-def checked(*days: tuple[Prospect, Catalog], start: datetime = MONDAY) -> list[tuple[RecipeVerdict, bool]]:
+def checked(*days: tuple[RecipePlan, Catalog], start: datetime = MONDAY) -> list[tuple[RecipeVerdict, bool]]:
     """What is said of the recipe on one day after the other, and whether it is told as news."""
     record, told = None, []
-    for number, (prospect, catalog) in enumerate(days):
+    for number, (plan, catalog) in enumerate(days):
         now = start + number * DAY
-        verdict = judge(RECIPE, prospect, catalog, record, now)
+        verdict = judge(RECIPE, plan, catalog, record, now)
         told.append((verdict, broke_now(verdict, record)))
         # As it is written and read again.
         record = RecipeRecord.model_validate_json(record_of(verdict, catalog, record, now).model_dump_json())
@@ -114,7 +114,7 @@ def test_a_changed_recipe_is_neither_dearer_nor_cheaper() -> None:
     """Its models are what they were; and what is unpriced, or breaks, has no price to compare."""
     (_, (verdict, _)) = checked((works(1, 2), listing()), (works(3, 4), listing()))
     assert (verdict.price, verdict.changes) == (None, ())
-    unpriced = Prospect(("a/b",), estimate=Estimate())
+    unpriced = RecipePlan(("a/b",), estimate=Estimate())
     (_, (dear, _)) = checked((works(1, 2), listing(seed=True)), (unpriced, listing(seed=False)))
     assert (dear.price, dear.price_words) == (None, "unpriced")
     simulated = listing().model_copy(update={"sandbox": True})

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from openrouter_video.api import Catalog, ModelEndpoints, VideoClient, is_loopback
 from openrouter_video.blocks import OpenRouterCredentials, load_credentials, load_store
-from openrouter_video.drift import Prospect, Recipe, Surroundings, foresee
+from openrouter_video.drift import Recipe, RecipePlan, Surroundings, dry_recipe
 from openrouter_video.errors import ApiUnavailable, ConfigurationError
 from openrouter_video.run import approval_threshold
 from openrouter_video.text import clip
@@ -19,7 +19,7 @@ from openrouter_video.threads import Threads
 
 from .production import list_models
 
-__all__ = ["Found", "foresee_all"]
+__all__ = ["Found", "dry_recipes"]
 
 PLACES = ("store", "output", "ledger", "credentials")
 
@@ -28,7 +28,7 @@ class Found(NamedTuple):
     """A recipe, what it comes to by a list of models, and that list."""
 
     recipe: Recipe
-    prospect: Prospect
+    plan: RecipePlan
     catalog: Catalog
 
 
@@ -49,7 +49,7 @@ class _Listed(NamedTuple):
     health: Mapping[str, ModelEndpoints]
 
 
-async def foresee_all(recipes: Sequence[Recipe], own_base_url: str, threads: Threads) -> list[Found]:
+async def dry_recipes(recipes: Sequence[Recipe], own_base_url: str, threads: Threads) -> list[Found]:
     """Return what each recipe comes to, in their order; ``own_base_url``: for those that name no credentials.
 
     A check whose own API is on this machine, such as a sandbox, asks no other.
@@ -65,7 +65,7 @@ async def foresee_all(recipes: Sequence[Recipe], own_base_url: str, threads: Thr
             by_api[ready.base_url].append(ready)
         found = {}
         for base_url, several in by_api.items():
-            for one in await _foresee_at(base_url, several, threads, own=base_url == own_base_url):
+            for one in await _planned_at(base_url, several, threads, own=base_url == own_base_url):
                 found[one.recipe.name] = one
     return [found[recipe.name] for recipe in recipes]
 
@@ -111,28 +111,28 @@ class _Places:
         return self._surroundings[place]
 
 
-async def _foresee_at(base_url: str, several: Sequence[_Ready], threads: Threads, *, own: bool) -> list[Found]:
+async def _planned_at(base_url: str, several: Sequence[_Ready], threads: Threads, *, own: bool) -> list[Found]:
     """Plan the recipes of one API; those that break once more, for it lists less for a moment now and then."""
     try:
         async with VideoClient(None, base_url) as client:
             models = [model for one in several for model in one.recipe.models]
             listed = await _listed(client, models, {})
-            found = await _foresee_by(listed, several, threads)
-            broken = [one for one in found if one.prospect.problems]
+            found = await _planned_by(listed, several, threads)
+            broken = [one for one in found if one.plan.problems]
             if not broken:
                 return found
             # The rows of a table name models which nobody had asked about.
-            more = [model for one in broken for model in one.prospect.models]
+            more = [model for one in broken for model in one.plan.models]
             listed = await _listed(client, more, listed.health)
             names = {one.recipe.name for one in broken}
-            again = await _foresee_by(listed, [one for one in several if one.recipe.name in names], threads)
+            again = await _planned_by(listed, [one for one in several if one.recipe.name in names], threads)
             return [*(one for one in found if one.recipe.name not in names), *again]
     except (ApiUnavailable, ConfigurationError) as error:
         if own:
             raise
         why = (clip(f"the models at its credentials' base URL cannot be listed: {error}"),)
         nothing = Catalog(models=(), sandbox=is_loopback(base_url))
-        return [Found(one.recipe, Prospect(one.recipe.models, problems=why), nothing) for one in several]
+        return [Found(one.recipe, RecipePlan(one.recipe.models, problems=why), nothing) for one in several]
 
 
 async def _listed(client: VideoClient, models: Sequence[str], known: Mapping[str, ModelEndpoints]) -> _Listed:
@@ -143,13 +143,13 @@ async def _listed(client: VideoClient, models: Sequence[str], known: Mapping[str
     return _Listed(client.base_url, catalog, {**known, **{one.model: one for one in served if not one.unknown}})
 
 
-async def _foresee_by(listed: _Listed, several: Sequence[_Ready], threads: Threads) -> list[Found]:
+async def _planned_by(listed: _Listed, several: Sequence[_Ready], threads: Threads) -> list[Found]:
     today, found = f"{datetime.now(UTC):%Y-%m-%d}", list[Found]()
     for one in several:
         if one.problem is None:
             around = one.around._replace(base_url=listed.base_url, health=listed.health)
-            prospect = await threads.run(foresee, one.recipe, listed.catalog, today, around)
+            plan = await threads.run(dry_recipe, one.recipe, listed.catalog, today, around)
         else:
-            prospect = Prospect(one.recipe.models, problems=(one.problem,))
-        found.append(Found(one.recipe, prospect, listed.catalog))
+            plan = RecipePlan(one.recipe.models, problems=(one.problem,))
+        found.append(Found(one.recipe, plan, listed.catalog))
     return found

@@ -1,4 +1,4 @@
-"""What a recipe would come to by a list of models: its dry run. Nothing is sent, no key is needed, nobody is asked."""
+"""The dry run of a recipe over a list of models: nothing is sent, no key is needed, and nobody is asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from openrouter_video.batch import (
     table_of_rows,
 )
 from openrouter_video.drift.recipes import STAND_IN, Recipe
-from openrouter_video.drift.verdicts import Prospect
+from openrouter_video.drift.verdicts import RecipePlan
 from openrouter_video.errors import Problem, RequestRefused
 from openrouter_video.ledger import Ledger, scope_of_run
 from openrouter_video.planning import GatedPlan, ModelPlan, Plan, asked_words, dry_run, hold_to_ceiling, needs_approval
@@ -25,7 +25,7 @@ from openrouter_video.shots import dry_chain, parse_chain_request, scope_of_chai
 from openrouter_video.stores import OptionsFor, no_options
 from openrouter_video.text import clip
 
-__all__ = ["Surroundings", "foresee"]
+__all__ = ["Surroundings", "dry_recipe"]
 
 
 P = TypeVar("P", bound=GatedPlan)
@@ -53,10 +53,10 @@ class Surroundings(NamedTuple):
         return {"health": self.health, "ledger": self.ledger, "base_url": self.base_url}
 
 
-def foresee(recipe: Recipe, catalog: Catalog, today: str, around: Surroundings) -> Prospect:
+def dry_recipe(recipe: Recipe, catalog: Catalog, today: str, around: Surroundings) -> RecipePlan:
     """Plan a recipe dry; ``today`` stands in for ``{date}`` in the name of a batch. Blocks."""
     if recipe.problems:
-        return Prospect(problems=recipe.problems)
+        return RecipePlan(problems=recipe.problems)
     try:
         if recipe.flow == "batch_videos":
             return _of_batch(dict(recipe.form), catalog, today, around)
@@ -64,19 +64,19 @@ def foresee(recipe: Recipe, catalog: Catalog, today: str, around: Surroundings) 
             return _of_chain(dict(recipe.form), catalog, around)
         return _of_run(dict(recipe.form), catalog, around)
     except RequestRefused as refused:
-        return Prospect(models=recipe.models, problems=_words(refused.problems))
+        return RecipePlan(models=recipe.models, problems=_words(refused.problems))
 
 
-def _of_run(form: dict[str, Any], catalog: Catalog, around: Surroundings) -> Prospect:
+def _of_run(form: dict[str, Any], catalog: Catalog, around: Surroundings) -> RecipePlan:
     if not (form.get("model") or form.get("models")):
-        return Prospect(warnings=(CHOSEN_LATER,))
+        return RecipePlan(warnings=(CHOSEN_LATER,))
     # Who starts the run adds one that is missing; an empty one may do where there is something to work from.
     prompt = STAND_IN if form.get("prompt") is None else form["prompt"]
     run = parse_run_request(**{**form, "prompt": prompt}, checked=False)
     plan = dry_run(run, catalog, around.options_for, **around.of_dry_run)
     held, warnings = _held(plan, run, around, paid=_paid_under_key(run))
     refused = [model for model in plan.models if model.decision != "send"] if not held.refused else []
-    return Prospect(
+    return RecipePlan(
         models=run.models,
         problems=_words(held.problems),
         needs=tuple(_stand_ins(run, catalog, around)),
@@ -86,15 +86,15 @@ def _of_run(form: dict[str, Any], catalog: Catalog, around: Surroundings) -> Pro
     )
 
 
-def _of_chain(form: dict[str, Any], catalog: Catalog, around: Surroundings) -> Prospect:
+def _of_chain(form: dict[str, Any], catalog: Catalog, around: Surroundings) -> RecipePlan:
     if not form.get("model"):
-        return Prospect(warnings=(CHOSEN_LATER,))
+        return RecipePlan(warnings=(CHOSEN_LATER,))
     chain = parse_chain_request(**{**form, "shots": form.get("shots") or [STAND_IN]})
     # Whose chain it is only decides on keys, which nobody claims here.
     scope = scope_of_chain(scope_of_run("recipe", chain.asked()))
     plan = dry_chain(chain, scope, catalog, around.options_for, **around.of_dry_run)
     held, warnings = _held(plan, chain.run, around, paid=_paid_under_key(chain.run))
-    return Prospect(
+    return RecipePlan(
         models=chain.run.models,
         problems=_words(held.problems),
         warnings=(*plan.warnings, *warnings),
@@ -109,12 +109,12 @@ def _paid_under_key(run: RunRequest) -> str | None:
     return "under its idempotency key" if key and "{date}" not in key else None
 
 
-def _of_batch(form: dict[str, Any], catalog: Catalog, today: str, around: Surroundings) -> Prospect:
+def _of_batch(form: dict[str, Any], catalog: Catalog, today: str, around: Surroundings) -> RecipePlan:
     source, rows, name = (form.pop(field, None) for field in ("source", "rows", "batch"))
     if not source and rows is None:
         # Its table comes with each run; what all rows share can be checked all the same.
         if not form.get("models"):
-            return Prospect(warnings=(CHOSEN_LATER,))
+            return RecipePlan(warnings=(CHOSEN_LATER,))
         form |= {"prompt_template": None, "path_template": None}
         rows, name = [{"prompt": STAND_IN}], name or "batch"
     name = name or (name_of_source(source) if source else "batch")
@@ -124,7 +124,7 @@ def _of_batch(form: dict[str, Any], catalog: Catalog, today: str, around: Surrou
     held, warnings = _held(plan, batch.run, around, paid="by an earlier run of the batch")
     lost = dict.fromkeys(words for video in plan.videos for words in _lost(video.plan))
     left_out = [f"left out: {words}" for words in plan.row_words] if plan.skips and not held.refused else []
-    return Prospect(
+    return RecipePlan(
         models=tuple(models_of(table, batch)),
         problems=_words(held.refusal),
         warnings=(*plan.warnings, *warnings, *left_out),
