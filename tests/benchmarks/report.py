@@ -101,7 +101,7 @@ def _server(by_name: dict[Any, Any]) -> list[Row]:
     ]
     counted = sorted((jobs, name, one["task_runs"]) for (name, jobs), one in by_name.items() if "task_runs" in one)
     return rows + [
-        Row(f"task runs of a run, {_count(jobs)}, {SERVERS[name]}", number, 3 * MOST_LANES + 4)
+        Row(f"task runs of a run, {_count(jobs)}, {SERVERS[name]}", number, 3 * MOST_LANES + 5)
         for jobs, name, number in counted
         if name in OURS
     ]

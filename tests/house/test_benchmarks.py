@@ -65,7 +65,7 @@ def test_the_server_is_measured_by_three_task_runs_a_job() -> None:
     assert (round(ours.value, 6), ours.bound, ours.holds) == (0.2, 0.25, True)
     assert (round(empty.value, 6), empty.bound) == (0.5, None)
     assert [(name, row.value, row.bound) for name, row in rows.items() if "task runs of a run" in name] == [
-        ("task runs of a run, 1,000 jobs, SQLite", 66, 196)
+        ("task runs of a run, 1,000 jobs, SQLite", 66, 197)
     ]
 
 
