@@ -340,7 +340,7 @@ def failure_words(failure: FailureKind | None) -> str:
 
 
 def refused_once(outcomes: Sequence[Outcome]) -> list[str]:
-    """Say once what a spent budget has kept from being made, and what to do about it: it is no affair of one video."""
+    """Say once what a spent budget has kept from being made, and what to do: it is not about one video only."""
     kept = [outcome for outcome in outcomes if outcome.failure == "spent_budget"]
     if not kept:
         return []

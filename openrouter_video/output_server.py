@@ -1,7 +1,7 @@
 """A web server for a folder of videos, on this machine only, so that pages can link to what is in it.
 
-Ranges are answered, so that a video can be wound forward. What is no file of a run is not there: the ledger, whatever
-begins with a dot or an underline, and lists of folders.
+Ranges are answered, so that a video can be wound forward. What is not a file of a run is not there: the ledger,
+whatever begins with a dot or an underline, and lists of folders.
 """
 
 from __future__ import annotations

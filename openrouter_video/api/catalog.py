@@ -257,7 +257,7 @@ def _plainly(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _range(factor: Mapping[str, object]) -> tuple[float, float] | None:
-    """Read the least and the most of something; None if they are no numbers, or the wrong way round."""
+    """Read the least and the most of something; None if they are not numbers, or the wrong way round."""
     try:
         least, most = (float(str(factor.get(end))) for end in ("min", "max"))
     except ValueError:

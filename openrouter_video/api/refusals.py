@@ -173,7 +173,7 @@ def _usd(value: Any) -> float | None:
 
 
 def _until(value: Any) -> str:
-    """Return the moment from which a budget begins anew, in UTC; a text that is none as it stands."""
+    """Return the moment from which a budget begins anew, in UTC; a text that is not one as it stands."""
     if not isinstance(value, str) or not value.strip():
         return ""
     try:

@@ -75,7 +75,7 @@ def _switch(value: Any) -> bool:
 
 
 def read_json(value: Any) -> Any:
-    """Return what a text says in JSON; what is no text says it already.
+    """Return what a text says in JSON; what is not a text says it already.
 
     Raises:
         ValueError: if it is not JSON; in words.

@@ -13,7 +13,7 @@ def folder_and_name(field: str, option: str, to: str) -> tuple[str, str]:
 
     Raises:
         RequestRefused: if it names no file, or one that nobody would ever see.
-        ConfigurationError: if it is no URL of a store.
+        ConfigurationError: if it is not the URL of a store.
     """
     folder, slash, name = to.rpartition("/")
     if not name or name in {".", ".."} or folder.endswith(":/"):

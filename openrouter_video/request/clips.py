@@ -2,7 +2,7 @@
 
 OpenRouter takes no video and no sound within a request, only https URLs. What lies in a store is sent as an address
 that the store signs. That is made in the moment of the submission, since it does not hold for ever, and the plan, which
-may wait for hours, holds the place in the store instead, which is no secret and always the same.
+may wait for hours, holds the place in the store instead, which is not secret and always the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from openrouter_video.videos import InputFacts, read_input_facts
 __all__ = ["Clip", "load_clip", "sign_source"]
 
 LARGEST_CLIP_BYTES = 4 * 2**30
-"""OpenRouter publishes no limit; what is larger is no clip."""
+"""OpenRouter publishes no limit; what is larger is not a clip."""
 READING_SECONDS = 30.0
 TRY_SECONDS = 60
 
@@ -64,11 +64,7 @@ def load_clip(
         with open_input(source, storage_options, noun=noun, limit_bytes=limit_bytes, cure=CURE) as (store, size):
             facts = _checked_facts(store, noun)
             known = Input(source, facts.seconds, facts.width, facts.height, size)
-            try:
-                _signed(store, TRY_SECONDS, base_url or DEFAULT_BASE_URL)
-            except StorageError as error:
-                advice = f"OpenRouter fetches a {noun} itself: {WHERE}.{_way_here(store, base_url)}"
-                raise InputRefused(f"{error} {advice}") from None
+            _check_signing(store, noun, base_url)
     except InputRefused as refused:
         return Clip(known, Problem(field, f"{field}: {refused}"))
     return Clip(known)
@@ -88,6 +84,14 @@ def sign_source(source: str, storage_options: Mapping[str, Any] | None, seconds:
     return answered_in_time(sign, shown_source(source))
 
 
+def _check_signing(store: Store, noun: str, base_url: str | None) -> None:
+    try:
+        _signed(store, TRY_SECONDS, base_url or DEFAULT_BASE_URL)
+    except StorageError as error:
+        advice = f"OpenRouter fetches a {noun} itself: {WHERE}.{_advice_on_this_machine(store, base_url)}"
+        raise InputRefused(f"{error} {advice}") from None
+
+
 def _signed(store: Store, seconds: int, base_url: str) -> str:
     url = store.sign("", seconds)
     if why := fetch_problem(url, base_url):
@@ -95,7 +99,7 @@ def _signed(store: Store, seconds: int, base_url: str) -> str:
     return url
 
 
-def _way_here(store: Store, base_url: str | None) -> str:
+def _advice_on_this_machine(store: Store, base_url: str | None) -> str:
     """Say how an API on this machine, such as the sandbox, can fetch a file of its disk."""
     path = path_of_file_url(store.url)
     if path is None or base_url is None or not is_loopback(base_url):

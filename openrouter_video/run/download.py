@@ -132,7 +132,7 @@ class Downloader:
     def _keep_damaged(
         self, job: VideoJob, paths: list[str], outputs: Outputs, stop: threading.Event
     ) -> ContentUnavailable | StorageError | None:
-        """Keep what came more than once the same and is no whole video, rather than lose it or fetch it for ever.
+        """Keep what came more than once the same and is not a whole video, rather than lose it or fetch it for ever.
 
         Return what stands in the way of the job if nothing of it is safe.
         """

@@ -67,6 +67,6 @@ def current_limits() -> Limits:
     """Return the limits that hold here: those of the innermost ``using_limits``, else the environment's or defaults.
 
     Raises:
-        ConfigurationError: if the environment sets one to what is none.
+        ConfigurationError: if the environment sets one to what it cannot be.
     """
     return _limits.get() or Limits(download=download_limits(os.environ))

@@ -66,7 +66,7 @@ class Outputs:
         return _reason(self._errors[index])
 
     def same_again(self) -> list[tuple[int, str]]:
-        """Return index and digest of each output that came more than once the same, and is no video.
+        """Return index and digest of each output that came more than once the same, and is not a video.
 
         Beside a video all of them are kept; without one the first is enough to tell what came.
         """

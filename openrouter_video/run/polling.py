@@ -69,7 +69,7 @@ def next_step(
     ``usual`` as for ``poll_interval``.
     Only a terminal status ends a job. 401 and 404 end the polling at once, since no later poll will do better;
     everything else (429, 5xx, dropped connections, garbage, unknown statuses) is asked again until the deadline, which
-    is no failure.
+    is not a failure.
     """
     if answer.job is not None and answer.job.terminal:
         return Step("done", job=answer.job)

@@ -179,7 +179,7 @@ class Submitter:
 
         @cache
         def dated() -> Claim:
-            # In its thread: to wait for a place among hundreds of videos is no part of its flight.
+            # In its thread: to wait for a place among hundreds of videos is not part of its flight.
             return claim.model_copy(update={"at": self._now().isoformat(timespec="milliseconds")})
 
         tries = 0

@@ -2,7 +2,7 @@
 
 A shot is known by the key of the one before it, and so by all of them: where the text of the third shot changes, the
 first two are still the same and are not paid for again, and whatever followed the third is made anew. By which way a
-shot continues is no part of it, for that hangs on the list of models of the day.
+shot continues is not part of it, for that hangs on the list of models of the day.
 """
 
 from __future__ import annotations

@@ -185,16 +185,16 @@ def plan_chain(
     shots, warnings = list[PlannedVideo](), list[list[Problem]]()
     found = [list(of_shot) for of_shot in problems] or [list[Problem]() for _ in chain.shots]
     for number, shot in enumerate(chain.shots, 1):
-        known = inputs[number - 1] if inputs else Inputs()
-        following, known_too = _following(shot, before, way, known)
-        plan = plan_run(following, catalog, inputs=known_too, bills=bills, health=health)
+        given = inputs[number - 1] if inputs else Inputs()
+        continuing, with_before = _continuing(shot, before, way, given)
+        plan = plan_run(continuing, catalog, inputs=with_before, bills=bills, health=health)
         found[number - 1] += [*plan.problems, *_beside_frame(shot, before, way)]
         warnings.append([Problem("plan", warning) for warning in plan.warnings])
-        own = scope_of(scope, chain.continue_by, content_of(shot.request, known), before.key if before else None)
+        own = scope_of(scope, chain.continue_by, content_of(shot.request, given), before.key if before else None)
         for of_model in plan.models:
             path = shot_path(folder, number, redact(shot.request.prompt), own.key(of_model.model, 1))
             shots.append(PlannedVideo(of_model, 1, shot, own, path, row=number))
-        before = _Before(own.key(chain.model, 1), _seconds(following.request.settings, known_too))
+        before = _Before(own.key(chain.model, 1), _seconds(continuing.request.settings, with_before))
     return ChainPlan(
         asked=chain.asked(),
         folder=folder,
@@ -206,7 +206,7 @@ def plan_chain(
     )
 
 
-def _following(shot: RunRequest, before: _Before | None, way: Way | None, inputs: Inputs) -> tuple[RunRequest, Inputs]:
+def _continuing(shot: RunRequest, before: _Before | None, way: Way | None, inputs: Inputs) -> tuple[RunRequest, Inputs]:
     """Return a shot as a run that continues the one before it, with what is known of that one."""
     if before is None or way is None:
         return shot, inputs
