@@ -15,7 +15,7 @@ from openrouter_video.stores.store import Store, Writer
 
 __all__ = ["Access", "FolderStore", "PartFile", "PartWriter", "PathFiles", "part_beside", "part_of"]
 
-_CREATE_ATTEMPTS = 3
+_ATTEMPTS = 3
 _LONGEST_STEM = 200  # leaves room for the rest of the name: file systems take 255 bytes
 
 
@@ -107,17 +107,22 @@ class FolderStore(Store):
 
     def _write(self, path: str, data: bytes) -> None:
         with self.files() as files:
-            part = _write_part(files, path, data, self.access)
-            try:
-                files.replace(part, path)
-            except BaseException:
-                _remove_quietly(files, part)
-                raise
+            for _ in range(_ATTEMPTS):
+                part = _write_part(files, path, data, self.access)
+                try:
+                    return files.replace(part, path)
+                except FileNotFoundError:
+                    # Whoever has written the same file meanwhile has cleared the temporary away.
+                    continue
+                except BaseException:
+                    _remove_quietly(files, part)
+                    raise
+        raise _vanished(path)
 
     def _create(self, path: str, data: bytes) -> bool:
         # Not by fsspec's own mode="create", which on a disk and over SFTP only looks before it writes.
         with self.files() as files:
-            for _ in range(_CREATE_ATTEMPTS):
+            for _ in range(_ATTEMPTS):
                 part = _write_part(files, path, data, self.access)
                 try:
                     return files.link_new(part, path)
@@ -126,7 +131,7 @@ class FolderStore(Store):
                     continue
                 finally:
                     _remove_quietly(files, part)
-        raise StorageError(f"Could not create {path}: its temporary file vanished {_CREATE_ATTEMPTS} times.")
+        raise _vanished(path)
 
     @contextmanager
     def _writer(self, path: str) -> Iterator[Writer]:
@@ -167,6 +172,10 @@ class PartWriter:
         """Remove the temporary."""
         self._file.abandon()
         _remove_quietly(self._files, self._part)
+
+
+def _vanished(path: str) -> StorageError:
+    return StorageError(f"Could not write {path}: its temporary file vanished {_ATTEMPTS} times.")
 
 
 def _write_part(files: PathFiles, path: str, data: bytes, access: Access | None) -> str:

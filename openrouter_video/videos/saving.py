@@ -210,7 +210,7 @@ def _with_poster(saved: SavedFile, store: Store, relative: str, copy: PassingCop
         with _reading(store, relative, copy) as file:
             looked = look(file, relative[relative.rfind(".") :])
         if looked.poster is not None:
-            _put(store, poster, looked.poster)
+            store.write_bytes(poster, looked.poster)
     except StorageError as error:
         looked = Looked(notes=(f"no poster: {error}",))
     known = {
@@ -220,14 +220,6 @@ def _with_poster(saved: SavedFile, store: Store, relative: str, copy: PassingCop
         "notes": (*saved.notes, *looked.notes),
     }
     return saved.model_copy(update=known)
-
-
-def _put(store: Store, path: str, data: bytes) -> None:
-    try:
-        store.write_bytes(path, data)
-    except StorageError:
-        # Whoever has finished the same video meanwhile has cleared our temporary away, once.
-        store.write_bytes(path, data)
 
 
 def write_sidecar(store: Store, relative: str, content: dict[str, Any]) -> str:

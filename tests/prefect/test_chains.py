@@ -115,9 +115,11 @@ async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path) -> None:
     page = path_of(result.gallery_url).read_text()
     assert sorted(range(3), key=lambda number: page.index(f'"prompt":"{SHOTS[number]}"')) == [0, 1, 2]
     assert held(output) == ()
+    left = path_of(result.chain_url).with_name(f".{path_of(result.chain_url).name}.0123456789ab.part")
+    left.write_bytes(b"of a run that was killed while it joined")
     again = await chain()
     assert (statuses(again.outcomes), again.chain_url) == (["completed (reused)"] * 3, result.chain_url)
-    assert len(sandbox.charges) == 3
+    assert (len(sandbox.charges), left.exists()) == (3, False)
     other = await chain([*SHOTS[:2], "It stays"])
     assert statuses(other.outcomes) == ["completed (reused)"] * 2 + ["completed"]
     assert len(sandbox.charges) == 4

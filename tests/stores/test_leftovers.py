@@ -71,22 +71,23 @@ def test_a_claim_in_flight_keeps_only_what_may_be_of_use(store: FolderStore, loo
 
 
 @FOLDERS
-def test_a_record_whose_temporary_was_cleared_away_is_written_again(
-    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("step", "write"), [("link_new", "create_exclusive"), ("replace", "write_bytes")])
+def test_a_file_whose_temporary_was_cleared_away_is_written_again(
+    store: FolderStore, step: str, write: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever ends a key's story does no harm to one who is still writing."""
+    """Whoever ends a key's story, or has written the same page, does no harm to one who is still writing."""
     with store.files() as files:
         kind: Any = type(files)
-    link, cleared = kind.link_new, list[str]()
+    name_it, cleared = getattr(kind, step), list[str]()
 
     def clear_first(self: Any, part: str, target: str) -> Any:
         if not cleared:
             cleared.append(part)
             store.clear_leftovers(KEY)
-        return link(self, part, target)
+        return name_it(self, part, target)
 
-    monkeypatch.setattr(kind, "link_new", clear_first)
-    assert store.create_exclusive(f"{KEY}/uncertain-1.json", b"{}")
+    monkeypatch.setattr(kind, step, clear_first)
+    getattr(store, write)(f"{KEY}/uncertain-1.json", b"{}")
     assert cleared
     assert store.list_names(KEY, temporaries=True) == ["uncertain-1.json"]
 

@@ -12,7 +12,10 @@ import av
 import pytest
 
 from openrouter_video.errors import BrokenVideo, RequestRefused, StorageError
+from openrouter_video.outcome import Outcome
+from openrouter_video.shots import join_shots
 from openrouter_video.stores import Store, open_store
+from openrouter_video.stores.local_store import LocalFiles
 from openrouter_video.videos.concat import concat
 from tests.support.small_videos import small_mp4
 
@@ -113,3 +116,25 @@ def test_what_cannot_be_joined_is_refused_in_words(
     with pytest.raises(error, match=said):
         concat(given, open_store(str(tmp_path)), "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_shots_that_another_run_has_joined_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has cleared away what this run had written of a chain; without its file that is a note."""
+    store, shot = open_store(str(tmp_path)), small_mp4()
+    (tmp_path / "film").mkdir()
+    (tmp_path / "one.mp4").write_bytes(shot)
+    shots = [Outcome(model="a/b", status="completed", url=store.url_of("one.mp4"))] * 2
+    film = tmp_path / "film" / "chain.mp4"
+    others: list[bytes] = []
+
+    def other_was_first(_self: LocalFiles, part: str, _target: str) -> None:
+        Path(part).unlink()
+        for content in others:
+            film.write_bytes(content)
+        raise FileNotFoundError(2, "No such file", part)
+
+    monkeypatch.setattr(LocalFiles, "replace", other_was_first)
+    alone = join_shots(shots, store, "film/chain.mp4", lambda _: None)
+    assert (alone.url, "not joined to one file" in (alone.note or "")) == (None, True)
+    others.append(shot)
+    assert join_shots(shots, store, "film/chain.mp4", lambda _: None) == (store.url_of("film/chain.mp4"), None)
