@@ -47,8 +47,8 @@ async def make_all(videos: Sequence[PlannedVideo], run: VideoRun, make: Make | N
     """
     bar, began = ProgressBar(len(videos)), datetime.now(UTC)
 
-    async def ended(_: Outcome) -> None:
-        await bar.advance()
+    async def ended(outcome: Outcome) -> None:
+        await bar.advance(outcome)
 
     try:
         await bar.start()

@@ -101,8 +101,13 @@ class ProgressBar:
             acreate_progress_artifact(0.0, key="openrouter-videos-progress", description=self._title())
         )
 
-    async def advance(self) -> None:
-        """Count one more video that has ended; of many, every twentieth part and the last one move the bar."""
+    async def advance(self, outcome: Outcome) -> None:
+        """Count one more video that has ended; of many, every twentieth part and the last one move the bar.
+
+        An extra take is not counted: it is made in the place of a video that is.
+        """
+        if outcome.instead_of is not None:
+            return
         self._ended += 1
         is_step = self._ended % ceil(self._total / STEPS) == 0 or self._ended == self._total
         if self._artifact is not None and is_step:
