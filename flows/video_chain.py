@@ -97,6 +97,7 @@ class VideoRun(NamedTuple):
             row_id=video.row_id,
             provider=plan.slug,
             instead_of=video.instead_of,
+            extra_keys=video.later_keys,
         )
 
 

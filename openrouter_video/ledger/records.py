@@ -130,8 +130,9 @@ class Claim(_Record):
     ``host`` and ``folder`` tell whose an output on a local disk is, if its ledger is elsewhere and may be shared.
     ``batch``, ``row``, ``row_id``: of a video of a batch, its name, the number of its row from 1, and the row's own id.
     Of a chain ``row`` is the number of the shot, and there is no batch. ``instead_of``: of an extra take, the number of
-    the take that was withheld. ``estimate``: what it may cost; ``reservation``: where in the money journal the top of
-    it is held. ``provider``: the slug of the provider, as far as it was known.
+    the take that was withheld; ``extra_keys``: those of the extra takes that may come after this take. ``estimate``:
+    what it may cost; ``reservation``: where in the money journal the top of it is held. ``provider``: the slug of the
+    provider, as far as it was known.
     """
 
     key: str
@@ -161,6 +162,7 @@ class Claim(_Record):
     row_id: str | None = None
     provider: str | None = None
     instead_of: int | None = None
+    extra_keys: tuple[str, ...] = ()
 
     @field_validator("asked", "sent")
     @classmethod

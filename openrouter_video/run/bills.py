@@ -5,7 +5,7 @@ Pure. A run tells it by its own outcomes, and of what others submitted by their 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Self
 
@@ -13,6 +13,7 @@ from openrouter_video.ledger import Bill, Claim, LedgerEntry, Money, is_lump, le
 from openrouter_video.money import micro
 from openrouter_video.outcome import Outcome
 from openrouter_video.planning import Plan, mode_of
+from openrouter_video.run.extra_takes import is_last_take
 
 __all__ = [
     "RunReservation",
@@ -140,16 +141,28 @@ def settled_by_records(month: str, money: Money, entries: Mapping[str, LedgerEnt
     """Return what a collection settles of the open reservations of a month, by what the ledger says of their keys.
 
     A reservation that no claim names is given up once its time is over, for its run may still be about to submit. No
-    claim ever names that of a portion which has not begun.
+    claim ever names that of a portion which has not begun. That of an extra take is given up as soon as none follows.
     """
-    return Settled.of(
-        {
-            name: End(given_up=held.until <= now)
-            if is_lump(ledger_key(name))
-            else _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
-            for name, held in money.reservations().items()
-        }
-    )
+    reservations = money.reservations()
+    ends = {
+        name: End(given_up=held.until <= now)
+        if is_lump(ledger_key(name))
+        else _by_record(claimed_name(month, name), entries.get(ledger_key(name)), over=held.until <= now)
+        for name, held in reservations.items()
+    }
+    return Settled.of(ends | dict.fromkeys(_not_needed(month, reservations, entries), End(given_up=True)))
+
+
+def _not_needed(month: str, reservations: Collection[str], entries: Mapping[str, LedgerEntry]) -> list[str]:
+    """Return what runs have reserved for extra takes that nobody makes, by the end of their own take before these."""
+    found = list[str]()
+    for name in reservations:
+        run, _, key = name.partition("/")
+        entry = entries.get(key)
+        if entry and entry.claim and entry.claim.reservation == claimed_name(month, name) and is_last_take(entry):
+            extra = [later for later in entry.claim.extra_keys if later in entries and entries[later].claim is None]
+            found += [reservation_id(run, later) for later in extra]
+    return [name for name in found if name in reservations]
 
 
 def bills_by_claim(month: str, ended: Iterable[tuple[Claim, Outcome]]) -> dict[str, Bill]:

@@ -13,7 +13,7 @@ from openrouter_video.ledger import LedgerEntry
 from openrouter_video.outcome import Outcome
 from openrouter_video.run.planned_video import PlannedVideo
 
-__all__ = ["FOR_GOOD", "NOT_KEPT", "needless_takes", "next_take", "with_failure"]
+__all__ = ["FOR_GOOD", "NOT_KEPT", "is_last_take", "needless_takes", "next_take", "with_failure"]
 
 NOT_KEPT = "expired: the provider does not keep the video any more"
 FOR_GOOD = frozenset({"accepted", "settled"})
@@ -53,6 +53,11 @@ def needless_takes(keys: Sequence[str], entries: Mapping[str, LedgerEntry]) -> l
         if not _is_withheld(with_failure(entry.outcome)):
             break
     return list(keys[1:])
+
+
+def is_last_take(entry: LedgerEntry) -> bool:
+    """Whether the take of an entry has ended in such a way that no extra take comes after it."""
+    return entry.outcome is not None and not _is_withheld(with_failure(entry.outcome))
 
 
 def _is_withheld(outcome: Outcome) -> bool:

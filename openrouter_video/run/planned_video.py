@@ -58,6 +58,12 @@ class PlannedVideo(NamedTuple):
         )
 
     @property
+    def later_keys(self) -> tuple[str, ...]:
+        """The keys of the extra takes that may come after it; it may be one itself."""
+        numbers = extra_numbers(self.instead_of or self.take, self.asked)
+        return tuple(self.scope.key(self.plan.model, number) for number in numbers if number > self.take)
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Its key in the ledger, then those of its extra takes."""
         return (self.key, *(extra.key for extra in self.extra_takes))

@@ -5,7 +5,7 @@ An edge: ``bills`` decides what is settled. Every function blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from openrouter_video.ledger import (
@@ -109,7 +109,7 @@ def settle_money(
     outcomes: Sequence[Outcome],
     run_id: str,
     deployment: str | None,
-    unused: Iterable[str] = (),
+    unused: Collection[str] = (),
 ) -> None:
     """Record what the videos of a run came to, and give up what it reserved and did not need: ``unused`` by its keys.
 
@@ -120,7 +120,8 @@ def settle_money(
     if reused := {outcome.key for outcome in outcomes if outcome.key and outcome.reused}:
         # Of what it has found, a run that was killed may have left reservations, and nobody else looks before long.
         money = journal.money(reserved.month)
-        found = _entries(ledger, reused & {*reserved.keys, *map(ledger_key, money.reservations())})
+        held = {*map(ledger_key, money.reservations())}
+        found = _entries(ledger, (reused & {*reserved.keys, *held}) | ({*unused} & held))
         left = settled_by_records(reserved.month, money, found, datetime.now(UTC))
     own = settled_by_run(reserved, outcomes, found, run_id, deployment, unused)
     settled = Settled(left.bills | own.bills, (*left.released, *own.released))
@@ -150,7 +151,7 @@ def settle_left(
 def _settle_left(
     journal: Journal, ledger: Ledger, now: datetime, ended: Sequence[tuple[Claim, Outcome]], *, only_ended: bool
 ) -> int:
-    number, of_ended = 0, {claim.key for claim, _ in ended}
+    number, of_ended = 0, {key for claim, _ in ended for key in (claim.key, *claim.extra_keys)}
     named = {(claim.reservation or "").partition("/")[0] for claim, _ in ended}
     for month in [month for month in journal.months()[-MONTHS:] if month in named or not only_ended]:
         money = journal.money(month)

@@ -233,3 +233,29 @@ def test_what_was_reserved_and_not_needed_is_given_up() -> None:
     settled = settled_by_run(reserved, [an_outcome(cost_usd=0.1)], {}, unused=["e1", "e2", "not reserved"])
     assert sorted(settled.released) == ["run/e1", "run/e2"]
     assert [*settled.bills] == [f"run/{KEY}"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "of_run", "extra", "given_up"),
+    [
+        (an_outcome(cost_usd=0.1), "run", LedgerEntry("e1", "free"), ["run/e1"]),
+        (an_outcome("failed", job_status="failed", failure="provider"), "run", LedgerEntry("e1", "free"), ["run/e1"]),
+        (an_outcome("failed", job_status="failed", failure="output_moderation"), "run", LedgerEntry("e1", "free"), []),
+        (None, "run", LedgerEntry("e1", "free"), []),
+        # Another run with the same key may count its takes otherwise; and what is claimed goes its own way.
+        (an_outcome(cost_usd=0.1), "other", LedgerEntry("e1", "free"), []),
+        (an_outcome(cost_usd=0.1), "run", an_entry("claimed")._replace(key="e1"), []),
+        (an_outcome(cost_usd=0.1), "run", None, []),
+    ],
+)
+def test_what_is_reserved_for_an_extra_take_is_given_up_with_the_end_of_the_take_before_it(
+    ended: Outcome | None, of_run: str, extra: LedgerEntry | None, given_up: list[str]
+) -> None:
+    """Of a run that was killed, long before its time is over."""
+    entry = an_entry("settled" if ended else "accepted", ended, f"{MONTH}/{of_run}/{KEY}")
+    assert entry.claim is not None
+    entry = entry._replace(claim=entry.claim.model_copy(update={"extra_keys": ("e1", "e2")}))
+    hold = Hold(run="run", day="2026-11-26", until=NOW, videos={KEY: 200_000, "e1": 200_000})
+    entries = {KEY: entry, **({"e1": extra} if extra else {}), "e2": LedgerEntry("e2", "free")}
+    settled = settled_by_records(MONTH, Money(held=(hold,)), entries, NOW - timedelta(seconds=1))
+    assert [name for name in settled.released if name != f"run/{KEY}"] == given_up

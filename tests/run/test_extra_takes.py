@@ -32,6 +32,7 @@ def test_the_numbers_keys_and_paths_of_extra_takes() -> None:
         for extra in video.extra_takes:
             assert (extra.path, extra.extra_takes) == (as_asked[extra.take].path, ())
             assert (extra.instead_of, extra.key) == (video.take, as_asked[extra.take].key)
+        assert [take.later_keys for take in (video, *video.extra_takes)] == [video.keys[n:] for n in (1, 2, 3)]
     assert as_asked[1].extra_takes == ()
 
 

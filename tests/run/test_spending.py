@@ -109,23 +109,37 @@ def test_a_batch_holds_lumps_for_what_has_not_begun(ledger: Ledger, made: Counte
     assert made["list_names"] == len(KEYS) + 3
 
 
-def test_a_run_settles_what_a_killed_run_has_left_of_the_videos_that_it_finds(ledger: Ledger) -> None:
-    """Its bill counts once; what the killed run had not sent yet stays reserved, for nobody knows that it is dead."""
-    journal, cap = Journal(ledger.store, now=lambda: NOW), Caps(day=20)
-    found, not_sent = KEYS[:2]
-    killed = reserve_money(journal, "killed", {found: 10, not_sent: 10}, LATER, cap, "killed")
+@pytest.mark.parametrize("by_collection", [False, True])
+def test_a_run_settles_what_a_killed_run_has_left_of_the_videos_that_it_finds(
+    ledger: Ledger, *, by_collection: bool
+) -> None:
+    """Its bill counts once; what the killed run had not sent yet stays reserved, for nobody knows that it is dead.
+
+    An extra take of a video that is there is no longer needed, and held no longer: also if a collection has found it.
+    """
+    journal, cap = Journal(ledger.store, now=lambda: NOW), Caps(day=30)
+    found, not_sent, extra = KEYS[:3]
+    killed = reserve_money(journal, "killed", {found: 10, not_sent: 10, extra: 10}, LATER, cap, "killed")
     assert isinstance(killed, RunReservation)
     claim = claim_on(
-        found, at=NOW.isoformat(), model="m", path="x.mp4", run_id="killed", reservation=killed.name_of(found)
+        found,
+        at=NOW.isoformat(),
+        model="m",
+        path="x.mp4",
+        run_id="killed",
+        reservation=killed.name_of(found),
+        extra_keys=(extra,),
     )
     outcome = Outcome(model="m", key=found, status="completed", cost_usd=0.000004, bytes=1)
     ledger.claim(1, claim)
     ledger.record_job(found, 1, "job-1")
     ledger.settle(found, outcome)
+    if by_collection:
+        assert settle_left(ledger, NOW, [(claim, outcome)], only_ended=True) == 2
     finishing = reserve_money(journal, "finishing", {not_sent: 10}, LATER, cap, "finishing")
     assert isinstance(finishing, RunReservation)
     made = [outcome.model_copy(update={"reused": True}), outcome.model_copy(update={"key": not_sent})]
     for _ in range(2):
-        settle_money(journal, ledger, finishing, made, "finishing", None)
+        settle_money(journal, ledger, finishing, made, "finishing", None, [extra])
         money = Journal(ledger.store, now=lambda: NOW).money()
         assert (money.spent, list(money.reservations())) == ({"2026-11-26": 8}, [f"{killed.run}/{not_sent}"])
