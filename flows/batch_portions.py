@@ -81,7 +81,7 @@ class BatchPortions:
         async def ended(outcome: Outcome) -> None:
             of_portion.append(outcome)
             manifest.add(outcome)
-            await bar.advance()
+            await bar.advance(outcome)
             await manifest.write_tenth()
 
         why: Problem | None = None
@@ -103,6 +103,7 @@ class BatchPortions:
                 await settle_run(done, run, made)
                 of_portion.clear()
                 outcomes += done
+                make = make if number < self._begun else _make_next(make, done)
             left, outcomes = outcomes, await with_ends_elsewhere(outcomes, began, run)
         except asyncio.CancelledError:
             await self._stopped(videos, [*outcomes, *of_portion], run, manifest, here=make is make_here)
@@ -199,3 +200,11 @@ class BatchPortions:
             return video
         plan = video.plan.model_copy(update={"decision": "refuse", "body": {}, "problems": (why,)})
         return video._replace(plan=plan)
+
+
+def _make_next(make: MakePortion, done: Sequence[Outcome]) -> MakePortion:
+    """Return how the next portion is made: after a spent budget here, where one submission tells whether it still is.
+
+    Each of its shards would be a process, started only to be refused.
+    """
+    return make_here if any(outcome.failure == "spent_budget" for outcome in done) else make

@@ -110,7 +110,7 @@ async def _begin(batch: BatchRequest, table: Table, run: OpenedRun) -> BegunBatc
     doubt = await check_deployment() if batch.shards > 1 else None
     plan = await run.approved(partial(_plan, table, batch, run))
     said = plan.compared_with(await _earlier(run.resources, plan.batch))
-    shares = shared_limits(batch, plan.videos)
+    shares = shared_limits(batch, plan.videos, plan.known)
     log = get_run_logger()
     for line in said.words():
         log.info("%s", line)

@@ -7,7 +7,7 @@ they are the parent's own: in the ledger, in the journal and in the report.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -62,16 +62,22 @@ ANOTHER_API = (
 TROUBLE = (httpx.HTTPError, PrefectException, TimeoutError)
 
 
-def shared_limits(batch: BatchRequest, videos: Sequence[PlannedVideo]) -> SharedLimits:
+def shared_limits(batch: BatchRequest, videos: Sequence[PlannedVideo], known: Collection[str]) -> SharedLimits:
     """Return how many shards a batch of these videos has, and what each may make at the same time.
+
+    ``known``: the keys of those that are paid already, for which nobody needs a process of its own.
 
     Raises:
         RequestRefused: if there is more to send than shards can be given.
     """
     if batch.shards > 1 and characters_of(videos) > MOST_CHARACTERS:
         raise RequestRefused([Problem("shards", TOO_MUCH)])
-    sent = (provider_of(video.plan) for video in videos if video.plan.decision == "send")
-    return share_limits(batch.shards, batch.run.concurrency, batch.per_provider, sent)
+    return share_limits(batch.shards, batch.run.concurrency, batch.per_provider, _providers_of(videos, known))
+
+
+def _providers_of(videos: Sequence[PlannedVideo], known: Collection[str] = ()) -> list[str]:
+    sent = (video for video in videos if video.plan.decision == "send" and video.key not in known)
+    return [provider_of(video.plan) for video in sent]
 
 
 async def kept_batch(files: ShardFiles, run: OpenedRun) -> BegunBatch | None:
@@ -124,7 +130,8 @@ class ShardsOfBatch:
 
     def __init__(self, begun: BegunBatch, batch: BatchRequest, files: ShardFiles, run: OpenedRun) -> None:
         self._begun, self._files, self._run = begun, files, run
-        self._shares = shared_limits(batch, begun.videos).shares
+        providers = _providers_of(begun.videos)
+        self._shares = share_limits(begun.shards, batch.run.concurrency, batch.per_provider, providers).shares
         self._threads = run.resources.threads
 
     async def make(

@@ -19,7 +19,7 @@ class LimitShare(NamedTuple):
 class SharedLimits(NamedTuple):
     """What each shard may make at the same time, so that together they never pass the limits of their batch.
 
-    ``note``: why there are fewer shards than were asked for.
+    ``note``: why there are fewer shards than were asked for, where there is something to send.
     """
 
     shares: tuple[LimitShare, ...]
@@ -39,7 +39,7 @@ def share_limits(
     limits |= {f"concurrency is {concurrency}": concurrency, f"{len(sent)} videos are to be sent": len(sent)}
     why, least = min(((why, number) for why, number in limits.items() if number is not None), key=lambda one: one[1])
     number = max(1, min(asked, least))
-    note = f"{number} shard{'s' * (number != 1)} in place of {asked}: {why}" if number < asked else None
+    note = f"{number} shard{'s' * (number != 1)} in place of {asked}: {why}" if sent and number < asked else None
     shares = [LimitShare(part, _part_of(per_provider, i, number)) for i, part in enumerate(_parts(concurrency, number))]
     return SharedLimits(tuple(shares), note)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -26,6 +26,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Crashed
 from pydantic import SecretStr
@@ -34,9 +35,11 @@ from flows import batch_shard, batch_videos, collect_videos
 from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.limits import Limits, using_limits
-from openrouter_video.sandbox import Sandbox
+from openrouter_video.outcome import Batch
+from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.shards.files import ShardFiles
 from openrouter_video.stores import open_store
+from tests.prefect.test_failures import SPENT
 from tests.shards.test_files import RUN, WORK
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
 from tests.support.sandbox_record import most_at_once
@@ -47,13 +50,13 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 GROK, WAN = "x-ai/grok-imagine-video", "alibaba/wan-3.0"
 POOL = "shards"
 SMALL = {"duration": 2, "resolution": "480p"}
-ROWS = [{"id": str(n), "prompt": f"Orchid {n}", "shop": f"S-{n}"} for n in range(12)]
+ROWS = [{"id": str(n), "prompt": f"Orchid {n}", "shop": f"S-{n}"} for n in range(9)]
 NOBODY = "http://127.0.0.1:9/"
 AT_ONCE, OF_EACH = 6, 3
 
 
 def parameters(**changed: Any) -> dict[str, Any]:
-    """A batch of 24 videos in three shards."""
+    """A batch of 18 videos in three shards."""
     asked = {"batch": "orchids", "rows": ROWS, "models": [GROK, WAN], "settings": SMALL, "shards": 3}
     return {**asked, "concurrency": AT_ONCE, "concurrency_per_provider": OF_EACH, **changed}
 
@@ -122,10 +125,11 @@ class Worker:
 
 
 async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """24 videos in three shards on one slot, which the batch frees for them; one of them is killed in the middle.
+    """18 videos in three shards on one slot, which the batch frees for them; one of them is killed in the middle.
 
-    The batch is resumed by a collection that sees the dead shard, and at last by the last shard. Each video is charged
-    once, the limits hold over all shards, and there is one report.
+    The batch is resumed by a collection that sees the dead shard, and at last by the last shard. Five times a provider
+    withholds what it has made, and an extra take is made in its place. Each take is charged once, the limits hold over
+    all shards, and there is one report; a second run of the batch sends nothing, and starts no shard.
     """
     state = tmp_path / "sandbox.json"
     with (
@@ -135,8 +139,10 @@ async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pyte
     ):
         for name, value in environment_of(sandbox, tmp_path / "videos").items():
             monkeypatch.setenv(name, value)
+        sandbox.add_fault(Fault(on="submit", failure="output_moderation", model=GROK, times=5))
+        asked = parameters(extra_takes_on_output_moderation=5)
         worker = Worker(sandbox, tmp_path, deployments)
-        batch = client.create_flow_run_from_deployment(deployments["batch_videos"], parameters=parameters())
+        batch = client.create_flow_run_from_deployment(deployments["batch_videos"], parameters=asked)
         await asyncio.to_thread(worker.work, client, "orchids, shard 2 of 3")
         assert client.read_flow_run(batch.id).state_type == StateType.PAUSED
         # What a shard told is damaged: the ledger knows its videos.
@@ -147,11 +153,15 @@ async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pyte
         ended = client.read_flow_run(batch.id)
         assert ended.state is not None
         assert (ended.state.name, ended.name) == ("Completed", "orchids"), ended.state.message
-        assert str(ended.state.message).startswith("24 of 24 videos")
+        assert str(ended.state.message).startswith("18 of 18 videos")
+        assert str(ended.state.message).endswith("5 failed (output moderation), 5 extra takes")
         charges = Counter(charge.session_id for charge in sandbox.charges)
-        assert (len(charges), {*charges.values()}) == (24, {1})
+        assert (len(charges), {*charges.values()}) == (23, {1})
         assert {charge.body["callback_url"] for charge in sandbox.charges} == {f"{NOBODY}?key={key}" for key in charges}
         assert most_at_once(state) <= AT_ONCE
+        again: Batch = await batch_videos(**asked)
+        assert (len(again.outcomes), {outcome.reused for outcome in again.outcomes}) == (23, {True})
+        assert sum(seen.kind == "submit" for seen in sandbox.requests) == 23
     shards = [name for name in worker.ran if "shard" in name]
     assert shards[-1] == "orchids, shard 2 of 3, attempt 2"
     assert sorted(shards[:-1]) == [f"orchids, shard {number} of 3" for number in (1, 2, 3)]
@@ -161,10 +171,44 @@ async def test_a_shard_that_dies_is_made_again(tmp_path: Path, monkeypatch: pyte
     journal = Journal(open_store(str(ledger)), sandbox=True)
     assert journal.money().reservations() == {}
     assert len([*(ledger / "_money").rglob("*.json")]) <= 4
-    manifest = (tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()
-    assert [json.loads(line)["shop"] for line in manifest] == [row["shop"] for row in ROWS for _ in (GROK, WAN)]
+    lines = (tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()
+    manifest = [row for row in map(json.loads, lines) if row["instead_of"] is None]
+    assert [row["shop"] for row in manifest] == [row["shop"] for row in ROWS for _ in (GROK, WAN)]
+    assert len(lines) - len(manifest) == 5
     left = [path for folder in ("_shards", "_waiting") for path in (ledger / folder).rglob("*") if path.is_file()]
     assert left == []
+
+
+async def test_a_budget_that_is_spent_in_a_shard(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each shard learns it by one submission, and so does what begins later, for which no shard is started any more.
+
+    After the reset another run sends the rest.
+    """
+    sandbox.add_fault(Fault(on="submit", status=403, body=SPENT, after=1, times=None))
+    asked = parameters(rows=ROWS[:5], models=[GROK], shards=2, concurrency=2, concurrency_per_provider=None)
+    scheduled = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
+    with deployed(), using_limits(Limits(sleep=doze, portion=4)):
+        batch: asyncio.Task[Any] = asyncio.create_task(cast(Any, batch_videos(**asked, return_state=True)))
+        shards = 0
+        async with get_client() as client:
+            while not batch.done():
+                for run in await client.read_flow_runs(flow_run_filter=scheduled):
+                    await cast(Any, run_flow(batch_shard, flow_run=run, return_type="state"))
+                    shards += 1
+                await asyncio.sleep(0.05)
+        state = await batch
+        assert (shards, len(sandbox.charges)) == (2, 1)
+        assert Counter(seen.status for seen in sandbox.requests if seen.kind == "submit") == {202: 1, 403: 3}
+        assert "4 refused (spent budget)" in str(state.message)
+        few = await state.aresult(raise_on_failure=False)
+        assert [outcome.failure for outcome in few.outcomes].count("spent_budget") == 4
+        journal = Journal(open_store(str(tmp_path / "videos" / "_jobs")), sandbox=True)
+        assert journal.money().reservations() == {}
+        sandbox.clear_faults()
+        again: Batch = await batch_videos(**{**asked, "shards": 1})
+    assert [outcome.status for outcome in again.outcomes] == ["completed"] * 5
+    charges = Counter(charge.session_id for charge in sandbox.charges)
+    assert (len(charges), {*charges.values()}) == (5, {1})
 
 
 async def test_a_shard_of_which_nothing_can_be_read_keeps_no_batch_waiting(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -179,10 +223,10 @@ async def test_a_shard_of_which_nothing_can_be_read_keeps_no_batch_waiting(sandb
             work.write_text("{}")
         for run in begun():
             client.set_flow_run_state(run.id, Cancelled())
-        with pytest.raises(TooFewVideos, match="0 of 24") as few:
+        with pytest.raises(TooFewVideos, match="0 of 18") as few:
             await batch
     assert {one.status for one in few.value.outcomes} == {"refused"}
-    assert len((tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()) == 24
+    assert len((tmp_path / "videos" / "orchids" / "videos.jsonl").read_text().splitlines()) == 18
     assert (sandbox.charges, [*folder.glob("*")]) == ((), [])
     # A shard tells after its batch has ended; another batch is one of another Prefect server.
     late, others = folder / "1.done.json", folder.with_name(RUN) / "batch.json"

@@ -2,7 +2,7 @@
 
 ``python -m tests.promises.shards_over_workers --videos 400 --shards 4``. It prints what the sandbox has charged, how
 many jobs ran side by side at most by its own record, and how long it took; its exit code is 0 if each video was charged
-once and the batch is complete. The suite has the same with 24 videos, in ``tests/prefect/test_shards.py``.
+once and the batch is complete. The suite has the same with 18 videos, in ``tests/prefect/test_shards.py``.
 """
 
 from __future__ import annotations

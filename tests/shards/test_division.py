@@ -24,7 +24,7 @@ MANY = [V, X] * 50
         (4, 8, {V: 2}, [X] * 9, [(2, {V: 1})] * 4, None),
         (4, 8, 1, MANY, [(8, 1)], "1 shard in place of 4: google-vertex has 1 at the same time"),
         (4, 8, None, [X] * 2, [(4, None)] * 2, "2 shards in place of 4: 2 videos are to be sent"),
-        (4, 8, None, [], [(8, None)], "1 shard in place of 4: 0 videos are to be sent"),
+        (4, 8, None, [], [(8, None)], None),
     ],
 )
 def test_limits_are_divided(
