@@ -123,7 +123,8 @@ class TooFewVideos(VideoError):
         self.outcomes = tuple(outcomes)
         self.wanted = wanted
         got = sum(outcome.status == "completed" for outcome in self.outcomes)
-        super().__init__(f"{got} of {len(self.outcomes)} videos; {wanted} were asked for")
+        asked_for = f"{wanted} {'was' if wanted == 1 else 'were'} asked for"
+        super().__init__(f"{got} of {len(self.outcomes)} video{'s' * (len(self.outcomes) != 1)}; {asked_for}")
 
     def __reduce__(self) -> tuple[type[TooFewVideos], tuple[tuple[Outcome, ...], int]]:
         return type(self), (self.outcomes, self.wanted)

@@ -48,7 +48,7 @@ def job_of_sidecar(outcome: Outcome, entry: LedgerEntry | None, base_url: str | 
     """
     if why_not := _not_finished(outcome):
         return why_not
-    if outcome.job_id is None:
+    if not (outcome.job_id and outcome.job_id.strip()):
         return "the record beside it names no job"
     if outcome.sandbox and base_url is not None and not is_loopback(base_url):
         return f"it was made in a sandbox, of which {base_url} knows nothing"

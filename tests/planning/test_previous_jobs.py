@@ -79,7 +79,7 @@ def test_a_key_of_the_ledger(known: LedgerEntry, job: PreviousJob | str) -> None
         (changed(sandbox=True), None, SANDBOX, MADE._replace(base_url=None)),
         (changed(sandbox=True), None, None, MADE._replace(base_url=None)),
         (changed(sandbox=True), None, HERE, f"it was made in a sandbox, of which {HERE} knows nothing"),
-        (changed(job_id=None), None, HERE, "the record beside it names no job"),
+        *((changed(job_id=none), None, HERE, "the record beside it names no job") for none in (None, "", " ")),
         (changed(status="failed"), None, HERE, "the video that it names is failed; only a finished one can be"),
     ],
 )
