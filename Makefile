@@ -90,7 +90,7 @@ test-the-rest: EXCEPT := $(PURE_TESTS)
 test-the-rest: test
 
 coverage: $(READY)
-	@$(PY) -m pytest -q -n 2 --dist worksteal $(PURE_TESTS) --cov=openrouter_video --cov-report=
+	@$(PY) -m pytest -q $(PURE_TESTS) --cov=openrouter_video --cov-report=
 	@$(PY) -m coverage report --show-missing --skip-covered --fail-under=100 --include="$$($(PY) -c '$(PURE_FILES)')"
 
 real-parts: $(READY) $(NODE_READY)

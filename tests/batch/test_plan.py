@@ -377,3 +377,10 @@ def test_a_look_at_a_job_is_told_with_the_rows_that_continue_it() -> None:
     looked = plan.with_looks({"gen-1": Look("it is gone"), "gen-2": Look(note="no answer")})
     assert [(one.row, one.column) for one in looked.row_problems] == [(1, "previous_job_id"), (2, "previous_job_id")]
     assert looked.warnings[-1] == "no answer"
+
+
+def test_what_was_asked_of_a_batch_names_its_table_and_no_prompt() -> None:
+    """Each row has a prompt of its own."""
+    asked = parse_batch_request(batch="orchids", models=[LITE], settings=FOUR).asked("rows.csv")
+    assert asked.items() >= {"batch": "orchids", "source": "rows.csv", "models": [LITE], "takes": 1}.items()
+    assert "prompt" not in asked

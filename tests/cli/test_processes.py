@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 
+from openrouter_video.cli import main
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.stores import open_store
@@ -123,16 +124,22 @@ def standalone(surroundings: dict[str, str]) -> Iterator[dict[str, str]]:
 
 
 def test_the_money_of_a_sandbox_elsewhere_is_marked(
-    surroundings: dict[str, str], tmp_path: Path, standalone: dict[str, str], prefect_server: None
+    standalone: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    prefect_server: None,
 ) -> None:
     """Without --sandbox: it says itself what it is; so do the report and the ledger, and its key has a budget."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("OPENROUTER_")]:
+        monkeypatch.delenv(name)
+    for name, value in standalone.items():
+        monkeypatch.setenv(name, value)
 
     def run(*words: str) -> tuple[int, str]:
-        env = {**surroundings, **standalone, "PREFECT_API_URL": PREFECT_API_URL.value()}
-        done = subprocess.run(
-            (*COMMAND, *words), cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False
-        )
-        return done.returncode, done.stdout + done.stderr
+        code, said = main(words), capsys.readouterr()
+        return code, said.out + said.err
 
     code, said = run("generate", *ASKED, "--model", VEO)
     total = "1 of 1 video, sandbox $0.12; the estimate was sandbox $0.12 (sandbox: nothing was billed)"

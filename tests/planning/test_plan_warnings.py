@@ -77,6 +77,14 @@ def test_a_deadline_that_a_signed_address_does_not_outlive(url: str, minutes: fl
     assert all(line.endswith("set deadline_minutes to 9,900 or less") for line in said)
 
 
+def test_slugs_for_a_model_that_is_not_chosen_are_told() -> None:
+    """As of a name that was misspelt; a pattern that fits a chosen model says something of it."""
+    request = parse_request("x", provider_slugs={"bytedance/*": "seed", "bytedance/sedance": "seed"})
+    said = plan_run(RunRequest(request, (MODEL,)), CATALOG).warnings
+    told = [line for line in said if line.startswith("provider_slugs names ")]
+    assert told == ["provider_slugs names bytedance/sedance, which is not one of the chosen models"]
+
+
 def test_only_models_that_get_something_are_spoken_of() -> None:
     """Of the others nobody waits for a video; a refused one has reasons enough."""
     assert warnings(served(-1), ("other/model",)) == ()

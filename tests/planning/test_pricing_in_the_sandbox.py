@@ -36,6 +36,7 @@ def bodies(model: VideoModel) -> Iterator[dict[str, Any]]:
         yield {key: value for key, value in body.items() if value is not None}
 
 
+@pytest.mark.no_cover  # Thousands of bodies, and no line that test_pricing.py does not reach.
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
 def test_a_charge_lies_inside_its_estimate(model: VideoModel) -> None:
     """The sandbox chooses what a body leaves open, and reads price lists by a rule of its own."""

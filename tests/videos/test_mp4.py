@@ -320,6 +320,7 @@ def header(scale: int, units: int) -> bytes:
         (track(codec=b"jpeg", size=(64, 64)), Shown(None, 64, 64, has_audio=False)),
         (track(size=(0, 0)), Shown(has_audio=False)),
         (track()[:-60], Shown()),
+        (box(b"trak", box(b"stsd", bytes(8))), Shown(has_audio=False)),
         (box(b"trak", box(b"mdia", b"") * 1000), Shown(has_audio=False)),
     ],
 )
