@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -21,7 +20,7 @@ from tests.support import object_stores
 from tests.support.grains import further_rows_in_a_chain
 from tests.support.object_stores import Environment
 from tests.support.openssh import openssh
-from tests.support.prefect_servers import DATABASE, LIGHT_SERVER, one_certificate, prefect_home
+from tests.support.prefect_servers import LIGHT_SERVER, RUNS_ONLY, one_certificate, serving_runs
 from tests.support.small_videos import small_mp4
 
 if TYPE_CHECKING:
@@ -221,32 +220,9 @@ def make_mp4() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Run flows against a Prefect server with a database of its own."""
-    from prefect.settings import (  # noqa: PLC0415 (only the tests of flows pay for Prefect)
-        PREFECT_RESULTS_LOCAL_STORAGE_PATH,
-        temporary_settings,
-    )
-    from prefect.testing import utilities  # noqa: PLC0415
-
-    results = tmp_path_factory.mktemp("results")
+    """Run flows against a Prefect server with a database of its own, which keeps no events."""
     os.environ |= LIGHT_SERVER
-    with (
-        _beginning_with_an_empty_database(),
-        utilities.prefect_test_harness(server_startup_timeout=90),
-        temporary_settings({PREFECT_RESULTS_LOCAL_STORAGE_PATH: results}),
-    ):
-        yield
-
-
-@contextmanager
-def _beginning_with_an_empty_database() -> Iterator[None]:
-    """Let Prefect's harness find an empty database in its folder, which it would else take seconds to make."""
-    from prefect.testing import utilities  # noqa: PLC0415
-
-    home = prefect_home(Path(tempfile.mkdtemp()))
-    (home / DATABASE).rename(home / "prefect-test.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utilities, "mkdtemp", lambda: str(home))
+    with serving_runs(tmp_path_factory.mktemp("prefect-server"), **RUNS_ONLY):
         yield
 
 

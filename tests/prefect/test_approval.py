@@ -7,6 +7,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions, FlowRun
 from prefect.exceptions import FlowPauseTimeout, NotPausedError, Pause
 from prefect.flow_runs import aresume_flow_run, resume_flow_run
+from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import generate_video
@@ -298,9 +300,13 @@ async def test_a_paused_run_that_nobody_answers_ends_refused(sandbox: Sandbox) -
 
 
 @pytest.mark.usefixtures("prefect_server")
-async def test_nobody_is_asked_on_a_temporary_server(sandbox: Sandbox) -> None:
+async def test_nobody_is_asked_on_a_temporary_server(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its page is seen by nobody, and it ends with the script."""
     # Without a URL Prefect takes the server that it has started itself, here that of the tests.
+    its_own = SubprocessASGIServer()
+    started = {"running": True, "port": urlsplit(PREFECT_API_URL.value() or "").port, "server_process": object()}
+    for name, value in started.items():
+        monkeypatch.setattr(its_own, name, value)
     message = "a temporary one, whose page nobody sees; set PREFECT_API_URL"
     with temporary_settings({PREFECT_API_URL: None}), pytest.raises(RequestRefused, match=message):
         await generate_video(**ORDER)

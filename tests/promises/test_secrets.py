@@ -48,6 +48,7 @@ from openrouter_video.run import open_resources
 from openrouter_video.run.limits import Limits, current_limits, using_limits
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.prefect_servers import serving_runs
 
 # Prefect's own way to pickle what nothing else can; it has no types.
 cloudpickle: Any = pytest.importorskip("cloudpickle")
@@ -483,6 +484,13 @@ async def _run(series: Series, folder: Path) -> tuple[list[str], list[str]]:
     series.statuses["command"] = str(command.returncode)
     await _plant()
     return public, list(printed)
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A server that keeps events as well, which must hold no secret either."""
+    with serving_runs(tmp_path_factory.mktemp("prefect-server")):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from openrouter_video.errors import RequestRefused, TooFewVideos
 from openrouter_video.request.settings import VideoSettings
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.stores import open_store
+from tests.support.prefect_servers import serving_runs
 from tests.support.small_videos import small_mp4
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -26,6 +28,13 @@ VEO, GROK, EDITOR = "google/veo-3.1-lite", "x-ai/grok-imagine-video", "runway/al
 SECRET = "canary-9b1d4f0a7c"
 FRAME = "https://bucket.s3.amazonaws.com/frame.png?X-Amz-Credential=AK&X-Amz-Date={0}&X-Amz-Signature=" + SECRET + "{0}"
 HOOK = f"https://me:{SECRET}@hooks.example/done?token={SECRET}#{SECRET}"
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A server that keeps events as well, which must hold none of them either."""
+    with serving_runs(tmp_path_factory.mktemp("prefect-server")):
+        yield
 
 
 def settings(signed: str) -> VideoSettings:

@@ -41,7 +41,7 @@ ORDER: dict[str, Any] = {
 """The parameters of a run for the shortest video there is."""
 
 DROP_BYTES = 4096
-PRELOADED = ["pytest", "prefect.flow_engine", "flows", "tests.support.flow_processes"]
+PRELOADED = ["pytest", "prefect.flow_engine", "prefect.server.api.server", "flows", "tests.support.flow_processes"]
 
 
 class Errand(NamedTuple):
@@ -84,10 +84,7 @@ class FlowProcess:
     def __init__(self, errand: Errand, work: Work | None = None) -> None:
         self.errand = errand
         errand.folder.mkdir(parents=True, exist_ok=True)
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        self._process: BaseProcess = context.Process(target=_run, args=(errand, work or _run_flow))
-        self._process.start()
+        self._process = forked(_run, errand, work or _run_flow)
 
     def __enter__(self) -> Self:
         return self
@@ -98,10 +95,15 @@ class FlowProcess:
             self._process.kill()
         self._process.join()
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        os.kill(self.pid, number)
 
     @property
     def alive(self) -> bool:
@@ -126,6 +128,15 @@ class FlowProcess:
         answer = _read(self.errand.folder / "answer.json")
         assert answer, self.output
         return list(json.loads(answer))
+
+
+def forked(target: Callable[..., None], *args: Any) -> BaseProcess:
+    """Start a process that need not import anything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=target, args=args)
+    process.start()
+    return process
 
 
 def wait_until(
