@@ -7,8 +7,6 @@ import json
 import os
 import runpy
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -39,7 +37,7 @@ from openrouter_video.errors import ConfigurationError
 from openrouter_video.ledger.journal import Journal
 from openrouter_video.sandbox import Sandbox
 from openrouter_video.stores import open_store
-from tests.support.flow_processes import ORDER, environment_of, wait_until
+from tests.support.flow_processes import ORDER, Errand, FlowProcess, environment_of, wait_until
 from tests.support.mailboxes import Mailbox
 from tests.support.prefect_servers import PrefectServer
 
@@ -92,14 +90,10 @@ class World:
             await client.create_flow(flow), flow.name, entrypoint=entrypoint, tags=[TAG], **options
         )
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
-        """Start a worker."""
-        home = self.folder / name
-        home.mkdir()
-        environment = {**os.environ, **self.environment, "PREFECT_API_URL": self.server.api, "PREFECT_HOME": str(home)}
-        command = (sys.executable, "-m", "prefect", "worker", "start", "--pool", "videos", "--limit", "2")
-        with (home / "log").open("wb") as log:
-            worker = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
+    def start_worker(self, name: str) -> FlowProcess:
+        """Start a worker, with files of its own."""
+        errand = Errand({}, self.folder / name / "worker", self.server.api, self.environment)
+        worker = self.stack.enter_context(FlowProcess(errand, work))
         self.stack.callback(kill, worker)
         return worker
 
@@ -135,9 +129,17 @@ class World:
             thread.join()
 
 
-def kill(worker: subprocess.Popen[bytes]) -> None:
+async def work(_: Errand) -> list[dict[str, Any]]:
+    """Begin what waits, each run in an interpreter of its own, until it is killed."""
+    from prefect.workers.process import ProcessWorker  # noqa: PLC0415 (in the process)
+
+    await ProcessWorker("videos", limit=2).start()
+    return []
+
+
+def kill(worker: FlowProcess) -> None:
     """Kill a worker and the processes of its runs, as a machine that fails does."""
-    if worker.poll() is None:
+    if worker.alive:
         # Each in a session of its own, so that no signal to a group reaches them.
         runs = " ".join(one.read_text() for one in Path(f"/proc/{worker.pid}/task").glob("*/children")).split()
         for process in (worker.pid, *map(int, runs)):
