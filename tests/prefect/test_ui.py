@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from tests.support.flow_processes import wait_until
 from tests.support.prefect_servers import make_serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, FloatRect, Locator, Page, Response
+    from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Response
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deployments" / "prefect.yaml"
@@ -55,10 +55,16 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """What its pages have in common: what they have fetched and compiled."""
+    return browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(context: BrowserContext) -> Iterator[Page]:
     """An empty page."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page = context.new_page()
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
     page.add_init_script(STILL)
     yield page
@@ -160,6 +166,18 @@ def test_make_serve_starts_answers_and_stops(served: Served) -> None:
     assert (served.folder / ".prefect" / "server.log").exists()
 
 
+def ends(served: Served, run_id: str, name: str) -> dict[str, Any]:
+    """Wait for the state in which a run ends, or waits for a person; the run."""
+    run = f"{served.api}/flow_runs/{run_id}"
+
+    def state() -> str:
+        return str((answer(run)["state"] or {}).get("name"))
+
+    wait_until(lambda: state() == name, PATIENCE_SECONDS * 3, what=state, every=1)
+    found: dict[str, Any] = answer(run)
+    return found
+
+
 def press(button: Locator, path: str) -> Response:
     """Press a button as a person does: again, when the page says that the server was too busy; its answer."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -211,13 +229,12 @@ def test_a_run_from_the_form_ends_with_a_page_and_a_table(page: Page, served: Se
     """Type a prompt, change the models, give options, submit; the run completes and shows what was got."""
     origin = served.origin
     run_id = submit(page, served)
+    # A page that follows a run draws all of it anew every few seconds, and falls back to its first tab at the end.
+    page.goto("about:blank")
+    ends(served, run_id, "Completed")
     page.goto(f"{origin}/v2/runs/flow-run/{run_id}")
-
     page.get_by_text("A white orchid").first.wait_for()
-    # The page falls back to its first tab when the run's state changes.
     page.get_by_text("Completed").first.wait_for()
-    # Its timeline follows a run by seconds; afterwards it shows the whole of it.
-    page.reload()
     page.get_by_role("tab", name="Details").click()
     page.get_by_text(re.compile(r"^3 of 3 videos, sandbox \$\d+\.\d\d")).first.wait_for()
     keep(page, "run", 560)
@@ -261,6 +278,7 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     parameters = {"prompt": prompt, "models": models, "takes": 2, "approve_above_usd": 0.5, "min_success": 4}
     deployment = f"{served.api}/deployments/{served.form.split('/')[-2]}"
     run_id = answer(f"{deployment}/create_flow_run", {"parameters": parameters})["id"]
+    ends(served, run_id, "Suspended")
     page.goto(f"{origin}/v2/runs/flow-run/{run_id}")
     page.get_by_text("Suspended", exact=True).first.wait_for()
     page.get_by_role("button", name="Open menu").first.click()
@@ -283,14 +301,10 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     press(dialog.get_by_role("button", name="Resume"), "/resume")
     # The page takes the dialog away once the server has the answer.
     dialog.wait_for(state="hidden")
-    run = f"{served.api}/flow_runs/{run_id}"
-
-    def state() -> str:
-        return str(answer(run)["state"]["name"])
-
+    page.goto("about:blank")
     # The log has the word before the run has ended; a process of its own begins it anew.
-    wait_until(lambda: state() == "Partial", PATIENCE_SECONDS * 3, what=state, every=0.5)
-    assert "wan-2.6 refused: duration" in answer(run)["state"]["message"]
+    ended = ends(served, run_id, "Partial")
+    assert "wan-2.6 refused: duration" in ended["state"]["message"]
     found = answer(f"{served.api}/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run_id]}}})
     (report,) = [artifact for artifact in found if artifact["type"] == "markdown"]
     assert (report["key"], len(report["data"]) < 100_000) == (None, True)
@@ -316,21 +330,22 @@ def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
     def runs(*states: str) -> list[dict[str, Any]]:
         return runs_of(served.api, daily.rsplit("/", 1)[-1], *states)
 
-    wait_until(lambda: runs("SCHEDULED"), 150, every=0.5)
+    wait_until(lambda: runs("SCHEDULED"), 150, every=1)
     planned = runs("SCHEDULED")
     assert {run["auto_scheduled"] for run in planned} == {True}
     for name in ("prompt", "idempotency_key"):
         assert {run["parameters"][name] for run in planned} == {wanted[name]}
-    soon = {"schedule": {"interval": 10, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
+    # One run is enough: Prefect begins those of the next ten seconds, so that the second is not among them.
+    interval = {"interval": 30, "anchor_date": (datetime.now(UTC) + timedelta(seconds=15)).isoformat()}
+    soon = {"schedule": {**interval, "timezone": "Europe/Berlin"}, "active": True, "slug": "soon"}
     (extra,) = answer(f"{daily}/schedules", [soon])
-    wait_until(lambda: runs("PENDING", "RUNNING", "PAUSED"), 150, every=0.5)
-    # One run is enough; each that would follow costs seconds.
+    wait_until(lambda: runs("PENDING", "RUNNING", "PAUSED"), 150, every=1)
     answer(f"{daily}/schedules/{extra['id']}", method="DELETE")
     # It waits suspended, and a collection lets it report.
-    wait_until(lambda: runs("PAUSED") and not runs("PENDING", "RUNNING"), 150, every=0.5)
+    wait_until(lambda: runs("PAUSED") and not runs("PENDING", "RUNNING"), 150, every=1)
     collect = named(served.api, "collect-videos")["id"]
     answer(f"{served.api}/deployments/{collect}/create_flow_run", {"parameters": {"wait_minutes": 2}})
-    wait_until(lambda: runs("COMPLETED"), 150, every=0.5)
+    wait_until(lambda: runs("COMPLETED"), 150, every=1)
     fired = runs("COMPLETED")[0]
     assert fired["auto_scheduled"]
     assert fired["created_by"]["display_value"] == "soon"
