@@ -149,6 +149,8 @@ async def _join(outcomes: Sequence[Outcome], chain: ChainRequest, plan: ChainPla
     joined = await join_shots(unsearched(outcomes), path, destination, run.resources)
     if joined.note:
         get_run_logger().warning("%s", joined.note)
+    if joined.url:
+        get_run_logger().info("the shots are joined to %s", joined.url)
     if joined.url and plan.way == "previous_job_id":
         return joined._replace(note=LONGER_OR_NOT)
     return joined

@@ -93,7 +93,7 @@ def held(output: Path) -> tuple[Any, ...]:
     return Journal(Ledger(open_store(str(output / "_jobs"))).store, sandbox=True).money().held
 
 
-async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path) -> None:
+async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each shot begins with exactly what the one before it ends with; all are joined; a second run pays nothing."""
     result = await chain()
     assert (result.status, result.continued_by, result.problems) == ("completed", "last_frame", ())
@@ -111,6 +111,7 @@ async def test_a_chain_by_last_frames(sandbox: Sandbox, output: Path) -> None:
         assert after.sent is not None
         assert after.sent["frame_images"] == [{"type": "image_url", "image_url": words, "frame_type": "first_frame"}]
     film = frames_of(result.chain_url)
+    assert f"the shots are joined to {result.chain_url}" in caplog.text
     assert len(film) == sum(len(frames_of(one.url)) for one in result.outcomes)
     page = path_of(result.gallery_url).read_text()
     assert sorted(range(3), key=lambda number: page.index(f'"prompt":"{SHOTS[number]}"')) == [0, 1, 2]
