@@ -73,6 +73,11 @@ class Asked(ABC, Generic[R, P]):
         """Return what is wrong with it whatever models there are, if it was read all the same."""
         return ()
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same command asks for the same videos again, so that it goes on where one has stopped."""
+        return bool(self.run.idempotency_key)
+
     def verdict(self, plan: P) -> str:
         """Say what would become of it."""
         return f"The {self.kind} would be {'refused' if plan.refused else 'made'}"

@@ -62,6 +62,11 @@ class AskedBatch(Asked[tuple[BatchRequest, dict[str, Any]], BatchPlan]):
                 raise RequestRefused([Problem("output", str(error))]) from None
         return hold_to_ceiling(plan, run.max_usd)
 
+    @property
+    def repeatable(self) -> bool:
+        """A row is known by what it asks for."""
+        return True
+
     def plan_lines(self, plan: BatchPlan) -> list[PlanLine]:
         """Tell what the rows have in common, and which are wrong."""
         return batch_plan_lines(plan)

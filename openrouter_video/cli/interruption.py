@@ -24,6 +24,9 @@ __all__ = ["end_sandbox_jobs", "late_answers", "left_behind", "wait_for_late_ans
 
 NOT_SENT = "interrupted before it was sent; nothing was charged"
 SANDBOX_ENDED = "the sandbox ended with this command, and its jobs with it; nothing was billed"
+SAME_AGAIN = (
+    "The same command goes on where this one has stopped: it sends what has not been sent, and pays for nothing twice."
+)
 LOOK_EVERY_SECONDS = 0.2
 WAITING = "A submission is on its way: waiting for its answer, {:.0f} s at most (Ctrl-C ends the wait)"
 
@@ -99,11 +102,15 @@ def _ended_with_sandbox(outcome: Outcome, ledger: Ledger, base_url: str) -> Outc
     return outcome
 
 
-def left_behind(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool) -> str:
-    """Return what the user of a run that broke off must know: what goes on, what it costs, and how to fetch it.
+def left_behind(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool, again: bool = False) -> str:
+    """Return what the user of a run that broke off must know: what goes on, what it costs, and how to go on.
 
-    ``collect`` is the command that does.
+    ``collect`` is the command that fetches it; ``again``: the same command would ask for the same videos.
     """
     told = [outcome for outcome in outcomes if outcome.status == "completed"] if sandbox else outcomes
     text = interruption_message(told, collect, why=why, shown_url=shown_path)
-    return f"\n{text}\n" + (f"{SANDBOX_ENDED[0].upper()}{SANDBOX_ENDED[1:]}.\n" if sandbox else "")
+    if sandbox:
+        text += f"\n{SANDBOX_ENDED[0].upper()}{SANDBOX_ENDED[1:]}."
+    elif again:
+        text += f"\n{SAME_AGAIN}"
+    return f"\n{text}\n"

@@ -81,7 +81,8 @@ class _Run(NamedTuple):
 
     def tell_left_behind(self, why: str, outcomes: Sequence[Outcome]) -> None:
         """Tell the user of a run that broke off what it leaves behind."""
-        sys.stderr.write(left_behind(why, outcomes, self.collect, sandbox=self.options.sandbox))
+        again = self.asked.repeatable
+        sys.stderr.write(left_behind(why, outcomes, self.collect, sandbox=self.options.sandbox, again=again))
 
 
 def make_videos(

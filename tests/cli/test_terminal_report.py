@@ -246,7 +246,14 @@ def test_the_message_of_an_interrupted_run_shows_paths_and_the_way_back() -> Non
     text = left_behind("Interrupted", [DONE, going], collect_command(output="my videos"), sandbox=False)
     assert "  a/one: /far/away/orchid/a--one.mp4" in text
     assert "openrouter-video collect --output 'my videos'" in text
-    ended = left_behind("Interrupted", [DONE, going], "", sandbox=True)
+    same = (
+        "The same command goes on where this one has stopped: "
+        "it sends what has not been sent, and pays for nothing twice."
+    )
+    assert same not in text
+    assert left_behind("Interrupted", [going], "", sandbox=False, again=True).splitlines()[-1] == same
+    ended = left_behind("Interrupted", [DONE, going], "", sandbox=True, again=True)
+    assert same not in ended
     assert "/far/away/orchid/a--one.mp4" in ended
     assert "nothing was billed" in ended
     assert "job-7" not in ended

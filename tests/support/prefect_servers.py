@@ -45,7 +45,7 @@ RUNS_ONLY = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
 }
-"""Those of one that is asked for runs, and for no event: a third less work for each run."""
+"""Those of one that is asked for runs, and for no event: less work for each run."""
 
 
 def prefect_home(folder: Path) -> Path:
