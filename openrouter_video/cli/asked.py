@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from openrouter_video.cli.video_lines import VideoLine
 from openrouter_video.errors import Problem
+from openrouter_video.outcome import Outcome
 from openrouter_video.planning import GatedPlan
 from openrouter_video.report import PlanLine
 from openrouter_video.request import RunRequest
@@ -73,10 +74,9 @@ class Asked(ABC, Generic[R, P]):
         """Return what is wrong with it whatever models there are, if it was read all the same."""
         return ()
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether the same command asks for the same videos again, so that it goes on where one has stopped."""
-        return bool(self.run.idempotency_key)
+    def found_by(self, outcomes: Sequence[Outcome]) -> str:  # noqa: ARG002 (what became of a chain's shots counts)
+        """Return the name by which the same command finds what this one has made; empty if it would not go on."""
+        return self.run.idempotency_key or ""
 
     def verdict(self, plan: P) -> str:
         """Say what would become of it."""

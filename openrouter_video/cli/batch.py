@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from openrouter_video.cli.video_lines import lines_of_batch
 from openrouter_video.elision import redact_source
 from openrouter_video.errors import LedgerError, Problem, RequestRefused, StorageError
 from openrouter_video.ledger import Journal
+from openrouter_video.outcome import Outcome
 from openrouter_video.planning import hold_to_ceiling
 from openrouter_video.report import PlanLine
 from openrouter_video.run import find_destination
@@ -62,10 +63,9 @@ class AskedBatch(Asked[tuple[BatchRequest, dict[str, Any]], BatchPlan]):
                 raise RequestRefused([Problem("output", str(error))]) from None
         return hold_to_ceiling(plan, run.max_usd)
 
-    @property
-    def repeatable(self) -> bool:
-        """A row is known by what it asks for."""
-        return True
+    def found_by(self, outcomes: Sequence[Outcome]) -> str:  # noqa: ARG002 (none of its rows waits for another)
+        """Return the name of the batch: in it a row is known by what it asks for."""
+        return str(self.form["batch"])
 
     def plan_lines(self, plan: BatchPlan) -> list[PlanLine]:
         """Tell what the rows have in common, and which are wrong."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,14 @@ from openrouter_video.cli.asked import Asked, Overview
 from openrouter_video.cli.run import model_details, plan_over_bills
 from openrouter_video.cli.video_lines import lines_of_batch
 from openrouter_video.ledger import scope_of_run
+from openrouter_video.outcome import Outcome
 from openrouter_video.report import PlanLine
 from openrouter_video.shots import ChainPlan, ChainRequest, chain_plan_lines, dry_chain, scope_of_chain
 
 __all__ = ["AskedChain"]
 
 OVERVIEW = frozenset({"warning", "model", "price", "note"})
+ENDS_CHAIN = frozenset({"failed", "uncertain"})
 
 
 class AskedChain(Asked[tuple[ChainRequest, dict[str, Any]], ChainPlan]):
@@ -41,6 +43,10 @@ class AskedChain(Asked[tuple[ChainRequest, dict[str, Any]], ChainPlan]):
         """Tell every shot."""
         shots = [{"shot": shot.row, **model_details(shot.plan)} for shot in plan.shots]
         return {"continued_by": plan.way, "shots": shots}
+
+    def found_by(self, outcomes: Sequence[Outcome]) -> str:
+        """Return its key; nothing follows a shot that has failed, or of which only a person can say what it became."""
+        return "" if any(one.status in ENDS_CHAIN for one in outcomes) else super().found_by(outcomes)
 
     def overview(self, plan: ChainPlan | None) -> Overview:
         """Tell each shot and its price."""

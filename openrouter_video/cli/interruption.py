@@ -25,8 +25,10 @@ __all__ = ["end_sandbox_jobs", "late_answers", "left_behind", "wait_for_late_ans
 NOT_SENT = "interrupted before it was sent; nothing was charged"
 SANDBOX_ENDED = "the sandbox ended with this command, and its jobs with it; nothing was billed"
 SAME_AGAIN = (
-    "The same command goes on where this one has stopped: it sends what has not been sent, and pays for nothing twice."
+    "The same command goes on where this one has stopped{}: "
+    "it sends what has not been sent, and pays for nothing twice."
 )
+SAME_DAY = ", as long as {date} is the same day (UTC)"
 LOOK_EVERY_SECONDS = 0.2
 WAITING = "A submission is on its way: waiting for its answer, {:.0f} s at most (Ctrl-C ends the wait)"
 
@@ -102,15 +104,15 @@ def _ended_with_sandbox(outcome: Outcome, ledger: Ledger, base_url: str) -> Outc
     return outcome
 
 
-def left_behind(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool, again: bool = False) -> str:
+def left_behind(why: str, outcomes: Sequence[Outcome], collect: str, *, sandbox: bool, found_by: str = "") -> str:
     """Return what the user of a run that broke off must know: what goes on, what it costs, and how to go on.
 
-    ``collect`` is the command that fetches it; ``again``: the same command would ask for the same videos.
+    ``collect`` is the command that fetches it; ``found_by``: the name by which the same command finds it, if it does.
     """
     told = [outcome for outcome in outcomes if outcome.status == "completed"] if sandbox else outcomes
     text = interruption_message(told, collect, why=why, shown_url=shown_path)
     if sandbox:
         text += f"\n{SANDBOX_ENDED[0].upper()}{SANDBOX_ENDED[1:]}."
-    elif again:
-        text += f"\n{SAME_AGAIN}"
+    elif found_by:
+        text += f"\n{SAME_AGAIN.format(SAME_DAY if '{date}' in found_by else '')}"
     return f"\n{text}\n"

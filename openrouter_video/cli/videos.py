@@ -81,8 +81,8 @@ class _Run(NamedTuple):
 
     def tell_left_behind(self, why: str, outcomes: Sequence[Outcome]) -> None:
         """Tell the user of a run that broke off what it leaves behind."""
-        again = self.asked.repeatable
-        sys.stderr.write(left_behind(why, outcomes, self.collect, sandbox=self.options.sandbox, again=again))
+        found_by = self.asked.found_by(outcomes)
+        sys.stderr.write(left_behind(why, outcomes, self.collect, sandbox=self.options.sandbox, found_by=found_by))
 
 
 def make_videos(

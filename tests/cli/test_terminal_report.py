@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from openrouter_video.batch import parse_batch_request
+from openrouter_video.cli.batch import AskedBatch
+from openrouter_video.cli.chain import AskedChain
 from openrouter_video.cli.interruption import end_sandbox_jobs, left_behind, what_became
 from openrouter_video.cli.report import (
     asked_line,
@@ -18,12 +21,15 @@ from openrouter_video.cli.report import (
     print_report,
     shown_path,
 )
+from openrouter_video.cli.run import AskedFanOut
 from openrouter_video.cli.terminal import Terminal
 from openrouter_video.cli.video_lines import VideoLine
 from openrouter_video.ledger.ledger import Ledger
 from openrouter_video.money import Estimate
 from openrouter_video.outcome import FanOut, LeftOut, Outcome
 from openrouter_video.report import collect_command, group_left_out, options_of_others
+from openrouter_video.request import parse_run_request
+from openrouter_video.shots import parse_chain_request
 from openrouter_video.stores import open_store
 from tests.support.claims import claim_on
 
@@ -251,12 +257,26 @@ def test_the_message_of_an_interrupted_run_shows_paths_and_the_way_back() -> Non
         "it sends what has not been sent, and pays for nothing twice."
     )
     assert same not in text
-    assert left_behind("Interrupted", [going], "", sandbox=False, again=True).splitlines()[-1] == same
-    ended = left_behind("Interrupted", [DONE, going], "", sandbox=True, again=True)
+    assert left_behind("Interrupted", [going], "", sandbox=False, found_by="k").splitlines()[-1] == same
+    dated = left_behind("Interrupted", [going], "", sandbox=False, found_by="k-{date}").splitlines()[-1]
+    assert dated == same.replace("stopped:", "stopped, as long as {date} is the same day (UTC):")
+    ended = left_behind("Interrupted", [DONE, going], "", sandbox=True, found_by="k")
     assert same not in ended
     assert "/far/away/orchid/a--one.mp4" in ended
     assert "nothing was billed" in ended
     assert "job-7" not in ended
+
+
+def test_by_which_name_the_same_command_goes_on() -> None:
+    """A run by its key, a batch by its name as it was given; a chain not after a shot that nothing follows."""
+    runs = [parse_run_request(prompt="x", models=["a/one"], idempotency_key=key) for key in (None, "k")]
+    assert [AskedFanOut(run).found_by([]) for run in runs] == ["", "k"]
+    form = {"source": "t.csv", "batch": "b-{date}"}
+    batch = AskedBatch((parse_batch_request(batch="b-2026-11-26", models=["a/one"]), form))
+    assert batch.found_by([DONE.model_copy(update={"status": "uncertain"})]) == "b-{date}"
+    chain = AskedChain((parse_chain_request(shots=["a", "b"], model="a/one", idempotency_key="k"), {}))
+    shots = [DONE.model_copy(update={"status": status}) for status in ("completed", "open", "uncertain", "failed")]
+    assert [chain.found_by([shot]) for shot in shots] == ["k", "k", "", ""]
 
 
 def test_a_sandbox_takes_its_jobs_with_it(ledger: Ledger) -> None:
