@@ -40,7 +40,12 @@ SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 GONE = "is no longer there"
-TRIED_BY_RUNS = "a retry of this run, or another run with the same idempotency key, tries again"
+TRIED_AGAIN: Mapping[bool | None, str] = {
+    True: "a retry of this run, or another run with the same idempotency key, tries again",
+    False: "a retry of this run tries again",
+    None: "a retry of this run, or another run with the same idempotency key, tries again",
+}
+TRIED_AGAIN_IN_BATCH = "a retry of this run, or another run of the batch, tries again"
 NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
@@ -268,7 +273,9 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
         why = f": {reason.rstrip('.')}" if reason else ""
         words = f"{earlier.url} {GONE}, and the video could not be downloaded again{why}"
         # Its record is complete, so that no collection looks at it any more.
-        return _changed(known, error=f"{words}; {TRIED_BY_RUNS}")
+        claim = facts.claim
+        again = TRIED_AGAIN_IN_BATCH if claim and claim.batch else TRIED_AGAIN[claim.shared if claim else None]
+        return _changed(known, error=f"{words}; {again}")
     if answer is not None and is_gone(answer, job, now, asked_before=facts.reused):
         error = f"{NOT_KEPT} ({(reason or '').rstrip('.')})"
         return _failed(known, error, job, facts.claim)

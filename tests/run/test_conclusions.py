@@ -439,6 +439,21 @@ ROWS: dict[str, tuple[Facts, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("claimed", "who"),
+    [
+        ({"shared": False}, "a retry of this run tries again"),
+        ({"batch": "b", "row": 3}, "a retry of this run, or another run of the batch, tries again"),
+    ],
+)
+def test_who_fetches_a_video_again_that_is_gone_from_its_store(claimed: dict[str, Any], who: str) -> None:
+    """No collection does, and without a key no other run finds it."""
+    facts = submitted("settled", job_id="j1", outcome=DONE, reused=True)
+    claim = CLAIM.model_copy(update=claimed)
+    facts = facts._replace(step=Step("done", job=JOB), trouble=Trouble.of(GONE), claim=claim)
+    assert (outcome_of(facts, NOW).error or "").endswith(f"HTTP 410: gone; {who}")
+
+
 @pytest.mark.parametrize(("job_status", "failure"), [("failed", "output_moderation"), (None, None)])
 def test_a_record_of_an_older_version_tells_of_what_kind_its_failure_is(
     job_status: str | None, failure: str | None
