@@ -7,6 +7,7 @@ blocks.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -51,18 +52,22 @@ class RecipeRecords:
     def forget(self, before: datetime) -> list[str]:
         """Remove the records that no check has written since then, in a sandbox or not; return of which recipes.
 
+        Best effort: where files may only be written, they stay.
+
         Raises:
-            LedgerError: if the store fails.
+            LedgerError: if the store cannot be read.
         """
-        forgotten = []
         try:
-            for file in self._store.list_names(FOLDER):
-                record = self._read(file) if file not in self._written else None
-                if record is not None and record.checked_at < before:
+            files = self._store.list_names(FOLDER)
+        except StorageError as error:
+            raise LedgerError(f"the records of recipes at {self._store.url} cannot be listed: {error}") from None
+        forgotten = []
+        for file in files:
+            record = self._read(file) if file not in self._written else None
+            if record is not None and record.checked_at < before:
+                with suppress(StorageError):
                     self._store.remove(f"{FOLDER}/{file}")
                     forgotten.append(record.name)
-        except StorageError as error:
-            raise LedgerError(f"the records of recipes at {self._store.url} cannot be removed: {error}") from None
         return forgotten
 
     def _read(self, file: str) -> RecipeRecord | None:

@@ -14,7 +14,7 @@ from openrouter_video.drift.recipe_files import MOST_BYTES, read_recipes, write_
 from openrouter_video.drift.recipe_records import RecipeRecords
 from openrouter_video.drift.recipes import Recipe
 from openrouter_video.drift.verdicts import RecipeRecord
-from openrouter_video.errors import LedgerError, RequestRefused
+from openrouter_video.errors import LedgerError, RequestRefused, StorageError
 from openrouter_video.stores import Store, open_store
 
 YAML = """# quoted or not
@@ -131,8 +131,8 @@ def test_records_are_kept_by_name_and_apart_for_a_sandbox(store: Store) -> None:
 
 
 @pytest.mark.parametrize("store", ["local"], indirect=True)
-def test_the_record_of_a_recipe_that_is_gone_goes_with_time(store: Store) -> None:
-    """What a check has just written stays whatever its clock says, and so does what nobody can read."""
+def test_the_record_of_a_recipe_that_is_gone_goes_with_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a check has just written stays whatever its clock says; so does what nobody can read, or may remove."""
     then, since = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 8, 18, tzinfo=UTC)
     earlier = RecipeRecords(store)
     for name, at in (("gone", then), ("kept", since), ("here", then)):
@@ -144,4 +144,11 @@ def test_the_record_of_a_recipe_that_is_gone_goes_with_time(store: Store) -> Non
     assert records.forget(since) == ["gone", "gone"]
     assert len(store.list_names("_recipes")) == 3
     assert records.forget(since) == []
+
+    def refuse(_self: Store, _relative: str) -> None:
+        raise StorageError("only writing is allowed")
+
+    with monkeypatch.context() as only_writing:
+        only_writing.setattr(type(store), "remove", refuse)
+        assert RecipeRecords(store).forget(since) == []
     assert RecipeRecords(store).forget(since) == ["here"]
