@@ -120,8 +120,9 @@ def settle_money(
     if reused := {outcome.key for outcome in outcomes if outcome.key and outcome.reused}:
         # Of what it has found, a run that was killed may have left reservations, and nobody else looks before long.
         money = journal.money(reserved.month)
-        held = {*map(ledger_key, money.reservations())}
-        found = _entries(ledger, (reused & {*reserved.keys, *held}) | ({*unused} & held))
+        names = [name for name in money.reservations() if not name.startswith(reservation_id(reserved.run, ""))]
+        others = {*map(ledger_key, names)}
+        found = _entries(ledger, (reused & {*reserved.keys, *others}) | (others & {*unused}))
         left = settled_by_records(reserved.month, money, found, datetime.now(UTC))
     own = settled_by_run(reserved, outcomes, found, run_id, deployment, unused)
     settled = Settled(left.bills | own.bills, (*left.released, *own.released))

@@ -109,6 +109,18 @@ def test_a_batch_holds_lumps_for_what_has_not_begun(ledger: Ledger, made: Counte
     assert made["list_names"] == len(KEYS) + 3
 
 
+def test_a_run_that_finds_a_video_reads_no_record_of_its_own_extra_takes(ledger: Ledger, made: Counter[str]) -> None:
+    """They are its own to give up: only those that another run holds may be that one's still."""
+    journal, (found, *extra) = Journal(ledger.store, now=lambda: NOW), KEYS[:50]
+    reserved = reserve_money(journal, "run", dict.fromkeys(extra, 10), LATER, Caps(), "run")
+    assert isinstance(reserved, RunReservation)
+    outcome = Outcome(model="m", key=found, status="completed", cost_usd=0.1, reused=True)
+    before = made["list_names"]
+    settle_money(journal, ledger, reserved, [outcome], "run", None, extra)
+    assert made["list_names"] - before < len(extra)
+    assert journal.money().reservations() == {}
+
+
 @pytest.mark.parametrize("by_collection", [False, True])
 def test_a_run_settles_what_a_killed_run_has_left_of_the_videos_that_it_finds(
     ledger: Ledger, *, by_collection: bool
