@@ -72,12 +72,12 @@ def shared_limits(batch: BatchRequest, videos: Sequence[PlannedVideo], known: Co
     """
     if batch.shards > 1 and characters_of(videos) > MOST_CHARACTERS:
         raise RequestRefused([Problem("shards", TOO_MUCH)])
-    return share_limits(batch.shards, batch.run.concurrency, batch.per_provider, _providers_of(videos, known))
+    unpaid = sum(video.plan.decision == "send" and video.key not in known for video in videos)
+    return share_limits(batch.shards, batch.run.concurrency, batch.per_provider, _providers_of(videos), unpaid)
 
 
-def _providers_of(videos: Sequence[PlannedVideo], known: Collection[str] = ()) -> list[str]:
-    sent = (video for video in videos if video.plan.decision == "send" and video.key not in known)
-    return [provider_of(video.plan) for video in sent]
+def _providers_of(videos: Sequence[PlannedVideo]) -> list[str]:
+    return [provider_of(video.plan) for video in videos if video.plan.decision == "send"]
 
 
 async def kept_batch(files: ShardFiles, run: OpenedRun) -> BegunBatch | None:

@@ -27,19 +27,26 @@ class SharedLimits(NamedTuple):
 
 
 def share_limits(
-    asked: int, concurrency: int, per_provider: int | Mapping[str, int] | None, providers: Iterable[str]
+    asked: int,
+    concurrency: int,
+    per_provider: int | Mapping[str, int] | None,
+    providers: Iterable[str],
+    unpaid: int | None = None,
 ) -> SharedLimits:
     """Divide the limits of a batch among as many shards as were ``asked`` for, or as can each make one video.
 
-    ``providers``: the provider of each video that is to be sent; a limit of another one does not count.
+    ``providers``: the provider of each video; a limit of another one does not count. ``unpaid``: how many of them are
+    not paid for yet; None means all. Of the others a limit counts too, for an extra take may follow them.
     """
     sent = list(providers)
+    unpaid = len(sent) if unpaid is None else unpaid
     of_each = per_provider if isinstance(per_provider, Mapping) else dict.fromkeys(sent, per_provider)
     limits = {f"{slug} has {number} at the same time": number for slug, number in of_each.items() if slug in sent}
-    limits |= {f"concurrency is {concurrency}": concurrency, f"{len(sent)} videos are to be sent": len(sent)}
+    to_send = "1 video is to be sent" if unpaid == 1 else f"{unpaid} videos are to be sent"
+    limits |= {f"concurrency is {concurrency}": concurrency, to_send: unpaid}
     why, least = min(((why, number) for why, number in limits.items() if number is not None), key=lambda one: one[1])
     number = max(1, min(asked, least))
-    note = f"{number} shard{'s' * (number != 1)} in place of {asked}: {why}" if sent and number < asked else None
+    note = f"{number} shard{'s' * (number != 1)} in place of {asked}: {why}" if unpaid and number < asked else None
     shares = [LimitShare(part, _part_of(per_provider, i, number)) for i, part in enumerate(_parts(concurrency, number))]
     return SharedLimits(tuple(shares), note)
 

@@ -43,6 +43,21 @@ def test_limits_are_divided(
 
 
 @pytest.mark.parametrize(
+    ("unpaid", "number", "why"),
+    [
+        (50, 2, "2 shards in place of 4: google-vertex has 2 at the same time"),
+        (1, 1, "1 shard in place of 4: 1 video is to be sent"),
+        (0, 1, None),
+    ],
+)
+def test_what_is_paid_for_needs_no_shard_and_keeps_its_limit(unpaid: int, number: int, why: str | None) -> None:
+    """Divided once more, in another process, there are as many."""
+    shared = share_limits(4, 8, {V: 2}, MANY, unpaid)
+    assert (len(shared.shares), shared.note) == (number, why)
+    assert share_limits(number, 8, {V: 2}, MANY).shares == shared.shares
+
+
+@pytest.mark.parametrize(
     ("providers", "shards", "dealt"),
     [
         ([V] * 5, 2, [[0, 2, 4], [1, 3]]),
