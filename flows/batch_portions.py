@@ -14,8 +14,8 @@ from functools import partial
 from prefect import get_run_logger
 
 from openrouter_video.batch import BatchPlan
-from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, Problem
-from openrouter_video.ledger import CapReached, batch_token, in_portions, is_lump, lump_of
+from openrouter_video.errors import ApiUnavailable, ConfigurationError, LedgerError, Problem, RequestRefused
+from openrouter_video.ledger import CapReached, batch_token, in_portions, is_lump, lump_of, read_accepted
 from openrouter_video.outcome import Outcome, count_asked
 from openrouter_video.planning import cap_problem, dearer_now
 from openrouter_video.run import PlannedVideo, RunReservation, give_up, reserve_portion
@@ -70,6 +70,25 @@ class BatchPortions:
             RequestRefused: if a gate is closed; nothing was sent.
         """
         return await pass_gates_of_batch(plan, self._token, self._amounts, self._run)
+
+    async def find_sent(self) -> None:
+        """Look up what an earlier process of this run has sent of portions that it made itself, after a spent budget.
+
+        That is paid for: nothing is reserved for it anew, and no price or cap of today refuses it.
+
+        Raises:
+            RequestRefused: if the ledger does not tell.
+        """
+        later = self._portions[self._begun :] if self._begun else []
+        if not (keys := [key for videos in later for video in videos for key in self._new_keys(video)]):
+            return
+        try:
+            sent = await self._run.resources.threads.run(read_accepted, self._run.resources.ledger, keys)
+        except LedgerError as error:
+            raise RequestRefused([Problem("ledger", str(error))]) from None
+        # The portions stay as they were divided, by which their shards are numbered.
+        self._known |= sent
+        self._amounts = [self._amounts_of(videos) for videos in self._portions]
 
     async def make(
         self, run: VideoRun, manifest: BatchManifest, began: datetime, make: MakePortion = make_here

@@ -94,6 +94,7 @@ async def _produce(
         made_by = await run.begin(begun.reserved, sandbox=begun.sandbox, per_provider=batch.per_provider)
         manifest = BatchManifest(begun, run.resources, await _earlier(run.resources, begun.report.batch))
         portions = BatchPortions(begun.videos, begun.known, run, begun=begun.portions)
+        await portions.find_sent()
     make = ShardsOfBatch(begun, batch, files, run).make if begun.shards > 1 else make_here
     outcomes = await portions.make(made_by, manifest, begun.began, make)
     await manifest.write()

@@ -14,7 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from prefect import get_client
+from prefect import flow, get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import (
@@ -32,15 +32,27 @@ from prefect.states import Cancelled, Crashed
 from pydantic import SecretStr
 
 from flows import batch_shard, batch_videos, collect_videos
+from flows.batch_manifest import BatchManifest
+from flows.batch_portions import BatchPortions
+from flows.opened_run import OpenedRun
+from flows.run_identity import RunIdentity
+from flows.video_chain import VideoRun
+from flows.video_steps import AsTasks
+from openrouter_video.api import VideoClient
+from openrouter_video.blocks import OpenRouterCredentials
 from openrouter_video.errors import ConfigurationError, RequestRefused, TooFewVideos
 from openrouter_video.ledger.journal import Journal
+from openrouter_video.ledger.reservations import run_token
 from openrouter_video.limits import Limits, using_limits
-from openrouter_video.outcome import Batch
+from openrouter_video.money import Estimate
+from openrouter_video.outcome import Batch, Outcome
+from openrouter_video.run import Concurrency, RunReservation, find_destination, open_resources
 from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.shards.files import ShardFiles
 from openrouter_video.stores import open_store
 from tests.prefect.test_failures import SPENT
-from tests.shards.test_files import RUN, WORK
+from tests.shards.test_files import BATCH, RUN, WORK
+from tests.support.claims import claim_on
 from tests.support.flow_processes import Errand, FlowProcess, environment_of, wait_until
 from tests.support.sandbox_record import most_at_once
 from tests.support.waits import doze
@@ -67,14 +79,14 @@ def deployed() -> Iterator[dict[str, UUID]]:
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         ids = {}
-        for flow in (batch_videos, batch_shard):
-            flow_id = client.create_flow(flow)
-            ids[flow.fn.__name__] = client.create_deployment(flow_id, name=flow.name, work_pool_name=POOL)
+        for one in (batch_videos, batch_shard):
+            flow_id = client.create_flow(one)
+            ids[one.fn.__name__] = client.create_deployment(flow_id, name=one.name, work_pool_name=POOL)
         try:
             yield ids
         finally:
-            for one in ids.values():
-                client.delete_deployment(one)
+            for deployment in ids.values():
+                client.delete_deployment(deployment)
             client.delete_work_pool(POOL)
 
 
@@ -209,6 +221,39 @@ async def test_a_budget_that_is_spent_in_a_shard(sandbox: Sandbox, tmp_path: Pat
     assert [outcome.status for outcome in again.outcomes] == ["completed"] * 5
     charges = Counter(charge.session_id for charge in sandbox.charges)
     assert (len(charges), {*charges.values()}) == (5, {1})
+
+
+async def test_what_a_batch_had_sent_itself_before_it_died_is_not_refused(tmp_path: Path) -> None:
+    """Its first portion was in shards, and none of the others, since a budget was spent.
+
+    What had not been sent is held by the cap of today.
+    """
+    plan = WORK.videos[0].plan.model_copy(update={"estimate": Estimate(low_usd=0.1, high_usd=0.2, basis="listed")})
+    videos = tuple(WORK.videos[0]._replace(plan=plan, take=take) for take in (1, 2))
+    began, seen = BATCH._replace(videos=videos, carried={}), list[str]()
+    place, mine = find_destination(str(tmp_path), None, {}), SecretStr("sk-x")
+    credentials = OpenRouterCredentials(api_key=mine, base_url=NOBODY, max_usd_per_day=0.1)
+    identity = RunIdentity(RUN, RUN, "2026-11-26", deployed=False)
+
+    async def make(_number: int, of_portion: Any, *_: Any) -> list[Outcome]:
+        seen.extend(video.plan.decision for video in of_portion)
+        return []
+
+    @flow
+    async def begun_anew() -> None:
+        async with open_resources(place, VideoClient(mine, NOBODY), Limits(portion=1)) as resources:
+            reserved = RunReservation(resources.journal(sandbox=True).month, run_token(RUN))
+            run = VideoRun(resources, AsTasks(resources), Concurrency(1), RUN, reserved, "", sandbox=True)
+            opened = OpenedRun(WORK.videos[0].asked, identity, credentials, place, resources)
+            for _ in range(2):
+                portions = BatchPortions(videos, frozenset(), opened, begun=1)
+                await portions.find_sent()
+                await portions.make(run, BatchManifest(began, resources, []), began.began, make)
+                resources.ledger.claim(1, claim_on(videos[1].key))
+                resources.ledger.record_job(videos[1].key, 1, "job-1")
+
+    await begun_anew()
+    assert seen == ["send", "refuse", "send", "send"]
 
 
 async def test_a_shard_of_which_nothing_can_be_read_keeps_no_batch_waiting(sandbox: Sandbox, tmp_path: Path) -> None:
