@@ -33,6 +33,7 @@ from openrouter_video.sandbox import Fault, Sandbox
 from openrouter_video.sandbox.billing import Charge
 from openrouter_video.stores import open_store
 from tests.support.flow_processes import MODEL, ORDER, Errand, FlowProcess, environment_of, wait_until
+from tests.support.prefect_servers import serving_runs
 
 if TYPE_CHECKING:
     from tests.support.faulty_runs import FaultyRuns
@@ -249,6 +250,13 @@ async def _cancel_at(client: PrefectClient, deployment: UUID, stage: str, sandbo
         )
     )
     return Cancelled(state, log, json.loads(str(table.data)), sandbox, output)
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A server with events, by which whoever runs a deployment hears of a cancellation."""
+    with serving_runs(tmp_path_factory.mktemp("prefect-server")):
+        yield
 
 
 @pytest.fixture(scope="module")
