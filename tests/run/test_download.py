@@ -270,7 +270,10 @@ async def test_a_broken_video_is_fetched_again(bench: Bench, mangle: Any, words:
 async def test_who_is_overtaken_finds_what_the_other_has_finished(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    """Even if the other clears the temporary away that was just to be published, be it of the video or the sidecar."""
+    """Even if the other clears the temporary away that was just to be published, be it of the video or the sidecar.
+
+    A sidecar is written again, and says the same but for the time.
+    """
     real, overtaken, others = LocalFiles.replace, threading.Event(), list[Outcome]()
 
     def replace(files: LocalFiles, part: str, target: str) -> None:
@@ -283,8 +286,11 @@ async def test_who_is_overtaken_finds_what_the_other_has_finished(
     monkeypatch.setattr(LocalFiles, "replace", replace)
     outcome = await bench.keep(bench.job, reused=True)
     assert outcome.status == "completed"
-    assert others == [outcome]
+    now = {"made_at": outcome.made_at, "elapsed_seconds": outcome.elapsed_seconds}
+    assert [other.model_copy(update=now) for other in others] == [outcome]
     assert bench.files == ["grok.jpg", "grok.json", "grok.mp4"]
+    sidecar = json.loads((bench.folder / "a-flower-01234567" / "grok.json").read_text(encoding="utf-8"))
+    assert sidecar["made_at"] == (outcome if suffix == ".json" else others[0]).model_dump(mode="json")["made_at"]
 
 
 # ---- What is odd, and is kept ----------------------------------------------------------------------------------------
