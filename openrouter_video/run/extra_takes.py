@@ -56,8 +56,14 @@ def needless_takes(keys: Sequence[str], entries: Mapping[str, LedgerEntry]) -> l
 
 
 def is_last_take(entry: LedgerEntry) -> bool:
-    """Whether the take of an entry has ended in such a way that no extra take comes after it."""
-    return entry.outcome is not None and not _is_withheld(with_failure(entry.outcome))
+    """Whether the take of an entry has ended in such a way that no extra take comes after it.
+
+    A job that a person has given up may still go on, and its run may still be told that it was withheld.
+    """
+    outcome = entry.outcome
+    if outcome is None or (outcome.status == "failed" and outcome.job_status is None):
+        return False
+    return not _is_withheld(with_failure(outcome))
 
 
 def _is_withheld(outcome: Outcome) -> bool:

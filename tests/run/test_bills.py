@@ -241,6 +241,8 @@ def test_what_was_reserved_and_not_needed_is_given_up() -> None:
         (an_outcome(cost_usd=0.1), "run", LedgerEntry("e1", "free"), ["run/e1"]),
         (an_outcome("failed", job_status="failed", failure="provider"), "run", LedgerEntry("e1", "free"), ["run/e1"]),
         (an_outcome("failed", job_status="failed", failure="output_moderation"), "run", LedgerEntry("e1", "free"), []),
+        # Given up by a person: its run may still hear that it was withheld, and send the next take.
+        (an_outcome("failed"), "run", LedgerEntry("e1", "free"), []),
         (None, "run", LedgerEntry("e1", "free"), []),
         # Another run with the same key may count its takes otherwise; and what is claimed goes its own way.
         (an_outcome(cost_usd=0.1), "other", LedgerEntry("e1", "free"), []),
