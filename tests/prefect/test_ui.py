@@ -13,7 +13,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -46,6 +46,12 @@ STILL = """addEventListener("DOMContentLoaded", () => {
 HOSTILE = (
     "A white orchid | *macro* <b>lens</b> <img src=x> [x](javascript:1) http://e.example www.e.example a@e.example"
 )
+
+PLAYED_AND_HOSTILE = """all => [
+  all.filter(one => one.innerText === "Play").length,
+  all.filter(one => one.matches("a[href*='e.example'], img[src='x']")).length,
+]"""
+"""Of links and images: how many play a video, and how many the hostile prompt has made."""
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +199,23 @@ def press(button: Locator, path: str) -> Response:
             return found
 
 
+def becomes(look: Callable[[], Any], wanted: Any) -> None:
+    """Look until a page shows what it should: one that loads draws itself anew, and is empty for a moment."""
+    wait_until(lambda: look() == wanted, PATIENCE_SECONDS, what=lambda: repr(look()), every=0.2)
+
+
+def videos_of(page: Page, number: int) -> list[str]:
+    """The addresses of the videos that a page shows, once there are so many."""
+    found = list[str]()
+
+    def look() -> int:
+        found[:] = page.get_by_role("link", name="Play").evaluate_all("links => links.map(one => one.href)")
+        return len(found)
+
+    becomes(look, number)
+    return found
+
+
 def close_list(page: Page) -> None:
     """Close an open select; one that is still closing takes the one that is opened next along."""
     page.keyboard.press("Escape")
@@ -211,10 +234,10 @@ def submit(page: Page, served: Served) -> str:
         page.get_by_role("option", name=model, exact=True).click()
     close_list(page)
     page.get_by_label("Select Choose").nth(1).click()
-    assert page.get_by_role("option").all_inner_texts() == ["480p", "720p", "768p", "1080p", "2K", "4K"]
+    becomes(page.get_by_role("option").all_inner_texts, ["480p", "720p", "768p", "1080p", "2K", "4K"])
     close_list(page)
     page.get_by_text("fallback", exact=True).click()
-    assert page.get_by_role("option").all_inner_texts() == ["fallback", "drop", "skip", "fail"]
+    becomes(page.get_by_role("option").all_inner_texts, ["fallback", "drop", "skip", "fail"])
     page.get_by_role("option", name="drop").click()
     # The first editor is that of the settings' trace.
     page.locator(".cm-content").nth(1).click()
@@ -243,10 +266,9 @@ def test_a_run_from_the_form_ends_with_a_page_and_a_table(page: Page, served: Se
     page.get_by_text("The videos of this run: 3 of 3 videos").first.click()
     page.get_by_role("link", name="Play").first.wait_for()
     page.wait_for_function("[...document.querySelectorAll('main img, table img')].every(i => i.naturalWidth > 99)")
-    assert page.locator("table img").count() == 3
+    becomes(page.locator("table img").count, 3)
     keep(page, "page", 760)
-    links = [link.get_attribute("href") or "" for link in page.get_by_role("link", name="Play").all()]
-    parts = [page.request.get(link, headers={"Range": "bytes=0-9"}) for link in links]
+    parts = [page.request.get(link, headers={"Range": "bytes=0-9"}) for link in videos_of(page, 3)]
     assert [(part.status, len(part.body())) for part in parts] == [(206, 10)] * 3
     side_by_side = page.get_by_role("link", name="All of them, side by side").get_attribute("href") or ""
     assert page.request.get(side_by_side).ok
@@ -255,9 +277,9 @@ def test_a_run_from_the_form_ends_with_a_page_and_a_table(page: Page, served: Se
     page.goto(f"{origin}/v2/artifacts/key/openrouter-videos")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
     page.get_by_role("cell", name="kwaivgi/kling-v3.0-std").wait_for()
-    columns = [header.inner_text() for header in page.get_by_role("columnheader").all()]
-    assert columns[:6] == ["model", "take", "status", "cost", "estimate", "why"]
-    assert page.get_by_role("cell", name="completed", exact=True).count() == 3
+    columns = page.get_by_role("columnheader")
+    becomes(lambda: columns.all_inner_texts()[:6], ["model", "take", "status", "cost", "estimate", "why"])
+    becomes(page.get_by_role("cell", name="completed", exact=True).count, 3)
     keep(page, "table", 520)
     videos = sorted(path.name for path in served.videos.glob("a-white-orchid-*/*.mp4"))
     assert videos == ["alibaba--wan-3.0.mp4", "google--veo-3.1-lite.mp4", "kwaivgi--kling-v3.0-std.mp4"]
@@ -265,7 +287,7 @@ def test_a_run_from_the_form_ends_with_a_page_and_a_table(page: Page, served: Se
     page.goto(f"{origin}/v2/deployments")
     page.get_by_role("link", name="daily-fan-out-video").first.click()
     page.get_by_text("At 07:00 AM").first.wait_for()
-    assert page.get_by_role("switch").first.get_attribute("aria-checked") == "false"
+    becomes(lambda: page.get_by_role("switch").first.get_attribute("aria-checked"), "false")
     keep(page, "schedule", 450)
 
 
@@ -287,12 +309,12 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
     dialog.get_by_text("it needs somebody's yes.").wait_for()
     dialog.get_by_text(f"Prompt: {prompt}").wait_for()
     assert dialog.get_by_role("link").count() == 0
-    assert [header.inner_text() for header in dialog.get_by_role("columnheader").all()] == ["model", "may cost"]
-    cells = [cell.inner_text() for cell in dialog.get_by_role("cell").all()]
-    assert cells[2:5] == ["google/veo-3.1-lite × 2", "$0.24", "4 videos"]  # noqa: RUF001
+    becomes(dialog.get_by_role("columnheader").all_inner_texts, ["model", "may cost"])
+    row = ["google/veo-3.1-lite × 2", "$0.24", "4 videos"]  # noqa: RUF001
+    becomes(lambda: dialog.get_by_role("cell").all_inner_texts()[2:5], row)
     keep(page, "approval")
     dialog.get_by_label("May it spend this?").first.click()
-    assert page.get_by_role("option").all_inner_texts() == ["yes", "no"]
+    becomes(page.get_by_role("option").all_inner_texts, ["yes", "no"])
     page.get_by_role("option", name="yes").click()
     dialog.get_by_label("Who says so, and why").first.fill("Ada")
     # A busy database, which happens with SQLite: the dialog stays, with what was typed, to be sent again.
@@ -313,9 +335,8 @@ def test_a_run_that_needs_a_yes_shows_what_it_may_cost_and_goes_on_after_it(page
         page.get_by_text(prompt, exact=True).first.wait_for()
         # The page draws what it shows piece by piece; the last model stands at its end.
         page.get_by_text("alibaba/wan-2.6").first.wait_for()
-        page.get_by_role("link", name="Play").nth(3).wait_for()
-        assert page.locator("a[href*='e.example'], img[src='x']").count() == 0
-        assert page.get_by_role("link", name="Play").count() == 4
+        # At one look, for in a page that is being drawn anew there is nothing bad either.
+        becomes(lambda: page.locator("a, img").evaluate_all(PLAYED_AND_HOSTILE), [4, 0])
 
 
 def test_the_daily_schedule_works_and_stays_switched_on(served: Served) -> None:
