@@ -349,7 +349,8 @@ async def test_a_batch_that_is_killed_and_finished(tmp_path: Path, monkeypatch: 
         assert len(read_manifest(open_store(str(output)), "autumn")) >= charged - 2 * AT_ONCE
         left = [name.split("/") for name in journal_of(output).money().reservations()]
         assert {run for run, key in left if is_lump(key)} == {run_token(str(dead.id))}
-        assert AT_ONCE <= sum(run != run_token(str(dead.id)) for run, _ in left) < 2 * AT_ONCE
+        # A job may end while its process stops, and nothing takes its place then.
+        assert 0 < sum(run != run_token(str(dead.id)) for run, _ in left) < 2 * AT_ONCE
         finishing = asyncio.create_task(batch(Limits(sleep=doze, portion=50), **form))
         while not finishing.done():
             sandbox.release()
