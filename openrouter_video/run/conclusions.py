@@ -40,12 +40,8 @@ SETTLE = f"`{SETTLE_COMMAND} {{key}} --job ID` if the job is found at OpenRouter
 NO_CLAIM = "its claim cannot be read, so it is not known where its video belongs: correct the record"
 LOST = f"`{SETTLE_COMMAND} {{key}} --lost`"
 GONE = "is no longer there"
-TRIED_AGAIN: Mapping[bool | None, str] = {
-    True: "a retry of this run, or another run with the same idempotency key, tries again",
-    False: "a retry of this run tries again",
-    None: "a retry of this run, or another run with the same idempotency key, tries again",
-}
-TRIED_AGAIN_IN_BATCH = "a retry of this run, or another run of the batch, tries again"
+TRIED_AGAIN = "a retry of this run{other} tries again"
+BY_KEY, OF_BATCH = ", or another run with the same idempotency key,", ", or another run of the batch,"
 NO_VIDEO = "none of the job's outputs is a video; what came is kept"
 
 
@@ -273,9 +269,7 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
         why = f": {reason.rstrip('.')}" if reason else ""
         words = f"{earlier.url} {GONE}, and the video could not be downloaded again{why}"
         # Its record is complete, so that no collection looks at it any more.
-        claim = facts.claim
-        again = TRIED_AGAIN_IN_BATCH if claim and claim.batch else TRIED_AGAIN[claim.shared if claim else None]
-        return _changed(known, error=f"{words}; {again}")
+        return _changed(known, error=f"{words}; {_who_tries_again(facts.claim)}")
     if answer is not None and is_gone(answer, job, now, asked_before=facts.reused):
         error = f"{NOT_KEPT} ({(reason or '').rstrip('.')})"
         return _failed(known, error, job, facts.claim)
@@ -284,6 +278,13 @@ def _without_files(known: Outcome, facts: Facts, job: VideoJob, now: datetime) -
 
 
 # ---- The words -------------------------------------------------------------------------------------------------------
+
+
+def _who_tries_again(claim: Claim | None) -> str:
+    """Say who fetches a video again that is gone; of older claims it is not known whether others share their key."""
+    if claim and claim.batch:
+        return TRIED_AGAIN.format(other=OF_BATCH)
+    return TRIED_AGAIN.format(other="" if claim and claim.shared is False else BY_KEY)
 
 
 def _left_open(outcome: Outcome, reason: str | None, job: VideoJob | None = None, *, missing: bool = False) -> Outcome:

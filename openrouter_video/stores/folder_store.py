@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from openrouter_video.errors import StorageError
 from openrouter_video.stores.errors import driver_errors
 from openrouter_video.stores.store import Store, Writer
 
 __all__ = ["Access", "FolderStore", "PartFile", "PartWriter", "PathFiles", "part_beside", "part_of"]
+
+T = TypeVar("T")
 
 _ATTEMPTS = 3
 _LONGEST_STEM = 200  # leaves room for the rest of the name: file systems take 255 bytes
@@ -106,32 +108,31 @@ class FolderStore(Store):
         return [path for path in found if part_of(path.rpartition("/")[2]) is None]
 
     def _write(self, path: str, data: bytes) -> None:
-        with self.files() as files:
-            for _ in range(_ATTEMPTS):
-                part = _write_part(files, path, data, self.access)
-                try:
-                    return files.replace(part, path)
-                except FileNotFoundError:
-                    # Whoever has written the same file meanwhile has cleared the temporary away.
-                    continue
-                except BaseException:
-                    _remove_quietly(files, part)
-                    raise
-        raise _vanished(path)
+        self._publish(path, data, lambda files, part: files.replace(part, path))
 
     def _create(self, path: str, data: bytes) -> bool:
         # Not by fsspec's own mode="create", which on a disk and over SFTP only looks before it writes.
+        def link(files: PathFiles, part: str) -> bool:
+            new = files.link_new(part, path)
+            _remove_quietly(files, part)
+            return new
+
+        return self._publish(path, data, link)
+
+    def _publish(self, path: str, data: bytes, name: Callable[[PathFiles, str], T]) -> T:
+        """Write a temporary beside ``path`` and let ``name`` give it that name; what it returns."""
         with self.files() as files:
             for _ in range(_ATTEMPTS):
                 part = _write_part(files, path, data, self.access)
                 try:
-                    return files.link_new(part, path)
+                    return name(files, part)
                 except FileNotFoundError:
-                    # Whoever ended this key's story has cleared the temporary away.
-                    continue
-                finally:
+                    # Whoever has written the same file, or ended this key's story, has cleared the temporary away.
                     _remove_quietly(files, part)
-        raise _vanished(path)
+                except BaseException:
+                    _remove_quietly(files, part)
+                    raise
+        raise StorageError(f"Could not write {path}: its temporary file vanished {_ATTEMPTS} times.")
 
     @contextmanager
     def _writer(self, path: str) -> Iterator[Writer]:
@@ -172,10 +173,6 @@ class PartWriter:
         """Remove the temporary."""
         self._file.abandon()
         _remove_quietly(self._files, self._part)
-
-
-def _vanished(path: str) -> StorageError:
-    return StorageError(f"Could not write {path}: its temporary file vanished {_ATTEMPTS} times.")
 
 
 def _write_part(files: PathFiles, path: str, data: bytes, access: Access | None) -> str:
